@@ -1,0 +1,179 @@
+"""The AWS adapter: every call a function makes, each once; no error of botocore leaves this module.
+
+Clients are made when first asked for: a step pays for the ones it uses. They do not
+retry by themselves, since the state machine does, where an operator can see it.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import boto3
+from botocore.auth import SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from drain import VERSION
+from drain.errors import AwsDenied, AwsRejected, AwsThrottled, AwsUnavailable, ClusterNotFound, DrainError
+
+CONFIG = Config(
+    connect_timeout=3,
+    read_timeout=8,
+    retries={"total_max_attempts": 1, "mode": "standard"},
+    user_agent_extra=f"stepdrain/{VERSION}",
+)
+# Codes by which AWS services say "later"; ResourceContention is Auto Scaling's
+# (https://docs.aws.amazon.com/autoscaling/ec2/APIReference/CommonErrors.html).
+THROTTLES = {
+    "Throttling", "ThrottlingException", "ThrottledException", "RequestLimitExceeded", "RequestThrottled",
+    "RequestThrottledException", "TooManyRequestsException", "ResourceContention", "ResourceContentionFault",
+}  # fmt: skip
+DENIALS = {
+    "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "ExpiredToken", "ExpiredTokenException",
+    "InvalidClientTokenId", "UnrecognizedClientException", "AuthFailure",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a cluster's API is: https URL, and its CA certificates as PEM text."""
+
+    url: str
+    ca_pem: str
+
+
+class Aws:
+    """One account and region, with the credentials of the calling function.
+
+    Every method raises AwsThrottled, AwsUnavailable, AwsDenied (naming the action) or AwsRejected.
+    """
+
+    def __init__(self, session: boto3.Session | None = None) -> None:
+        self._session = session or boto3.Session()
+
+    @cached_property
+    def _auto_scaling(self) -> Any:
+        return self._session.client("autoscaling", config=CONFIG)
+
+    def group_tags(self, group: str) -> dict[str, str]:
+        """The tags of an Auto Scaling group; AwsRejected if there is no such group."""
+        answer = _call(self._auto_scaling, "describe_auto_scaling_groups", AutoScalingGroupNames=[group])
+        if not answer["AutoScalingGroups"]:
+            raise AwsRejected(f"There is no Auto Scaling group {group} in this account and region.")
+        return {tag["Key"]: tag.get("Value", "") for tag in answer["AutoScalingGroups"][0].get("Tags", ())}
+
+    def hook(self, group: str, name: str) -> dict[str, Any]:
+        """A lifecycle hook with HeartbeatTimeout and GlobalTimeout in seconds; AwsRejected if absent."""
+        answer = _call(
+            self._auto_scaling,
+            "describe_lifecycle_hooks",
+            AutoScalingGroupName=group,
+            LifecycleHookNames=[name],
+        )
+        if not answer["LifecycleHooks"]:
+            raise AwsRejected(f"Auto Scaling group {group} has no lifecycle hook {name}.")
+        return dict(answer["LifecycleHooks"][0])
+
+    def record_heartbeat(self, lifecycle: Mapping[str, Any], instance_id: str) -> None:
+        """Restart the heartbeat timeout of the instance's lifecycle action."""
+        _call(self._auto_scaling, "record_lifecycle_action_heartbeat", **_action(lifecycle, instance_id))
+
+    def complete_action(self, lifecycle: Mapping[str, Any], instance_id: str, result: str) -> None:
+        """End the lifecycle action with ``result``, CONTINUE or ABANDON."""
+        action = _action(lifecycle, instance_id)
+        _call(self._auto_scaling, "complete_lifecycle_action", LifecycleActionResult=result, **action)
+
+    def private_dns_name(self, instance_id: str) -> str | None:
+        """The instance's private DNS name, None if EC2 no longer knows the instance."""
+        client = self._session.client("ec2", config=CONFIG)
+        try:
+            answer = _call(client, "describe_instances", InstanceIds=[instance_id])
+        except AwsRejected as error:
+            if "InvalidInstanceID" not in str(error):
+                raise
+            return None
+        instances = [one for reservation in answer["Reservations"] for one in reservation["Instances"]]
+        return (instances[0].get("PrivateDnsName") or None) if instances else None
+
+    def start_execution(self, state_machine_arn: str, name: str, document: Mapping[str, Any]) -> bool:
+        """Start an execution; False if one of that name exists, which is the same drain."""
+        client = self._session.client("stepfunctions", config=CONFIG)
+        text = json.dumps(document, sort_keys=True)
+        try:
+            _call(client, "start_execution", stateMachineArn=state_machine_arn, name=name, input=text)
+        except AwsRejected as error:
+            if "ExecutionAlreadyExists" not in str(error):
+                raise
+            return False
+        return True
+
+    def cluster_endpoint(self, cluster: str) -> Endpoint:
+        """Where the EKS cluster's API is; ClusterNotFound if there is none or it has no endpoint yet."""
+        client = self._session.client("eks", config=CONFIG)
+        try:
+            found = _call(client, "describe_cluster", name=cluster)["cluster"]
+        except AwsRejected as error:
+            if "ResourceNotFoundException" not in str(error):
+                raise
+            raise ClusterNotFound(
+                f"There is no EKS cluster {cluster} in region {self._session.region_name}. "
+                "Correct the ClusterName parameter and deploy again."
+            ) from error
+        if not found.get("endpoint"):
+            raise ClusterNotFound(
+                f"EKS cluster {cluster} has no endpoint: its status is {found.get('status')}."
+            )
+        return Endpoint(found["endpoint"], base64.b64decode(found["certificateAuthority"]["data"]).decode())
+
+    def kube_token(self, cluster: str) -> str:
+        """A bearer token for the cluster's API, valid for 15 minutes; made here, no request is sent.
+
+        A presigned GetCallerIdentity, byte for byte as ``aws eks get-token`` makes it
+        (kubernetes-sigs/aws-iam-authenticator, pkg/token/token.go). Signed without an STS
+        client, which would cost 80 ms at each cold start.
+        """
+        region = self._session.region_name or ""
+        suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+        url = f"https://sts.{region}.{suffix}/?Action=GetCallerIdentity&Version=2011-06-15"
+        request = AWSRequest("GET", url, headers={"x-k8s-aws-id": cluster})
+        credentials = self._session.get_credentials()
+        if credentials is None:
+            raise AwsDenied("There are no AWS credentials to sign the cluster's token with.")
+        SigV4QueryAuth(credentials.get_frozen_credentials(), "sts", region, expires=60).add_auth(request)
+        encoded = base64.urlsafe_b64encode(str(request.url).encode()).decode().rstrip("=")
+        return f"k8s-aws-v1.{encoded}"
+
+
+def _action(lifecycle: Mapping[str, Any], instance_id: str) -> dict[str, str]:
+    action = {"AutoScalingGroupName": lifecycle["group"], "LifecycleHookName": lifecycle["hook"]}
+    # The sweep knows no token; the instance id serves then, as long as the hook has one action for it.
+    if lifecycle.get("token"):
+        action["LifecycleActionToken"] = lifecycle["token"]
+    return {**action, "InstanceId": instance_id}
+
+
+def _call(client: Any, operation: str, **parameters: Any) -> Any:
+    try:
+        return getattr(client, operation)(**parameters)
+    except ClientError as error:
+        raise _translated(error) from error
+    except BotoCoreError as error:
+        raise AwsUnavailable(f"{operation} got no answer: {error}.") from error
+
+
+def _translated(error: ClientError) -> DrainError:
+    code, message = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
+    said = f"{error.operation_name} answered {code}: {message}"
+    if code in THROTTLES:
+        return AwsThrottled(said)
+    if code in DENIALS:
+        return AwsDenied(f"{said}. Check the function's role in template.yaml.")
+    if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400) >= 500:
+        return AwsUnavailable(said)
+    return AwsRejected(said)

@@ -1,0 +1,125 @@
+"""EvictBatch: one list of the node's pods, one of the budgets, and the evictions that can succeed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from drain import budgets, deadline, evictions, pods, rounds, waves
+from drain.budgets import Budget
+from drain.errors import DrainRefused
+from drain.evictions import Answer, Tally
+from drain.invocation import Step
+from drain.pods import Action, Pod
+from drain.rounds import Round
+
+
+class Listing(Protocol):
+    """A node's pods at one moment."""
+
+    @property
+    def pods(self) -> list[Pod]: ...
+
+
+class Cluster(Protocol):
+    """What EvictBatch asks of the Kubernetes adapter."""
+
+    def pods_on(self, node: str) -> Listing: ...
+    def budgets(self) -> list[Budget]: ...
+    def daemonsets(self) -> set[tuple[str, str]]: ...
+    def evict(self, doomed: Sequence[Pod], grace_s: int) -> list[tuple[Pod, Answer]]: ...
+    def delete(self, doomed: Sequence[tuple[Pod, int]]) -> list[tuple[Pod, Answer]]: ...
+
+
+def evict_batch(step: Step, cluster: Cluster, now: float) -> Round:
+    """Evict what can be evicted now; the record says how many, and who was blocked by what.
+
+    Raises DrainRefused before anything is evicted if the policy forbids a pod's eviction;
+    EvictionBlocked (or EvictionStillBlocked) if not one pod could be evicted; the errors of
+    ``evictions.Tally.error`` if the API refused.
+    """
+    everything = cluster.pods_on(step.the_node.name).pods
+    orphans = step.round.orphans or _orphans(everything, step, cluster)
+    sorted_pods = pods.sort(everything, step.policy, orphans, step.begun_at)
+    _refuse(sorted_pods[Action.REFUSE], step)
+    tally, forced = _move(sorted_pods[Action.EVICT], sorted_pods[Action.WAIT], step, cluster, now)
+    if error := tally.error():
+        raise error
+    timing = step.timing(now)
+    if tally.blocked and not tally.evicted and not timing.must_yield(step.round.heartbeat_at):
+        named = "; ".join(evictions.name_blockers(tally.blocked))
+        raise rounds.BLOCKED[timing.at](f"None of {len(tally.blocked)} pods can be evicted now: {named}")
+    return replace(
+        step.round,
+        evicted=step.round.evicted + tally.evicted,
+        leaving=len(sorted_pods[Action.WAIT]) + tally.evicted,
+        blocked=len(tally.blocked),
+        forced=step.round.forced + forced,
+        blockers=tuple(evictions.name_blockers(tally.blocked)),
+        orphans=tuple(orphans),
+        next=rounds.WAIT_FOR_PODS,
+    )
+
+
+def _refuse(refused: list[Pod], step: Step) -> None:
+    if not refused:
+        return
+    reasons = [budgets.Blocker(pod.key, pods.verdict(pod, step.policy).reason) for pod in refused]
+    raise DrainRefused(
+        f"The policy forbids evicting {len(refused)} of the node's pods: "
+        f"{'; '.join(evictions.name_blockers(reasons))}. Nothing was evicted in this attempt. "
+        "Remove the pods or change the policy, then redrive."
+    )
+
+
+def _orphans(everything: list[Pod], step: Step, cluster: Cluster) -> list[str]:
+    """UIDs of DaemonSet pods whose DaemonSet is gone; asked for once a visit, it costs a request.
+
+    Capped like the blockers are, for the document's size; the next visit finds further ones.
+    """
+    if step.attempt > 0 or not any(pod.of_daemonset for pod in everything):
+        return []
+    known = cluster.daemonsets()
+    lost = [
+        p.uid for p in everything if p.of_daemonset and p.owner and (p.namespace, p.owner.name) not in known
+    ]
+    return lost[: evictions.NAMED_BLOCKERS]
+
+
+def _move(
+    staying: list[Pod], leaving: list[Pod], step: Step, cluster: Cluster, now: float
+) -> tuple[Tally, int]:
+    """Evict the first wave; under onTimeout: force, delete pods of any whose grace no longer fits.
+
+    The second number counts the deleted ones, which the tally counts as evicted, too.
+    """
+    doomed = _past_grace(staying, step, now)
+    deleted = evictions.tally(cluster.delete(doomed)) if doomed else Tally()
+    forced_uids = {pod.uid for pod, _ in doomed}
+    first = waves.first([*staying, *leaving])
+    rest = [pod for pod in first if pod.deletion_at is None and pod.uid not in forced_uids]
+    if not rest:
+        return deleted, deleted.evicted
+    choice = budgets.choose(rest, cluster.budgets(), step.policy.batch_size)
+    # Once a round the server is asked even if all budgets say no: a mistake in our reading of
+    # them must not be what a drain hangs on.
+    asked = choice.evict or ([rest[0]] if step.attempt == 0 else [])
+    held = [blocker for blocker in choice.blocked if blocker.pod not in {pod.key for pod in asked}]
+    answers = cluster.evict(asked, step.policy.grace_period) if asked else []
+    result = evictions.tally(answers, held)
+    result.evicted += deleted.evicted
+    result.errors = deleted.errors | result.errors
+    return result, deleted.evicted
+
+
+def _past_grace(staying: list[Pod], step: Step, now: float) -> list[tuple[Pod, int]]:
+    if step.policy.on_timeout != "force":
+        return []
+    until = step.timing(now).deadline
+    graces = [(pod, deadline.forced_grace(_grace(pod, step), now, until)) for pod in staying]
+    return [(pod, grace) for pod, grace in graces if grace is not None]
+
+
+def _grace(pod: Pod, step: Step) -> int:
+    return pod.grace_s if step.policy.grace_period < 0 else step.policy.grace_period

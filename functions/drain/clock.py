@@ -1,0 +1,28 @@
+"""What time it is: the one place where the domain's callers read the clock.
+
+A step asks ``now()`` and hands the answer down as an argument. The embedded world puts
+its own clock here, so that the same handlers live in virtual time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+source: Callable[[], float] = time.time
+
+
+def now() -> float:
+    """The current time in epoch seconds."""
+    return source()
+
+
+def to_epoch_s(timestamp: str) -> float:
+    """Epoch seconds of an RFC 3339 time, as Step Functions and Kubernetes write it."""
+    return datetime.fromisoformat(timestamp.replace("Z", "+00:00")).timestamp()
+
+
+def to_rfc3339(epoch_s: float) -> str:
+    """``2026-01-01T00:00:00Z`` for epoch seconds; fractions are cut off."""
+    return datetime.fromtimestamp(int(epoch_s), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

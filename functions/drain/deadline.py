@@ -1,0 +1,119 @@
+"""Time: until when a drain may last, when its hook needs a heartbeat, how fast it asks again.
+
+All functions are pure: times are epoch seconds, durations seconds, and "now" is an
+argument. The arithmetic that these numbers must satisfy together with the Retry
+fields of the state machine is in statemachine/pace.py and proven in its tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from drain.clock import to_epoch_s
+from drain.policy import Policy
+
+HEARTBEAT_DUE_S = 90
+"""After progress, a heartbeat is sent first if the last one is older than this."""
+SLOWEST_POLL_S = 170
+"""The longest pause between two attempts at the slow pace."""
+QUICKEST_LONG_POLL_S = 30
+"""The longest pause between two attempts at the quick pace."""
+ATTEMPT_S = 25
+"""The longest that one attempt may take (TimeoutSeconds of WaitForPods)."""
+RELEASE_MARGIN_S = 120
+"""A drain ends this long before Auto Scaling's own limit, so that it can still say how it ended."""
+NEAR_DEADLINE_S = 900
+"""From here on the pace is quick again: a deadline must be met to the half minute, not to three."""
+
+
+class Pace(StrEnum):
+    """How often a waiting state asks again; each pace has its own error name and Retry."""
+
+    QUICK = "quick"
+    SLOW = "slow"
+
+
+@dataclass(frozen=True)
+class Hook:
+    """The lifecycle hook that holds the instance; both timeouts in seconds."""
+
+    heartbeat_timeout: int
+    global_timeout: int
+
+
+def hook_of(lifecycle: Mapping[str, Any] | None) -> Hook | None:
+    """The hook in an execution's input; None for a drain without a lifecycle action."""
+    if lifecycle is None:
+        return None
+    return Hook(lifecycle["heartbeatTimeout"], lifecycle["globalTimeout"])
+
+
+def drain_deadline(execution: Mapping[str, Any], policy: Policy, hook: Hook | None) -> float:
+    """When the drain must have ended, in epoch seconds.
+
+    The policy's time runs from the redrive if there was one, else from the start, so that
+    a redrive has a fresh deadline. Auto Scaling's runs from the start, whatever happens:
+    min(48 h, 100 heartbeat timeouts), or less where the hook says so
+    (https://docs.aws.amazon.com/autoscaling/ec2/userguide/lifecycle-hooks-overview.html).
+    """
+    started = to_epoch_s(execution["StartTime"])
+    begun = to_epoch_s(execution.get("RedriveTime") or execution["StartTime"])
+    deadline = begun + policy.drain_timeout
+    if hook is None:
+        return deadline
+    granted = min(172_800, 100 * hook.heartbeat_timeout, hook.global_timeout)
+    return min(deadline, started + granted - RELEASE_MARGIN_S)
+
+
+def pace(round_number: int, entered_at: float, deadline: float, hook: Hook | None) -> Pace:
+    """How often the state that was entered at ``entered_at`` asks again.
+
+        first round (before the first heartbeat)     quick: most drains end here
+        the deadline is less than 15 minutes away    quick: it must not be overslept
+        the heartbeat timeout is short (< 800 s)     quick: a slow pause could miss a heartbeat
+        otherwise                                    slow: 48 h must fit into the history
+
+    Depends on nothing that changes during a visit to the state: the two error names have
+    a Retry each, and mixing them would make a visit longer than a heartbeat allows.
+    """
+    if round_number == 0 or deadline - entered_at < NEAR_DEADLINE_S:
+        return Pace.QUICK
+    if hook is not None and hook.heartbeat_timeout < 800:
+        return Pace.QUICK
+    return Pace.SLOW
+
+
+def heartbeat_due(now: float, last: float) -> bool:
+    """Whether to send a heartbeat before going on, when there was progress."""
+    return now - last >= HEARTBEAT_DUE_S
+
+
+def heartbeat_pressing(now: float, last: float, at: Pace, hook: Hook | None, deadline: float) -> bool:
+    """Whether a waiting state must give way to Heartbeat instead of asking once more.
+
+    True when one more pause and attempt would pass half of the hook's heartbeat timeout,
+    or when the deadline is over: Heartbeat is where a deadline takes effect.
+    """
+    if now >= deadline:
+        return True
+    if hook is None:
+        return False
+    pause = QUICKEST_LONG_POLL_S if at is Pace.QUICK else SLOWEST_POLL_S
+    return now - last >= hook.heartbeat_timeout / 2 - pause - ATTEMPT_S
+
+
+def forced_grace(pod_grace: int, now: float, deadline: float) -> int | None:
+    """The grace (seconds) to DELETE a pod with under ``onTimeout: force``; None while it is too early.
+
+    A pod is deleted when the time left is no more than its own grace, so that it has all of
+    it: Karpenter's rule for terminationGracePeriod (kubernetes-sigs/karpenter,
+    pkg/controllers/node/termination/terminator). Never 0, which would not wait for the
+    kubelet and could let a StatefulSet's pod run twice.
+    """
+    left = deadline - now
+    if left > pod_grace:
+        return None
+    return max(1, min(pod_grace, int(left)))

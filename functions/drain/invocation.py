@@ -1,0 +1,100 @@
+"""What the state machine sends to a step, as one typed value."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from drain import clock, deadline, rounds
+from drain.policy import Policy
+from drain.requests import validate
+from drain.rounds import Round, Timing
+
+
+@dataclass(frozen=True)
+class NodeRef:
+    """The node of the drain: its name, and the UID that tells it from a successor of that name."""
+
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """One invocation of one step."""
+
+    cluster: str
+    instance_id: str | None
+    node_name: str | None
+    lifecycle: Mapping[str, Any] | None
+    policy: Policy
+    node: NodeRef | None
+    round: Round
+    execution: Mapping[str, Any]
+    attempt: int
+    """0 at the first attempt of this visit to the state, then the number of retries."""
+    entered_at: float
+    """Epoch seconds at which the state was entered; the same for all attempts of a visit."""
+    waited_for: str
+    """What the last round waited for in vain, in the words of its error; empty if nothing."""
+    never_joined: bool
+    """FindNode found no node for the instance."""
+    released: str
+    """Why the policy lets the instance go with pods on it; empty if it does not."""
+
+    @property
+    def begun_at(self) -> float:
+        """Epoch seconds at which the drain began; a redrive does not change it."""
+        return clock.to_epoch_s(self.execution["StartTime"])
+
+    @property
+    def the_node(self) -> NodeRef:
+        """The node FindNode found; only states behind FindNode may ask for it."""
+        if self.node is None:
+            raise LookupError("This state stands behind FindNode, and the document has no node.")
+        return self.node
+
+    def timing(self, now: float) -> Timing:
+        """Where the drain stands at ``now`` (epoch seconds)."""
+        hook = deadline.hook_of(self.lifecycle)
+        until = deadline.drain_deadline(self.execution, self.policy, hook)
+        pace = deadline.pace(self.round.number, self.entered_at, until, hook)
+        yields_at = float("inf") if self.policy.on_timeout == "force" else until
+        return Timing(now, until, hook, pace, yields_at)
+
+
+def parse(event: Mapping[str, Any]) -> Step:
+    """The step in a Task's payload; raises InvalidEvent if it does not fit schemas/step.json."""
+    validate("step", event)
+    execution, state, drain = event["execution"], event["state"], event["drain"]
+    node = drain.get("node")
+    return Step(
+        cluster=drain["cluster"],
+        instance_id=drain.get("instanceId"),
+        node_name=drain.get("nodeName"),
+        lifecycle=drain.get("lifecycle"),
+        policy=Policy.from_document(drain.get("policy") or {}),
+        node=NodeRef(node["name"], node["uid"]) if node else None,
+        round=rounds.from_document(
+            drain.get("round"), execution.get("RedriveTime") or execution["StartTime"]
+        ),
+        execution=execution,
+        attempt=state["RetryCount"],
+        entered_at=clock.to_epoch_s(state["EnteredTime"]),
+        waited_for=_reason(drain.get("waited")),
+        never_joined="neverJoined" in drain,
+        released=_reason(drain.get("released")),
+    )
+
+
+def _reason(caught: Mapping[str, Any] | None) -> str:
+    """The sentence of a caught error: Cause is the JSON that Lambda makes of an exception, or text."""
+    if not caught:
+        return ""
+    cause = caught.get("Cause", "")
+    try:
+        return str(json.loads(cause)["errorMessage"])
+    except (ValueError, KeyError, TypeError):
+        return str(cause)

@@ -1,0 +1,138 @@
+"""From an event to a drain: is it well formed, is it ours, and what is the execution's input?
+
+Three answers are possible. An event that is not what its sender documents raises
+InvalidEvent, so that it ends in the dead-letter queue where somebody sees it. One that
+is fine but not ours is Ignored, with the reason that is logged. All else is a Start.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import jsonschema
+
+from drain.errors import InvalidEvent
+from drain.policy import with_tags
+from drain.settings import IntakeSettings
+
+TERMINATING = "autoscaling:EC2_INSTANCE_TERMINATING"
+# Instances of a managed node group and their groups carry this tag; EKS drains those itself
+# (https://docs.aws.amazon.com/eks/latest/userguide/managed-node-groups.html).
+MANAGED_NODE_GROUP_TAG = "eks:nodegroup-name"
+CLUSTER_TAG_PREFIX = "kubernetes.io/cluster/"
+
+
+@dataclass(frozen=True)
+class Ignored:
+    """The event is none of ours; ``reason`` says why in a sentence."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Start:
+    """Start one execution: its name in the console, its input, and what to warn about."""
+
+    name: str
+    document: dict[str, Any]
+    warnings: tuple[str, ...] = ()
+
+
+@cache
+def _validator(schema: str) -> jsonschema.Draft202012Validator:
+    text = files("drain.schemas").joinpath(f"{schema}.json").read_text()
+    return jsonschema.Draft202012Validator(json.loads(text))
+
+
+def validate(schema: str, document: Any) -> None:
+    """Raise InvalidEvent naming the first field of ``document`` that schemas/<schema>.json refuses."""
+    error = jsonschema.exceptions.best_match(_validator(schema).iter_errors(document))
+    if error is not None:
+        where = ".".join(map(str, error.absolute_path)) or "the event itself"
+        raise InvalidEvent(f"The event does not fit {schema}.json at {where}: {error.message[:300]}.")
+
+
+def foreign(event: Mapping[str, Any], settings: IntakeSettings) -> Ignored | None:
+    """Why this event, judged by itself, is not ours; None if it may be.
+
+    Runs before validation: what another tool's rule sends here need not fit our schema.
+    """
+    if event.get("Event") == "autoscaling:TEST_NOTIFICATION":
+        return Ignored("It is the test notification that Auto Scaling sends when a hook is made.")
+    detail = event.get("detail")
+    if not isinstance(detail, Mapping):
+        return None
+    transition = detail.get("LifecycleTransition")
+    if isinstance(transition, str) and transition != TERMINATING:
+        return Ignored(f"Its transition is {transition}, not {TERMINATING}.")
+    return _foreign_origin(event, detail, settings)
+
+
+def _foreign_origin(
+    event: Mapping[str, Any], detail: Mapping[str, Any], settings: IntakeSettings
+) -> Ignored | None:
+    group, hook, account = (
+        detail.get("AutoScalingGroupName"),
+        detail.get("LifecycleHookName"),
+        event.get("account"),
+    )
+    if isinstance(hook, str) and hook != settings.hook_name:
+        return Ignored(f"Its hook is {hook}, and ours is {settings.hook_name}: another tool completes it.")
+    if isinstance(account, str) and account.isdigit() and account != settings.account_id:
+        return Ignored(f"It comes from account {account}; this installation serves {settings.account_id}.")
+    if isinstance(group, str) and not _serves(settings, group):
+        return Ignored(f"Group {group} is not among the groups this installation serves.")
+    return None
+
+
+def _serves(settings: IntakeSettings, group: str) -> bool:
+    if not settings.group_names and not settings.group_prefix:
+        return True
+    by_prefix = bool(settings.group_prefix) and group.startswith(settings.group_prefix)
+    return by_prefix or group in settings.group_names
+
+
+def foreign_group(tags: Mapping[str, str], settings: IntakeSettings) -> Ignored | None:
+    """Why the group with these tags is not ours; None if it is (or does not say)."""
+    if settings.skip_managed_node_groups and MANAGED_NODE_GROUP_TAG in tags:
+        return Ignored(f"Managed node group {tags[MANAGED_NODE_GROUP_TAG]}: EKS drains its nodes itself.")
+    clusters = [key.removeprefix(CLUSTER_TAG_PREFIX) for key in tags if key.startswith(CLUSTER_TAG_PREFIX)]
+    if clusters and settings.cluster not in clusters:
+        return Ignored(f"The group belongs to cluster {', '.join(clusters)}, not to {settings.cluster}.")
+    return None
+
+
+def start(
+    event: Mapping[str, Any], tags: Mapping[str, str], hook: Mapping[str, Any], settings: IntakeSettings
+) -> Start:
+    """The execution for a valid event of ours.
+
+    ``hook`` is the group's hook as DescribeLifecycleHooks shows it, whose timeouts (seconds)
+    the drain must fit into. Name and input depend on the event alone, never on the time: an
+    event delivered twice starts the same execution twice, which Step Functions takes as one
+    (https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html).
+    """
+    detail = event["detail"]
+    policy, problems = with_tags(settings.policy, tags)
+    document = {
+        "instanceId": detail["EC2InstanceId"],
+        "cluster": settings.cluster,
+        "reason": "lifecycle",
+        "lifecycle": {
+            "group": detail["AutoScalingGroupName"],
+            "hook": detail["LifecycleHookName"],
+            "token": detail["LifecycleActionToken"],
+            "heartbeatTimeout": hook["HeartbeatTimeout"],
+            "globalTimeout": hook["GlobalTimeout"],
+            "origin": detail.get("Origin", "AutoScalingGroup"),
+            "destination": detail.get("Destination", "EC2"),
+        },
+        "policy": policy.to_document(),
+    }
+    name = f"{detail['EC2InstanceId']}-{detail['LifecycleActionToken'][:8]}"
+    return Start(name, document, tuple(problems))

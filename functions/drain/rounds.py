@@ -1,0 +1,107 @@
+"""What a drain knows between its states, and which state comes next.
+
+A *round* is what lies between two heartbeats. Its record, ``$.round`` in the document,
+is small on purpose: counts, at most 20 named blockers, never a list of pods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from drain import clock, deadline
+from drain.deadline import Hook, Pace
+from drain.errors import (
+    DrainError,
+    EvictionBlocked,
+    EvictionStillBlocked,
+    PodsRemaining,
+    PodsStillRemaining,
+)
+
+EVICT_BATCH, WAIT_FOR_PODS = "EvictBatch", "WaitForPods"
+HEARTBEAT, COMPLETE_ACTION = "Heartbeat", "CompleteAction"
+
+BLOCKED: dict[Pace, type[DrainError]] = {Pace.QUICK: EvictionBlocked, Pace.SLOW: EvictionStillBlocked}
+REMAINING: dict[Pace, type[DrainError]] = {Pace.QUICK: PodsRemaining, Pace.SLOW: PodsStillRemaining}
+
+
+@dataclass(frozen=True)
+class Round:
+    """The record of the drain so far; all numbers are counts of pods, except ``number``."""
+
+    number: int
+    """Heartbeats sent so far."""
+    heartbeat_at: float
+    """Epoch seconds of the last heartbeat, at first of the start or redrive."""
+    evicted: int = 0
+    """Evictions accepted since the start."""
+    leaving: int = 0
+    blocked: int = 0
+    stuck: int = 0
+    """Pods given up because the node's kubelet no longer answers."""
+    forced: int = 0
+    """Pods deleted past their budgets because the policy said force."""
+    blockers: tuple[str, ...] = ()
+    orphans: tuple[str, ...] = ()
+    """UIDs of DaemonSet pods whose DaemonSet is gone."""
+    next: str = WAIT_FOR_PODS
+
+    def to_document(self) -> dict[str, Any]:
+        """``$.round`` as a function returns it."""
+        return {
+            "number": self.number,
+            "heartbeatAt": clock.to_rfc3339(self.heartbeat_at),
+            "next": self.next,
+            "evicted": self.evicted,
+            "leaving": self.leaving,
+            "blocked": self.blocked,
+            "stuck": self.stuck,
+            "forced": self.forced,
+            "blockers": list(self.blockers),
+            "orphans": list(self.orphans),
+        }
+
+
+def from_document(document: Mapping[str, Any] | None, begun_at: str) -> Round:
+    """The record in ``$.round``; a drain that has none yet begins one at ``begun_at`` (RFC 3339).
+
+    After a redrive the last heartbeat may lie long before the redrive; only what this
+    run of the drain has sent counts, so the later of both times is taken.
+    """
+    begun = clock.to_epoch_s(begun_at)
+    if document is None:
+        return Round(0, begun)
+    return Round(
+        number=document["number"],
+        heartbeat_at=max(begun, clock.to_epoch_s(document["heartbeatAt"])),
+        evicted=document["evicted"],
+        leaving=document["leaving"],
+        blocked=document["blocked"],
+        stuck=document["stuck"],
+        forced=document["forced"],
+        blockers=tuple(document["blockers"]),
+        orphans=tuple(document["orphans"]),
+    )
+
+
+@dataclass(frozen=True)
+class Timing:
+    """When the drain stands where; epoch seconds."""
+
+    now: float
+    deadline: float
+    hook: Hook | None
+    at: Pace
+    yields_at: float
+    """From here on every waiting state gives way to Heartbeat; infinite under onTimeout: force."""
+
+    def must_yield(self, last_heartbeat: float) -> bool:
+        """Whether a state with nothing to show for must give way to Heartbeat."""
+        return deadline.heartbeat_pressing(self.now, last_heartbeat, self.at, self.hook, self.yields_at)
+
+    def onward(self, state: str, last_heartbeat: float) -> str:
+        """``state``, or Heartbeat first when one is due or the deadline is over."""
+        due = deadline.heartbeat_due(self.now, last_heartbeat) or self.now >= self.yields_at
+        return HEARTBEAT if due else state

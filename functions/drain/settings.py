@@ -1,0 +1,49 @@
+"""What an installation is told by its template: environment variables, read once, checked, typed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from drain import policy
+from drain.errors import InvalidSettings
+from drain.policy import Policy
+
+
+@dataclass(frozen=True)
+class IntakeSettings:
+    """What StartDrain has to know to tell its own events from others'."""
+
+    cluster: str
+    state_machine_arn: str
+    account_id: str
+    hook_name: str
+    group_names: tuple[str, ...]
+    """Empty together with ``group_prefix``: every group of the cluster."""
+    group_prefix: str
+    skip_managed_node_groups: bool
+    policy: Policy
+
+
+def intake(environ: Mapping[str, str]) -> IntakeSettings:
+    """StartDrain's settings; raises InvalidSettings naming the variable that is absent or wrong."""
+    names = environ.get("STEPDRAIN_GROUP_NAMES", "")
+    return IntakeSettings(
+        cluster=_required(environ, "STEPDRAIN_CLUSTER"),
+        state_machine_arn=_required(environ, "STEPDRAIN_STATE_MACHINE_ARN"),
+        account_id=_required(environ, "STEPDRAIN_ACCOUNT_ID"),
+        hook_name=_required(environ, "STEPDRAIN_HOOK_NAME"),
+        group_names=tuple(name.strip() for name in names.split(",") if name.strip()),
+        group_prefix=environ.get("STEPDRAIN_GROUP_PREFIX", ""),
+        skip_managed_node_groups=environ.get("STEPDRAIN_SKIP_MANAGED_NODE_GROUPS", "true") == "true",
+        policy=policy.from_environment(environ),
+    )
+
+
+def _required(environ: Mapping[str, str], name: str) -> str:
+    value = environ.get(name, "")
+    if not value:
+        raise InvalidSettings(
+            f"The function's environment lacks {name}; template.yaml sets it: deploy again."
+        )
+    return value

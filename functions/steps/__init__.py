@@ -1,0 +1,1 @@
+"""One module per Lambda function, named as its state; ``handler`` composes, nothing else."""

@@ -1,0 +1,19 @@
+"""CompleteAction: let Auto Scaling go on with the instance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from drain import connections, lifecycle
+from drain.invocation import parse
+
+LOG = Logger(service="stepdrain")
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """``{"result", "outcome", "reason"}``: what Auto Scaling was told, how the drain ended, and why."""
+    step = parse(event)
+    completed = lifecycle.complete(step, connections.aws())
+    LOG.info("lifecycle action completed", instance=step.instance_id, completed=completed)
+    return completed

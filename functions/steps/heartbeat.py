@@ -1,0 +1,19 @@
+"""Heartbeat: tell Auto Scaling that the drain goes on, or end it at its deadline."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from drain import clock, connections, lifecycle
+from drain.invocation import parse
+
+LOG = Logger(service="stepdrain")
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """The record of the next round; raises DrainTimedOut, DrainReleased or LifecycleActionExpired."""
+    step = parse(event)
+    record = lifecycle.heartbeat(step, connections.aws(), clock.now()).to_document()
+    LOG.info("heartbeat", instance=step.instance_id, waited_for=step.waited_for, round=record)
+    return record

@@ -1,0 +1,19 @@
+"""Label: take the node out of its load balancers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from drain import connections, nodes
+from drain.invocation import parse
+
+LOG = Logger(service="stepdrain")
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """``{"labelled": bool}``; false if the Node object is gone (its pods may still be there)."""
+    step = parse(event)
+    labelled = nodes.exclude_from_load_balancers(connections.kube(step.cluster), step.the_node)
+    LOG.info("node labelled out of load balancers", node=step.the_node.name, labelled=labelled)
+    return {"labelled": labelled}
