@@ -17,7 +17,7 @@ from drain.policy import Policy
 
 HEARTBEAT_DUE_S = 90
 """After progress, a heartbeat is sent first if the last one is older than this."""
-SLOWEST_POLL_S = 170
+SLOWEST_POLL_S = 225
 """The longest pause between two attempts at the slow pace."""
 QUICKEST_LONG_POLL_S = 30
 """The longest pause between two attempts at the quick pace."""

@@ -45,6 +45,11 @@ class Step:
     """Why the policy lets the instance go with pods on it; empty if it does not."""
 
     @property
+    def name(self) -> str:
+        """The execution's name, as the console lists it."""
+        return str(self.execution["Name"])
+
+    @property
     def begun_at(self) -> float:
         """Epoch seconds at which the drain began; a redrive does not change it."""
         return clock.to_epoch_s(self.execution["StartTime"])

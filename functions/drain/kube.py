@@ -187,7 +187,7 @@ class Kube:
         )
 
     def create_event(self, event: Mapping[str, Any]) -> None:
-        """Store a core/v1 Event in the namespace default, where a Node's Events belong."""
+        """Store a core/v1 Event in the namespace default; KubeConflict if it stands there already."""
         self._json(self._core.create_namespaced_event, "default", dict(event))
 
     def _watch(self, node: str, since: str, seconds: int) -> Iterator[dict[str, Any]]:

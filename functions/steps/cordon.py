@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from aws_lambda_powertools import Logger
-from drain import connections, nodes
+from drain import clock, connections, nodes
+from drain.announcements import announce
 from drain.invocation import parse
 
 LOG = Logger(service="stepdrain")
@@ -14,6 +15,10 @@ LOG = Logger(service="stepdrain")
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """``{"cordoned": bool}``; false if the Node object is gone (its pods may still be there)."""
     step = parse(event)
-    cordoned = nodes.cordon(connections.kube(step.cluster), step.the_node)
+    cluster = connections.kube(step.cluster)
+    cordoned = nodes.cordon(cluster, step.the_node)
+    story = f"Drain {step.name} began: labelled out of load balancers and cordoned"
+    if untold := announce(cluster, step.the_node, "DrainStarted", story, step.name, clock.now()):
+        LOG.warning(untold)
     LOG.info("node cordoned", node=step.the_node.name, cordoned=cordoned)
     return {"cordoned": cordoned}

@@ -6,7 +6,9 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 from drain import clock, connections
+from drain.announcements import announce
 from drain.batch import evict_batch
+from drain.errors import EvictionBlocked, EvictionStillBlocked
 from drain.invocation import parse
 
 LOG = Logger(service="stepdrain")
@@ -15,6 +17,16 @@ LOG = Logger(service="stepdrain")
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """The round's record (drain.rounds.Round.to_document); raises EvictionBlocked if no pod could go."""
     step = parse(event)
-    record = evict_batch(step, connections.kube(step.cluster), clock.now()).to_document()
+    cluster, now = connections.kube(step.cluster), clock.now()
+    try:
+        record = evict_batch(step, cluster, now).to_document()
+    except (EvictionBlocked, EvictionStillBlocked) as blocked:
+        # Once a round: an Event for each attempt would only hide the others.
+        chapter = f"{step.name}/{step.round.number}"
+        if step.attempt == 0 and (
+            untold := announce(cluster, step.the_node, "PodsBlocked", str(blocked), chapter, now)
+        ):
+            LOG.warning(untold)
+        raise
     LOG.info("batch evicted", node=step.the_node.name, attempt=step.attempt, round=record)
     return record

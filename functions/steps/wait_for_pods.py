@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from aws_lambda_powertools import Logger
-from drain import clock, connections
+from drain import clock, connections, rounds
+from drain.announcements import announce
 from drain.departure import wait_for_pods
 from drain.invocation import parse
 
@@ -15,6 +16,11 @@ LOG = Logger(service="stepdrain")
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """The round's record with the state that comes next; raises PodsRemaining while pods are leaving."""
     step = parse(event)
-    record = wait_for_pods(step, connections.kube(step.cluster), clock.now()).to_document()
-    LOG.info("pods looked for", node=step.the_node.name, attempt=step.attempt, round=record)
-    return record
+    cluster = connections.kube(step.cluster)
+    record = wait_for_pods(step, cluster, clock.now())
+    if record.next == rounds.COMPLETE_ACTION:
+        story = f"Drain {step.name} is done: {record.evicted} pods were evicted"
+        if untold := announce(cluster, step.the_node, "Drained", story, step.name, clock.now()):
+            LOG.warning(untold)
+    LOG.info("pods looked for", node=step.the_node.name, attempt=step.attempt, round=record.to_document())
+    return record.to_document()

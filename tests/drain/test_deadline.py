@@ -82,7 +82,7 @@ def test_a_waiting_state_gives_way_before_half_of_the_heartbeat_timeout():
     """One more pause and attempt must still end before it, whatever timeout the hook has."""
     assert not heartbeat_pressing(T0 + 844, T0, Pace.QUICK, MANAGED, T0 + 9999)
     assert heartbeat_pressing(T0 + 845, T0, Pace.QUICK, MANAGED, T0 + 9999)
-    assert heartbeat_pressing(T0 + 705, T0, Pace.SLOW, MANAGED, T0 + 9999)
+    assert heartbeat_pressing(T0 + 650, T0, Pace.SLOW, MANAGED, T0 + 9999)
     assert heartbeat_pressing(T0 + 95, T0, Pace.QUICK, Hook(300, 30_000), T0 + 9999)
 
 

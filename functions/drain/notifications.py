@@ -1,0 +1,101 @@
+"""What a person is told when a drain fails: enough to act on, at 3 a.m., without another tool.
+
+Built from the event ``Step Functions Execution Status Change`` and the execution's last
+state (https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from drain.clock import to_epoch_s, to_rfc3339
+
+RUNBOOK = "docs/operations.md"
+SUBJECT_CHARACTERS = 100
+"""SNS refuses longer subjects (https://docs.aws.amazon.com/sns/latest/api/API_Publish.html)."""
+
+
+@dataclass(frozen=True)
+class LastState:
+    """The state an execution stood in when it ended, and the document that had gone in."""
+
+    name: str
+    document: Mapping[str, Any]
+    heartbeat_at: float
+    """Epoch seconds at which Auto Scaling last began to count: start, redrive or heartbeat."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """A notification as SNS takes it."""
+
+    subject: str
+    body: str
+
+
+def last_state(history: Sequence[Mapping[str, Any]], started_at: float) -> LastState | None:
+    """The last state that was entered, from GetExecutionHistory's events in any order."""
+    entered = [event for event in history if "stateEnteredEventDetails" in event]
+    if not entered:
+        return None
+    details = max(entered, key=lambda event: event["id"])["stateEnteredEventDetails"]
+    document = json.loads(details.get("input") or "{}")
+    recorded = document.get("round", {}).get("heartbeatAt")
+    return LastState(details["name"], document, to_epoch_s(recorded) if recorded else started_at)
+
+
+def failure(detail: Mapping[str, Any], last: LastState | None, region: str, now: float) -> Message:
+    """The message for an execution that failed, timed out or was stopped.
+
+    ``detail`` is the event's; ``now`` is in epoch seconds.
+    """
+    document = last.document if last else json.loads(detail.get("input") or "{}")
+    node = document.get("node", {}).get("name", "not found yet")
+    instance, lifecycle = document.get("instanceId", "none"), document.get("lifecycle")
+    error = detail.get("error") or detail["status"]
+    lines = [
+        f"The drain of node {node} (instance {instance}) ended as {detail['status']}.",
+        "",
+        f"Group:      {lifecycle['group'] if lifecycle else 'none: no lifecycle action'}",
+        f"Cluster:    {document.get('cluster', 'unknown')}",
+        f"State:      {last.name if last else 'none was entered'}",
+        f"Error:      {error}",
+        f"Why:        {_why(detail)}",
+        f"Time left:  {_time_left(lifecycle, last, now)}",
+        "",
+        f"What to do: {RUNBOOK}#{error.lower()}",
+        "Mend the cause, then redrive; the drain goes on from this state:",
+        f"  aws stepfunctions redrive-execution --region {region} --execution-arn {detail['executionArn']}",
+        f"Look at it: {console_link(region, detail['executionArn'])}",
+    ]
+    subject = f"Stepdrain: drain of {node} {detail['status']} ({error})"
+    return Message(subject[:SUBJECT_CHARACTERS], "\n".join(lines))
+
+
+def console_link(region: str, execution_arn: str) -> str:
+    """Where the Step Functions console shows the execution, in the partition of its ARN."""
+    domain = {"aws-cn": "amazonaws.cn", "aws-us-gov": "amazonaws-us-gov.com"}.get(
+        execution_arn.split(":")[1], "aws.amazon.com"
+    )
+    return f"https://{region}.console.{domain}/states/home?region={region}#/v2/executions/details/{execution_arn}"
+
+
+def _why(detail: Mapping[str, Any]) -> str:
+    cause = detail.get("cause") or "no cause was recorded"
+    try:
+        return str(json.loads(cause)["errorMessage"])
+    except (ValueError, KeyError, TypeError):
+        return str(cause)
+
+
+def _time_left(lifecycle: Mapping[str, Any] | None, last: LastState | None, now: float) -> str:
+    if lifecycle is None or last is None:
+        return "no instance is held"
+    until = last.heartbeat_at + lifecycle["heartbeatTimeout"]
+    if until <= now:
+        return f"none: Auto Scaling went on at {to_rfc3339(until)}"
+    minutes = int((until - now) // 60)
+    return f"{minutes} minutes: at {to_rfc3339(until)} Auto Scaling goes on with the instance anyway"

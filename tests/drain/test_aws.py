@@ -1,0 +1,87 @@
+"""The AWS adapter's own work; its calls are answered by the embedded account in tests/steps."""
+
+import base64
+from datetime import datetime
+
+import boto3
+import botocore.auth
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+from drain.aws import Aws, _call
+from drain.errors import AwsDenied, AwsRejected, AwsThrottled, AwsUnavailable
+
+
+def a_session(region="eu-west-1", token="session-token"):
+    return boto3.Session("AKIAIOSFODNN7EXAMPLE", "secret", token, region)
+
+
+def url_of(token):
+    text = token.removeprefix("k8s-aws-v1.")
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
+
+
+def cli_url(session, cluster):
+    """The URL as ``aws eks get-token`` signs it (aws/aws-cli, awscli/customizations/eks/get_token.py)."""
+    client = session.client("sts")
+    client.meta.events.register(
+        "provide-client-params.sts.GetCallerIdentity",
+        lambda params, context, **_: context.update(cluster=params.pop("ClusterName")),
+    )
+    client.meta.events.register(
+        "before-sign.sts.GetCallerIdentity",
+        lambda request, **_: request.headers.add_header("x-k8s-aws-id", request.context["cluster"]),
+    )
+    return client.generate_presigned_url(
+        "get_caller_identity", Params={"ClusterName": cluster}, ExpiresIn=60, HttpMethod="GET"
+    )
+
+
+@pytest.mark.parametrize("region", ["eu-west-1", "us-east-1", "cn-north-1", "us-gov-west-1"])
+@pytest.mark.parametrize("token", ["session-token", None])
+def test_a_token_is_byte_for_byte_the_one_of_the_aws_cli(monkeypatch, region, token):
+    """EKS checks a token strictly; whatever the CLI sends is known to be taken, in each partition."""
+    frozen = datetime(2026, 1, 1)
+    monkeypatch.setattr(botocore.auth, "get_current_datetime", lambda: frozen)
+    session = a_session(region, token)
+    assert url_of(Aws(session).kube_token("demo")) == cli_url(session, "demo")
+
+
+def test_a_token_needs_credentials(monkeypatch):
+    """A sentence instead of botocore's attribute error on None."""
+    session = a_session()
+    monkeypatch.setattr(session, "get_credentials", lambda: None)
+    with pytest.raises(AwsDenied, match="no AWS credentials"):
+        Aws(session).kube_token("demo")
+
+
+class Refusing:
+    """A client whose one operation fails."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def operate(self):
+        raise self.error
+
+
+def client_error(code, status=400):
+    response = {"Error": {"Code": code, "Message": "why"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(response, "Operate")
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (client_error("Throttling"), AwsThrottled),
+        (client_error("ResourceContention", 500), AwsThrottled),
+        (client_error("AccessDenied", 403), AwsDenied),
+        (client_error("ExpiredToken", 403), AwsDenied),
+        (client_error("ValidationError"), AwsRejected),
+        (client_error("InternalFailure", 500), AwsUnavailable),
+        (EndpointConnectionError(endpoint_url="https://eks"), AwsUnavailable),
+    ],
+)
+def test_errors_of_aws_become_the_names_the_state_machine_knows(error, expected):
+    """botocore's own class names are not stable enough to stand in ErrorEquals."""
+    with pytest.raises(expected):
+        _call(Refusing(error), "operate")
