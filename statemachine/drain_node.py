@@ -1,0 +1,231 @@
+"""The drain of one node as a state machine; renders statemachine/drain_node.asl.json.
+
+    python statemachine/drain_node.py            write the file
+    python statemachine/drain_node.py --check    exit 1 if it differs from what this renders
+
+Needs the authoring environment (docs/decisions/0001). Numbers and their arithmetic are in
+statemachine/pace.py, error names in functions/drain/errors.py. Errors that no Catch here
+names end the execution at the state that met them, so that a redrive goes on from there.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+# A script finds only its own directory; what Lambda runs has its root in functions/.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "functions"))
+
+from drain.errors import (
+    AwsThrottled,
+    AwsUnavailable,
+    DrainReleased,
+    EvictionBlocked,
+    EvictionStillBlocked,
+    KubeConflict,
+    KubeThrottled,
+    KubeUnavailable,
+    NodeNotRegistered,
+    PodsRemaining,
+    PodsStillRemaining,
+)
+from drain.rounds import Round
+
+from statemachine import pace
+from statemachine.authoring import (
+    Catch,
+    Choice,
+    ChoiceRule,
+    ErrorName,
+    WideTask,
+    difference,
+    names,
+    render,
+    retry,
+)
+
+TARGET = Path(__file__).with_name("drain_node.asl.json")
+ORDER = (
+    "FindNode",
+    "Label",
+    "Cordon",
+    "EvictBatch",
+    "WaitForPods",
+    "PodsLeft",
+    "Heartbeat",
+    "CompleteAction",
+)
+PAYLOAD = {"execution.$": "$$.Execution", "state.$": "$$.State", "drain.$": "$"}
+ROUND = tuple(Round(number=0, heartbeat_at=0.0).to_document())
+
+# Lambda's own: https://docs.aws.amazon.com/step-functions/latest/dg/sfn-best-practices.html
+# A function that crashed, ran out of memory or of time arrives as one of the last three.
+LAMBDA: list[ErrorName] = [
+    "Lambda.ServiceException",
+    "Lambda.AWSLambdaException",
+    "Lambda.SdkClientException",
+    "Lambda.ClientExecutionTimeoutException",
+    "Lambda.TooManyRequestsException",
+    "Lambda.Unknown",
+    "Sandbox.Timedout",
+    "States.Timeout",
+]
+KUBE: list[ErrorName] = [KubeUnavailable, KubeThrottled, KubeConflict]
+# AWS errors too: every way to the cluster's API begins with eks:DescribeCluster.
+ROUND_TRANSIENT = [*KUBE, AwsUnavailable, AwsThrottled, *LAMBDA]
+
+COMMENT = (
+    "Drains one node whose instance Auto Scaling is terminating: labels it, cordons it, evicts its pods "
+    "through the Eviction API, waits until they are gone, and completes the lifecycle action. A waiting "
+    "state asks again by Retry; Heartbeat lies between rounds and keeps the instance in Terminating:Wait. "
+    "No error leads to a Fail state: a failed drain stops where it failed, and a redrive goes on from there."
+)
+COMMENTS = {
+    "FindNode": "Finds the node of this instance by its providerID. If there is none, asks again for five "
+    "minutes, then completes: an instance that never joined has nothing to drain.",
+    "Label": "Labels the node so that load balancers stop sending it new connections. Waits for nothing.",
+    "Cordon": "Marks the node unschedulable, so that evicted pods start elsewhere. Waits for nothing.",
+    "EvictBatch": "Evicts the pods whose disruption budgets allow it now. If not one could be evicted, asks "
+    "again: every 5 to 30 seconds at first, every 140 seconds after the first heartbeat. The error's cause "
+    "names the pods and the budgets that hold them.",
+    "WaitForPods": "Looks whether the evicted pods have left the node. While some are within their grace "
+    "period, asks again: every 1 to 30 seconds at first, every 225 seconds after the first heartbeat. The "
+    "error's cause names the pods.",
+    "PodsLeft": "Decides what comes next: more to evict, pods to wait for, a heartbeat that is due, or "
+    "nothing left.",
+    "Heartbeat": "Tells Auto Scaling that the drain goes on, so that it keeps the instance, and begins the "
+    "next round. Here the drain's deadline takes effect: past it, the drain fails with DrainTimedOut or "
+    "lets the instance go, as its policy says.",
+    "CompleteAction": "Completes the lifecycle action: Auto Scaling terminates the instance. If the action "
+    "is no longer active, somebody was faster, and that is success.",
+}
+
+
+def task(name: str, timeout_s: int, retriers: list[Any], **fields: Any) -> Any:
+    """A Task that calls ``<name>Function`` with the payload that all functions get."""
+    return WideTask(
+        name,
+        comment=COMMENTS[name],
+        resource="arn:${Partition}:states:::lambda:invoke",
+        parameters={"FunctionName": f"${{{name}FunctionArn}}", "Payload": PAYLOAD},
+        timeout_seconds=timeout_s,
+        retry=retriers,
+        **fields,
+    )
+
+
+def picked(*fields: str) -> dict[str, str]:
+    """A ResultSelector: only these fields of the function's answer reach the document."""
+    return {f"{field}.$": f"$.Payload.{field}" for field in fields}
+
+
+def patient(*errors: ErrorName, throttled: pace.Retrier = pace.THROTTLED) -> list[Any]:
+    """Retriers of a state outside the rounds: ten minutes for ``errors``, jitter for throttling."""
+    return [retry([*errors, AwsUnavailable, *LAMBDA], pace.TEN_MINUTES), retry([AwsThrottled], throttled)]
+
+
+def find_node() -> Any:
+    return task(
+        "FindNode",
+        pace.STEP_TIMEOUT_S,
+        [retry([NodeNotRegistered], pace.NODE_NOT_REGISTERED), *patient(*KUBE)],
+        result_selector=picked("name", "uid"),
+        result_path="$.node",
+    )
+
+
+def mark(name: str) -> Any:
+    """Label or Cordon: whether the node was changed is for the history, not for the document."""
+    return task(name, pace.STEP_TIMEOUT_S, patient(*KUBE), result_path=None)
+
+
+def evict_batch() -> Any:
+    return task(
+        "EvictBatch",
+        pace.EVICT_BATCH_TIMEOUT_S,
+        [
+            retry([EvictionBlocked], pace.EVICTION_BLOCKED),
+            retry([EvictionStillBlocked], pace.EVICTION_STILL_BLOCKED),
+            retry(ROUND_TRANSIENT, pace.WITHIN_A_ROUND),
+        ],
+        result_selector=picked(*ROUND),
+        result_path="$.round",
+    )
+
+
+def wait_for_pods() -> Any:
+    return task(
+        "WaitForPods",
+        pace.WAIT_FOR_PODS_TIMEOUT_S,
+        [
+            retry([PodsRemaining], pace.PODS_REMAINING),
+            retry([PodsStillRemaining], pace.PODS_STILL_REMAINING),
+            retry(ROUND_TRANSIENT, pace.WITHIN_A_ROUND),
+        ],
+        result_selector=picked(*ROUND),
+        result_path="$.round",
+    )
+
+
+def heartbeat() -> Any:
+    return task(
+        "Heartbeat",
+        pace.HEARTBEAT_TIMEOUT_S,
+        patient(throttled=pace.HEARTBEAT_THROTTLED),
+        result_selector=picked(*ROUND),
+        result_path="$.round",
+    )
+
+
+def complete_action() -> Any:
+    return task(
+        "CompleteAction",
+        pace.STEP_TIMEOUT_S,
+        patient(),
+        result_selector=picked("result", "outcome", "reason"),
+        result_path="$.completed",
+    )
+
+
+def caught(errors: list[ErrorName], target: Any, result_path: str) -> Any:
+    return Catch(error_equals=names(errors), next_step=target, result_path=result_path)
+
+
+def drain_node() -> Any:
+    """All states, wired; returns the first."""
+    find, evict, wait = find_node(), evict_batch(), wait_for_pods()
+    beat, complete = heartbeat(), complete_action()
+    pods_left = Choice("PodsLeft", comment=COMMENTS["PodsLeft"])
+    for target in (beat, complete, wait):
+        rule = ChoiceRule.StringEquals(variable="$.round.next", value=target.state_id)
+        pods_left.add_choice(rule, target)
+    pods_left.default_choice(evict)
+
+    find.next(mark("Label")).next(mark("Cordon")).next(evict).next(wait).next(pods_left)
+    beat.next(evict)
+    find.add_catch(caught([NodeNotRegistered], complete, "$.neverJoined"))
+    evict.add_catch(caught([EvictionBlocked, EvictionStillBlocked, *ROUND_TRANSIENT], beat, "$.waited"))
+    wait.add_catch(caught([PodsRemaining, PodsStillRemaining, *ROUND_TRANSIENT], beat, "$.waited"))
+    beat.add_catch(caught([DrainReleased], complete, "$.released"))
+    return find
+
+
+def main(arguments: list[str]) -> int:
+    """Write or check the rendered file; returns the process's exit code."""
+    if arguments not in ([], ["--check"]):
+        print("usage: python statemachine/drain_node.py [--check]", file=sys.stderr)
+        return 2
+    fresh = render(drain_node(), ORDER, comment=COMMENT, timeout_s=pace.MACHINE_TIMEOUT_S)
+    changes = difference(TARGET, fresh)
+    if arguments and changes:
+        print(f"{TARGET.name} is not what {Path(__file__).name} renders; render it again.\n{changes}")
+        return 1
+    if changes:
+        TARGET.write_text(fresh, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,111 @@
+"""Error names: Step Functions matches bare class names, so each must exist and be used right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from drain import errors
+from drain.errors import DrainError, DrainReleased, NotYet, Stopped, Transient
+
+OF_AWS = ("States.", "Lambda.", "Sandbox.")
+State = dict[str, Any]
+
+
+def leaves(base: type[DrainError]) -> list[type[DrainError]]:
+    """The classes below ``base`` that have none below them: those that are raised."""
+    below = base.__subclasses__()
+    return [leaf for child in below for leaf in leaves(child)] if below else [base]
+
+
+def named(tasks: dict[str, State], *blocks: str) -> Iterator[str]:
+    for state in tasks.values():
+        for block in blocks:
+            for entry in state.get(block, []):
+                yield from entry["ErrorEquals"]
+
+
+def test_every_error_name_is_ours_or_one_of_aws(tasks: dict[str, State]) -> None:
+    """A name that no function raises retries nothing, and nobody notices."""
+    ours = {name for name in named(tasks, "Retry", "Catch") if not name.startswith(OF_AWS)}
+    classes = {name: getattr(errors, name, None) for name in ours}
+    assert [name for name, cls in classes.items() if cls is None] == []
+    assert all(issubclass(cls, DrainError) for cls in classes.values() if cls)
+
+
+def test_no_base_class_is_named(tasks: dict[str, State]) -> None:
+    """ErrorEquals does not know inheritance: naming NotYet or Transient would match nothing."""
+    leaf_names = {leaf.__name__ for leaf in leaves(DrainError)}
+    assert {n for n in named(tasks, "Retry", "Catch") if not n.startswith(OF_AWS)} <= leaf_names
+
+
+@pytest.mark.parametrize("error", leaves(NotYet) + leaves(Transient), ids=lambda error: error.__name__)
+def test_what_may_come_right_by_itself_is_retried(tasks: dict[str, State], error: type[DrainError]) -> None:
+    """An error of these kinds that no state retries would end drains for no reason."""
+    assert error.__name__ in set(named(tasks, "Retry"))
+
+
+@pytest.mark.parametrize("error", leaves(Stopped), ids=lambda error: error.__name__)
+def test_what_needs_a_person_is_neither_retried_nor_caught(
+    tasks: dict[str, State], error: type[DrainError]
+) -> None:
+    """Uncaught, the execution stops at its state, and a redrive goes on from there."""
+    assert error.__name__ not in set(named(tasks, "Retry", "Catch"))
+
+
+def test_a_release_is_caught_and_not_repeated(tasks: dict[str, State]) -> None:
+    """The policy gave the instance up: that is an end, not a failure to try again."""
+    assert DrainReleased.__name__ not in set(named(tasks, "Retry"))
+    assert tasks["Heartbeat"]["Catch"] == [
+        {"ErrorEquals": ["DrainReleased"], "ResultPath": "$.released", "Next": "CompleteAction"}
+    ]
+
+
+def test_nothing_is_matched_wholesale(tasks: dict[str, State]) -> None:
+    """States.ALL would catch what needs a person, and hide it."""
+    assert not {"States.ALL", "States.TaskFailed"} & set(named(tasks, "Retry", "Catch"))
+
+
+def test_no_name_is_listed_twice_in_a_state(tasks: dict[str, State]) -> None:
+    """Retriers are tried in order: a second one for the same name never acts."""
+    for name, state in tasks.items():
+        retried = list(named({name: state}, "Retry"))
+        assert len(retried) == len(set(retried)), name
+
+
+def test_a_waiting_state_goes_on_with_a_heartbeat_whatever_it_waited_for(tasks: dict[str, State]) -> None:
+    """All that EvictBatch and WaitForPods retry leads to Heartbeat: else a wait would end the drain."""
+    for name in ("EvictBatch", "WaitForPods"):
+        (catch,) = tasks[name]["Catch"]
+        assert set(catch["ErrorEquals"]) == set(named({name: tasks[name]}, "Retry"))
+        assert (catch["Next"], catch["ResultPath"]) == ("Heartbeat", "$.waited")
+
+
+def test_an_instance_that_never_joined_is_let_go(tasks: dict[str, State]) -> None:
+    """There is nothing to drain; all other errors of FindNode stop it."""
+    assert tasks["FindNode"]["Catch"] == [
+        {"ErrorEquals": ["NodeNotRegistered"], "ResultPath": "$.neverJoined", "Next": "CompleteAction"}
+    ]
+
+
+def test_only_these_states_catch_anything(tasks: dict[str, State]) -> None:
+    """A Catch anywhere else would lead around a state that a redrive should repeat."""
+    catching = {name for name, state in tasks.items() if "Catch" in state}
+    assert catching == {"FindNode", "EvictBatch", "WaitForPods", "Heartbeat"}
+
+
+def test_the_lambda_service_itself_may_fail_anywhere(tasks: dict[str, State]) -> None:
+    """Documented for every state that calls a function (Step Functions, sfn-best-practices)."""
+    documented = {
+        "Lambda.ServiceException",
+        "Lambda.AWSLambdaException",
+        "Lambda.SdkClientException",
+        "Lambda.ClientExecutionTimeoutException",
+        "Lambda.TooManyRequestsException",
+        "Lambda.Unknown",
+        "Sandbox.Timedout",
+        "States.Timeout",
+    }
+    for name, state in tasks.items():
+        assert documented <= set(named({name: state}, "Retry")), name
