@@ -15,7 +15,8 @@ DETAIL = {
     "cause": json.dumps(
         {
             "errorMessage": "The drain's deadline, 2026-01-01T01:00:00Z, is over. "
-            "Last: None of 1 pods can be evicted now: shop/web-1: disruption budget web needs 2 healthy pods and has 2",
+            "Last: None of 1 pods can be evicted now: shop/web-1: "
+            "disruption budget web needs 2 healthy pods and has 2",
             "errorType": "DrainTimedOut",
         }
     ),
