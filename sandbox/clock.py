@@ -1,0 +1,213 @@
+"""Time in the embedded world: one clock that everything in it shares.
+
+Pods count down their grace, Auto Scaling its heartbeats, and the state machine its
+retries, all on the same clock. ``RealClock`` runs with the wall (times ``speed``);
+``VirtualClock`` jumps to the next timer as soon as every actor waits for one, so
+that 48 hours pass in seconds and in the same order every time.
+
+An *actor* is a thread that does work which time must not overtake: a running
+execution, or a test. ``enter``/``leave`` bracket its life; whatever it does between
+counts as busy, unless it sleeps or holds an ``idle`` handle.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+
+class Timer:
+    """A callback to come; ``cancel`` may be called any number of times."""
+
+    def __init__(self, at: float, callback: Callable[[], None]) -> None:
+        self.at = at
+        self.callback = callback
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+class Clock(Protocol):
+    """What the embedded world asks of a clock. All times are epoch seconds."""
+
+    def now(self) -> float: ...
+
+    def call_at(self, at: float, callback: Callable[[], None]) -> Timer:
+        """Run ``callback`` (short, never sleeping) at or after ``at``, in the clock's thread."""
+
+    def sleep(self, seconds: float, interrupted: threading.Event | None = None) -> None:
+        """Let ``seconds`` pass for the calling actor; returns early once ``interrupted`` is set."""
+
+    def enter(self) -> None:
+        """An actor begins: time stands still while it works (VirtualClock)."""
+
+    def leave(self) -> None:
+        """An actor ends."""
+
+    def idle(self) -> Idle:
+        """One actor waits for somebody else; it is busy again when the handle is ended."""
+
+
+class Idle:
+    """Says that one actor is waiting; ``end`` may be called any number of times, by any thread."""
+
+    def __init__(self, on_end: Callable[[], None]) -> None:
+        self._on_end = on_end
+        self._lock = threading.Lock()
+        self._ended = False
+
+    def end(self) -> None:
+        with self._lock:
+            if self._ended:
+                return
+            self._ended = True
+        self._on_end()
+
+
+class _Agenda:
+    """A thread-safe heap of timers; equal times keep the order they were set in."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Timer]] = []
+        self._order = itertools.count()
+
+    def add(self, timer: Timer) -> None:
+        heapq.heappush(self._heap, (timer.at, next(self._order), timer))
+
+    def next_at(self) -> float | None:
+        while self._heap and self._heap[0][2].cancelled:
+            heapq.heappop(self._heap)
+        return self._heap[0][0] if self._heap else None
+
+    def pop(self) -> Timer:
+        return heapq.heappop(self._heap)[2]
+
+
+class _Ticking:
+    """What both clocks share: an agenda, and a thread that runs what is due."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition(threading.RLock())
+        self._agenda = _Agenda()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="clock", daemon=True)
+        self._thread.start()
+
+    def now(self) -> float:
+        raise NotImplementedError
+
+    def call_at(self, at: float, callback: Callable[[], None]) -> Timer:
+        timer = Timer(at, callback)
+        with self._changed:
+            self._agenda.add(timer)
+            self._changed.notify_all()
+        return timer
+
+    def close(self) -> None:
+        """Stop the clock's thread; pending timers are dropped."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _run(self) -> None:
+        while (timer := self._next_due()) is not None:
+            if not timer.cancelled:
+                timer.callback()
+
+    def _next_due(self) -> Timer | None:
+        raise NotImplementedError
+
+
+class RealClock(_Ticking):
+    """The wall clock, ``speed`` times as fast (1.0 = real time); actors are not counted."""
+
+    def __init__(self, speed: float = 1.0) -> None:
+        self._speed = speed
+        self._epoch = time.time()
+        self._started = time.monotonic()
+        super().__init__()
+
+    def now(self) -> float:
+        return self._epoch + (time.monotonic() - self._started) * self._speed
+
+    def sleep(self, seconds: float, interrupted: threading.Event | None = None) -> None:
+        (interrupted or threading.Event()).wait(max(0.0, seconds) / self._speed)
+
+    def enter(self) -> None:
+        pass
+
+    def leave(self) -> None:
+        pass
+
+    def idle(self) -> Idle:
+        return Idle(lambda: None)
+
+    def _next_due(self) -> Timer | None:
+        with self._changed:
+            while not self._closed:
+                at = self._agenda.next_at()
+                if at is not None and at <= self.now():
+                    return self._agenda.pop()
+                self._changed.wait(None if at is None else (at - self.now()) / self._speed)
+            return None
+
+
+class VirtualClock(_Ticking):
+    """Jumps to the next timer whenever no actor is busy; with no actors at all it stands still."""
+
+    def __init__(self, start: float = 1_767_225_600.0) -> None:
+        self._now = start
+        self._actors = 0
+        self._busy = 0
+        super().__init__()
+
+    def now(self) -> float:
+        return self._now
+
+    def enter(self) -> None:
+        with self._changed:
+            self._actors += 1
+            self._busy += 1
+
+    def leave(self) -> None:
+        with self._changed:
+            self._actors -= 1
+            self._set_busy(-1)
+
+    def idle(self) -> Idle:
+        with self._changed:
+            self._set_busy(-1)
+        return Idle(lambda: self._set_busy(1))
+
+    def sleep(self, seconds: float, interrupted: threading.Event | None = None) -> None:
+        """As Clock.sleep. A virtual sleep polls ``interrupted`` only when it is over."""
+        awake = threading.Event()
+        handle = self.idle()
+
+        def wake() -> None:
+            # Busy before the clock can look again: else it would jump over this actor's work.
+            handle.end()
+            awake.set()
+
+        self.call_at(self._now + max(0.0, seconds), wake)
+        awake.wait()
+
+    def _set_busy(self, change: int) -> None:
+        with self._changed:
+            self._busy += change
+            self._changed.notify_all()
+
+    def _next_due(self) -> Timer | None:
+        with self._changed:
+            while not self._closed:
+                at = self._agenda.next_at()
+                if at is not None and (at <= self._now or (self._actors > 0 and self._busy <= 0)):
+                    self._now = max(self._now, at)
+                    return self._agenda.pop()
+                self._changed.wait()
+            return None

@@ -1,0 +1,97 @@
+"""What the server adds to a new object, and what it refuses to store."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import Any
+
+from sandbox.kube.resources import Resource
+from sandbox.kube.status import bad_request, invalid
+
+Json = dict[str, Any]
+LABEL_KEY = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
+KEY_RULE = (
+    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
+    "alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
+    "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
+)
+NOT_READY = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
+
+
+def admit(resource: Resource, namespace: str, obj: Json) -> Json:
+    """The object as it will be stored: named, in its namespace, with its defaults. Raises 400 or 422."""
+    metadata = dict(obj.get("metadata") or {})
+    if not metadata.get("name"):
+        if not metadata.get("generateName"):
+            raise invalid("", resource.kind, resource.group, "metadata.name", "Required value: name or generateName")
+        metadata["name"] = metadata["generateName"] + secrets.token_hex(3)[:5]
+    if resource.namespaced:
+        if metadata.get("namespace", namespace) != namespace:
+            raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
+        metadata["namespace"] = namespace
+    for name in ("resourceVersion", "deletionTimestamp"):
+        metadata.pop(name, None)
+    named = {"kind": resource.kind, "apiVersion": resource.api_version, **obj, "metadata": metadata}
+    check(resource, named)
+    return DEFAULTS.get(resource.plural, lambda one: one)(named)
+
+
+def check(resource: Resource, obj: Json) -> None:
+    """422 for labels that cannot be, and for an Event that is not in its object's namespace."""
+    name = obj["metadata"]["name"]
+    for key in obj["metadata"].get("labels") or {}:
+        if not LABEL_KEY.fullmatch(key):
+            why = f'Invalid value: "{key}": {KEY_RULE}'
+            raise invalid(name, resource.kind, resource.group, "metadata.labels", why)
+    if resource.plural == "events":
+        _check_event(obj, name)
+
+
+def _check_event(event: Json, name: str) -> None:
+    concerns = (event.get("involvedObject") or {}).get("namespace", "")
+    lives = event["metadata"]["namespace"]
+    # An Event about a cluster-scoped object lives in default (kubernetes/kubernetes pkg/apis/core/validation).
+    if concerns != lives and not (concerns == "" and lives == "default"):
+        why = f'Invalid value: "{concerns}": does not match event.namespace'
+        raise invalid(name, "Event", "", "involvedObject.namespace", why)
+
+
+def _pod(pod: Json) -> Json:
+    spec = {
+        "restartPolicy": "Always",
+        "terminationGracePeriodSeconds": 30,
+        "schedulerName": "default-scheduler",
+        **(pod.get("spec") or {}),
+    }
+    return {**pod, "spec": spec, "status": {"phase": "Pending", **(pod.get("status") or {})}}
+
+
+def _node(node: Json) -> Json:
+    spec = dict(node.get("spec") or {})
+    # The TaintNodesByCondition admission: a new node takes no pods until its kubelet says it is ready.
+    spec["taints"] = [*(spec.get("taints") or []), NOT_READY]
+    return {**node, "spec": spec}
+
+
+def _budget(budget: Json) -> Json:
+    zero = {"disruptionsAllowed": 0, "currentHealthy": 0, "desiredHealthy": 0, "expectedPods": 0}
+    metadata = {**budget["metadata"], "generation": 1}
+    return {**budget, "metadata": metadata, "status": budget.get("status") or zero}
+
+
+def _attachment(attachment: Json) -> Json:
+    return {**attachment, "status": attachment.get("status") or {"attached": False}}
+
+
+def _namespace(namespace: Json) -> Json:
+    return {**namespace, "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}}
+
+
+DEFAULTS = {
+    "pods": _pod,
+    "nodes": _node,
+    "poddisruptionbudgets": _budget,
+    "volumeattachments": _attachment,
+    "namespaces": _namespace,
+}

@@ -1,0 +1,47 @@
+"""What the cluster is: a store, and, where asked for, a kubelet and the controllers that bring it to life."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sandbox.clock import Clock
+from sandbox.kube import admission
+from sandbox.kube.resources import BY_KIND
+from sandbox.kube.store import Store
+
+Json = dict[str, Any]
+NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+
+
+class Cluster:
+    """The cluster from inside, as tests and the demo set it up and look at it."""
+
+    def __init__(self, clock: Clock, *, kubelet: bool = True, controllers: bool = True) -> None:
+        self.store = Store(clock)
+        for name in NAMESPACES:
+            self.create({"kind": "Namespace", "metadata": {"name": name}})
+
+    def create(self, manifest: Json) -> Json:
+        """Store one manifest as a POST would, without asking who may."""
+        resource = BY_KIND[manifest["kind"]]
+        namespace = (manifest.get("metadata") or {}).get("namespace", "default") if resource.namespaced else ""
+        return self.store.create(resource, admission.admit(resource, namespace, manifest))
+
+    def load(self, manifests: Iterable[Json]) -> None:
+        """Store manifests in their order; a List stands for its items."""
+        for manifest in manifests:
+            items = manifest.get("items") if manifest["kind"].endswith("List") else None
+            if items is not None:
+                self.load(items)
+            else:
+                self.create(manifest)
+
+    def get(self, kind: str, name: str, namespace: str = "") -> Json | None:
+        """An object, None if there is none."""
+        resource = BY_KIND[kind]
+        return self.store.get(resource, (namespace or "default") if resource.namespaced else "", name)
+
+    def list(self, kind: str) -> list[Json]:
+        """All objects of a kind."""
+        return self.store.all(BY_KIND[kind])

@@ -1,0 +1,171 @@
+"""The API server: HTTPS on this machine, in a thread of its own, over a store on the world's clock."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import ssl
+import tempfile
+import threading
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import trustme
+import uvicorn
+import yaml
+
+from sandbox.clock import Clock
+from sandbox.kube import discovery
+from sandbox.kube.answers import App
+from sandbox.kube.cluster import Cluster
+from sandbox.kube.faults import Faults
+from sandbox.kube.rbac import EVERYTHING, User
+from sandbox.kube.tokens import Authenticator, Tokens
+
+Json = dict[str, Any]
+STARTS_WITHIN_S = 10
+
+
+@cache
+def _certificates() -> tuple[Path, str]:
+    """A server certificate for this machine and its CA as PEM; one pair a process, making it takes 50 ms."""
+    authority = trustme.CA()
+    folder = Path(tempfile.mkdtemp(prefix="stepdrain-"))
+    server = folder / "server.pem"
+    authority.issue_cert("127.0.0.1", "localhost").private_key_and_cert_chain_pem.write_to_path(str(server))
+    return server, authority.cert_pem.bytes().decode()
+
+
+class KubeServer:
+    """A cluster that answers at ``url``. Start it with ``start()`` or as a context manager.
+
+    ``users`` maps bearer tokens to users; ``admin_token``'s may do everything;
+    ``authenticate`` is asked for tokens it does not know. ``kubelet`` and ``controllers``
+    bring the cluster to life: without them pods neither start nor leave by themselves.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        admin_token: str = "admin",
+        users: Mapping[str, User] | None = None,
+        authenticate: Authenticator | None = None,
+        kubelet: bool = True,
+        controllers: bool = True,
+        port: int = 0,
+        audit: Callable[[Json], None] | None = None,
+    ) -> None:
+        self.clock = clock
+        self.cluster = Cluster(clock, kubelet=kubelet, controllers=controllers)
+        self.faults = Faults()
+        self.audit_log: list[Json] = []
+        self.admin_token = admin_token
+        self._tokens = Tokens({admin_token: User("admin", (EVERYTHING,)), **(users or {})}, authenticate)
+        self._audit = audit
+        self._port = port
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> KubeServer:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """``https://127.0.0.1:PORT``."""
+        return f"https://127.0.0.1:{self._port}"
+
+    @property
+    def ca_pem(self) -> str:
+        """The certificate of the authority that signed the server's."""
+        return _certificates()[1]
+
+    def start(self) -> None:
+        """Listen and answer; raises OSError if the port is taken."""
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", self._port))
+        listener.listen(256)
+        self._port = listener.getsockname()[1]
+        app = App(self.clock, self.cluster.store, self._tokens, self.faults, self._log)
+        self._server = _QuietServer(_configuration(app))
+        self._thread = threading.Thread(target=self._serve, args=(listener,), name="kube", daemon=True)
+        self._thread.start()
+        if not self._server.answering.wait(STARTS_WITHIN_S):
+            raise TimeoutError(f"The emulator did not start within {STARTS_WITHIN_S} s.")
+
+    def stop(self) -> None:
+        """Close all connections and the port; what the cluster holds stays, and start() takes it up."""
+        if self._server is None or self._thread is None:
+            return
+        self._server.should_exit = self._server.force_exit = True
+        self._thread.join()
+        self._server = None
+
+    def kubeconfig(self, token: str | None = None) -> str:
+        """A kubeconfig (YAML) for the given token's user; by default the administrator's."""
+        cluster = {"server": self.url, "certificate-authority-data": discovery.base64_of(self.ca_pem)}
+        return yaml.safe_dump(
+            {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "current-context": "sandbox",
+                "clusters": [{"name": "sandbox", "cluster": cluster}],
+                "users": [{"name": "sandbox", "user": {"token": token or self.admin_token}}],
+                "contexts": [{"name": "sandbox", "context": {"cluster": "sandbox", "user": "sandbox"}}],
+            }
+        )
+
+    def _log(self, event: Json) -> None:
+        self.audit_log.append(event)
+        if self._audit is not None:
+            self._audit(event)
+
+    def _serve(self, listener: socket.socket) -> None:
+        assert self._server is not None
+        asyncio.run(self._server.serve([listener]))
+
+
+class _QuietServer(uvicorn.Server):
+    """A uvicorn server in a thread: no signal handlers, and an event that says when it answers."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.answering = threading.Event()
+
+    def install_signal_handlers(self) -> None:
+        """Signals belong to the main thread."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.answering.set()
+
+
+def _configuration(app: Any) -> uvicorn.Config:
+    certificate, _ = _certificates()
+    return uvicorn.Config(
+        app,
+        ssl_certfile=str(certificate),
+        ssl_version=ssl.PROTOCOL_TLS_SERVER,
+        lifespan="off",
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=60,
+        timeout_graceful_shutdown=1,
+        backlog=256,
+    )
+
+
+def dumps(body: Json) -> bytes:
+    """JSON as the API server sends it, in one go."""
+    return json.dumps(body, separators=(",", ":")).encode()
