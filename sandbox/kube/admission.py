@@ -24,17 +24,21 @@ def admit(resource: Resource, namespace: str, obj: Json) -> Json:
     metadata = dict(obj.get("metadata") or {})
     if not metadata.get("name"):
         if not metadata.get("generateName"):
-            raise invalid("", resource.kind, resource.group, "metadata.name", "Required value: name or generateName")
+            raise invalid(
+                "", resource.kind, resource.group, "metadata.name", "Required value: name or generateName"
+            )
         metadata["name"] = metadata["generateName"] + secrets.token_hex(3)[:5]
     if resource.namespaced:
         if metadata.get("namespace", namespace) != namespace:
-            raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
+            raise bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request"
+            )
         metadata["namespace"] = namespace
     for name in ("resourceVersion", "deletionTimestamp"):
         metadata.pop(name, None)
     named = {"kind": resource.kind, "apiVersion": resource.api_version, **obj, "metadata": metadata}
     check(resource, named)
-    return DEFAULTS.get(resource.plural, lambda one: one)(named)
+    return normal(resource, DEFAULTS.get(resource.plural, lambda one: one)(named))
 
 
 def check(resource: Resource, obj: Json) -> None:
@@ -46,6 +50,14 @@ def check(resource: Resource, obj: Json) -> None:
             raise invalid(name, resource.kind, resource.group, "metadata.labels", why)
     if resource.plural == "events":
         _check_event(obj, name)
+
+
+def normal(resource: Resource, obj: Json) -> Json:
+    """The object without zero values that Kubernetes leaves out when it stores them (omitempty)."""
+    section, field = OMITTED.get(resource.plural, ("", ""))
+    if not section or (obj.get(section) or {}).get(field, True):
+        return obj
+    return {**obj, section: {key: value for key, value in obj[section].items() if key != field}}
 
 
 def _check_event(event: Json, name: str) -> None:
@@ -95,3 +107,4 @@ DEFAULTS = {
     "volumeattachments": _attachment,
     "namespaces": _namespace,
 }
+OMITTED = {"nodes": ("spec", "unschedulable"), "poddisruptionbudgets": ("status", "observedGeneration")}

@@ -55,7 +55,9 @@ class App:
             return
         await self._respond(request, received_at, scope, receive, send)
 
-    async def _respond(self, request: Request, received_at: float, scope: Any, receive: Any, send: Any) -> None:
+    async def _respond(
+        self, request: Request, received_at: float, scope: Any, receive: Any, send: Any
+    ) -> None:
         fault = self._faults.take(request.verb, request.path, request.user_agent)
         if fault is not None and not await self._survives(fault, request, received_at, scope, receive, send):
             return
@@ -91,7 +93,13 @@ class App:
         return True
 
     async def _watch(self, request: Request, receive: Any, send: Any) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
+        await send(
+            {
+                "type": "http.response.start",
+                "status": 200,
+                "headers": [(b"content-type", b"application/json")],
+            }
+        )
         disconnected = asyncio.Event()
 
         async def listen() -> None:
@@ -144,6 +152,8 @@ def _refusal(error: ApiError) -> Response:
 
 async def _truncated(response: Response, send: Any, sent: int | None = None) -> None:
     """Announce the whole body and send half of it (or ``sent`` bytes): the connection is then closed."""
-    await send({"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers})
+    await send(
+        {"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers}
+    )
     part = response.body[: len(response.body) // 2 if sent is None else sent]
     await send({"type": "http.response.body", "body": part, "more_body": False})

@@ -7,7 +7,11 @@ from typing import Any
 
 from sandbox.clock import Clock
 from sandbox.kube import admission
+from sandbox.kube.disruption_controller import DisruptionController
+from sandbox.kube.kubelet import Kubelets
+from sandbox.kube.replicaset_controller import ReplicaSetController
 from sandbox.kube.resources import BY_KIND
+from sandbox.kube.scheduler import Scheduler
 from sandbox.kube.store import Store
 
 Json = dict[str, Any]
@@ -19,13 +23,21 @@ class Cluster:
 
     def __init__(self, clock: Clock, *, kubelet: bool = True, controllers: bool = True) -> None:
         self.store = Store(clock)
+        if kubelet:
+            Kubelets(self.store)
+        if controllers:
+            DisruptionController(self.store)
+            ReplicaSetController(self.store)
+            Scheduler(self.store)
         for name in NAMESPACES:
             self.create({"kind": "Namespace", "metadata": {"name": name}})
 
     def create(self, manifest: Json) -> Json:
         """Store one manifest as a POST would, without asking who may."""
         resource = BY_KIND[manifest["kind"]]
-        namespace = (manifest.get("metadata") or {}).get("namespace", "default") if resource.namespaced else ""
+        namespace = (
+            (manifest.get("metadata") or {}).get("namespace", "default") if resource.namespaced else ""
+        )
         return self.store.create(resource, admission.admit(resource, namespace, manifest))
 
     def load(self, manifests: Iterable[Json]) -> None:

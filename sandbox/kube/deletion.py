@@ -42,10 +42,14 @@ def check_preconditions(obj: Json, kind: str, chosen: Options) -> None:
     """409 in the server's words if uid or resourceVersion is not what the client expects."""
     name, metadata = obj["metadata"]["name"], obj["metadata"]
     if chosen.uid is not None and chosen.uid != metadata["uid"]:
-        raise conflict(name, kind, _mismatch("UID", chosen.uid, metadata["uid"], "deleted and then recreated"))
+        raise conflict(
+            name, kind, _mismatch("UID", chosen.uid, metadata["uid"], "deleted and then recreated")
+        )
     version = chosen.resource_version
     if version is not None and version != metadata["resourceVersion"]:
-        raise conflict(name, kind, _mismatch("ResourceVersion", version, metadata["resourceVersion"], "modified"))
+        raise conflict(
+            name, kind, _mismatch("ResourceVersion", version, metadata["resourceVersion"], "modified")
+        )
 
 
 def _mismatch(what: str, expected: str, actual: str, happened: str) -> str:
@@ -63,14 +67,15 @@ def delete(store: Store, resource: Resource, obj: Json, chosen: Options) -> Json
         return marked
     if resource.plural == "namespaces":
         return _terminate_namespace(store, resource, obj)
-    if marked["metadata"].get("deletionGracePeriodSeconds", 0) > 0 or obj["metadata"].get("finalizers"):
-        return store.replace(resource, obj, marked)
-    if resource.plural == "pods" and obj["metadata"].get("deletionTimestamp"):
-        # A watch sees the terminating pod's grace become 0 in its last form, not as a change of its own.
-        store.remove(resource, marked)
-        return {**marked, "metadata": {**marked["metadata"], "resourceVersion": obj["metadata"]["resourceVersion"]}}
-    store.remove(resource, obj)
-    return marked if resource.plural == "pods" else obj
+    if resource.plural != "pods":
+        if obj["metadata"].get("finalizers"):
+            return store.replace(resource, obj, marked)
+        return store.remove(resource, obj)
+    # A watch sees the grace become 0 before it sees the pod vanish.
+    marked = store.replace(resource, obj, marked)
+    if marked["metadata"]["deletionGracePeriodSeconds"] > 0 or obj["metadata"].get("finalizers"):
+        return marked
+    return store.remove(resource, marked)
 
 
 def _grace(resource: Resource, obj: Json, chosen: Options) -> int:

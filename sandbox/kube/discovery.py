@@ -53,7 +53,11 @@ def answer(path: str, method: str, user: User, body: bytes, store: Store) -> Jso
     if path == "/api":
         return {"kind": "APIVersions", "versions": ["v1"]}
     if path == "/apis":
-        return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group(group) for group in sorted(GROUPS)]}
+        return {
+            "kind": "APIGroupList",
+            "apiVersion": "v1",
+            "groups": [_group(group) for group in sorted(GROUPS)],
+        }
     return OPENAPI.get(path) or _resources(path) or _one_group(path)
 
 
@@ -102,7 +106,13 @@ def _subresource(resource: Resource, name: str) -> Json:
     if name == "eviction":
         return {**entry, "kind": "Eviction", "group": "policy", "version": "v1", "verbs": ["create"]}
     if name == "token":
-        return {**entry, "kind": "TokenRequest", "group": "authentication.k8s.io", "version": "v1", "verbs": ["create"]}
+        return {
+            **entry,
+            "kind": "TokenRequest",
+            "group": "authentication.k8s.io",
+            "version": "v1",
+            "verbs": ["create"],
+        }
     return {**entry, "kind": resource.kind, "verbs": ["get", "patch", "update"]}
 
 
@@ -110,6 +120,10 @@ def _review(user: User, review: Json, store: Store) -> Json:
     asked = review["spec"].get("resourceAttributes") or {}
     resource = "/".join(filter(None, (asked.get("resource", ""), asked.get("subresource", ""))))
     attempt = Attempt(
-        asked.get("verb", ""), asked.get("group", ""), resource, asked.get("namespace", ""), asked.get("name", "")
+        asked.get("verb", ""),
+        asked.get("group", ""),
+        resource,
+        asked.get("namespace", ""),
+        asked.get("name", ""),
     )
     return {**review, "status": {"allowed": allowed(store, user, attempt)}}

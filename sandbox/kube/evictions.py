@@ -18,7 +18,9 @@ TARGET = {
     "reason": "EvictionByEvictionAPI",
     "message": "Eviction API: evicting",
 }
-TWO_BUDGETS = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
+TWO_BUDGETS = (
+    "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
+)
 
 
 def evict(store: Store, namespace: str, name: str, body: Json, query: dict[str, str]) -> Json:

@@ -46,7 +46,7 @@ class Operations:
                     return 201, self._token(request)
                 case "create", _:
                     return 201, self._create(request)
-                case ("patch" | "update"), _:
+                case (("patch" | "update"), _):
                     return 200, self._change(request)
                 case "delete", _:
                     return 200, self._delete(request)
@@ -97,9 +97,13 @@ class Operations:
         if request.verb == "patch":
             after = patches.apply(before, request.content_type, request.body)
         else:
-            after = {"kind": before["kind"], "apiVersion": before["apiVersion"], **_parsed(request, before["kind"])}
+            after = {
+                "kind": before["kind"],
+                "apiVersion": before["apiVersion"],
+                **_parsed(request, before["kind"]),
+            }
         self._check_identity(target, before, after)
-        after = _confined(before, after, target.subresource)
+        after = admission.normal(target.resource, _confined(before, after, target.subresource))
         admission.check(target.resource, after)
         if request.query.get("dryRun") == "All":
             return after
@@ -114,7 +118,9 @@ class Operations:
             why = f"Precondition failed: UID in precondition: {new['uid']}, UID in object meta: {old['uid']}"
             raise conflict(target.name, plural, why, group)
         if new.get("resourceVersion", old["resourceVersion"]) != old["resourceVersion"]:
-            why = "the object has been modified; please apply your changes to the latest version and try again"
+            why = (
+                "the object has been modified; please apply your changes to the latest version and try again"
+            )
             raise conflict(target.name, plural, why, group)
 
     def _delete(self, request: Request) -> Json:
@@ -122,7 +128,7 @@ class Operations:
         body = _parsed(request, "DeleteOptions") if request.body else {}
         chosen = deletion.options(body, request.query)
         answer = deletion.delete(self._store, request.target.resource, obj, chosen)
-        if request.target.resource.plural in ("pods", "namespaces"):
+        if request.target.resource.plural in ("pods", "namespaces", "volumeattachments"):
             return answer
         details = {"name": obj["metadata"]["name"], "kind": request.target.resource.plural}
         done = {key: value for key, value in success().items() if key != "code"}
@@ -158,7 +164,15 @@ def _confined(before: Json, after: Json, subresource: str) -> Json:
 
     Metadata that the server owns stays as it was.
     """
-    kept = ("uid", "resourceVersion", "creationTimestamp", "generation", "deletionTimestamp", "namespace", "name")
+    kept = (
+        "uid",
+        "resourceVersion",
+        "creationTimestamp",
+        "generation",
+        "deletionTimestamp",
+        "namespace",
+        "name",
+    )
     metadata = {**(after.get("metadata") or {})}
     for name in (*kept, "deletionGracePeriodSeconds"):
         metadata.pop(name, None)

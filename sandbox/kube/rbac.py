@@ -66,7 +66,9 @@ def _is(subject: Json, user: User, namespace: str) -> bool:
 
 
 def _rules(store: Store, reference: Json, namespace: str) -> list[Json]:
-    role = store.get(BY_KIND[reference["kind"]], namespace if reference["kind"] == "Role" else "", reference["name"])
+    role = store.get(
+        BY_KIND[reference["kind"]], namespace if reference["kind"] == "Role" else "", reference["name"]
+    )
     return list(role.get("rules") or ()) if role else []
 
 
@@ -89,7 +91,5 @@ def _forbidden(user: User, attempt: Attempt) -> ApiError:
     where = f'in the namespace "{attempt.namespace}"' if attempt.namespace else "at the cluster scope"
     what = f'resource "{attempt.resource}" in API group "{attempt.group}"'
     named = f' "{attempt.name}"' if attempt.name else ""
-    message = (
-        f'{qualified(plural, attempt.group)}{named} is forbidden: User "{user.name}" cannot {attempt.verb} {what} {where}'
-    )
+    message = f'{qualified(plural, attempt.group)}{named} is forbidden: User "{user.name}" cannot {attempt.verb} {what} {where}'
     return failure(403, "Forbidden", message, details_of(attempt.name, plural, attempt.group))

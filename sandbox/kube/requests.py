@@ -43,7 +43,9 @@ class Request:
     def attempt(self) -> Attempt:
         """What RBAC is asked."""
         target = self.target
-        plural = f"{target.resource.plural}/{target.subresource}" if target.subresource else target.resource.plural
+        plural = (
+            f"{target.resource.plural}/{target.subresource}" if target.subresource else target.resource.plural
+        )
         return Attempt(self.verb, target.resource.group, plural, target.namespace, target.name)
 
 

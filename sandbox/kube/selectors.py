@@ -27,7 +27,9 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     ),
     "namespaces": ("status.phase",),
 }
-REQUIREMENT = re.compile(r"\s*(!?)\s*([\w./-]+)\s*(?:(==?|!=)\s*([\w.-]*)|\s(in|notin)\s*\(([^)]*)\))?\s*(?:,|$)")
+REQUIREMENT = re.compile(
+    r"\s*(!?)\s*([\w./-]+)\s*(?:(==?|!=)\s*([\w.-]*)|\s(in|notin)\s*\(([^)]*)\))?\s*(?:,|$)"
+)
 
 
 def by_labels(text: str) -> Predicate:

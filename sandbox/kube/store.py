@@ -82,14 +82,15 @@ class Store:
             metadata["generation"] = before["metadata"].get("generation", 1) + 1
         return self._put(resource, {**after, "metadata": metadata}, "MODIFIED", before)
 
-    def remove(self, resource: Resource, obj: Json) -> None:
-        """Drop an object; watches see it as it was last, with the version of its removal."""
+    def remove(self, resource: Resource, obj: Json) -> Json:
+        """Drop an object; returns it as watches see it: as it was last, with the version of its removal."""
         with self.lock:
             metadata = obj["metadata"]
             self._objects[resource.plural].pop((metadata.get("namespace", ""), metadata["name"]))
             self.version += 1
             last = {**obj, "metadata": {**metadata, "resourceVersion": str(self.version)}}
             self._tell(Change(self.version, "DELETED", resource, last, obj))
+            return last
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Call ``listener`` with each change, in the changing thread; returns how to stop that."""
