@@ -113,6 +113,23 @@ class Aws:
             return False
         return True
 
+    def last_events(self, execution_arn: str) -> list[dict[str, Any]]:
+        """The newest 200 events of an execution: more than its last state has, with all its retries."""
+        client = self._session.client("stepfunctions", config=CONFIG)
+        answer = _call(
+            client,
+            "get_execution_history",
+            executionArn=execution_arn,
+            reverseOrder=True,
+            maxResults=200,
+        )
+        return list(answer["events"])
+
+    def publish(self, topic_arn: str, subject: str, body: str) -> None:
+        """Send a message to a topic."""
+        client = self._session.client("sns", config=CONFIG)
+        _call(client, "publish", TopicArn=topic_arn, Subject=subject, Message=body)
+
     def cluster_endpoint(self, cluster: str) -> Endpoint:
         """Where the EKS cluster's API is; ClusterNotFound if there is none or it has no endpoint yet."""
         client = self._session.client("eks", config=CONFIG)

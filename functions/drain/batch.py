@@ -74,11 +74,12 @@ def _refuse(refused: list[Pod], step: Step) -> None:
 
 
 def _orphans(everything: list[Pod], step: Step, cluster: Cluster) -> list[str]:
-    """UIDs of DaemonSet pods whose DaemonSet is gone; asked for once a visit, it costs a request.
+    """UIDs of DaemonSet pods whose DaemonSet is gone; asked for once a drain, it costs a request.
 
-    Capped like the blockers are, for the document's size; the next visit finds further ones.
+    Capped like the blockers are, for the document's size; further ones stay, as DaemonSet pods do.
     """
-    if step.attempt > 0 or not any(pod.of_daemonset for pod in everything):
+    begun = step.attempt > 0 or step.round.number > 0 or step.round.evicted > 0
+    if begun or not any(pod.of_daemonset for pod in everything):
         return []
     known = cluster.daemonsets()
     lost = [

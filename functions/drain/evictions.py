@@ -66,7 +66,7 @@ class Answer:
         return (details or {}).get("causes") or ()
 
 
-def classify(answer: Answer) -> Outcome:  # noqa: PLR0911 - a table, one row a line
+def classify(answer: Answer) -> Outcome:
     """The outcome of an eviction that was sent with the pod's UID as precondition.
 
     201                                     accepted: the pod has begun to terminate

@@ -63,7 +63,8 @@ def normal(resource: Resource, obj: Json) -> Json:
 def _check_event(event: Json, name: str) -> None:
     concerns = (event.get("involvedObject") or {}).get("namespace", "")
     lives = event["metadata"]["namespace"]
-    # An Event about a cluster-scoped object lives in default (kubernetes/kubernetes pkg/apis/core/validation).
+    # An Event about a cluster-scoped object lives in default
+    # (kubernetes/kubernetes pkg/apis/core/validation).
     if concerns != lives and not (concerns == "" and lives == "default"):
         why = f'Invalid value: "{concerns}": does not match event.namespace'
         raise invalid(name, "Event", "", "involvedObject.namespace", why)

@@ -1,4 +1,4 @@
-"""Who may do what: Roles and bindings, evaluated as kubernetes/kubernetes plugin/pkg/auth/authorizer/rbac does."""
+"""Who may do what: Roles and bindings (kubernetes/kubernetes plugin/pkg/auth/authorizer/rbac)."""
 
 from __future__ import annotations
 
@@ -91,5 +91,6 @@ def _forbidden(user: User, attempt: Attempt) -> ApiError:
     where = f'in the namespace "{attempt.namespace}"' if attempt.namespace else "at the cluster scope"
     what = f'resource "{attempt.resource}" in API group "{attempt.group}"'
     named = f' "{attempt.name}"' if attempt.name else ""
-    message = f'{qualified(plural, attempt.group)}{named} is forbidden: User "{user.name}" cannot {attempt.verb} {what} {where}'
+    denied = f'User "{user.name}" cannot {attempt.verb} {what} {where}'
+    message = f"{qualified(plural, attempt.group)}{named} is forbidden: {denied}"
     return failure(403, "Forbidden", message, details_of(attempt.name, plural, attempt.group))

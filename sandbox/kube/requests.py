@@ -86,7 +86,7 @@ def verb_of(method: str, target: Target, query: dict[str, str]) -> str:
     if method == "GET":
         if target.name:
             return "get"
-        return "watch" if query.get("watch") in ("true", "1") else "list"
+        return "watch" if query.get("watch", "").lower() in ("true", "1", "t") else "list"
     if method == "DELETE":
         return "delete" if target.name else "deletecollection"
     if method not in MUTATING or (method == "POST") == bool(target.name):

@@ -1,0 +1,40 @@
+"""Notify: tell somebody that a drain ended without success. No state: a rule on its status calls it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from drain import clock, connections, notifications
+from drain.aws import Aws
+from drain.errors import DrainError
+from drain.notifications import LastState
+
+LOG = Logger(service="stepdrain")
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """``{"subject"}`` of what was sent, for an event ``Step Functions Execution Status Change``.
+
+    Raises Aws… errors if it cannot be sent: Lambda then tries twice more and hands the event
+    to the dead-letter queue.
+    """
+    detail, account = event["detail"], connections.aws()
+    message = notifications.failure(detail, _last_state(detail, account), event["region"], clock.now())
+    account.publish(os.environ["STEPDRAIN_TOPIC_ARN"], message.subject, message.body)
+    LOG.info("notification sent", execution=detail["name"], subject=message.subject)
+    return {"subject": message.subject}
+
+
+def _last_state(detail: Mapping[str, Any], account: Aws) -> LastState | None:
+    try:
+        history = account.last_events(detail["executionArn"])
+    except DrainError as error:
+        # A message without the state is better than none.
+        LOG.warning(f"The execution's history could not be read: {error}")
+        return None
+    # The event's times are epoch milliseconds
+    # (https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html).
+    return notifications.last_state(history, detail["startDate"] / 1000)

@@ -1,0 +1,196 @@
+"""One account of the embedded world: the deployment, and the functions' invocations in it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import boto3
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
+from drain import clock as drain_clock
+from drain import connections
+from moto import mock_aws
+
+from sandbox.aws import engine, redrive
+from sandbox.aws.delivery import Delivery
+from sandbox.aws.deploy import Deployment, Stack
+from sandbox.aws.lifecycle_hooks import LifecycleHooks
+from sandbox.clock import Clock
+
+Json = dict[str, Any]
+ACCOUNT, REGION = "123456789012", "eu-west-1"
+ACCESS_KEY = "FOOBARKEY"
+"""The access key of moto's mock; the cluster knows the functions by it."""
+MOCK = {"stepfunctions": {"execute_state_machine": True}, "lambda": {"use_docker": False}}
+
+
+@dataclass(frozen=True)
+class Context:
+    """Lambda's context object, as far as handlers use it."""
+
+    function_name: str
+    aws_request_id: str = "sandbox"
+    memory_limit_in_mb: int = 512
+    invoked_function_arn: str = "arn:aws:lambda:eu-west-1:123456789012:function:sandbox"
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Handlers run in real time and are never cut off here."""
+        return 20_000
+
+
+@dataclass
+class LambdaFault:
+    """The next ``times`` invocations of a function (logical id) end like this, without or after its work.
+
+    ``error_type`` is what the state machine sees: Sandbox.Timedout, Runtime.ExitError,
+    Runtime.OutOfMemory, Lambda.TooManyRequestsException …; ``after`` lets the handler work first.
+    """
+
+    function: str
+    error_type: str
+    times: int = 1
+    after: bool = False
+
+
+class InvocationFailed(Exception):
+    """An invocation that ended without the handler's own error."""
+
+    def __init__(self, error_type: str) -> None:
+        super().__init__(f"simulated: {error_type}")
+        self.error_type = error_type
+
+
+@dataclass
+class AwsFault:
+    """The next ``times`` calls of an operation by a function raise ``error`` instead of being sent."""
+
+    operation: str
+    error: Exception
+    times: int = 1
+
+
+def client_error(operation: str, code: str, message: str, status: int = 400) -> ClientError:
+    """The error botocore raises for an answer of this code."""
+    answer: Any = {
+        "Error": {"Code": code, "Message": message},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+    }
+    return ClientError(answer, operation)
+
+
+class Account:
+    """An account with the stack in it, alive between ``__enter__`` and ``__exit__``."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        template: Path,
+        parameters: Mapping[str, str],
+        terminated: Callable[[str], None],
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.clock = clock
+        self.calls: list[tuple[str, str, str]] = []
+        """(function's logical id, service, operation) of each call a handler made."""
+        self.lambda_faults: list[LambdaFault] = []
+        self.aws_faults: list[AwsFault] = []
+        self.deployment = Deployment()
+        self.delivery = Delivery(clock, self.invoke, ACCOUNT, REGION, self._failure_queue)
+        self.hooks = LifecycleHooks(clock, self.delivery.send, terminated)
+        self.closed: list[str] = []
+        self.invoke_by: Callable[[str, Json, Mapping[str, str]], Any] | None = None
+        """Runs a function elsewhere (a built artifact): logical id, event, environment."""
+        self._template, self._parameters = template, parameters
+        self._environment = dict(environment or {})
+        self._names: dict[str, str] = {}
+        self._current = threading.local()
+        self._patches = contextlib.ExitStack()
+
+    def __enter__(self) -> Account:
+        enter = self._patches.enter_context
+        enter(
+            mock.patch.dict(
+                os.environ, {"AWS_DEFAULT_REGION": REGION, "AWS_REGION": REGION, **self._environment}
+            )
+        )
+        for name in ("AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+            os.environ.pop(name, None)
+        enter(mock_aws(config=MOCK))
+        enter(engine.running(self.clock, self.invoke, self.closed.append))
+        enter(redrive.possible(self.clock))
+        enter(self.hooks.holding())
+        enter(mock.patch.object(BaseClient, "_make_api_call", self._recorded(BaseClient._make_api_call)))
+        enter(mock.patch.object(drain_clock, "source", self.clock.now))
+        enter(self._containers())
+        self.deployment = Stack(self._template, self._parameters, ACCOUNT, REGION).deploy()
+        self._names = {one.name: logical_id for logical_id, one in self.deployment.functions.items()}
+        os.environ.update(self._shared_environment())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._patches.close()
+
+    @contextlib.contextmanager
+    def _containers(self) -> Iterator[None]:
+        """New containers know nothing of another world's clusters."""
+        connections.KEPT.forget()
+        yield
+        connections.KEPT.forget()
+
+    def _shared_environment(self) -> dict[str, str]:
+        """The functions' variables in one process; two functions must not disagree on a value."""
+        merged: dict[str, str] = {}
+        for one in self.deployment.functions.values():
+            for key, value in one.environment.items():
+                if merged.setdefault(key, value) != value:
+                    raise ValueError(f"Functions disagree on {key}; the sandbox shares one environment.")
+        return {key: value for key, value in merged.items() if key != "LOG_LEVEL"}
+
+    def invoke(self, name: str, event: Json) -> Any:
+        """Run the function of that name (not logical id); raises what its handler raises."""
+        logical_id = self._names[name]
+        fault = next((f for f in self.lambda_faults if f.function == logical_id and f.times > 0), None)
+        if fault is not None:
+            fault.times -= 1
+            if not fault.after:
+                raise InvocationFailed(fault.error_type)
+        answer = self._run(logical_id, event)
+        if fault is not None:
+            raise InvocationFailed(fault.error_type)
+        return answer
+
+    def _run(self, logical_id: str, event: Json) -> Any:
+        function = self.deployment.functions[logical_id]
+        if self.invoke_by is not None:
+            return self.invoke_by(logical_id, event, function.environment)
+        self._current.function = logical_id
+        try:
+            return function.load()(event, Context(function.name))
+        finally:
+            self._current.function = None
+
+    def _recorded(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def make_api_call(client: BaseClient, operation: str, parameters: Json) -> Any:
+            function = getattr(self._current, "function", None)
+            if function is not None:
+                self.calls.append((function, client.meta.service_model.service_name, operation))
+                fault = next((f for f in self.aws_faults if f.operation == operation and f.times != 0), None)
+                if fault is not None:
+                    fault.times -= 1 if fault.times > 0 else 0
+                    raise fault.error
+            return original(client, operation, parameters)
+
+        return make_api_call
+
+    def _failure_queue(self, function: str) -> str | None:
+        queue = self.deployment.failure_queues.get(function)
+        if queue is None:
+            return None
+        return str(boto3.client("sqs", region_name=REGION).get_queue_url(QueueName=queue)["QueueUrl"])

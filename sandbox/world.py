@@ -1,0 +1,212 @@
+"""The whole world in one process: a cluster, an account with the stack in it, and one clock.
+
+with World() as world:
+    instance = world.instances_by_node()["…"]
+    world.terminate(instance)
+    world.settle()
+    assert world.executions()[0]["status"] == "SUCCEEDED"
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import boto3
+import yaml
+from moto.eks.models import eks_backends
+
+from sandbox.aws.account import ACCESS_KEY, ACCOUNT, REGION, Account
+from sandbox.aws.deploy import ROOT
+from sandbox.clock import Clock, VirtualClock
+from sandbox.kube.discovery import base64_of
+from sandbox.kube.eks_token import EksTokens
+from sandbox.kube.rbac import User
+from sandbox.kube.resources import BY_KIND
+from sandbox.kube.server import KubeServer
+
+Json = dict[str, Any]
+Workload = Callable[[Sequence[str]], Iterable[Json]]
+CLUSTER, GROUP, HOOK = "demo", "workers", "stepdrain"
+RBAC = ROOT / "kubernetes" / "rbac.yaml"
+
+
+class World:
+    """A cluster of ``nodes`` (a count) self-managed nodes in one Auto Scaling group with our hook.
+
+    ``workload`` gets the nodes' names and gives manifests; ``parameters`` go to the template;
+    ``hook`` changes the hook's values; ``tags`` are the group's.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock | None = None,
+        nodes: int = 3,
+        workload: Workload | None = None,
+        parameters: Mapping[str, str] | None = None,
+        hook: Mapping[str, Any] | None = None,
+        tags: Mapping[str, str] | None = None,
+        template: Path = ROOT / "template.yaml",
+    ) -> None:
+        self.clock = clock or VirtualClock()
+        self._own_clock = clock is None
+        self._node_count, self._workload = nodes, workload
+        self._hook, self._tags = dict(hook or {}), dict(tags or {})
+        user = User("stepdrain", ("stepdrain",))
+        self.kube = KubeServer(self.clock, authenticate=EksTokens(CLUSTER, {ACCESS_KEY: user}))
+        chosen = {"ClusterName": CLUSTER, "GroupNames": GROUP, "HookName": HOOK, **(parameters or {})}
+        self.aws = Account(self.clock, template, chosen, self._gone)
+        self.instances: dict[str, str] = {}
+        """Instance id to node name."""
+
+    def __enter__(self) -> World:
+        self.kube.start()
+        self.aws.__enter__()
+        self._make_cluster()
+        self._make_group()
+        self._load()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.aws.__exit__()
+        self.kube.stop()
+        if self._own_clock and isinstance(self.clock, VirtualClock):
+            self.clock.close()
+
+    def _make_cluster(self) -> None:
+        boto3.client("eks", region_name=REGION).create_cluster(
+            name=CLUSTER, roleArn=f"arn:aws:iam::{ACCOUNT}:role/eks", resourcesVpcConfig={"subnetIds": []}
+        )
+        cluster = eks_backends[ACCOUNT][REGION].clusters[CLUSTER]
+        # moto makes these up; ours answers.
+        cluster.endpoint = self.kube.url
+        cluster.certificate_authority = {"data": base64_of(self.kube.ca_pem)}
+
+    def _make_group(self) -> None:
+        auto_scaling = boto3.client("autoscaling", region_name=REGION)
+        ec2 = boto3.client("ec2", region_name=REGION)
+        image = ec2.describe_images()["Images"][0]["ImageId"]
+        ec2.create_launch_template(
+            LaunchTemplateName="workers", LaunchTemplateData={"ImageId": image, "InstanceType": "m5.large"}
+        )
+        tags = {f"kubernetes.io/cluster/{CLUSTER}": "owned", **self._tags}
+        count = self._node_count
+        auto_scaling.create_auto_scaling_group(
+            AutoScalingGroupName=GROUP,
+            LaunchTemplate={"LaunchTemplateName": "workers"},
+            MinSize=0,
+            MaxSize=count,
+            DesiredCapacity=count,
+            AvailabilityZones=[f"{REGION}a"],
+            Tags=[{"Key": key, "Value": value, "PropagateAtLaunch": True} for key, value in tags.items()],
+        )
+        auto_scaling.put_lifecycle_hook(
+            **{
+                "AutoScalingGroupName": GROUP,
+                "LifecycleHookName": HOOK,
+                "LifecycleTransition": "autoscaling:EC2_INSTANCE_TERMINATING",
+                "HeartbeatTimeout": 1800,
+                "DefaultResult": "CONTINUE",
+                **self._hook,
+            }
+        )
+        for reservation in ec2.describe_instances()["Reservations"]:
+            for instance in reservation["Instances"]:
+                self.instances[instance["InstanceId"]] = instance["PrivateDnsName"]
+
+    def _load(self) -> None:
+        self.kube.cluster.load(yaml.safe_load_all(RBAC.read_text()))
+        for instance_id, name in self.instances.items():
+            self.kube.cluster.create(node_manifest(name, instance_id))
+        if self._workload is not None:
+            self.kube.cluster.load(self._workload(list(self.instances.values())))
+            self.pass_time(10)
+
+    def _gone(self, instance_id: str) -> None:
+        """The machine is off: its Node and whatever still ran on it vanish."""
+        name = self.instances.get(instance_id)
+        store = self.kube.cluster.store
+        with store.lock:
+            node = self.kube.cluster.get("Node", name) if name else None
+            if node is None:
+                return
+            for pod in self.pods_on(str(name)):
+                store.remove(BY_KIND["Pod"], pod)
+            store.remove(BY_KIND["Node"], node)
+
+    def pods_on(self, node: str) -> list[Json]:
+        """The pods bound to a node."""
+        return [pod for pod in self.kube.cluster.list("Pod") if pod["spec"].get("nodeName") == node]
+
+    def terminate(self, instance_id: str) -> None:
+        """Have Auto Scaling terminate an instance, and not replace it."""
+        boto3.client("autoscaling", region_name=REGION).terminate_instance_in_auto_scaling_group(
+            InstanceId=instance_id, ShouldDecrementDesiredCapacity=True
+        )
+
+    def lifecycle_state(self, instance_id: str) -> str:
+        """The instance's lifecycle state, "" once it is gone."""
+        auto_scaling = boto3.client("autoscaling", region_name=REGION)
+        found = auto_scaling.describe_auto_scaling_instances(InstanceIds=[instance_id])[
+            "AutoScalingInstances"
+        ]
+        return str(found[0]["LifecycleState"]) if found else ""
+
+    @property
+    def machine(self) -> str:
+        """The ARN of DrainNode."""
+        return self.aws.deployment.state_machines["DrainNode"]
+
+    def executions(self) -> list[Json]:
+        """All executions of DrainNode as DescribeExecution shows them, oldest first."""
+        client = boto3.client("stepfunctions", region_name=REGION)
+        listed = client.list_executions(stateMachineArn=self.machine)["executions"]
+        shown = [client.describe_execution(executionArn=one["executionArn"]) for one in listed]
+        return sorted(shown, key=lambda one: (one["startDate"], one["name"]))
+
+    def history(self, execution_arn: str) -> list[Json]:
+        """GetExecutionHistory of one execution."""
+        client = boto3.client("stepfunctions", region_name=REGION)
+        return list(client.get_execution_history(executionArn=execution_arn)["events"])
+
+    def start(self, name: str, document: Json) -> str:
+        """StartExecution of DrainNode by hand; the execution's ARN."""
+        client = boto3.client("stepfunctions", region_name=REGION)
+        started = client.start_execution(stateMachineArn=self.machine, name=name, input=json.dumps(document))
+        return str(started["executionArn"])
+
+    def redrive(self, execution_arn: str) -> None:
+        """RedriveExecution."""
+        boto3.client("stepfunctions", region_name=REGION).redrive_execution(executionArn=execution_arn)
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass, with all that happens in it."""
+        self.clock.enter()
+        try:
+            self.clock.sleep(seconds)
+        finally:
+            self.clock.leave()
+
+    def settle(self, within_s: float = 3600, every_s: float = 5) -> None:
+        """Let time pass until no execution runs; AssertionError if one still does after ``within_s``."""
+        ends_at = self.clock.now() + within_s
+        while self.clock.now() < ends_at:
+            self.pass_time(every_s)
+            executions = self.executions()
+            if executions and all(one["status"] != "RUNNING" for one in executions):
+                return
+        raise AssertionError(f"An execution still runs after {within_s} s: {self.executions()}")
+
+
+def node_manifest(name: str, instance_id: str) -> Json:
+    """A Node as a kubelet on EC2 registers it."""
+    labels = {"kubernetes.io/hostname": name, "topology.kubernetes.io/zone": f"{REGION}a"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": name, "labels": labels},
+        "spec": {"providerID": f"aws:///{REGION}a/{instance_id}"},
+    }
