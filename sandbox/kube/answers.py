@@ -68,7 +68,7 @@ class App:
                 await self._watch(request, receive, send)
                 return
             status, body = self._operations.answer(request)
-            response = _json(status, tables.shaped(request, body))
+            response = _json(status, tables.shaped(request, body, self._clock.now()))
         except ApiError as error:
             status, response = error.status, _refusal(error)
         self._note(request, status, received_at)

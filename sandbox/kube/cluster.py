@@ -41,13 +41,22 @@ class Cluster:
         return self.store.create(resource, admission.admit(resource, namespace, manifest))
 
     def load(self, manifests: Iterable[Json]) -> None:
-        """Store manifests in their order; a List stands for its items."""
+        """Store manifests in their order; a List stands for its items, a namespace that is there stays."""
         for manifest in manifests:
             items = manifest.get("items") if manifest["kind"].endswith("List") else None
             if items is not None:
                 self.load(items)
-            else:
+            elif (
+                manifest["kind"] != "Namespace" or self.get("Namespace", manifest["metadata"]["name"]) is None
+            ):
+                self._namespace_of(manifest)
                 self.create(manifest)
+
+    def _namespace_of(self, manifest: Json) -> None:
+        """Make the manifest's namespace if nobody did: a file need not begin with it."""
+        name = (manifest.get("metadata") or {}).get("namespace", "default")
+        if BY_KIND[manifest["kind"]].namespaced and self.get("Namespace", name) is None:
+            self.create({"kind": "Namespace", "metadata": {"name": name}})
 
     def get(self, kind: str, name: str, namespace: str = "") -> Json | None:
         """An object, None if there is none."""

@@ -54,7 +54,7 @@ def _fits(
 
 
 def by_fields(text: str, resource: Resource) -> Predicate:
-    """A predicate for ``spec.nodeName=a,status.phase!=Succeeded``; 400 for a field that cannot be selected."""
+    """A predicate for ``spec.nodeName=a,status.phase!=Succeeded``; 400 for an unknown field."""
     known = ("metadata.name", "metadata.namespace", *FIELDS.get(resource.plural, ()))
     requirements = []
     for part in filter(None, text.split(",")):

@@ -75,7 +75,7 @@ class Watch:
         return self._fits is None or self._fits(obj)
 
     def _event(self, change: Change) -> Json | None:
-        """The change as this watch sees it: an object that begins to fit is ADDED, one that ceases DELETED."""
+        """The change as this watch sees it: what begins to fit is ADDED, what ceases to is DELETED."""
         if change.resource is not self._request.target.resource:
             return None
         now, before = self._seen(change.object), self._seen(change.before)
