@@ -1,0 +1,144 @@
+"""Every handler of the template runs from what was built, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from samtranslator.yaml_helper import yaml_parse
+
+from tests.packaging.conftest import ROOT, Built
+from tests.packaging.kube_stub import Cluster
+from tests.packaging.runtime_api import Result, invoke, serving
+
+TIME = "2026-01-01T00:00:00.000Z"
+LIFECYCLE = {
+    "group": "workers",
+    "hook": "stepdrain",
+    "token": "87654321-4321-4321-4321-210987654321",
+    "heartbeatTimeout": 1800,
+    "globalTimeout": 172800,
+}
+DRAIN: dict[str, Any] = {"nodeName": "n1", "cluster": "demo", "node": {"name": "n1", "uid": "u1"}}
+HELD = {"instanceId": "i-0123456789abcdef0", "cluster": "demo", "lifecycle": LIFECYCLE, "node": DRAIN["node"]}
+INTAKE = {
+    "STEPDRAIN_STATE_MACHINE_ARN": "arn:aws:states:eu-west-1:123456789012:stateMachine:stepdrain",
+    "STEPDRAIN_ACCOUNT_ID": "123456789012",
+    "STEPDRAIN_HOOK_NAME": "stepdrain",
+}
+NOTIFY = {"STEPDRAIN_TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:stepdrain"}
+EXECUTION = "arn:aws:states:eu-west-1:123456789012:execution:stepdrain:i-0123456789abcdef0-87654321"
+STATUS = {
+    "executionArn": EXECUTION,
+    "name": "x",
+    "status": "FAILED",
+    "startDate": 1767225600000,
+    "input": "{}",
+}
+
+
+def task(drain: dict[str, Any]) -> dict[str, Any]:
+    """The payload of a Task."""
+    return {
+        "execution": {"Name": "x", "StartTime": TIME},
+        "state": {"Name": "s", "EnteredTime": TIME, "RetryCount": 0},
+        "drain": drain,
+    }
+
+
+def terminated() -> dict[str, Any]:
+    """The event of an instance that our hook holds."""
+    return json.loads((ROOT / "tests" / "events" / "terminate-lifecycle-action.json").read_text())
+
+
+# What each handler answers: a key of its result, or the error it ends with.
+TO_THE_CLUSTER = {
+    "steps.find_node.handler": (task(DRAIN), "name"),
+    "steps.label.handler": (task(DRAIN), "labelled"),
+    "steps.cordon.handler": (task(DRAIN), "cordoned"),
+    "steps.evict_batch.handler": (task(DRAIN), "evicted"),
+    "steps.wait_for_pods.handler": (task(DRAIN), "next"),
+}
+TO_AWS = {
+    "steps.start_drain.handler": (terminated(), "AwsUnavailable"),
+    "steps.heartbeat.handler": (task(HELD), "AwsUnavailable"),
+    "steps.complete_action.handler": (task(HELD), "AwsUnavailable"),
+    "steps.notify.handler": ({"region": "eu-west-1", "detail": STATUS}, "AwsUnavailable"),
+}
+
+
+@pytest.fixture(scope="module")
+def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A kubeconfig for the stub."""
+    path = tmp_path_factory.mktemp("kube") / "config"
+    with serving(Cluster) as address:
+        named = {"name": "stub"}
+        path.write_text(
+            yaml.safe_dump(
+                {
+                    "apiVersion": "v1",
+                    "kind": "Config",
+                    "current-context": "stub",
+                    "clusters": [{**named, "cluster": {"server": f"http://{address}"}}],
+                    "users": [{**named, "user": {"token": "t"}}],
+                    "contexts": [{**named, "context": {"cluster": "stub", "user": "stub"}}],
+                }
+            )
+        )
+        yield path
+
+
+def outcome(result: Result) -> Any:
+    """The keys of an answer, or the name of the error."""
+    return result.body["errorType"] if result.kind == "error" else list(result.body)
+
+
+def test_the_tables_here_name_every_handler_of_the_template() -> None:
+    """A function that is added to the template and not here would be deployed unproven."""
+    resources = yaml_parse((ROOT / "template.yaml").read_text())["Resources"].values()
+    handlers = {r["Properties"]["Handler"] for r in resources if r["Type"] == "AWS::Serverless::Function"}
+    assert handlers == {*TO_THE_CLUSTER, *TO_AWS}
+
+
+@pytest.mark.parametrize("handler", TO_THE_CLUSTER)
+def test_a_handler_that_asks_the_cluster_runs_from_the_built_layer(
+    handler: str, built: Built, kubeconfig: Path
+) -> None:
+    """The layer leaves most of the Kubernetes client out; what is left must do for every request."""
+    event, expected = TO_THE_CLUSTER[handler]
+    environment = {**built.environment(), "STEPDRAIN_KUBECONFIG": str(kubeconfig)}
+    assert expected in outcome(invoke(built.command(handler), environment, event))
+
+
+@pytest.mark.parametrize("handler", TO_AWS)
+def test_a_handler_that_asks_aws_ends_with_an_error_of_ours_when_nobody_answers(
+    handler: str, built: Built
+) -> None:
+    """The runtime's boto3 must work on the layer's urllib3; a request that fails shows that it was sent."""
+    event, expected = TO_AWS[handler]
+    assert (
+        outcome(invoke(built.command(handler), {**built.environment(), **INTAKE, **NOTIFY}, event))
+        == expected
+    )
+
+
+def test_a_handler_asks_eks_where_the_cluster_is_when_no_kubeconfig_is_given(built: Built) -> None:
+    """So it runs in an account: through DescribeCluster, which nobody answers here."""
+    result = invoke(built.command("steps.cordon.handler"), built.environment(), task(DRAIN))
+    assert outcome(result) == "AwsUnavailable"
+
+
+@pytest.mark.parametrize("package", ["jsonschema", "rpds", "aws_lambda_powertools"])
+def test_a_dependency_that_is_missing_is_found(package: str, built: Built, tmp_path: Path) -> None:
+    """These tests would prove nothing if a package of this machine could stand in for the layer's."""
+    poorer = tmp_path / "layer"
+    shutil.copytree(built.layer, poorer)
+    shutil.rmtree(poorer / "python" / package)
+    result = invoke(built.command("steps.heartbeat.handler"), built.environment(poorer), task(HELD))
+    assert "ImportModuleError" in str(result.body)
+    assert package in result.body["errorMessage"]

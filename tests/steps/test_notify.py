@@ -1,0 +1,103 @@
+"""Notify against an embedded account: a real execution's history in, a message on the topic out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+from steps import notify
+
+REGION = "eu-west-1"
+INPUT = {
+    "instanceId": "i-1234567890abcdef0",
+    "cluster": "demo",
+    "lifecycle": {"group": "workers", "hook": "stepdrain", "heartbeatTimeout": 1800},
+    "node": {"name": "n1", "uid": "u"},
+}
+MACHINE = {
+    "StartAt": "Cordon",
+    "States": {
+        "Cordon": {"Type": "Pass", "Next": "EvictBatch"},
+        "EvictBatch": {"Type": "Fail", "Error": "DrainRefused", "Cause": "Pod shop/web-1 has no controller."},
+    },
+}
+
+
+@pytest.fixture(autouse=True)
+def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An account without anything in it."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    with mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
+        yield
+
+
+@pytest.fixture
+def mailbox(monkeypatch: pytest.MonkeyPatch) -> str:
+    """URL of a queue that gets what is published to the topic."""
+    sns, sqs = boto3.client("sns"), boto3.client("sqs")
+    topic = sns.create_topic(Name="notifications")["TopicArn"]
+    url: str = sqs.create_queue(QueueName="mailbox")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    monkeypatch.setenv("STEPDRAIN_TOPIC_ARN", topic)
+    return url
+
+
+def failed_execution() -> str:
+    """The ARN of an execution that ended in EvictBatch."""
+    client = boto3.client("stepfunctions")
+    role = "arn:aws:iam::123456789012:role/r"
+    machine = client.create_state_machine(name="m", definition=json.dumps(MACHINE), roleArn=role)
+    arn: str = client.start_execution(
+        stateMachineArn=machine["stateMachineArn"],
+        name="i-1234567890abcdef0-87654321",
+        input=json.dumps(INPUT),
+    )["executionArn"]
+    while client.describe_execution(executionArn=arn)["status"] == "RUNNING":
+        pass
+    return arn
+
+
+def status_change(execution_arn: str) -> dict[str, Any]:
+    """The event, with the fields that Notify reads."""
+    return {
+        "region": REGION,
+        "detail": {
+            "executionArn": execution_arn,
+            "name": execution_arn.rsplit(":", 1)[1],
+            "status": "FAILED",
+            "startDate": 1767225600000,
+            "error": "DrainRefused",
+            "cause": "Pod shop/web-1 has no controller.",
+            "input": json.dumps(INPUT),
+        },
+    }
+
+
+def received(mailbox: str) -> dict[str, Any]:
+    """The one message in the mailbox."""
+    (message,) = boto3.client("sqs").receive_message(QueueUrl=mailbox)["Messages"]
+    parsed: dict[str, Any] = json.loads(message["Body"])
+    return parsed
+
+
+def test_a_failed_execution_is_told_with_the_state_it_stopped_at(mailbox: str) -> None:
+    """The event does not name the state; the history does."""
+    answer = notify.handler(status_change(failed_execution()), None)
+    message = received(mailbox)
+    assert message["Subject"] == answer["subject"] == "Stepdrain: drain of n1 FAILED (DrainRefused)"
+    assert "State:      EvictBatch" in message["Message"]
+    assert "Pod shop/web-1 has no controller." in message["Message"]
+
+
+def test_a_history_that_cannot_be_read_does_not_silence_the_message(mailbox: str) -> None:
+    """Whoever is called can look the state up; whoever is not called cannot."""
+    gone = f"arn:aws:states:{REGION}:123456789012:execution:m:i-1234567890abcdef0-87654321"
+    notify.handler(status_change(gone), None)
+    assert "ended as FAILED" in received(mailbox)["Message"]

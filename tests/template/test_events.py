@@ -1,0 +1,76 @@
+"""Which events are taken, which hooks are made, and where events go that nobody could handle."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.template.stack import Stack
+
+
+def pattern(**parameters: str) -> dict[str, Any]:
+    """The detail part of the terminate rule's pattern."""
+    detail: dict[str, Any] = Stack(**parameters).of_type("AWS::Events::Rule")["TerminateRule"]["EventPattern"]
+    return dict(detail["detail"])
+
+
+def test_the_rule_takes_our_hook_alone() -> None:
+    """Another tool's hook on the same group is never completed by us."""
+    assert pattern(HookName="ours")["LifecycleHookName"] == ["ours"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "groups"),
+    [
+        ({"GroupNames": "blue,green"}, ["blue", "green"]),
+        ({"GroupPrefix": "nodes-"}, [{"prefix": "nodes-"}]),
+        ({}, None),
+    ],
+)
+def test_the_rule_takes_the_groups_of_the_parameters(parameters: dict[str, str], groups: Any) -> None:
+    """By names, by prefix, or all."""
+    assert pattern(**parameters).get("AutoScalingGroupName") == groups
+
+
+def test_a_hook_is_made_on_each_named_group_with_the_values_of_managed_node_groups() -> None:
+    """30 minutes and CONTINUE: what EKS uses for its own groups."""
+    hooks = Stack(GroupNames="a,b,c", CreateLifecycleHooks="true").of_type("AWS::AutoScaling::LifecycleHook")
+    assert [h["AutoScalingGroupName"] for h in hooks.values()] == ["a", "b", "c"]
+    for hook in hooks.values():
+        assert hook["LifecycleTransition"] == "autoscaling:EC2_INSTANCE_TERMINATING"
+        assert (hook["HeartbeatTimeout"], hook["DefaultResult"]) == ("1800", "CONTINUE")
+
+
+def test_no_hook_is_made_unless_asked_for(stack: Stack) -> None:
+    """A hook changes how somebody's group behaves."""
+    assert not stack.of_type("AWS::AutoScaling::LifecycleHook")
+    assert not Stack(GroupNames="a,b").of_type("AWS::AutoScaling::LifecycleHook")
+
+
+def test_a_hook_is_made_after_all_that_listens_to_it() -> None:
+    """Otherwise instances are held while nobody listens, at the first deployment and at the removal."""
+    stack = Stack(GroupNames="a", CreateLifecycleHooks="true")
+    assert stack.resources["LifecycleHook1"]["DependsOn"] == "TerminateRulePermission"
+
+
+def test_every_rule_retries_and_then_keeps_the_event(stack: Stack) -> None:
+    """An event that is lost is an instance that waits for nobody."""
+    for rule in stack.of_type("AWS::Events::Rule").values():
+        (target,) = rule["Targets"]
+        assert target["DeadLetterConfig"]["Arn"] == "<DeadLetters.Arn>"
+        assert 60 <= target["RetryPolicy"]["MaximumEventAgeInSeconds"] < 1800
+
+
+def test_functions_that_rules_invoke_keep_what_they_could_not_handle(stack: Stack) -> None:
+    """Lambda drops an asynchronous event after its retries unless it has somewhere to put it."""
+    kept = stack.of_type("AWS::Lambda::EventInvokeConfig").values()
+    assert {c["FunctionName"] for c in kept} == {"<StartDrainFunction>", "<NotifyFunction>"}
+    assert {c["DestinationConfig"]["OnFailure"]["Destination"] for c in kept} == {"<DeadLetters.Arn>"}
+
+
+def test_a_failed_drain_is_told_and_a_completed_one_is_not(stack: Stack) -> None:
+    """Mail about what went well trains people not to read it."""
+    rule = stack.of_type("AWS::Events::Rule")["StatusRule"]
+    assert rule["EventPattern"]["detail"]["status"] == ["FAILED", "TIMED_OUT", "ABORTED"]
+    assert rule["EventPattern"]["detail"]["stateMachineArn"] == ["<DrainNode>"]

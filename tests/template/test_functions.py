@@ -1,0 +1,141 @@
+"""The functions, their state machine and their event rule fit together."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from drain import policy, settings
+
+from tests.template.stack import ROOT, Stack, source
+
+FUNCTION = "AWS::Lambda::Function"
+TALK_TO_KUBERNETES = {"FindNode", "Label", "Cordon", "EvictBatch", "WaitForPods"}
+
+
+def tasks(machine: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The states that invoke a function."""
+    return {name: state for name, state in machine["States"].items() if state["Type"] == "Task"}
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"GroupPrefix": "nodes-"},
+        {"GroupNames": "a,b,c,d,e", "CreateLifecycleHooks": "true"},
+        {"SubnetIds": "subnet-0a1b2c3d", "SecurityGroupIds": "sg-0a1b2c3d", "Tracing": "true"},
+        {"AWS::Partition": "aws-cn", "AWS::Region": "cn-north-1", "AWS::URLSuffix": "amazonaws.com.cn"},
+        {"AWS::Partition": "aws-us-gov", "AWS::Region": "us-gov-west-1"},
+    ],
+)
+def test_the_template_resolves_for_these_parameters(parameters: dict[str, str]) -> None:
+    """Nothing refers to a resource that its own condition leaves out."""
+    stack = Stack(**parameters)
+    text = json.dumps([stack.resources, stack.outputs])
+    refers = {name.split(".")[0] for name in re.findall(r"<([A-Za-z0-9.]+)>", text)}
+    assert refers <= set(stack.resources)
+    assert "Fn::" not in text
+
+
+def test_every_state_has_a_function_named_as_its_module() -> None:
+    """One name in four places: state, function, module, test."""
+    machine = json.loads((ROOT / "statemachine" / "drain_node.asl.json").read_text())
+    for state in tasks(machine):
+        module = re.sub(r"(?<!^)(?=[A-Z])", "_", state).lower()
+        properties = source()["Resources"][f"{state}Function"]["Properties"]
+        assert properties["Handler"] == f"steps.{module}.handler"
+        assert (ROOT / "functions" / "steps" / f"{module}.py").exists()
+
+
+def test_the_template_fills_every_placeholder_of_the_state_machine_and_no_other() -> None:
+    """CloudFormation leaves an unknown placeholder in the text, and the first drain fails on it."""
+    text = (ROOT / "statemachine" / "drain_node.asl.json").read_text()
+    substitutions = source()["Resources"]["DrainNode"]["Properties"]["DefinitionSubstitutions"]
+    assert set(re.findall(r"\$\{(\w+)\}", text)) == set(substitutions)
+
+
+def test_a_function_ends_before_its_state_gives_up(stack: Stack, machine: dict[str, Any]) -> None:
+    """So the console shows that the function ran out of time, and its log has the line that says so."""
+    functions = stack.of_type(FUNCTION)
+    for name, state in tasks(machine).items():
+        assert functions[f"{name}Function"]["Timeout"] < state["TimeoutSeconds"], name
+
+
+def test_start_drain_understands_its_environment(stack: Stack) -> None:
+    """The very text that the template sets goes through the very code that reads it."""
+    environment = stack.of_type(FUNCTION)["StartDrainFunction"]["Environment"]["Variables"]
+    intake = settings.intake(environment)
+    assert intake.cluster == "demo"
+    assert intake.hook_name == "stepdrain"
+    assert intake.group_names == ()
+    assert intake.state_machine_arn == "<DrainNodeAliaslive>"
+
+
+def test_the_defaults_of_a_drain_are_the_same_in_template_and_code(stack: Stack) -> None:
+    """`stepdrain run` takes the code's, an installation the template's: nobody expects a difference."""
+    environment = stack.of_type(FUNCTION)["StartDrainFunction"]["Environment"]["Variables"]
+    assert set(policy.ENVIRONMENT.values()) <= set(environment)
+    assert policy.from_environment(environment) == policy.Policy()
+
+
+def test_every_function_knows_its_cluster_and_its_log_group(stack: Stack) -> None:
+    """What Lambda makes by itself has no retention and no encryption."""
+    for name, function in stack.of_type(FUNCTION).items():
+        assert function["Environment"]["Variables"]["STEPDRAIN_CLUSTER"] == "demo"
+        assert function["LoggingConfig"]["LogFormat"] == "JSON"
+        assert function["LoggingConfig"]["LogGroup"] == f"<{name.replace('Function', 'LogGroup')}>"
+        assert function["Runtime"] == "python3.13"
+        assert function["Architectures"] == ["arm64"]
+
+
+def test_only_functions_that_talk_to_kubernetes_stand_in_the_vpc(stack: Stack, full: Stack) -> None:
+    """The others need no endpoint of yours to reach AWS."""
+    inside = {n for n, f in full.of_type(FUNCTION).items() if "VpcConfig" in f}
+    assert inside == {f"{name}Function" for name in TALK_TO_KUBERNETES}
+    assert not [f for f in stack.of_type(FUNCTION).values() if "VpcConfig" in f]
+    config = full.of_type(FUNCTION)["CordonFunction"]["VpcConfig"]
+    assert config == {
+        "SubnetIds": ["subnet-0a1b2c3d", "subnet-1a2b3c4d"],
+        "SecurityGroupIds": ["sg-0a1b2c3d"],
+    }
+
+
+def test_an_access_entry_maps_each_role_that_talks_to_kubernetes(stack: Stack) -> None:
+    """Without one the cluster answers 401; a role that needs none must not have one."""
+    entries = stack.of_type("AWS::EKS::AccessEntry").values()
+    assert {e["PrincipalArn"] for e in entries} == {f"<{n}Role.Arn>" for n in TALK_TO_KUBERNETES}
+    assert {tuple(e["KubernetesGroups"]) for e in entries} == {("stepdrain",)}
+    assert not Stack(CreateAccessEntries="false").of_type("AWS::EKS::AccessEntry")
+
+
+def test_the_layer_serves_both_processors(stack: Stack) -> None:
+    """The parameter alone chooses one."""
+    assert Stack(Architecture="x86_64").of_type(FUNCTION)["CordonFunction"]["Architectures"] == ["x86_64"]
+    (layer,) = stack.of_type("AWS::Lambda::LayerVersion").values()
+    assert layer["CompatibleArchitectures"] == ["arm64", "x86_64"]
+
+
+def test_functions_and_layer_are_built_by_the_one_makefile() -> None:
+    """SAM's own Python build needs an interpreter of the runtime's version, which many machines lack."""
+    built = [r for r in source()["Resources"].values() if r["Type"] == "AWS::Serverless::Function"]
+    assert {(r["Metadata"]["BuildMethod"], r["Metadata"]["ContextPath"]) for r in built} == {
+        ("makefile", "layer")
+    }
+    assert source()["Resources"]["DependencyLayer"]["Metadata"]["BuildMethod"] == "makefile"
+    assert source()["Globals"]["Function"]["CodeUri"] == "functions/"
+
+
+def test_the_machine_is_standard_logged_without_data_and_started_by_its_alias(stack: Stack) -> None:
+    """EXPRESS cannot be redriven; inputs hold the token; an alias keeps a running drain's definition."""
+    (machine,) = stack.of_type("AWS::StepFunctions::StateMachine").values()
+    assert machine["StateMachineType"] == "STANDARD"
+    assert machine["LoggingConfiguration"]["IncludeExecutionData"] is False
+    assert stack.of_type("AWS::StepFunctions::StateMachineAlias")["DrainNodeAliaslive"]["Name"] == "live"
+
+
+def test_no_function_reaches_for_a_kubeconfig(stack: Stack) -> None:
+    """STEPDRAIN_KUBECONFIG is for other clusters; an installation talks to its EKS cluster."""
+    assert "KUBECONFIG" not in json.dumps(stack.of_type(FUNCTION))

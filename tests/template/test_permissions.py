@@ -1,0 +1,226 @@
+"""What each role may do, on what, and who may take it. One table: a change here is a decision."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.template.stack import Stack
+
+ROLE = "AWS::IAM::Role"
+GROUP = "arn:aws:autoscaling:eu-west-1:123456789012:autoScalingGroup:*:autoScalingGroupName/"
+CLUSTER = "arn:aws:eks:eu-west-1:123456789012:cluster/demo"
+EXECUTIONS = "arn:aws:states:eu-west-1:123456789012:execution:<DrainNode.Name>:*"
+
+# Action and resource of everything granted, the function's own log left out.
+GRANTS = {
+    "StartDrainRole": {
+        ("autoscaling:DescribeAutoScalingGroups", "*"),
+        ("autoscaling:DescribeLifecycleHooks", "*"),
+        ("states:StartExecution", "<DrainNode>"),
+        ("sqs:SendMessage", "<DeadLetters.Arn>"),
+    },
+    "FindNodeRole": {("ec2:DescribeInstances", "*"), ("eks:DescribeCluster", CLUSTER)},
+    "LabelRole": {("eks:DescribeCluster", CLUSTER)},
+    "CordonRole": {("eks:DescribeCluster", CLUSTER)},
+    "EvictBatchRole": {("eks:DescribeCluster", CLUSTER)},
+    "WaitForPodsRole": {("eks:DescribeCluster", CLUSTER)},
+    "HeartbeatRole": {("autoscaling:RecordLifecycleActionHeartbeat", f"{GROUP}blue")},
+    "CompleteActionRole": {("autoscaling:CompleteLifecycleAction", f"{GROUP}blue")},
+    "NotifyRole": {
+        ("states:GetExecutionHistory", EXECUTIONS),
+        ("sns:Publish", "<Notifications>"),
+        ("kms:Decrypt", "<Key.Arn>"),
+        ("kms:GenerateDataKey", "<Key.Arn>"),
+        ("sqs:SendMessage", "<DeadLetters.Arn>"),
+    },
+}
+# Actions without a resource to name, and where that is written.
+IAM = "https://docs.aws.amazon.com/service-authorization/latest/reference/list_"
+WITHOUT_RESOURCE = {
+    "autoscaling:DescribeAutoScalingGroups": IAM + "amazonec2autoscaling.html",
+    "autoscaling:DescribeLifecycleHooks": IAM + "amazonec2autoscaling.html",
+    "ec2:DescribeInstances": IAM + "amazonec2.html",
+    "ec2:DescribeNetworkInterfaces": IAM + "amazonec2.html",
+    "ec2:DescribeSubnets": IAM + "amazonec2.html",
+    "logs:CreateLogDelivery": IAM + "amazoncloudwatchlogs.html",
+    "logs:GetLogDelivery": IAM + "amazoncloudwatchlogs.html",
+    "logs:UpdateLogDelivery": IAM + "amazoncloudwatchlogs.html",
+    "logs:DeleteLogDelivery": IAM + "amazoncloudwatchlogs.html",
+    "logs:ListLogDeliveries": IAM + "amazoncloudwatchlogs.html",
+    "logs:PutResourcePolicy": IAM + "amazoncloudwatchlogs.html",
+    "logs:DescribeResourcePolicies": IAM + "amazoncloudwatchlogs.html",
+    "logs:DescribeLogGroups": "https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html",
+    "xray:PutTraceSegments": IAM + "awsx-ray.html",
+    "xray:PutTelemetryRecords": IAM + "awsx-ray.html",
+    "xray:GetSamplingRules": IAM + "awsx-ray.html",
+    "xray:GetSamplingTargets": IAM + "awsx-ray.html",
+}
+
+
+def listed(value: Any) -> list[Any]:
+    """A list, where IAM also takes a single value."""
+    return value if isinstance(value, list) else [value]
+
+
+def statements(stack: Stack) -> list[tuple[str, dict[str, Any]]]:
+    """Every statement of every identity policy, with the logical id of its role or policy."""
+    of_roles = [
+        (name, statement)
+        for name, role in stack.of_type(ROLE).items()
+        for policy in role["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+    ]
+    shared = [
+        (name, statement)
+        for name, policy in stack.of_type("AWS::IAM::ManagedPolicy").items()
+        for statement in policy["PolicyDocument"]["Statement"]
+    ]
+    return of_roles + shared
+
+
+def grants(stack: Stack, role: str) -> set[tuple[str, str]]:
+    """(action, resource) pairs of a role, its own log left out."""
+    return {
+        (action, resource)
+        for name, statement in statements(stack)
+        if name == role and statement["Sid"] != "OwnLog"
+        for action in listed(statement["Action"])
+        for resource in listed(statement["Resource"])
+    }
+
+
+@pytest.mark.parametrize("role", GRANTS)
+def test_a_role_grants_exactly_what_the_table_says(role: str) -> None:
+    """Neither more, for whoever gets hold of it, nor less, for whoever waits for its drain."""
+    assert grants(Stack(GroupNames="blue"), role) == GRANTS[role]
+
+
+def test_the_table_has_every_role_but_the_state_machines(stack: Stack) -> None:
+    """A new function needs a line in the table."""
+    assert set(stack.of_type(ROLE)) == {*GRANTS, "DrainNodeRole"}
+
+
+def test_every_function_has_a_role_of_its_own(stack: Stack) -> None:
+    """What one may do, another may not."""
+    roles = {n: f["Role"] for n, f in stack.of_type("AWS::Lambda::Function").items()}
+    assert roles == {name: f"<{name.replace('Function', 'Role')}.Arn>" for name in roles}
+
+
+def test_a_function_writes_to_its_own_log_alone(stack: Stack) -> None:
+    """Nobody can write into another function's story, or make log groups without retention."""
+    own = [(n, s) for n, s in statements(stack) if s["Sid"] == "OwnLog"]
+    assert {n for n, _ in own} == set(GRANTS)
+    for name, statement in own:
+        assert statement["Action"] == ["logs:CreateLogStream", "logs:PutLogEvents"]
+        assert statement["Resource"] == f"<{name.replace('Role', 'LogGroup')}.Arn>"
+
+
+def test_the_state_machine_invokes_the_functions_of_its_states_alone(stack: Stack) -> None:
+    """StartDrain and Notify are called by rules, never by a state."""
+    invokes = {r for a, r in grants(stack, "DrainNodeRole") if a == "lambda:InvokeFunction"}
+    assert invokes == {
+        f"<{state}Function.Arn>"
+        for state in (
+            "FindNode",
+            "Label",
+            "Cordon",
+            "EvictBatch",
+            "WaitForPods",
+            "Heartbeat",
+            "CompleteAction",
+        )
+    }
+
+
+@pytest.mark.parametrize(
+    ("parameters", "groups"),
+    [
+        ({"GroupNames": "a,b,c,d,e"}, {"a", "b", "c", "d", "e"}),
+        ({"GroupPrefix": "nodes-"}, {"nodes-*"}),
+        ({}, {"*"}),
+    ],
+)
+def test_lifecycle_actions_are_granted_on_the_groups_that_are_served(
+    parameters: dict[str, str], groups: set[str]
+) -> None:
+    """A group that is not ours cannot be touched even by a mistake in the code."""
+    for role in ("HeartbeatRole", "CompleteActionRole"):
+        assert {resource for _, resource in grants(Stack(**parameters), role)} == {
+            f"{GROUP}{group}" for group in groups
+        }
+
+
+def test_a_star_stands_only_where_the_action_knows_no_resource(full: Stack) -> None:
+    """Each exception has its source in the table."""
+    for name, statement in statements(full):
+        if "*" in listed(statement["Resource"]) and statement["Effect"] == "Allow":
+            assert set(listed(statement["Action"])) <= set(WITHOUT_RESOURCE), name
+
+
+def test_no_action_is_granted_by_a_wildcard(full: Stack) -> None:
+    """What a wildcard grants grows with every new API."""
+    assert not [s for _, s in statements(full) if "*" in json.dumps(s["Action"])]
+
+
+def test_a_role_is_taken_only_by_its_service_in_this_account(stack: Stack) -> None:
+    """The confused deputy: a service that acts for somebody else's account must be refused
+    (https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html)."""
+    for name, role in stack.of_type(ROLE).items():
+        (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+        assert trust["Condition"]["StringEquals"] == {"aws:SourceAccount": "123456789012"}, name
+        assert trust["Principal"] in (
+            {"Service": "lambda.amazonaws.com"},
+            {"Service": "states.amazonaws.com"},
+        )
+    (machine,) = stack.of_type(ROLE)["DrainNodeRole"]["AssumeRolePolicyDocument"]["Statement"]
+    assert machine["Condition"]["ArnLike"]["aws:SourceArn"].endswith(":stateMachine:stepdrain-DrainNode*")
+
+
+def test_queue_topic_and_functions_take_from_named_sources_alone(stack: Stack) -> None:
+    """Each resource policy says which rule or alarm it means; plain HTTP is refused."""
+    policies = {**stack.of_type("AWS::SQS::QueuePolicy"), **stack.of_type("AWS::SNS::TopicPolicy")}
+    for policy in policies.values():
+        allow, deny = policy["PolicyDocument"]["Statement"]
+        assert "aws:SourceArn" in json.dumps(allow["Condition"])
+        assert (deny["Effect"], deny["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+    permissions = stack.of_type("AWS::Lambda::Permission").values()
+    assert {(p["FunctionName"], p["SourceArn"]) for p in permissions} == {
+        ("<StartDrainFunction>", "<TerminateRule.Arn>"),
+        ("<NotifyFunction>", "<StatusRule.Arn>"),
+    }
+
+
+def test_services_use_the_key_for_this_stack_alone(stack: Stack) -> None:
+    """In a key's policy the resource is always the key, so the conditions are what limits it."""
+    (key,) = stack.of_type("AWS::KMS::Key").values()
+    admin, *services = key["KeyPolicy"]["Statement"]
+    assert admin["Principal"] == {"AWS": "arn:aws:iam::123456789012:root"}
+    assert all(s["Condition"] for s in services)
+
+
+def test_network_and_tracing_permissions_exist_only_where_they_are_used(stack: Stack, full: Stack) -> None:
+    """A function outside a VPC must not be able to make network interfaces."""
+    assert not stack.of_type("AWS::IAM::ManagedPolicy")
+    attached = {n: set(r["ManagedPolicyArns"]) for n, r in full.of_type(ROLE).items()}
+    assert {n for n, arns in attached.items() if "<VpcPolicy>" in arns} == {
+        "FindNodeRole", "LabelRole", "CordonRole", "EvictBatchRole", "WaitForPodsRole",
+    }  # fmt: skip
+    assert all("<TracingPolicy>" in arns for arns in attached.values())
+
+
+def test_function_code_cannot_use_the_network_permissions(full: Stack) -> None:
+    """They are Lambda's own: every one that is granted is denied to the code."""
+    allowed, denied = set(), set()
+    for statement in full.of_type("AWS::IAM::ManagedPolicy")["VpcPolicy"]["PolicyDocument"]["Statement"]:
+        (allowed if statement["Effect"] == "Allow" else denied).update(statement["Action"])
+    assert allowed == denied
+
+
+def test_a_permissions_boundary_is_on_every_role(full: Stack, stack: Stack) -> None:
+    """Accounts that demand one refuse a role without it."""
+    boundary = "arn:aws:iam::123456789012:policy/boundary"
+    assert {r["PermissionsBoundary"] for r in full.of_type(ROLE).values()} == {boundary}
+    assert not [r for r in stack.of_type(ROLE).values() if "PermissionsBoundary" in r]

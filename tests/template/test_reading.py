@@ -1,0 +1,134 @@
+"""The template, its configuration and its manual can be read: nothing is unexplained or left over."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from typing import Any
+
+import pytest
+import yaml
+from drain import errors
+
+from tests.template.stack import ROOT, refusals, source
+
+# Types whose CloudFormation resource has no Tags property.
+WITHOUT_TAGS = {
+    "AWS::AutoScaling::LifecycleHook",
+    "AWS::CloudWatch::Dashboard",
+    "AWS::IAM::ManagedPolicy",
+    "AWS::KMS::Alias",
+    "AWS::Lambda::Permission",
+    "AWS::Logs::QueryDefinition",
+    "AWS::SNS::Subscription",
+    "AWS::SNS::TopicPolicy",
+    "AWS::SQS::QueuePolicy",
+    "AWS::Serverless::LayerVersion",
+    "AWS::Serverless::Function",  # Globals tag them all.
+}
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
+
+
+def interface() -> dict[str, Any]:
+    """How the console groups and labels the parameters."""
+    described: dict[str, Any] = source()["Metadata"]["AWS::CloudFormation::Interface"]
+    return described
+
+
+def test_every_parameter_has_a_description_a_label_and_a_group() -> None:
+    """Whoever deploys from the console sees nothing else."""
+    names = set(source()["Parameters"])
+    assert all(p["Description"].endswith((".", ").")) for p in source()["Parameters"].values())
+    assert set(interface()["ParameterLabels"]) == names
+    grouped = [name for group in interface()["ParameterGroups"] for name in group["Parameters"]]
+    assert sorted(grouped) == sorted(names)
+
+
+def test_every_parameter_is_used() -> None:
+    """A parameter without effect is a promise that is not kept."""
+    text = json.dumps([source()[part] for part in ("Conditions", "Globals", "Resources")])
+    unused = [n for n in source()["Parameters"] if f'"Ref": "{n}"' not in text and f"${{{n}}}" not in text]
+    assert unused == []
+
+
+@pytest.mark.parametrize("name", source()["Parameters"])
+def test_the_manual_says_what_a_parameter_does_and_its_default(name: str) -> None:
+    """docs/operations.md has a row for each."""
+    (row,) = re.findall(rf"^\| `{name}` \|([^|]*)\|([^|]+)\|$", OPERATIONS, re.MULTILINE)
+    default = str(source()["Parameters"][name].get("Default", "required"))
+    assert row[0].strip().strip("`") == (default or "empty")
+
+
+def test_every_error_has_a_section_in_the_manual() -> None:
+    """Notifications link to it."""
+    stopped = [
+        name for name, e in vars(errors).items() if isinstance(e, type) and issubclass(e, errors.Stopped)
+    ]
+    headings = set(re.findall(r"^### (\w+)$", OPERATIONS, re.MULTILINE))
+    assert set(stopped) - {"Stopped"} <= headings
+
+
+def test_every_taggable_resource_carries_the_cluster_as_a_tag() -> None:
+    """So that costs and permissions can be told by installation."""
+    for name, resource in source()["Resources"].items():
+        if resource["Type"] not in WITHOUT_TAGS:
+            assert "stepdrain:cluster" in json.dumps(resource["Properties"]["Tags"]), name
+    assert "stepdrain:cluster" in source()["Globals"]["Function"]["Tags"]
+
+
+def test_every_suppression_of_checkov_has_its_reason() -> None:
+    """A reviewer must not have to guess."""
+    skips = [
+        skip
+        for resource in source()["Resources"].values()
+        for skip in resource.get("Metadata", {}).get("checkov", {}).get("skip", [])
+    ]
+    assert skips
+    assert all(len(skip["comment"]) > 20 for skip in skips)
+
+
+def test_no_partition_is_written_out() -> None:
+    """China and GovCloud have other ARNs; the pattern of a parameter is for all of them."""
+    body = json.dumps([source()[part] for part in ("Globals", "Resources", "Outputs")])
+    assert "arn:aws" not in body
+
+
+@pytest.mark.parametrize("environment", ["default", "dev", "prod"])
+def test_an_environment_lints_builds_in_parallel_and_may_make_roles(environment: str) -> None:
+    """What `sam` does without further arguments."""
+    config = tomllib.loads((ROOT / "samconfig.toml").read_text())[environment]
+    assert config["validate"]["parameters"]["lint"]
+    assert config["build"]["parameters"] == {"cached": True, "parallel": True}
+    assert config["deploy"]["parameters"]["capabilities"] == "CAPABILITY_IAM"
+
+
+@pytest.mark.parametrize("environment", ["dev", "prod"])
+def test_the_parameters_of_an_environment_can_be_deployed(environment: str) -> None:
+    """samconfig.toml must not offer what the template refuses."""
+    config = tomllib.loads((ROOT / "samconfig.toml").read_text())[environment]
+    overrides = dict(pair.split("=", 1) for pair in config["deploy"]["parameters"]["parameter_overrides"])
+    assert refusals(**overrides) == []
+
+
+def test_no_named_iam_resource_needs_a_wider_capability() -> None:
+    """CAPABILITY_NAMED_IAM makes people look twice, for good reason."""
+    iam = [r for r in source()["Resources"].values() if r["Type"].startswith("AWS::IAM::")]
+    assert not [r for r in iam if {"RoleName", "ManagedPolicyName"} & set(r["Properties"])]
+
+
+def test_the_role_binding_is_for_the_group_of_the_access_entries() -> None:
+    """kubernetes/rbac.yaml and KubernetesGroup's default are one name."""
+    role, binding = yaml.safe_load_all((ROOT / "kubernetes" / "rbac.yaml").read_text())
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
+    (subject,) = binding["subjects"]
+    assert (subject["kind"], subject["name"]) == (
+        "Group",
+        source()["Parameters"]["KubernetesGroup"]["Default"],
+    )
+
+
+def test_the_cluster_role_has_no_wildcard() -> None:
+    """What a wildcard grants grows with every custom resource."""
+    role, _ = yaml.safe_load_all((ROOT / "kubernetes" / "rbac.yaml").read_text())
+    assert "*" not in json.dumps(role["rules"])
