@@ -123,7 +123,15 @@ class World:
             self.kube.cluster.create(node_manifest(name, instance_id))
         if self._workload is not None:
             self.kube.cluster.load(self._workload(list(self.instances.values())))
-            self.pass_time(10)
+        self._await_workload()
+
+    def _await_workload(self, within_s: int = 60) -> None:
+        self.pass_time(2)  # The controllers make their pods first.
+        for _ in range(within_s):
+            self.pass_time(1)
+            if all(pod["status"].get("phase") == "Running" for pod in self.kube.cluster.list("Pod")):
+                return
+        raise AssertionError(f"The workload does not run after {within_s} s.")
 
     def _gone(self, instance_id: str) -> None:
         """The machine is off: its Node and whatever still ran on it vanish."""

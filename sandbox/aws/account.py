@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +18,14 @@ from botocore.exceptions import ClientError
 from drain import clock as drain_clock
 from drain import connections
 from moto import mock_aws
+from moto.sns.models import sns_backends
 
 from sandbox.aws import engine, redrive
 from sandbox.aws.delivery import Delivery
 from sandbox.aws.deploy import Deployment, Stack
 from sandbox.aws.lifecycle_hooks import LifecycleHooks
 from sandbox.clock import Clock
+from sandbox.kube.store import rfc3339
 
 Json = dict[str, Any]
 ACCOUNT, REGION = "123456789012", "eu-west-1"
@@ -85,6 +88,37 @@ def client_error(operation: str, code: str, message: str, status: int = 400) -> 
     return ClientError(answer, operation)
 
 
+def status_event(shown: Mapping[str, Any], now: float) -> Json:
+    """The event ``Step Functions Execution Status Change`` of an execution as DescribeExecution shows it.
+
+    https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html
+    """
+    detail: Json = {
+        "executionArn": shown["executionArn"],
+        "stateMachineArn": shown["stateMachineArn"],
+        "name": shown["name"],
+        "status": shown["status"],
+        "startDate": int(shown["startDate"].timestamp() * 1000),
+        "stopDate": int(shown["stopDate"].timestamp() * 1000) if shown.get("stopDate") else None,
+        "input": shown["input"],
+        "output": shown.get("output"),
+        "error": shown.get("error"),
+        "cause": shown.get("cause"),
+        "redriveCount": shown.get("redriveCount", 0),
+    }
+    return {
+        "version": "0",
+        "id": str(uuid.uuid4()),
+        "detail-type": "Step Functions Execution Status Change",
+        "source": "aws.states",
+        "account": ACCOUNT,
+        "time": rfc3339(now),
+        "region": REGION,
+        "resources": [shown["executionArn"]],
+        "detail": detail,
+    }
+
+
 class Account:
     """An account with the stack in it, alive between ``__enter__`` and ``__exit__``."""
 
@@ -104,7 +138,6 @@ class Account:
         self.deployment = Deployment()
         self.delivery = Delivery(clock, self.invoke, ACCOUNT, REGION, self._failure_queue)
         self.hooks = LifecycleHooks(clock, self.delivery.send, terminated)
-        self.closed: list[str] = []
         self.invoke_by: Callable[[str, Json, Mapping[str, str]], Any] | None = None
         """Runs a function elsewhere (a built artifact): logical id, event, environment."""
         self._template, self._parameters = template, parameters
@@ -123,7 +156,7 @@ class Account:
         for name in ("AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
             os.environ.pop(name, None)
         enter(mock_aws(config=MOCK))
-        enter(engine.running(self.clock, self.invoke, self.closed.append))
+        enter(engine.running(self.clock, self.invoke, self._ended))
         enter(redrive.possible(self.clock))
         enter(self.hooks.holding())
         enter(mock.patch.object(BaseClient, "_make_api_call", self._recorded(BaseClient._make_api_call)))
@@ -188,6 +221,21 @@ class Account:
             return original(client, operation, parameters)
 
         return make_api_call
+
+    def _ended(self, execution_arn: str) -> None:
+        """Publish what Step Functions publishes when an execution has closed."""
+        client = boto3.client("stepfunctions", region_name=REGION)
+        shown = client.describe_execution(executionArn=execution_arn)
+        self.delivery.send(status_event(shown, self.clock.now()))
+
+    def messages(self) -> list[Json]:
+        """What was sent to the stack's topics: Subject and Message of each, in order."""
+        topics = sns_backends[ACCOUNT][REGION].topics.values()
+        return [
+            {"Subject": subject, "Message": text}
+            for topic in topics
+            for _id, text, subject, *_ in topic.sent_notifications
+        ]
 
     def _failure_queue(self, function: str) -> str | None:
         queue = self.deployment.failure_queues.get(function)

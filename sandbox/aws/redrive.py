@@ -45,8 +45,9 @@ class RedrivenWorker(ExecutionWorker):
 
     def _execution_logic(self) -> None:
         program = self._get_evaluation_entrypoint()
-        env = self.env = self._get_evaluation_environment()
+        env = self._get_evaluation_environment()
         env.event_manager = self.before.event_manager
+        self.env = env
         env.event_history_context.integrate(self.before.event_history_context)
         execution = env.states.context_object.context_object_data["Execution"]
         execution["RedriveCount"] = self.redrive_count
@@ -74,20 +75,11 @@ def failed_state(history: list[Json]) -> tuple[str, Any]:
 @contextlib.contextmanager
 def possible(clock: Clock) -> Iterator[None]:
     """While this lasts, boto3's redrive_execution works and describe_execution shows redrives."""
-    describe = Execution.to_describe_output
+    describe = StepFunctionResponse.describe_execution
 
-    def with_redrives(execution: Execution) -> Json:
-        reason = _refusal(execution, clock)
-        shown = {
-            **describe(execution),
-            "redriveCount": getattr(execution, "redrive_count", 0),
-            "redriveStatus": "NOT_REDRIVABLE" if reason else "REDRIVABLE",
-        }
-        if reason:
-            shown["redriveStatusReason"] = reason
-        if hasattr(execution, "redrive_date"):
-            shown["redriveDate"] = execution.redrive_date
-        return shown
+    def with_redrives(response: StepFunctionResponse) -> ActionResult:
+        execution = response.stepfunction_backend.describe_execution(response._get_param("executionArn"))
+        return ActionResult({**describe(response).result, **_shown(execution, clock)})
 
     def redrive_execution(response: StepFunctionResponse) -> ActionResult:
         execution = response.stepfunction_backend.describe_execution(response._get_param("executionArn"))
@@ -95,10 +87,26 @@ def possible(clock: Clock) -> Iterator[None]:
         return ActionResult({"redriveDate": execution.redrive_date})
 
     with (
-        mock.patch.object(Execution, "to_describe_output", with_redrives),
+        mock.patch.object(StepFunctionResponse, "describe_execution", with_redrives),
         mock.patch.object(StepFunctionResponse, "redrive_execution", redrive_execution, create=True),
     ):
         yield
+
+
+def _shown(execution: Execution, clock: Clock) -> Json:
+    """What DescribeExecution says of redrives, and the stopDate that moto leaves out of a time-out."""
+    reason = _refusal(execution, clock)
+    shown: Json = {
+        "redriveCount": getattr(execution, "redrive_count", 0),
+        "redriveStatus": "NOT_REDRIVABLE" if reason else "REDRIVABLE",
+    }
+    if reason:
+        shown["redriveStatusReason"] = reason
+    if hasattr(execution, "redrive_date"):
+        shown["redriveDate"] = execution.redrive_date
+    if execution.stop_date is not None:
+        shown["stopDate"] = execution.stop_date
+    return shown
 
 
 def _refusal(execution: Execution, clock: Clock) -> str:
@@ -122,7 +130,7 @@ def _redrive(execution: Execution, client_token: str | None, clock: Clock) -> No
     worker = RedrivenWorker(
         old._evaluation_details, execution._get_start_execution_worker_comm(), None, old._activity_store
     )
-    worker.before = old.env
+    worker.before = worker.env = old.env
     worker.redrive_count = getattr(execution, "redrive_count", 0) + 1
     worker.redrive_time = rfc3339(clock.now(), micro=True)
     execution.redrive_count, execution.redrive_date = worker.redrive_count, clock.now()

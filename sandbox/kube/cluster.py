@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from sandbox.clock import Clock
-from sandbox.kube import admission
+from sandbox.kube import admission, patches
 from sandbox.kube.disruption_controller import DisruptionController
 from sandbox.kube.kubelet import Kubelets
 from sandbox.kube.replicaset_controller import ReplicaSetController
@@ -57,6 +57,21 @@ class Cluster:
         name = (manifest.get("metadata") or {}).get("namespace", "default")
         if BY_KIND[manifest["kind"]].namespaced and self.get("Namespace", name) is None:
             self.create({"kind": "Namespace", "metadata": {"name": name}})
+
+    def change(self, kind: str, name: str, namespace: str, merge_patch: Json) -> Json:
+        """Change an object by a merge patch, as its owner would; KeyError if there is none."""
+        with self.store.lock:
+            before = self.get(kind, name, namespace)
+            if before is None:
+                raise KeyError(f"{kind} {namespace}/{name}")
+            return self.store.replace(BY_KIND[kind], before, patches.merge(before, merge_patch))
+
+    def remove(self, kind: str, name: str, namespace: str = "") -> None:
+        """Take an object away at once, without grace; nothing happens if there is none."""
+        with self.store.lock:
+            obj = self.get(kind, name, namespace)
+            if obj is not None:
+                self.store.remove(BY_KIND[kind], obj)
 
     def get(self, kind: str, name: str, namespace: str = "") -> Json | None:
         """An object, None if there is none."""

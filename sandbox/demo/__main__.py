@@ -1,0 +1,68 @@
+"""``make demo``: see a drain without an account and without a cluster.
+
+Exit status 1 says that a guarantee was broken.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sandbox import guarantees
+from sandbox.demo import telling
+from sandbox.demo.scenario import Choices, Outcome, run
+
+OUT = Path("out") / "demo"
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--nodes", type=click.IntRange(2, 50), default=3, show_default=True, help="Nodes of the cluster."
+)
+@click.option(
+    "--pods", type=click.IntRange(1, 500), default=3, show_default=True, help="nginx pods, over all nodes."
+)
+@click.option(
+    "--blocked",
+    "blocked_s",
+    type=click.IntRange(0, 600),
+    default=0,
+    help="Seconds that nginx's budget blocks.",
+)
+@click.option(
+    "--fail", "failing", is_flag=True, help="Let the drain fail first; then mend the cause and redrive."
+)
+def command(nodes: int, pods: int, blocked_s: int, failing: bool) -> None:
+    """Terminate one instance of a small cluster and show its drain as it happens."""
+    outcome = run(Choices(nodes, pods, blocked_s, failing), click.echo)
+    _write(outcome)
+    click.echo("\nWhat the audit log of the cluster says:")
+    written = guarantees.changes(outcome.audit)
+    for line in telling.audit_trail(written, " ".join(outcome.summary["lifecycleAction"])):
+        click.echo(f"  {line}")
+    click.echo(f"\nFiles: {OUT}/audit.jsonl, {OUT}/history.json, {OUT}/summary.json")
+    if outcome.broken:
+        click.echo("\n".join(["", "A guarantee was broken:", *outcome.broken]), err=True)
+        sys.exit(1)
+
+
+def _write(outcome: Outcome) -> None:
+    OUT.mkdir(parents=True, exist_ok=True)
+    (OUT / "audit.jsonl").write_text("".join(json.dumps(event) + "\n" for event in outcome.audit))
+    (OUT / "history.json").write_text(_json({"events": outcome.history}))
+    (OUT / "summary.json").write_text(_json(outcome.summary))
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2, default=lambda one: one.isoformat()) + "\n"
+
+
+if __name__ == "__main__":
+    # The functions' own log is for CloudWatch; here it would only hide the drain.
+    logging.disable(logging.CRITICAL)
+    command(prog_name="make demo ARGS=")

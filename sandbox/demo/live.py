@@ -1,0 +1,59 @@
+"""Shows a drain as it happens: states from the history, pods from the cluster, in one stream of lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sandbox.demo import telling
+from sandbox.world import World
+
+Json = dict[str, Any]
+LOOK_EVERY_S = 0.1
+
+
+class Live:
+    """Prints what is new since the last look, each line with the seconds since the beginning."""
+
+    def __init__(self, world: World, say: Callable[[str], None]) -> None:
+        self._world, self._say = world, say
+        self._began = world.clock.now()
+        self._told: dict[str, int] = {}
+        self._pods = self._snapshot()
+
+    def say(self, line: str) -> None:
+        """One line, with its time."""
+        self._say(f"{self._world.clock.now() - self._began:6.1f}s  {line}")
+
+    def follow(self, ended: Callable[[], bool], within_s: float) -> bool:
+        """Look until ``ended``; False if that took longer than ``within_s`` seconds."""
+        until = self._world.clock.now() + within_s
+        while self._world.clock.now() < until:
+            done = ended()
+            self.look()
+            if done:
+                return True
+            self._world.clock.sleep(LOOK_EVERY_S)
+        return False
+
+    def look(self) -> None:
+        """Say what is new."""
+        for execution in self._world.executions():
+            self._states(execution)
+        now = self._snapshot()
+        for line in telling.pod_lines(self._pods, now):
+            self.say(line)
+        self._pods = now
+
+    def _states(self, execution: Json) -> None:
+        arn = execution["executionArn"]
+        history = self._world.history(arn)
+        for event in history[self._told.get(arn, 0) :]:
+            line = telling.state_line(event)
+            if line is not None:
+                self.say(line)
+        self._told[arn] = len(history)
+
+    def _snapshot(self) -> dict[str, Json]:
+        pods = self._world.kube.cluster.list("Pod")
+        return {f"{p['metadata']['namespace']}/{p['metadata']['name']}": p for p in pods}
