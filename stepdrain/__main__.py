@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -21,6 +22,7 @@ from rich.table import Table
 
 from stepdrain.plan import Plan, plan
 
+DONE, FAILED, USAGE, REFUSED, TIMED_OUT = range(5)
 F = TypeVar("F", bound=Callable[..., Any])
 KUBECONFIG_HELP = "Kubeconfig file of the cluster."
 
@@ -28,7 +30,7 @@ KUBECONFIG_HELP = "Kubeconfig file of the cluster."
 class Sentence(click.ClickException):
     """What went wrong in one sentence, and the exit status that says of what kind it was."""
 
-    def __init__(self, message: str, status: int = 2) -> None:
+    def __init__(self, message: str, status: int = USAGE) -> None:
         super().__init__(message)
         self.exit_code = status
 
@@ -85,6 +87,43 @@ def plan_command(node: str, kubeconfig: str, context: str | None, policy: Policy
         _print(found)
 
 
+@cli.command("run")
+@on_cluster
+@click.option("--out", metavar="DIR", help="Write history.json and result.json there.")
+def run_command(node: str, kubeconfig: str, context: str | None, policy: Policy, out: str | None) -> None:
+    """Drain NODE now, through the same state machine and functions as on AWS, without AWS.
+
+    Works on any cluster the kubeconfig names. Progress goes to stderr, the result as JSON to stdout.
+    """
+    if _connect(kubeconfig, context).node(node) is None:
+        raise no_such_node(node)
+    # Imported here: the engine takes seconds to load, and only this command needs it.
+    from stepdrain.run import drain  # noqa: PLC0415
+
+    result = drain(node, kubeconfig, context, policy, lambda line: click.echo(line, err=True))
+    if out:
+        _write(Path(out), {"history.json": {"events": result.history}, "result.json": result.to_document()})
+    click.echo(json.dumps(result.to_document(), indent=2))
+    sys.exit(_status(result.status, result.error))
+
+
+def _status(status: str, error: str) -> int:
+    if status == "SUCCEEDED":
+        return DONE
+    return {"DrainRefused": REFUSED, "DrainTimedOut": TIMED_OUT}.get(error, FAILED)
+
+
+def _write(folder: Path, files: dict[str, Any]) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            (folder / name).write_text(
+                json.dumps(content, indent=2, default=lambda one: one.isoformat()) + "\n"
+            )
+    except OSError as error:
+        raise Sentence(f"{folder} cannot be written: {error.strerror}.") from error
+
+
 def no_such_node(node: str) -> Sentence:
     """The sentence for a node name that does not exist."""
     return Sentence(f"The cluster has no node called {node}; `kubectl get nodes` lists their names.")
@@ -120,7 +159,7 @@ def main() -> None:
         sys.exit(error.exit_code)
     except DrainError as error:
         click.echo(f"Error: {error}", err=True)
-        sys.exit(2)
+        sys.exit(USAGE)
 
 
 if __name__ == "__main__":

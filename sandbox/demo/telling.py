@@ -19,7 +19,7 @@ def state_line(event: HistoryEvent) -> str | None:
         return f"-> {event['stateEnteredEventDetails']['name']}"
     if kind in ("TaskFailed", "TaskTimedOut"):
         details = event["taskFailedEventDetails" if kind == "TaskFailed" else "taskTimedOutEventDetails"]
-        return f"   not yet: {details.get('error')}: {_sentence(details.get('cause', ''))}"
+        return f"   not yet: {details.get('error')}: {sentence(details.get('cause', ''))}"
     if kind == "TaskStateExited":
         return f"<- {event['stateExitedEventDetails']['name']}"
     if kind.startswith("Execution"):
@@ -29,10 +29,11 @@ def state_line(event: HistoryEvent) -> str | None:
 
 def _why(event: HistoryEvent) -> str:
     details = event.get("executionFailedEventDetails")
-    return f": {details.get('error')}: {_sentence(details.get('cause', ''))}" if details else ""
+    return f": {details.get('error')}: {sentence(details.get('cause', ''))}" if details else ""
 
 
-def _sentence(cause: str) -> str:
+def sentence(cause: str) -> str:
+    """What a Cause says: the errorMessage of Lambda's JSON, or the text itself."""
     try:
         return str(json.loads(cause)["errorMessage"])
     except (ValueError, KeyError, TypeError):
