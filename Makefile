@@ -4,7 +4,7 @@ UV := .venv/bin/uv
 # A made environment is a stamp file: it is made again when its lock changes.
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test check statemachine lock clean
+.PHONY: help demo test check lint-template build statemachine lock clean
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
@@ -32,6 +32,22 @@ help:  ## Show the targets
 	$(UV) pip install --quiet --python .venv-author/bin/python --require-hashes -r requirements/author.txt
 	@touch $@
 
+# Three environments: their dependencies contradict each other.
+.venv-sam/made: requirements/sam.txt | .venv/uv
+	$(PYTHON) -m venv .venv-sam
+	$(UV) pip install --quiet --python .venv-sam/bin/python --require-hashes -r requirements/sam.txt
+	@touch $@
+
+.venv-cfn-lint/made: requirements/cfn-lint.txt | .venv/uv
+	$(PYTHON) -m venv .venv-cfn-lint
+	$(UV) pip install --quiet --python .venv-cfn-lint/bin/python --require-hashes -r requirements/cfn-lint.txt
+	@touch $@
+
+.venv-checkov/made: requirements/checkov.txt | .venv/uv
+	$(PYTHON) -m venv .venv-checkov
+	$(UV) pip install --quiet --python .venv-checkov/bin/python --require-hashes -r requirements/checkov.txt
+	@touch $@
+
 demo: .venv/run  ## Drain one node of a three-node cluster, live, in this process (ARGS="--help" shows options)
 	@.venv/bin/python -m sandbox.demo $(ARGS)
 
@@ -44,18 +60,26 @@ check: .venv/lint  ## Run the linters: ruff, mypy, import-linter
 	.venv/bin/mypy functions
 	.venv/bin/lint-imports --no-logo
 
+lint-template: .venv-sam/made .venv-cfn-lint/made .venv-checkov/made  ## Check template.yaml: cfn-lint, sam validate, checkov
+	.venv-cfn-lint/bin/cfn-lint template.yaml
+	SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam validate --lint --region eu-west-1
+	.venv-checkov/bin/checkov --file template.yaml --framework cloudformation --compact --quiet --skip-download
+
+build: .venv-sam/made  ## Build what sam deploys: the functions and their layer
+	SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam build
+
 statemachine: .venv-author/made  ## Render statemachine/*.asl.json from the authoring source
 	.venv-author/bin/python statemachine/drain_node.py $(ARGS)
 
 lock: .venv/uv  ## Pin the dependencies again, to the newest that pyproject.toml allows
-	set -e; for group in run test lint author; do \
+	set -e; for group in run test lint author sam cfn-lint checkov; do \
 	  groups=$$(case $$group in run) ;; test) echo --group pyproject.toml:test ;; \
 	    lint) echo --group pyproject.toml:test --group pyproject.toml:lint ;; \
-	    author) echo --group pyproject.toml:author ;; esac); \
-	  source=$$(test $$group = author || echo pyproject.toml); \
+	    *) echo --group pyproject.toml:$$group ;; esac); \
+	  source=$$(case $$group in run|test|lint) echo pyproject.toml ;; esac); \
 	  $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate \
 	    --generate-hashes $$source $$groups --output-file requirements/$$group.txt; \
 	done
 
 clean:  ## Remove environments and whatever was built
-	rm -rf .venv .venv-author .aws-sam out build
+	rm -rf .venv .venv-* .aws-sam out build
