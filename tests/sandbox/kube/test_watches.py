@@ -24,7 +24,7 @@ def kube(clock):
 @pytest.fixture
 def client(kube):
     """The adapter itself, as its administrator."""
-    return connect(lambda fresh: Access(kube.url, kube.ca_pem, "admin"))
+    return connect(lambda _fresh: Access(kube.url, kube.ca_pem, "admin"))
 
 
 def test_a_watch_ends_with_the_pod_it_waits_for(clock, kube, client):

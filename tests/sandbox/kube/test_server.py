@@ -1,0 +1,60 @@
+"""The emulator as a server: it comes, and it leaves nothing behind."""
+
+import socket
+import ssl
+
+import pytest
+
+from sandbox.clock import VirtualClock
+from sandbox.kube.server import KubeServer
+
+
+@pytest.fixture
+def server():
+    """A running emulator; the test stops it."""
+    clock = VirtualClock()
+    server = KubeServer(clock)
+    server.start()
+    yield server
+    server.stop()
+    clock.close()
+
+
+def connected(server):
+    """A TCP connection to the emulator, not yet TLS."""
+    connection = socket.create_connection(("127.0.0.1", int(server.url.rsplit(":", 1)[1])), timeout=5)
+    connection.settimeout(5)
+    return connection
+
+
+def is_closed(connection):
+    """Whether the other side ended the connection; a timeout says that it did not."""
+    try:
+        while connection.recv(4096):
+            pass
+    except TimeoutError:
+        return False
+    except (ConnectionResetError, ssl.SSLEOFError):
+        return True
+    return True
+
+
+def test_stopping_closes_the_connections_of_its_clients(server):
+    """An open one would keep a client waiting for its whole timeout, and leak a socket in each test."""
+    context = ssl.create_default_context(cadata=server.ca_pem)
+    with context.wrap_socket(connected(server), server_hostname="127.0.0.1") as client:
+        client.sendall(b"GET /version HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer admin\r\n\r\n")
+        assert client.recv(12) == b"HTTP/1.1 200"
+        server.stop()
+        assert is_closed(client)
+
+
+def test_stopping_closes_a_connection_in_its_handshake(server):
+    """The web server hears of a connection only after the handshake, so it cannot close this one."""
+    with connected(server) as client:
+        client.sendall(b"\x16")
+        # An answered request shows that the server has taken the earlier connection, too.
+        context = ssl.create_default_context(cadata=server.ca_pem)
+        context.wrap_socket(connected(server), server_hostname="127.0.0.1").close()
+        server.stop()
+        assert is_closed(client)
