@@ -61,6 +61,12 @@ class World:
         self.aws = Account(self.clock, template, chosen, self._gone)
         self.instances: dict[str, str] = {}
         """Instance id to node name."""
+        self._clients: dict[str, Any] = {}
+
+    def _client(self, service: str) -> Any:
+        if service not in self._clients:
+            self._clients[service] = boto3.client(service, region_name=REGION)
+        return self._clients[service]
 
     def __enter__(self) -> World:
         self.kube.start()
@@ -77,7 +83,7 @@ class World:
             self.clock.close()
 
     def _make_cluster(self) -> None:
-        boto3.client("eks", region_name=REGION).create_cluster(
+        self._client("eks").create_cluster(
             name=CLUSTER, roleArn=f"arn:aws:iam::{ACCOUNT}:role/eks", resourcesVpcConfig={"subnetIds": []}
         )
         cluster = eks_backends[ACCOUNT][REGION].clusters[CLUSTER]
@@ -86,9 +92,8 @@ class World:
         cluster.certificate_authority = {"data": base64_of(self.kube.ca_pem)}
 
     def _make_group(self) -> None:
-        auto_scaling = boto3.client("autoscaling", region_name=REGION)
-        ec2 = boto3.client("ec2", region_name=REGION)
-        image = ec2.describe_images()["Images"][0]["ImageId"]
+        auto_scaling, ec2 = self._client("autoscaling"), self._client("ec2")
+        image = ec2.register_image(Name="node")["ImageId"]
         ec2.create_launch_template(
             LaunchTemplateName="workers", LaunchTemplateData={"ImageId": image, "InstanceType": "m5.large"}
         )
@@ -151,13 +156,13 @@ class World:
 
     def terminate(self, instance_id: str) -> None:
         """Have Auto Scaling terminate an instance, and not replace it."""
-        boto3.client("autoscaling", region_name=REGION).terminate_instance_in_auto_scaling_group(
+        self._client("autoscaling").terminate_instance_in_auto_scaling_group(
             InstanceId=instance_id, ShouldDecrementDesiredCapacity=True
         )
 
     def lifecycle_state(self, instance_id: str) -> str:
         """The instance's lifecycle state, "" once it is gone."""
-        auto_scaling = boto3.client("autoscaling", region_name=REGION)
+        auto_scaling = self._client("autoscaling")
         found = auto_scaling.describe_auto_scaling_instances(InstanceIds=[instance_id])[
             "AutoScalingInstances"
         ]
@@ -170,25 +175,25 @@ class World:
 
     def executions(self) -> list[Json]:
         """All executions of DrainNode as DescribeExecution shows them, oldest first."""
-        client = boto3.client("stepfunctions", region_name=REGION)
+        client = self._client("stepfunctions")
         listed = client.list_executions(stateMachineArn=self.machine)["executions"]
         shown = [client.describe_execution(executionArn=one["executionArn"]) for one in listed]
         return sorted(shown, key=lambda one: (one["startDate"], one["name"]))
 
     def history(self, execution_arn: str) -> list[Json]:
         """GetExecutionHistory of one execution."""
-        client = boto3.client("stepfunctions", region_name=REGION)
+        client = self._client("stepfunctions")
         return list(client.get_execution_history(executionArn=execution_arn)["events"])
 
     def start(self, name: str, document: Json) -> str:
         """StartExecution of DrainNode by hand; the execution's ARN."""
-        client = boto3.client("stepfunctions", region_name=REGION)
+        client = self._client("stepfunctions")
         started = client.start_execution(stateMachineArn=self.machine, name=name, input=json.dumps(document))
         return str(started["executionArn"])
 
     def redrive(self, execution_arn: str) -> None:
         """RedriveExecution."""
-        boto3.client("stepfunctions", region_name=REGION).redrive_execution(executionArn=execution_arn)
+        self._client("stepfunctions").redrive_execution(executionArn=execution_arn)
 
     def pass_time(self, seconds: float) -> None:
         """Let time pass, with all that happens in it."""

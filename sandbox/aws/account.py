@@ -20,7 +20,7 @@ from drain import connections
 from moto import mock_aws
 from moto.sns.models import sns_backends
 
-from sandbox.aws import engine, redrive
+from sandbox.aws import engine, redrive, service_models
 from sandbox.aws.delivery import Delivery
 from sandbox.aws.deploy import Deployment, Stack
 from sandbox.aws.lifecycle_hooks import LifecycleHooks
@@ -31,6 +31,8 @@ Json = dict[str, Any]
 ACCOUNT, REGION = "123456789012", "eu-west-1"
 ACCESS_KEY = "FOOBARKEY"
 """The access key of moto's mock; the cluster knows the functions by it."""
+# moto's thousands of public images take a second to load and to list; the world registers its own.
+NO_IMAGES = {"MOTO_EC2_LOAD_DEFAULT_AMIS": "false"}
 MOCK = {"stepfunctions": {"execute_state_machine": True}, "lambda": {"use_docker": False}}
 
 
@@ -150,9 +152,11 @@ class Account:
         enter = self._patches.enter_context
         enter(
             mock.patch.dict(
-                os.environ, {"AWS_DEFAULT_REGION": REGION, "AWS_REGION": REGION, **self._environment}
+                os.environ,
+                {"AWS_DEFAULT_REGION": REGION, "AWS_REGION": REGION, **NO_IMAGES, **self._environment},
             )
         )
+        enter(service_models.read_once())
         for name in ("AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
             os.environ.pop(name, None)
         enter(mock_aws(config=MOCK))
