@@ -16,14 +16,15 @@ APPLICATION = "nginx-demo-deployment"
 def cluster_workload(nodes: Sequence[str], *, replicas: int = 3, grace_s: int = 5) -> list[Manifest]:
     """All manifests for the named nodes: ``replicas`` nginx pods with ``grace_s`` seconds of grace."""
     return [
+        # As on a real node, where they are there before anything is scheduled to it.
+        *daemonset("aws-node", nodes),
+        *daemonset("kube-proxy", nodes),
         replica_set("default", f"{APPLICATION}-6b8f4c7d9", {"app": "nginx"}, replicas, grace_s),
         budget("default", "nginx", {"app": "nginx"}, max_unavailable=max(1, replicas // 3)),
         replica_set(
             "kube-system", "coredns-5d78c9869d", {"k8s-app": "kube-dns"}, 2, 3, "system-cluster-critical"
         ),
         budget("kube-system", "coredns", {"k8s-app": "kube-dns"}, max_unavailable=1),
-        *daemonset("aws-node", nodes),
-        *daemonset("kube-proxy", nodes),
     ]
 
 

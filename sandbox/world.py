@@ -126,6 +126,8 @@ class World:
         self.kube.cluster.load(yaml.safe_load_all(RBAC.read_text()))
         for instance_id, name in self.instances.items():
             self.kube.cluster.create(node_manifest(name, instance_id))
+        # All kubelets report before anything is scheduled: else the first node would get every pod.
+        self.pass_time(0.1)
         if self._workload is not None:
             self.kube.cluster.load(self._workload(list(self.instances.values())))
         self._await_workload()

@@ -15,7 +15,7 @@ import click
 
 from sandbox import guarantees
 from sandbox.demo import telling
-from sandbox.demo.scenario import Choices, Outcome, run
+from sandbox.demo.scenario import Choices, Outcome, play
 
 OUT = Path("out") / "demo"
 
@@ -39,7 +39,7 @@ OUT = Path("out") / "demo"
 )
 def command(nodes: int, pods: int, blocked_s: int, failing: bool) -> None:
     """Terminate one instance of a small cluster and show its drain as it happens."""
-    outcome = run(Choices(nodes, pods, blocked_s, failing), click.echo)
+    outcome = play(Choices(nodes, pods, blocked_s, failing), click.echo)
     _write(outcome)
     click.echo("\nWhat the audit log of the cluster says:")
     written = guarantees.changes(outcome.audit)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from sandbox import guarantees, workload
-from sandbox.clock import RealClock
+from sandbox.clock import Clock, RealClock
 from sandbox.demo.live import Live
 from sandbox.world import World
 
@@ -36,35 +36,44 @@ class Outcome:
     broken: list[str]
 
 
-def run(choices: Choices, say: Callable[[str], None]) -> Outcome:
+def play(choices: Choices, say: Callable[[str], None]) -> Outcome:
     """Play the story in real time, saying what happens."""
     clock = RealClock()
+    try:
+        return run(choices, say, clock)
+    finally:
+        clock.close()
+
+
+def run(choices: Choices, say: Callable[[str], None], clock: Clock) -> Outcome:
+    """Play the story on ``clock``, saying what happens."""
     world = World(
         clock=clock,
         nodes=choices.nodes,
-        workload=lambda nodes: _manifests(nodes, choices),
+        workload=lambda nodes: workload.cluster_workload(nodes, replicas=choices.pods),
         parameters={"EvictUnmanaged": "false"} if choices.failing else {},
     )
     with world:
-        instance_id, node = next(iter(world.instances.items()))
-        staying = [
-            _key(pod)
-            for pod in world.pods_on(node)
-            if not pod["metadata"]["name"].startswith(("nginx", "coredns"))
-        ]
+        instance_id, node = _chosen(world)
+        staying = [_key(pod) for pod in world.pods_on(node) if _of_daemonset(pod)]
         live = Live(world, say)
+        clock.enter()
         _prepare(world, choices, node, live)
         live.say(f"Auto Scaling terminates {instance_id} ({node}); the hook holds it in Terminating:Wait")
         world.terminate(instance_id)
         finished = _play(world, choices, live)
         replaced = live.follow(lambda: _replaced(world), 30)
-        outcome = _judge(world, instance_id, node, staying, finished and replaced)
-    clock.close()
-    return outcome
+        clock.leave()
+        return _judge(world, instance_id, node, staying, finished and replaced)
 
 
-def _manifests(nodes: Sequence[str], choices: Choices) -> Iterable[Json]:
-    yield from workload.cluster_workload(nodes, replicas=choices.pods)
+def _chosen(world: World) -> tuple[str, str]:
+    """The first instance (and its node) with pods of most applications: at best nginx and CoreDNS both."""
+
+    def applications(instance: tuple[str, str]) -> int:
+        return len({_owner(pod) for pod in world.pods_on(instance[1]) if not _of_daemonset(pod)})
+
+    return max(world.instances.items(), key=applications)
 
 
 def _prepare(world: World, choices: Choices, node: str, live: Live) -> None:
@@ -142,7 +151,13 @@ def _judge(world: World, instance_id: str, node: str, staying: list[str], finish
 
 
 def _of_daemonset(pod: Json) -> bool:
-    return any(owner["kind"] == "DaemonSet" for owner in pod["metadata"].get("ownerReferences") or ())
+    return _owner(pod)[0] == "DaemonSet"
+
+
+def _owner(pod: Json) -> tuple[str, str]:
+    """Kind and name of the controller; every pod of the workload has one."""
+    (owner,) = pod["metadata"]["ownerReferences"]
+    return owner["kind"], owner["name"]
 
 
 def _key(pod: Json) -> str:

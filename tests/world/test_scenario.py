@@ -1,0 +1,106 @@
+"""The demo itself, in virtual time: what it shows is what the issue of every new reader is about."""
+
+import json
+import logging
+from dataclasses import replace
+
+import pytest
+from click.testing import CliRunner
+
+from sandbox import guarantees
+from sandbox.clock import VirtualClock
+from sandbox.demo import __main__ as demo
+from sandbox.demo import telling
+from sandbox.demo.scenario import Choices, run
+
+
+def played(**choices):
+    """The outcome of the story, and the lines that were said."""
+    logging.disable(logging.INFO)  # A fixture of module scope is made before quiet_functions.
+    clock, said = VirtualClock(), []
+    try:
+        return run(Choices(**choices), said.append, clock), "\n".join(said)
+    finally:
+        clock.close()
+
+
+@pytest.fixture(scope="module")
+def plain():
+    """``make demo`` without options."""
+    return played()
+
+
+def kinds(outcome):
+    return [change.kind for change in guarantees.changes(outcome.audit)]
+
+
+def applications(outcome):
+    evicted = [change.object for change in guarantees.changes(outcome.audit) if change.kind == "evict"]
+    return [name[: name.index("-", name.index("/"))] for name in evicted]
+
+
+def test_the_demo_shows_label_cordon_and_the_evictions_of_nginx_and_coredns_only(plain):
+    """The four points of a managed node group's audit log, by our user agent, on every run."""
+    outcome, said = plain
+    assert kinds(outcome) == ["label", "cordon", "evict", "evict"]
+    assert applications(outcome) == ["default/nginx", "kube-system/coredns"]
+    assert {change.user_agent for change in guarantees.changes(outcome.audit)} == {"stepdrain/0.1.0"}
+    assert outcome.summary["lifecycleAction"] == ["CONTINUE"]
+    assert outcome.broken == []
+    trail = telling.audit_trail(guarantees.changes(outcome.audit), "CONTINUE")
+    assert [line[:2] for line in trail] == ["1.", "2.", "3.", "4."]
+    for shown in ("-> FindNode", "<- CompleteAction", "== Succeeded", "terminates, grace 5 s", "is ready on"):
+        assert shown in said
+
+
+def test_the_demo_can_show_a_budget_that_blocks_for_a_while():
+    """nginx waits for its budget; nothing is deleted meanwhile."""
+    outcome, said = played(blocked_s=6)
+    assert "not yet: EvictionBlocked" in said
+    assert "somebody edits the disruption budget nginx" in said
+    assert outcome.broken == []
+
+
+def test_the_demo_can_show_a_failing_drain_its_message_and_its_redrive():
+    """G5: it stops, somebody is told, and a redrive goes on."""
+    outcome, said = played(failing=True)
+    assert "FAILED (DrainRefused)" in said
+    assert "forgotten-debug-pod" in said
+    assert outcome.summary["redrives"] == [1]
+    assert outcome.summary["status"] == ["SUCCEEDED"]
+    assert outcome.broken == []
+
+
+@pytest.mark.parametrize(("nodes", "pods"), [(2, 1), (5, 20)])
+def test_the_demo_works_with_other_sizes(nodes, pods):
+    """A node may then have pods of one application only."""
+    outcome, _ = played(nodes=nodes, pods=pods)
+    assert outcome.broken == []
+    assert "evict" in kinds(outcome)
+
+
+def command(monkeypatch, folder, outcome):
+    """The command's result, run in ``folder`` with that outcome."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(demo, "play", lambda _choices, _say: outcome)
+    return CliRunner().invoke(demo.command, [])
+
+
+def test_the_demo_leaves_three_files(plain, monkeypatch, tmp_path):
+    """For whoever wants to check the story with tools of their own."""
+    outcome, _ = plain
+    assert command(monkeypatch, tmp_path, outcome).exit_code == 0
+    folder = tmp_path / "out" / "demo"
+    audit = [json.loads(line) for line in (folder / "audit.jsonl").read_text().splitlines()]
+    assert {(one["kind"], one["apiVersion"]) for one in audit} == {("Event", "audit.k8s.io/v1")}
+    events = json.loads((folder / "history.json").read_text())["events"]
+    assert (events[0]["type"], events[-1]["type"]) == ("ExecutionStarted", "ExecutionSucceeded")
+    assert json.loads((folder / "summary.json").read_text())["brokenGuarantees"] == []
+
+
+def test_a_broken_guarantee_is_a_sentence_and_exit_status_1(plain, monkeypatch, tmp_path):
+    """A demo that cannot fail proves nothing."""
+    outcome = replace(plain[0], broken=["G1: n saw evict, cordon in this order."])
+    result = command(monkeypatch, tmp_path, outcome)
+    assert result.exit_code == 1
+    assert result.stderr.endswith("A guarantee was broken:\nG1: n saw evict, cordon in this order.\n")
