@@ -81,6 +81,8 @@ def _engine(clock: RealClock, kubeconfig: str, context: str | None) -> Iterator[
         "STEPDRAIN_KUBECONFIG": str(Path(kubeconfig).resolve()),
         "STEPDRAIN_KUBE_CONTEXT": context or "",
         "AWS_DEFAULT_REGION": REGION,
+        # Metrics are lines on stdout, where the result goes here.
+        "POWERTOOLS_METRICS_DISABLED": "true",
     }
     handlers = _handlers()
     with contextlib.ExitStack() as stack:

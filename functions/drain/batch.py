@@ -49,7 +49,8 @@ def evict_batch(step: Step, cluster: Cluster, now: float) -> Round:
     timing = step.timing(now)
     if tally.blocked and not tally.evicted and not timing.must_yield(step.round.heartbeat_at):
         named = "; ".join(evictions.name_blockers(tally.blocked))
-        raise rounds.BLOCKED[timing.at](f"None of {len(tally.blocked)} pods can be evicted now: {named}")
+        held = len(tally.blocked)
+        raise rounds.BLOCKED[timing.at](f"None of {held} pods can be evicted now: {named}", held)
     return replace(
         step.round,
         evicted=step.round.evicted + tally.evicted,

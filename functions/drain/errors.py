@@ -9,7 +9,7 @@ reads them in the console, and docs/operations.md has a section for each.
     DrainError
     ├── NotYet                   the state asks again later, by Retry
     │   ├── NodeNotRegistered
-    │   ├── EvictionBlocked      ├── EvictionStillBlocked
+    │   ├── Blocked: EvictionBlocked, EvictionStillBlocked
     │   └── PodsRemaining        └── PodsStillRemaining
     ├── Transient                the same request may succeed in a moment, by Retry
     │   ├── KubeUnavailable      ├── KubeThrottled      ├── KubeConflict
@@ -36,11 +36,19 @@ class NodeNotRegistered(NotYet):
     """No node of the cluster has this instance's providerID (yet, or ever)."""
 
 
-class EvictionBlocked(NotYet):
+class Blocked(NotYet):
+    """The base of the two below. ``pods`` is how many are held, for the metrics."""
+
+    def __init__(self, message: str, pods: int = 0) -> None:
+        super().__init__(message)
+        self.pods = pods
+
+
+class EvictionBlocked(Blocked):
     """Not one pod could be evicted: budgets (named in the message) do not allow it now."""
 
 
-class EvictionStillBlocked(NotYet):
+class EvictionStillBlocked(Blocked):
     """As EvictionBlocked, after the first heartbeat: asked less often, to last 48 hours."""
 
 

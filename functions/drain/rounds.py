@@ -13,6 +13,7 @@ from typing import Any
 from drain import clock, deadline
 from drain.deadline import Hook, Pace
 from drain.errors import (
+    Blocked,
     DrainError,
     EvictionBlocked,
     EvictionStillBlocked,
@@ -23,7 +24,7 @@ from drain.errors import (
 EVICT_BATCH, WAIT_FOR_PODS = "EvictBatch", "WaitForPods"
 HEARTBEAT, COMPLETE_ACTION = "Heartbeat", "CompleteAction"
 
-BLOCKED: dict[Pace, type[DrainError]] = {Pace.QUICK: EvictionBlocked, Pace.SLOW: EvictionStillBlocked}
+BLOCKED: dict[Pace, type[Blocked]] = {Pace.QUICK: EvictionBlocked, Pace.SLOW: EvictionStillBlocked}
 REMAINING: dict[Pace, type[DrainError]] = {Pace.QUICK: PodsRemaining, Pace.SLOW: PodsStillRemaining}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aws_lambda_powertools import Logger
-from drain import connections, lifecycle
+from drain import clock, connections, lifecycle, metrics
 from drain.invocation import parse
 
 LOG = Logger(service="stepdrain")
@@ -15,5 +15,6 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """``{"result", "outcome", "reason"}``: what Auto Scaling was told, how the drain ended, and why."""
     step = parse(event)
     completed = lifecycle.complete(step, connections.aws())
+    metrics.publish(step.cluster, metrics.of_completion(step, clock.now()))
     LOG.info("lifecycle action completed", instance=step.instance_id, completed=completed)
     return completed

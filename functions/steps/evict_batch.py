@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from aws_lambda_powertools import Logger
-from drain import clock, connections
+from drain import clock, connections, metrics
 from drain.announcements import announce
 from drain.batch import evict_batch
-from drain.errors import EvictionBlocked, EvictionStillBlocked
+from drain.errors import Blocked
 from drain.invocation import parse
 
 LOG = Logger(service="stepdrain")
@@ -19,8 +19,9 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     step = parse(event)
     cluster, now = connections.kube(step.cluster), clock.now()
     try:
-        record = evict_batch(step, cluster, now).to_document()
-    except (EvictionBlocked, EvictionStillBlocked) as blocked:
+        record = evict_batch(step, cluster, now)
+    except Blocked as blocked:
+        metrics.publish(step.cluster, metrics.of_blocked(step, blocked.pods))
         # Once a round: an Event for each attempt would only hide the others.
         chapter = f"{step.name}/{step.round.number}"
         if step.attempt == 0 and (
@@ -28,5 +29,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         ):
             LOG.warning(untold)
         raise
-    LOG.info("batch evicted", node=step.the_node.name, attempt=step.attempt, round=record)
-    return record
+    metrics.publish(step.cluster, metrics.of_batch(step, record))
+    document = record.to_document()
+    LOG.info("batch evicted", node=step.the_node.name, attempt=step.attempt, round=document)
+    return document

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aws_lambda_powertools import Logger
-from drain import clock, connections, lifecycle
+from drain import clock, connections, lifecycle, metrics
 from drain.invocation import parse
 
 LOG = Logger(service="stepdrain")
@@ -13,7 +13,8 @@ LOG = Logger(service="stepdrain")
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """The record of the next round; raises DrainTimedOut, DrainReleased or LifecycleActionExpired."""
-    step = parse(event)
-    record = lifecycle.heartbeat(step, connections.aws(), clock.now()).to_document()
+    step, now = parse(event), clock.now()
+    metrics.publish(step.cluster, metrics.of_heartbeat(step, now))
+    record = lifecycle.heartbeat(step, connections.aws(), now).to_document()
     LOG.info("heartbeat", instance=step.instance_id, waited_for=step.waited_for, round=record)
     return record

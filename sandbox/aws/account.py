@@ -31,8 +31,14 @@ Json = dict[str, Any]
 ACCOUNT, REGION = "123456789012", "eu-west-1"
 ACCESS_KEY = "FOOBARKEY"
 """The access key of moto's mock; the cluster knows the functions by it."""
-# moto's thousands of public images take a second to load and to list; the world registers its own.
-NO_IMAGES = {"MOTO_EC2_LOAD_DEFAULT_AMIS": "false"}
+SURROUNDINGS = {
+    "AWS_DEFAULT_REGION": REGION,
+    "AWS_REGION": REGION,
+    # moto's thousands of public images take a second to load and to list; the world registers its own.
+    "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
+    # Metrics are lines on stdout, which here belongs to whoever runs the sandbox.
+    "POWERTOOLS_METRICS_DISABLED": "true",
+}
 MOCK = {"stepfunctions": {"execute_state_machine": True}, "lambda": {"use_docker": False}}
 
 
@@ -150,12 +156,7 @@ class Account:
 
     def __enter__(self) -> Account:
         enter = self._patches.enter_context
-        enter(
-            mock.patch.dict(
-                os.environ,
-                {"AWS_DEFAULT_REGION": REGION, "AWS_REGION": REGION, **NO_IMAGES, **self._environment},
-            )
-        )
+        enter(mock.patch.dict(os.environ, {**SURROUNDINGS, **self._environment}))
         enter(service_models.read_once())
         for name in ("AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
             os.environ.pop(name, None)

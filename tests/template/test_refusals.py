@@ -54,6 +54,8 @@ REFUSED = [
     ({"NotificationEmail": "on-call"}, "e-mail address"),
     ({"PermissionsBoundaryArn": "boundary"}, "ARN of an IAM policy"),
     ({"LongDrainMinutes": "1"}, "5 to 2880"),
+    ({"LogLevel": "WARN"}, "DEBUG"),
+    ({"LogLevel": "ERROR"}, "DEBUG"),
 ]
 
 

@@ -6,10 +6,12 @@ import json
 import re
 from typing import Any
 
+from drain.metrics import Metric
+
 from tests.template.stack import Stack
 
-# Metrics the functions write (EMF, by Powertools), each with the dimensions service and cluster.
-OWN_METRICS = {"DrainDuration", "DrainAge", "PodsEvicted", "EvictionsBlocked", "PodsForced"}
+# That functions write them under the names and dimensions given here: tests/world/test_metrics.py.
+OWN_METRICS = {metric.value for metric in Metric}
 
 
 def dashboard(stack: Stack) -> list[dict[str, Any]]:
