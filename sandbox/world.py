@@ -30,14 +30,15 @@ from sandbox.kube.server import KubeServer
 Json = dict[str, Any]
 Workload = Callable[[Sequence[str]], Iterable[Json]]
 CLUSTER, GROUP, HOOK = "demo", "workers", "stepdrain"
-RBAC = ROOT / "kubernetes" / "rbac.yaml"
+KUBERNETES = ROOT / "kubernetes"
 
 
 class World:
     """A cluster of ``nodes`` (a count) self-managed nodes in one Auto Scaling group with our hook.
 
     ``workload`` gets the nodes' names and gives manifests; ``parameters`` go to the template;
-    ``hook`` changes the hook's values; ``tags`` are the group's.
+    ``hook`` changes the hook's values; ``tags`` are the group's; ``rbac`` are the manifests of what
+    Stepdrain may do in the cluster, by default those that an operator applies for these parameters.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class World:
         hook: Mapping[str, Any] | None = None,
         tags: Mapping[str, str] | None = None,
         template: Path = ROOT / "template.yaml",
+        rbac: Iterable[Json] | None = None,
     ) -> None:
         self.clock = clock or VirtualClock()
         self._own_clock = clock is None
@@ -59,6 +61,7 @@ class World:
         self.kube = KubeServer(self.clock, authenticate=EksTokens(CLUSTER, {ACCESS_KEY: user}))
         chosen = {"ClusterName": CLUSTER, "GroupNames": GROUP, "HookName": HOOK, **(parameters or {})}
         self.aws = Account(self.clock, template, chosen, self._gone)
+        self._rbac = rbac_manifests(chosen) if rbac is None else list(rbac)
         self.instances: dict[str, str] = {}
         """Instance id to node name."""
         self._clients: dict[str, Any] = {}
@@ -123,7 +126,7 @@ class World:
                 self.instances[instance["InstanceId"]] = instance["PrivateDnsName"]
 
     def _load(self) -> None:
-        self.kube.cluster.load(yaml.safe_load_all(RBAC.read_text()))
+        self.kube.cluster.load(self._rbac)
         for instance_id, name in self.instances.items():
             self.kube.cluster.create(node_manifest(name, instance_id))
         # All kubelets report before anything is scheduled: else the first node would get every pod.
@@ -214,6 +217,14 @@ class World:
             if executions and all(one["status"] != "RUNNING" for one in executions):
                 return
         raise AssertionError(f"An execution still runs after {within_s} s: {self.executions()}")
+
+
+def rbac_manifests(parameters: Mapping[str, str]) -> list[Json]:
+    """What docs/operations.md has an operator apply for a stack with these parameters."""
+    names = ["rbac.yaml"]
+    if parameters.get("NodeConditions") == "true":
+        names.append("node-conditions.yaml")
+    return [one for name in names for one in yaml.safe_load_all((KUBERNETES / name).read_text())]
 
 
 def node_manifest(name: str, instance_id: str) -> Json:

@@ -55,6 +55,16 @@ class Step:
         return clock.to_epoch_s(self.execution["StartTime"])
 
     @property
+    def redriven(self) -> bool:
+        """A person has redriven the execution after it failed."""
+        return bool(self.execution.get("RedriveTime"))
+
+    @property
+    def running_since(self) -> float:
+        """Epoch seconds of the redrive if there was one, else of the start."""
+        return clock.to_epoch_s(self.execution.get("RedriveTime") or self.execution["StartTime"])
+
+    @property
     def the_node(self) -> NodeRef:
         """The node FindNode found; only states behind FindNode may ask for it."""
         if self.node is None:

@@ -142,6 +142,10 @@ class Kube:
         """Merge ``body`` into the Node; None if there is none. KubeConflict on another UID."""
         return self._get_or_none(self._core.patch_node, name, dict(body))
 
+    def patch_node_status(self, name: str, body: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Merge ``body`` into the Node's status, conditions by their type; None if there is no such Node."""
+        return self._get_or_none(self._core.patch_node_status, name, dict(body))
+
     def pods_on(self, node: str) -> Listing:
         """The pods bound to the node, in one request."""
         listed = self._json(self._core.list_pod_for_all_namespaces, field_selector=f"spec.nodeName={node}")

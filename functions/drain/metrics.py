@@ -15,7 +15,6 @@ from enum import StrEnum
 
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-from drain import clock
 from drain.invocation import Step
 from drain.rounds import Round
 
@@ -60,8 +59,7 @@ def of_blocked(step: Step, pods: int) -> Numbers:
 
 def of_heartbeat(step: Step, now: float) -> Numbers:
     """Seconds since the start or redrive. A gauge, read by its maximum: telling it twice is harmless."""
-    execution = step.execution
-    return {Metric.DRAIN_AGE: now - clock.to_epoch_s(execution.get("RedriveTime") or execution["StartTime"])}
+    return {Metric.DRAIN_AGE: now - step.running_since}
 
 
 def of_completion(step: Step, now: float) -> Numbers:

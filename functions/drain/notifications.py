@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from drain.clock import to_epoch_s, to_rfc3339
+from drain.invocation import NodeRef
 
 RUNBOOK = "docs/operations.md"
 SUBJECT_CHARACTERS = 100
@@ -34,6 +35,17 @@ class Message:
 
     subject: str
     body: str
+
+
+@dataclass(frozen=True)
+class NodeStory:
+    """The same on the Node: which one, of which cluster, and what its Event says."""
+
+    cluster: str
+    node: NodeRef
+    message: str
+    chapter: str
+    """Tells this failure from that of an earlier run of the same drain."""
 
 
 def last_state(history: Sequence[Mapping[str, Any]], started_at: float) -> LastState | None:
@@ -73,6 +85,18 @@ def failure(detail: Mapping[str, Any], last: LastState | None, region: str, now:
     ]
     subject = f"Stepdrain: drain of {node} {detail['status']} ({error})"
     return Message(subject[:SUBJECT_CHARACTERS], "\n".join(lines))
+
+
+def on_the_node(detail: Mapping[str, Any], last: LastState | None) -> NodeStory | None:
+    """What the Node's Event says about the same failure; None if no node was found, or nobody knows."""
+    document = last.document if last else {}
+    node = document.get("node")
+    if last is None or not node:
+        return None
+    error = detail.get("error") or detail["status"]
+    message = f"Drain {detail['name']} ended as {detail['status']} at {last.name}: {error}: {_why(detail)}"
+    chapter = f"{detail['name']}/{detail.get('redriveCount', 0)}"
+    return NodeStory(document["cluster"], NodeRef(node["name"], node["uid"]), message, chapter)
 
 
 def console_link(region: str, execution_arn: str) -> str:

@@ -40,6 +40,11 @@ def intake(environ: Mapping[str, str]) -> IntakeSettings:
     )
 
 
+def node_conditions(environ: Mapping[str, str]) -> bool:
+    """Whether a drain shows itself as conditions of its Node (drain.conditions)."""
+    return environ.get("STEPDRAIN_NODE_CONDITIONS", "false") == "true"
+
+
 def _required(environ: Mapping[str, str], name: str) -> str:
     value = environ.get(name, "")
     if not value:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from aws_lambda_powertools import Logger
-from drain import clock, connections, nodes
+from drain import clock, conditions, connections, nodes, settings
 from drain.announcements import announce
 from drain.invocation import parse
 
@@ -18,7 +19,14 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     cluster = connections.kube(step.cluster)
     cordoned = nodes.cordon(cluster, step.the_node)
     story = f"Drain {step.name} began: labelled out of load balancers and cordoned"
-    if untold := announce(cluster, step.the_node, "DrainStarted", story, step.name, clock.now()):
-        LOG.warning(untold)
+    now, wanted = clock.now(), settings.node_conditions(os.environ)
+    for untold in (
+        announce(cluster, step.the_node, "DrainStarted", story, step.name, now),
+        conditions.show(
+            cluster, step.the_node, conditions.State.STARTED, story, step.running_since, wanted=wanted
+        ),
+    ):
+        if untold:
+            LOG.warning(untold)
     LOG.info("node cordoned", node=step.the_node.name, cordoned=cordoned)
     return {"cordoned": cordoned}

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from aws_lambda_powertools import Logger
-from drain import clock, connections, metrics
+from drain import clock, conditions, connections, metrics, settings
 from drain.announcements import announce
 from drain.batch import evict_batch
 from drain.errors import Blocked
-from drain.invocation import parse
+from drain.invocation import Step, parse
 
 LOG = Logger(service="stepdrain")
 
@@ -18,6 +19,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """The round's record (drain.rounds.Round.to_document); raises EvictionBlocked if no pod could go."""
     step = parse(event)
     cluster, now = connections.kube(step.cluster), clock.now()
+    if step.redriven and step.attempt == 0 and (unset := _resume(step, cluster)):
+        LOG.warning(unset)
     try:
         record = evict_batch(step, cluster, now)
     except Blocked as blocked:
@@ -33,3 +36,10 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     document = record.to_document()
     LOG.info("batch evicted", node=step.the_node.name, attempt=step.attempt, round=document)
     return document
+
+
+def _resume(step: Step, cluster: conditions.Cluster) -> str | None:
+    """Notify has marked the drain as failed, and now it goes on."""
+    wanted, story = settings.node_conditions(os.environ), f"Drain {step.name} was redriven"
+    started, since = conditions.State.STARTED, step.running_since
+    return conditions.show(cluster, step.the_node, started, story, since, wanted=wanted)

@@ -1,4 +1,7 @@
-"""Notify: tell somebody that a drain ended without success. No state: a rule on its status calls it."""
+"""Notify: tell somebody that a drain ended without success. No state: a rule on its status calls it.
+
+The message goes first and counts alone: what cannot be written on the Node is logged.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from aws_lambda_powertools import Logger
-from drain import clock, connections, notifications
+from drain import clock, conditions, connections, notifications, settings
+from drain.announcements import announce
 from drain.aws import Aws
 from drain.errors import DrainError
-from drain.notifications import LastState
+from drain.notifications import LastState, NodeStory
 
 LOG = Logger(service="stepdrain")
 
@@ -22,10 +26,28 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     to the dead-letter queue.
     """
     detail, account = event["detail"], connections.aws()
-    message = notifications.failure(detail, _last_state(detail, account), event["region"], clock.now())
+    last = _last_state(detail, account)
+    message = notifications.failure(detail, last, event["region"], clock.now())
     account.publish(os.environ["STEPDRAIN_TOPIC_ARN"], message.subject, message.body)
     LOG.info("notification sent", execution=detail["name"], subject=message.subject)
+    if story := notifications.on_the_node(detail, last):
+        _write_on(story, clock.now())
     return {"subject": message.subject}
+
+
+def _write_on(story: NodeStory, now: float) -> None:
+    try:
+        cluster = connections.kube(story.cluster)
+    except DrainError as error:
+        LOG.warning(f"Event DrainFailed could not be written: {error}")
+        return
+    wanted = settings.node_conditions(os.environ)
+    for untold in (
+        announce(cluster, story.node, "DrainFailed", story.message, story.chapter, now),
+        conditions.show(cluster, story.node, conditions.State.FAILED, story.message, now, wanted=wanted),
+    ):
+        if untold:
+            LOG.warning(untold)
 
 
 def _last_state(detail: Mapping[str, Any], account: Aws) -> LastState | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from aws_lambda_powertools import Logger
-from drain import clock, connections, rounds
+from drain import clock, conditions, connections, rounds, settings
 from drain.announcements import announce
 from drain.departure import wait_for_pods
 from drain.invocation import parse
@@ -20,7 +21,12 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     record = wait_for_pods(step, cluster, clock.now())
     if record.next == rounds.COMPLETE_ACTION:
         story = f"Drain {step.name} is done: {record.evicted} pods were evicted"
-        if untold := announce(cluster, step.the_node, "Drained", story, step.name, clock.now()):
-            LOG.warning(untold)
+        now, wanted = clock.now(), settings.node_conditions(os.environ)
+        for untold in (
+            announce(cluster, step.the_node, "Drained", story, step.name, now),
+            conditions.show(cluster, step.the_node, conditions.State.DONE, story, now, wanted=wanted),
+        ):
+            if untold:
+                LOG.warning(untold)
     LOG.info("pods looked for", node=step.the_node.name, attempt=step.attempt, round=record.to_document())
     return record.to_document()

@@ -12,7 +12,7 @@ from drain import policy, settings
 from tests.template.stack import ROOT, Stack, source
 
 FUNCTION = "AWS::Lambda::Function"
-TALK_TO_KUBERNETES = {"FindNode", "Label", "Cordon", "EvictBatch", "WaitForPods"}
+TALK_TO_KUBERNETES = {"FindNode", "Label", "Cordon", "EvictBatch", "WaitForPods", "Notify"}
 
 
 def tasks(machine: dict[str, Any]) -> dict[str, dict[str, Any]]:

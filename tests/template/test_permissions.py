@@ -31,6 +31,7 @@ GRANTS = {
     "CompleteActionRole": {("autoscaling:CompleteLifecycleAction", f"{GROUP}blue")},
     "NotifyRole": {
         ("states:GetExecutionHistory", EXECUTIONS),
+        ("eks:DescribeCluster", CLUSTER),
         ("sns:Publish", "<Notifications>"),
         ("kms:Decrypt", "<Key.Arn>"),
         ("kms:GenerateDataKey", "<Key.Arn>"),
@@ -206,7 +207,7 @@ def test_network_and_tracing_permissions_exist_only_where_they_are_used(stack: S
     assert not stack.of_type("AWS::IAM::ManagedPolicy")
     attached = {n: set(r["ManagedPolicyArns"]) for n, r in full.of_type(ROLE).items()}
     assert {n for n, arns in attached.items() if "<VpcPolicy>" in arns} == {
-        "FindNodeRole", "LabelRole", "CordonRole", "EvictBatchRole", "WaitForPodsRole",
+        "FindNodeRole", "LabelRole", "CordonRole", "EvictBatchRole", "WaitForPodsRole", "NotifyRole",
     }  # fmt: skip
     assert all("<TracingPolicy>" in arns for arns in attached.values())
 
