@@ -6,7 +6,7 @@ import contextlib
 import os
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from drain import connections
 from moto import mock_aws
 from moto.sns.models import sns_backends
 
-from sandbox.aws import engine, redrive, service_models
+from sandbox.aws import engine, permissions, redrive, service_models
 from sandbox.aws.delivery import Delivery
 from sandbox.aws.deploy import Deployment, Stack
 from sandbox.aws.lifecycle_hooks import LifecycleHooks
@@ -127,6 +127,21 @@ def status_event(shown: Mapping[str, Any], now: float) -> Json:
     }
 
 
+class Containers(connections.Kept):
+    """What functions keep between invocations, each for itself, as their containers do.
+
+    ``current.function`` is the logical id of the function that runs in this thread.
+    """
+
+    def __init__(self, current: threading.local) -> None:
+        super().__init__()
+        self._current = current
+
+    def get(self, key: tuple[str, ...], seconds: int, make: Callable[[], Any], fresh: bool = False) -> Any:
+        """The value that this function keeps under ``key``."""
+        return super().get((getattr(self._current, "function", None) or "", *key), seconds, make, fresh)
+
+
 class Account:
     """An account with the stack in it, alive between ``__enter__`` and ``__exit__``."""
 
@@ -166,7 +181,7 @@ class Account:
         enter(self.hooks.holding())
         enter(mock.patch.object(BaseClient, "_make_api_call", self._recorded(BaseClient._make_api_call)))
         enter(mock.patch.object(drain_clock, "source", self.clock.now))
-        enter(self._containers())
+        enter(mock.patch.object(connections, "KEPT", Containers(self._current)))
         self.deployment = Stack(self._template, self._parameters, ACCOUNT, REGION).deploy()
         self._names = {one.name: logical_id for logical_id, one in self.deployment.functions.items()}
         os.environ.update(self._shared_environment())
@@ -174,13 +189,6 @@ class Account:
 
     def __exit__(self, *_: object) -> None:
         self._patches.close()
-
-    @contextlib.contextmanager
-    def _containers(self) -> Iterator[None]:
-        """New containers know nothing of another world's clusters."""
-        connections.KEPT.forget()
-        yield
-        connections.KEPT.forget()
 
     def _shared_environment(self) -> dict[str, str]:
         """The functions' variables in one process; two functions must not disagree on a value."""
@@ -218,7 +226,11 @@ class Account:
         def make_api_call(client: BaseClient, operation: str, parameters: Json) -> Any:
             function = getattr(self._current, "function", None)
             if function is not None:
-                self.calls.append((function, client.meta.service_model.service_name, operation))
+                service = client.meta.service_model
+                self.calls.append((function, service.service_name, operation))
+                wanted = permissions.action(service, operation)
+                if wanted not in self.deployment.granted[function]:
+                    raise permissions.denial(function, wanted)
                 fault = next((f for f in self.aws_faults if f.operation == operation and f.times != 0), None)
                 if fault is not None:
                     fault.times -= 1 if fault.times > 0 else 0

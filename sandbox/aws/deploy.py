@@ -22,6 +22,7 @@ from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 
+from sandbox.aws import permissions
 from sandbox.aws.intrinsics import Resolver
 
 Json = dict[str, Any]
@@ -54,6 +55,8 @@ class Deployment:
     queues: dict[str, str] = field(default_factory=dict)
     failure_queues: dict[str, str] = field(default_factory=dict)
     """Function name to the URL of its on-failure destination."""
+    granted: permissions.Granted = field(default_factory=dict)
+    """IAM actions of each function's role."""
     ignored: dict[str, str] = field(default_factory=dict)
     """Logical id to the kind that has no counterpart here."""
 
@@ -120,6 +123,7 @@ class Stack:
             "AWS::StepFunctions::StateMachine": self._state_machine,
             "AWS::Events::Rule": self._rule,
         }
+        self.deployment.granted = permissions.granted(self._resources)
         for logical_id, resource in self._resources.items():
             condition = resource.get("Condition")
             if condition is not None and not self._resolver.holds(condition):

@@ -1,0 +1,60 @@
+"""What a function's role in the template lets it call, as far as the action goes.
+
+A call that the role does not grant is denied here as it would be on AWS, so that a missing
+permission fails the demo and every test that drains. Resources and conditions are not judged:
+the table in tests/template/test_permissions.py is for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+from botocore.model import ServiceModel
+
+Json = dict[str, Any]
+Granted = Mapping[str, frozenset[str]]
+
+
+def granted(resources: Mapping[str, Json]) -> Granted:
+    """Actions of each function's role (``eks:DescribeCluster``), by the function's logical id.
+
+    ``resources`` are a translated template's. Policies that stand outside the role, for the network and
+    for traces, are the Lambda service's and not counted.
+    """
+    return {
+        logical_id: _actions(resources, resource["Properties"].get("Role"))
+        for logical_id, resource in resources.items()
+        if resource["Type"] == "AWS::Lambda::Function"
+    }
+
+
+def _actions(resources: Mapping[str, Json], role: Any) -> frozenset[str]:
+    if not isinstance(role, dict):
+        return frozenset()
+    policies = resources[role["Fn::GetAtt"][0]]["Properties"].get("Policies", ())
+    statements = [one for policy in policies for one in policy["PolicyDocument"]["Statement"]]
+    named = [one["Action"] for one in statements if one["Effect"] == "Allow"]
+    return frozenset(a for actions in named for a in ([actions] if isinstance(actions, str) else actions))
+
+
+def action(service: ServiceModel, operation: str) -> str:
+    """The IAM action of an operation. IAM's prefix of each service used here is its signing name.
+
+    https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
+    """
+    return f"{service.signing_name}:{operation}"
+
+
+def denial(function: str, wanted: str) -> ClientError:
+    """The answer to a call that nobody has granted."""
+    answer: Any = {
+        "Error": {
+            "Code": "AccessDenied",
+            "Message": f"{function} is not authorized to perform: {wanted} "
+            "because no identity-based policy allows it",
+        },
+        "ResponseMetadata": {"HTTPStatusCode": 403},
+    }
+    return ClientError(answer, wanted.split(":")[1])

@@ -1,0 +1,130 @@
+"""Each role grants what its function calls: a call too many is denied, a grant too many is found here.
+
+What is called is recorded while drains of all kinds run; the world denies what the template does not
+grant (sandbox.aws.permissions), in every test and in the demo.
+"""
+
+import copy
+import json
+
+import pytest
+from samtranslator.yaml_helper import yaml_parse
+
+from sandbox.aws import permissions
+from sandbox.aws.deploy import ROOT, translate
+from sandbox.workload import cluster_workload, lone_pod
+from sandbox.world import World
+
+SERVICES_OWN = {
+    "logs:CreateLogStream": "Lambda writes a function's log with the function's role",
+    "logs:PutLogEvents": "Lambda writes a function's log with the function's role",
+    "sqs:SendMessage": "Lambda hands a failed event to the on-failure destination with the function's role",
+    "kms:Decrypt": "SNS encrypts a message for an encrypted topic in the name of whoever publishes",
+    "kms:GenerateDataKey": "SNS encrypts a message for an encrypted topic in the name of whoever publishes",
+}
+"""Granted, and called by no line of the code."""
+
+
+def translated():
+    """The template's resources as CloudFormation gets them, a copy of the caller's own."""
+    return copy.deepcopy(translate(ROOT / "template.yaml", {"ClusterName": "demo"})["Resources"])
+
+
+def excess(granted, calls):
+    """What roles grant and nobody called, (function, action)."""
+    return {
+        (function, action)
+        for function, actions in granted.items()
+        for action in actions - set(SERVICES_OWN)
+        if (function, action) not in calls
+    }
+
+
+def ordinary(world, _node):
+    """Nothing in the way."""
+
+
+def never_joined(world, node):
+    """The instance has no node."""
+    world.kube.cluster.remove("Node", node)
+
+
+def blocked(world, _node):
+    """A budget holds pods until the deadline; heartbeats, then deletions."""
+    world.kube.cluster.change("PodDisruptionBudget", "nginx", "default", {"spec": {"maxUnavailable": 0}})
+
+
+def refused(world, node):
+    """The policy forbids an eviction: the drain fails, and somebody is told."""
+    world.kube.cluster.create(lone_pod("lone", node))
+    world.pass_time(5)
+
+
+SCENARIOS = [
+    (ordinary, {}),
+    (never_joined, {}),
+    (blocked, {"OnTimeout": "force", "DrainTimeout": "1500"}),
+    (refused, {"EvictUnmanaged": "false", "NodeConditions": "true"}),
+]
+
+
+def played(prepare, parameters, template=ROOT / "template.yaml"):
+    """Drain one node; the calls as (function, IAM action), and the executions."""
+    with World(workload=cluster_workload, parameters=parameters, template=template) as world:
+        instance, node = next(iter(world.instances.items()))
+        prepare(world, node)
+        world.terminate(instance)
+        world.settle(7200, every_s=20)
+        world.pass_time(5)
+        clients = {service: world._client(service) for _, service, _ in world.aws.calls}
+        calls = {
+            (function, permissions.action(clients[service].meta.service_model, operation))
+            for function, service, operation in world.aws.calls
+        }
+        return calls, world.executions()
+
+
+@pytest.fixture(scope="module")
+def calls():
+    """What each function called in any scenario."""
+    return set().union(*(played(prepare, parameters)[0] for prepare, parameters in SCENARIOS))
+
+
+def test_no_role_grants_what_its_function_never_calls(calls):
+    """Whoever gets hold of a role has what is in it, used or not."""
+    assert excess(permissions.granted(translated()), calls) == set()
+
+
+def test_no_function_calls_what_its_role_does_not_grant(calls):
+    """The world denies such a call; a drain that copes with the denial must not hide it."""
+    granted = permissions.granted(translated())
+    assert {(function, action) for function, action in calls if action not in granted[function]} == set()
+
+
+def test_a_service_s_own_action_is_called_by_no_function(calls):
+    """Else it belongs to those that are proven by being called."""
+    assert {action for _, action in calls} & set(SERVICES_OWN) == set()
+
+
+def test_a_planted_excess_is_found(calls):
+    """This test would be worth nothing if it could not fail."""
+    resources = translated()
+    statements = resources["HeartbeatRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+    statements.append({"Effect": "Allow", "Action": "ec2:TerminateInstances", "Resource": "*"})
+    assert excess(permissions.granted(resources), calls) == {("HeartbeatFunction", "ec2:TerminateInstances")}
+
+
+@pytest.mark.parametrize(
+    ("role", "state"), [("FindNodeRole", "FindNode"), ("CompleteActionRole", "CompleteAction")]
+)
+def test_a_planted_lack_stops_the_drain_where_it_is_missed(role, state, tmp_path):
+    """Not in the account of whoever deploys it."""
+    (tmp_path / "statemachine").symlink_to(ROOT / "statemachine")
+    template = yaml_parse((ROOT / "template.yaml").read_text())
+    document = template["Resources"][role]["Properties"]["Policies"][0]["PolicyDocument"]
+    document["Statement"] = [s for s in document["Statement"] if s["Sid"] == "OwnLog"]
+    poorer = tmp_path / "template.yaml"
+    poorer.write_text(json.dumps(template))
+    _, (execution,) = played(ordinary, {}, poorer)
+    assert (execution["status"], execution["error"]) == ("FAILED", "AwsDenied")
+    assert f"{state}Function is not authorized to perform" in execution["cause"]
