@@ -195,7 +195,7 @@ class Kube:
         self._json(self._core.create_namespaced_event, "default", dict(event))
 
     def _watch(self, node: str, since: str, seconds: int) -> Iterator[dict[str, Any]]:
-        response = self._send(
+        response = self._answered(
             self._core.list_pod_for_all_namespaces,
             field_selector=f"spec.nodeName={node}",
             resource_version=since,
@@ -234,7 +234,10 @@ class Kube:
 
     def _answer(self, method: Callable[..., Any], pod: Pod, grace_s: int) -> Answer:
         try:
-            return Answer(method(pod, grace_s).status, "")
+            response = method(pod, grace_s)
+            # Only an answer that was read gives its connection back; one that is cut short is none.
+            response.read()
+            return Answer(response.status, "")
         except ApiException as error:
             return _answer_of(error)
         except urllib3.exceptions.HTTPError as error:
@@ -249,13 +252,20 @@ class Kube:
             raise
 
     def _json(self, method: Callable[..., Any], *arguments: Any, **options: Any) -> dict[str, Any]:
+        response = self._answered(method, *arguments, **options)
         try:
-            parsed: dict[str, Any] = json.loads(self._send(method, *arguments, **options).data)
+            parsed: dict[str, Any] = json.loads(response.data)
+        except (urllib3.exceptions.HTTPError, ValueError) as error:
+            raise _unusable(error) from error
+        return parsed
+
+    def _answered(self, method: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        try:
+            return self._send(method, *arguments, **options)
         except ApiException as error:
             raise _translated(error) from error
-        except (urllib3.exceptions.HTTPError, ValueError) as error:
-            raise KubeUnavailable(f"The Kubernetes API gave no usable answer: {_why(error)}.") from error
-        return parsed
+        except urllib3.exceptions.HTTPError as error:
+            raise _unusable(error) from error
 
     def _send(self, method: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         options = {"_request_timeout": TIMEOUT_S, "_preload_content": False, **options}
@@ -322,6 +332,10 @@ def _translated(error: ApiException) -> Exception:
             return KubeUnavailable(f"The Kubernetes API answered {status or 'with a TLS failure'}: {message}")
         case status:
             return KubeRejected(f"The Kubernetes API refused the request ({status}): {message}")
+
+
+def _unusable(error: Exception) -> KubeUnavailable:
+    return KubeUnavailable(f"The Kubernetes API gave no usable answer: {_why(error)}.")
 
 
 def _why(error: Exception) -> str:

@@ -84,7 +84,7 @@ class App:
         if fault.delay_s:
             await asyncio.sleep(fault.delay_s)
         if fault.cut == "reset":
-            await _truncated(Response(b"x" * 100), send, sent=0)
+            _reset(send)
             return False
         if fault.status:
             self._note(request, fault.status, received_at)
@@ -150,10 +150,15 @@ def _refusal(error: ApiError) -> Response:
     return response
 
 
-async def _truncated(response: Response, send: Any, sent: int | None = None) -> None:
-    """Announce the whole body and send half of it (or ``sent`` bytes): the connection is then closed."""
+def _reset(send: Any) -> None:
+    # ASGI has no word for it; uvicorn's ``send`` is a method of the object that holds the connection.
+    send.__self__.transport.abort()
+
+
+async def _truncated(response: Response, send: Any) -> None:
+    """Announce the whole body and send half of it: the connection is then closed."""
     await send(
         {"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers}
     )
-    part = response.body[: len(response.body) // 2 if sent is None else sent]
+    part = response.body[: len(response.body) // 2]
     await send({"type": "http.response.body", "body": part, "more_body": False})
