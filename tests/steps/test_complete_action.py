@@ -1,0 +1,56 @@
+"""CompleteAction: Auto Scaling goes on, with the token of this very action."""
+
+import json
+
+import pytest
+from drain.errors import AwsDenied
+from steps import complete_action
+
+from sandbox.aws.account import AwsFault, client_error
+
+
+def test_the_instance_is_let_go(world, step, held):
+    """CONTINUE, with the token; the machine is then off and its Node gone."""
+    instance, document = held
+    answer = complete_action.handler(step(document), None)
+    assert answer == {"result": "CONTINUE", "outcome": "drained", "reason": ""}
+    assert world.lifecycle_state(instance) == ""
+    assert world.kube.cluster.get("Node", world.instances[instance]) is None
+
+
+def test_completing_twice_is_success(world, step, held):
+    """A retry after a lost answer: somebody was faster, and it was ourselves."""
+    _, document = held
+    complete_action.handler(step(document), None)
+    assert complete_action.handler(step(document), None)["result"] == "ALREADY_COMPLETED"
+
+
+def test_another_action_of_the_instance_is_never_completed(world, step, held):
+    """The token names this action; with a stale one nothing happens to the instance."""
+    instance, document = held
+    stale = {**document["lifecycle"], "token": "00000000-0000-0000-0000-000000000000"}
+    answer = complete_action.handler(step({**document, "lifecycle": stale}), None)
+    assert answer["result"] == "ALREADY_COMPLETED"
+    assert world.lifecycle_state(instance) == "Terminating:Wait"
+
+
+def test_a_released_instance_is_abandoned_where_the_policy_says_so(world, step, held):
+    """And the answer carries the reason, which an operator reads in the execution's output."""
+    instance, document = held
+    cause = json.dumps({"errorMessage": "The drain's deadline is over."})
+    event = step(
+        document, policy={"onTimeout": "abandon"}, released={"Error": "DrainReleased", "Cause": cause}
+    )
+    answer = complete_action.handler(event, None)
+    assert answer == {"result": "ABANDON", "outcome": "released", "reason": "The drain's deadline is over."}
+    assert world.aws.hooks.log[-1][1:] == ("ABANDON", instance)
+
+
+def test_a_refusal_is_never_reported_as_done(world, step, held):
+    """Else the instance would hang in Terminating:Wait behind a green execution."""
+    instance, document = held
+    error = client_error("CompleteLifecycleAction", "AccessDenied", "not authorized to perform", 403)
+    world.aws.aws_faults.append(AwsFault("CompleteLifecycleAction", error))
+    with pytest.raises(AwsDenied, match=r"CompleteLifecycleAction .* Check the function's role"):
+        world.aws.invoke("stepdrain-CompleteActionFunction", step(document))
+    assert world.lifecycle_state(instance) == "Terminating:Wait"

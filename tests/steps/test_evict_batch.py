@@ -1,0 +1,163 @@
+"""EvictBatch: what can leave is asked to leave, in waves, and what cannot is named."""
+
+import json
+
+import pytest
+from drain.errors import DrainRefused, EvictionBlocked, EvictionStillBlocked, KubeForbidden
+from steps import evict_batch
+
+from sandbox.workload import budget
+
+
+def terminating(cluster, node):
+    """Names of the node's pods that were asked to leave."""
+    pods = [pod for pod in cluster.list("Pod") if pod["spec"].get("nodeName") == node]
+    return sorted(pod["metadata"]["name"] for pod in pods if "deletionTimestamp" in pod["metadata"])
+
+
+def evictions(cluster):
+    return [status for verb, what, status in cluster.asked() if what == "pods/eviction"]
+
+
+def of_daemonset(name):
+    owner = {"apiVersion": "apps/v1", "kind": "DaemonSet", "name": name, "uid": "u", "controller": True}
+    return {"metadata": {"ownerReferences": [owner]}}
+
+
+def blocked(cluster, node, app="web"):
+    """A budget that never lets the node's pod of that app go; counted when this returns."""
+    cluster.create(budget(node, app, {"app": app}, 0))
+    cluster.pass_time(1)
+
+
+def test_all_pods_of_the_first_wave_are_evicted_at_once(cluster, node, payload):
+    """Ordinary pods first: CoreDNS must answer while they shut down."""
+    for name in ("web", "api"):
+        cluster.pod(node, name)
+    cluster.pod(node, "dns", spec={"priorityClassName": "system-cluster-critical"})
+    record = evict_batch.handler(payload(), None)
+    assert terminating(cluster, node) == ["api", "web"]
+    assert (record["evicted"], record["leaving"], record["blocked"]) == (2, 2, 0)
+    assert record["next"] == "WaitForPods"
+    asked = cluster.asked()
+    assert asked[:2] == [("list", "pods", 200), ("list", "poddisruptionbudgets", 200)]
+    assert asked[2:] == [("create", "pods/eviction", 201)] * 2
+
+
+def test_a_second_attempt_evicts_nothing_twice(cluster, node, payload):
+    """A Lambda that timed out after its work is run again: terminating pods are only waited for."""
+    cluster.pod(node)
+    first = evict_batch.handler(payload(), None)
+    again = evict_batch.handler(payload(round=first), None)
+    assert evictions(cluster) == [201]
+    assert (again["evicted"], again["leaving"], again["next"]) == (1, 1, "WaitForPods")
+
+
+def test_a_batch_is_no_larger_than_the_policy_says(cluster, node, payload):
+    """The rest waits for the next visit."""
+    for number in range(5):
+        cluster.pod(node, f"p{number}")
+    assert evict_batch.handler(payload(policy={"batchSize": 2}), None)["evicted"] == 2
+    assert len(terminating(cluster, node)) == 2
+
+
+def test_daemonset_pods_stay(cluster, node, payload):
+    """G3: their controller would put them back; one more request tells whether it exists."""
+    cluster.create(
+        {"kind": "DaemonSet", "metadata": {"namespace": node, "name": "agent"}, "spec": {"template": {}}}
+    )
+    cluster.pod(node, "agent-1", **of_daemonset("agent"))
+    record = evict_batch.handler(payload(), None)
+    assert (record["evicted"], record["orphans"]) == (0, [])
+    assert cluster.asked() == [("list", "pods", 200), ("list", "daemonsets", 200)]
+
+
+def test_a_pod_whose_daemonset_is_gone_is_evicted_and_remembered(cluster, node, payload):
+    """Nothing puts it back; later attempts read it from the document instead of asking again."""
+    pod = cluster.pod(node, "orphan", **of_daemonset("deleted-long-ago"))
+    record = evict_batch.handler(payload(), None)
+    assert terminating(cluster, node) == ["orphan"]
+    assert record["orphans"] == [pod["metadata"]["uid"]]
+
+
+def test_a_budget_that_blocks_everything_is_told_on_the_node_once_a_round(cluster, node, payload):
+    """The error is what the console shows; an Event for each attempt would only hide the others."""
+    cluster.pod(node)
+    blocked(cluster, node)
+    for attempt in (0, 1):
+        with pytest.raises(EvictionBlocked, match=f"None of 1 pods can be evicted now: {node}/web: .*web"):
+            evict_batch.handler(payload(attempt=attempt), None)
+    assert cluster.told(node) == ["PodsBlocked"]
+
+
+def test_a_later_attempt_does_not_ask_for_what_the_budget_forbids(cluster, node, payload):
+    """Two lists an attempt, however many pods wait; only the first attempt asks the server to judge."""
+    cluster.pod(node)
+    blocked(cluster, node)
+    for attempt in (0, 1, 2):
+        with pytest.raises(EvictionBlocked):
+            evict_batch.handler(payload(attempt=attempt), None)
+    assert evictions(cluster) == [429]
+
+
+def test_a_later_round_says_that_it_is_still_blocked(cluster, node, payload):
+    """Another name, another Retry: 48 hours must fit into the history (G8)."""
+    record = evict_batch.handler(payload(), None)
+    cluster.pod(node)
+    blocked(cluster, node)
+    with pytest.raises(EvictionStillBlocked):
+        evict_batch.handler(payload(attempt=1, round={**record, "number": 1}), None)
+
+
+def test_progress_is_no_error_although_some_are_blocked(cluster, node, payload):
+    """The blocked ones are named in the document, which the console shows between the states."""
+    cluster.pod(node)
+    cluster.pod(node, "free")
+    blocked(cluster, node)
+    record = evict_batch.handler(payload(), None)
+    assert (record["evicted"], record["blocked"]) == (1, 1)
+    (blocker,) = record["blockers"]
+    assert blocker.startswith(f"{node}/web: ")
+
+
+def test_a_refused_pod_stops_the_drain_before_the_first_eviction(cluster, node, payload):
+    """kubectl drain does so too: a half-drained node helps nobody."""
+    cluster.pod(node)
+    cluster.pod(node, "debug", metadata={"ownerReferences": []})
+    with pytest.raises(DrainRefused, match=f"{node}/debug: no controller would put it back"):
+        evict_batch.handler(payload(policy={"evictUnmanaged": False}), None)
+    assert terminating(cluster, node) == []
+
+
+def test_past_its_grace_a_blocked_pod_is_deleted_under_force_alone(cluster, node, payload):
+    """G2: at the deadline, with what is left of its grace, and only where the policy says force."""
+    cluster.pod(node)
+    blocked(cluster, node)
+    forced = payload(attempt=1, policy={"drainTimeout": 60, "onTimeout": "force"})
+    patient = payload(attempt=1, policy={"drainTimeout": 60})
+    with pytest.raises(EvictionBlocked):
+        evict_batch.handler(forced, None)  # The budget has its way until then.
+    cluster.pass_time(59)
+    with pytest.raises(EvictionBlocked):
+        evict_batch.handler(patient, None)
+    assert terminating(cluster, node) == []
+    record = evict_batch.handler(forced, None)
+    assert (record["forced"], terminating(cluster, node)) == (1, ["web"])
+    assert cluster.get("Pod", "web", node)["metadata"]["deletionGracePeriodSeconds"] == 1
+
+
+def test_a_missing_permission_stops_the_drain(powerless, node, payload):
+    """The sentence names verb and resource."""
+    with pytest.raises(KubeForbidden, match=r'cannot list resource "pods"'):
+        evict_batch.handler(payload(), None)
+
+
+def test_the_record_stays_small_however_many_pods_wait(cluster, node, payload):
+    """Under 32 KiB: the document is copied into the history with every state."""
+    for number in range(60):
+        cluster.pod(node, f"{'very-long-name-' * 8}{number}", metadata={"labels": {"app": "web"}})
+    cluster.pod(node, "free")
+    blocked(cluster, node)
+    record = evict_batch.handler(payload(), None)
+    assert (record["blocked"], len(record["blockers"])) == (60, 21)
+    assert len(json.dumps(record)) < 16_384

@@ -1,0 +1,83 @@
+"""WaitForPods: gone is 404 or another UID, and the wait is the state machine's, not the function's."""
+
+import pytest
+from drain.errors import KubeUnavailable, PodsRemaining
+from steps import evict_batch, wait_for_pods
+
+from sandbox.kube.faults import Fault
+
+
+def leaving(cluster, node, payload, grace_s):
+    """The record after a pod with that grace was evicted."""
+    cluster.pod(node, spec={"terminationGracePeriodSeconds": grace_s})
+    return evict_batch.handler(payload(), None)
+
+
+def waited(cluster, event):
+    """The handler's answer; time passes while it holds its watch."""
+    return cluster.as_actor(lambda: wait_for_pods.handler(event, None))
+
+
+def test_an_empty_node_completes_the_drain_and_says_so(cluster, node, payload):
+    """With one list, and the Event that ends the story."""
+    record = wait_for_pods.handler(payload(), None)
+    assert (record["next"], record["leaving"]) == ("CompleteAction", 0)
+    assert cluster.told(node) == ["Drained"]
+    assert cluster.asked() == [("list", "pods", 200), ("create", "events", 201)]
+
+
+def test_the_watch_ends_with_the_last_pod(cluster, node, payload):
+    """Not a second later, and with one request besides the list."""
+    record = leaving(cluster, node, payload, 7)
+    event, began, asked = payload(round=record), cluster.clock.now(), len(cluster.asked())
+    assert waited(cluster, event)["next"] == "CompleteAction"
+    assert cluster.clock.now() - began == 7
+    assert cluster.asked()[asked:-1] == [("list", "pods", 200), ("watch", "pods", 200)]
+
+
+def test_pods_within_their_grace_are_named(cluster, node, payload):
+    """Until when they may take stands beside them, since that is what the reader asks next."""
+    record = leaving(cluster, node, payload, 60)
+    began = cluster.clock.now()
+    with pytest.raises(PodsRemaining, match=f"1 evicted pods are still on the node: {node}/web: has until 2"):
+        waited(cluster, payload(round=record))
+    assert cluster.clock.now() - began == 15
+    assert "Drained" not in cluster.told(node)
+
+
+def test_a_later_attempt_holds_no_watch(cluster, node, payload):
+    """A function that waits is paid for; from the fourth attempt on the state machine waits alone."""
+    record = leaving(cluster, node, payload, 60)
+    event, asked = payload(attempt=3, round=record), len(cluster.asked())
+    with pytest.raises(PodsRemaining):
+        waited(cluster, event)
+    assert cluster.asked()[asked:] == [("list", "pods", 200)]
+
+
+def test_the_next_wave_goes_back_to_evict_batch(cluster, node, payload):
+    """CoreDNS leaves when the applications have left."""
+    cluster.pod(node, "dns", spec={"priorityClassName": "system-cluster-critical"})
+    record = leaving(cluster, node, payload, 2)
+    assert waited(cluster, payload(round=record))["next"] == "EvictBatch"
+
+
+def test_a_successor_of_the_same_name_counts_as_a_new_pod(cluster, node, payload):
+    """A StatefulSet's pod that tolerates the cordon: the old one is gone, the new one is to be evicted."""
+    record = leaving(cluster, node, payload, 60)
+    cluster.remove("Pod", "web", node)
+    cluster.pod(node)
+    assert wait_for_pods.handler(payload(attempt=3, round=record), None)["next"] == "EvictBatch"
+
+
+def test_asking_twice_changes_nothing(cluster, node, payload):
+    """It only looks; the story ends once."""
+    assert wait_for_pods.handler(payload(), None) == wait_for_pods.handler(payload(), None)
+    assert cluster.told(node) == ["Drained"]
+
+
+def test_half_a_list_is_not_an_empty_node(cluster, node, payload):
+    """The worst mistake of all: to let an instance go with pods on it."""
+    cluster.pod(node)
+    cluster.server.faults.add(Fault(verb="list", cut="truncate"))
+    with pytest.raises(KubeUnavailable):
+        wait_for_pods.handler(payload(), None)
