@@ -188,14 +188,17 @@ class VirtualClock(_Ticking):
         """As Clock.sleep, but ``interrupted`` cannot cut a virtual sleep short: it takes no time anyway."""
         del interrupted
         awake = threading.Event()
-        handle = self.idle()
 
         def wake() -> None:
             # Busy before the clock can look again: else it would jump over this actor's work.
             handle.end()
             awake.set()
 
-        self.call_at(self._now + max(0.0, seconds), wake)
+        # Idle and due in one step: between the two, the clock would see nobody busy and jump to
+        # whatever comes next, a heartbeat's end half an hour away.
+        with self._changed:
+            handle = self.idle()
+            self.call_at(self._now + max(0.0, seconds), wake)
         awake.wait()
 
     def _set_busy(self, change: int) -> None:

@@ -129,8 +129,8 @@ def _start(clock: Clock, ended: Callable[[str], None]) -> Callable[[ExecutionWor
         try:
             _limit(worker, clock)
             worker._execution_logic()
-        finally:
             ended(worker._evaluation_details.execution_details.arn)
+        finally:
             clock.leave()
 
     return start

@@ -77,3 +77,19 @@ def test_an_idle_actor_lets_time_pass_and_ending_twice_counts_once(clock):
     clock.call_at(31, fired.set)
     assert not fired.wait(0.05)
     assert clock.now() == 30
+
+
+def test_a_sleeper_is_never_overtaken_by_a_later_timer(clock, monkeypatch):
+    """The clock once jumped half an hour between an actor's going idle and its saying for how long."""
+    clock.enter()
+    clock.call_at(1800, lambda: None)
+    idle = clock.idle
+
+    def slowly():
+        handle = idle()
+        threading.Event().wait(0.05)  # Real time, in which the clock's thread could run.
+        return handle
+
+    monkeypatch.setattr(clock, "idle", slowly)
+    clock.sleep(5)
+    assert clock.now() == 5
