@@ -61,7 +61,8 @@ PAYLOAD = {"execution.$": "$$.Execution", "state.$": "$$.State", "drain.$": "$"}
 ROUND = tuple(Round(number=0, heartbeat_at=0.0).to_document())
 
 # Lambda's own: https://docs.aws.amazon.com/step-functions/latest/dg/sfn-best-practices.html
-# A function that crashed, ran out of memory or of time arrives as one of the last three.
+# A function that crashed, ran out of memory or of time arrives as one of the last five: Step Functions
+# passes on the errorType of Lambda's answer, and says Lambda.Unknown only where there is none.
 LAMBDA: list[ErrorName] = [
     "Lambda.ServiceException",
     "Lambda.AWSLambdaException",
@@ -69,6 +70,8 @@ LAMBDA: list[ErrorName] = [
     "Lambda.ClientExecutionTimeoutException",
     "Lambda.TooManyRequestsException",
     "Lambda.Unknown",
+    "Runtime.ExitError",
+    "Runtime.OutOfMemory",
     "Sandbox.Timedout",
     "States.Timeout",
 ]

@@ -9,7 +9,7 @@ import pytest
 from drain import errors
 from drain.errors import DrainError, DrainReleased, NotYet, Stopped, Transient
 
-OF_AWS = ("States.", "Lambda.", "Sandbox.")
+OF_AWS = ("States.", "Lambda.", "Sandbox.", "Runtime.")
 State = dict[str, Any]
 
 
@@ -104,6 +104,8 @@ def test_the_lambda_service_itself_may_fail_anywhere(tasks: dict[str, State]) ->
         "Lambda.ClientExecutionTimeoutException",
         "Lambda.TooManyRequestsException",
         "Lambda.Unknown",
+        "Runtime.ExitError",
+        "Runtime.OutOfMemory",
         "Sandbox.Timedout",
         "States.Timeout",
     }
