@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -68,6 +68,16 @@ class Aws:
             raise AwsRejected(f"There is no Auto Scaling group {group} in this account and region.")
         return {tag["Key"]: tag.get("Value", "") for tag in answer["AutoScalingGroups"][0].get("Tags", ())}
 
+    def groups(self, names: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """The Auto Scaling groups of these names (none: all), with their instances; in pages of 50."""
+        chosen: dict[str, Any] = {"AutoScalingGroupNames": list(names)} if names else {}
+        while True:
+            answer = _call(self._auto_scaling, "describe_auto_scaling_groups", MaxRecords=50, **chosen)
+            yield from answer["AutoScalingGroups"]
+            if not answer.get("NextToken"):
+                return
+            chosen["NextToken"] = answer["NextToken"]
+
     def hook(self, group: str, name: str) -> dict[str, Any]:
         """A lifecycle hook with HeartbeatTimeout and GlobalTimeout in seconds; AwsRejected if absent."""
         answer = _call(
@@ -112,6 +122,35 @@ class Aws:
                 raise
             return False
         return True
+
+    def executions(self, state_machine_arn: str, since: float) -> Iterator[dict[str, Any]]:
+        """Executions that started at ``since`` (epoch seconds) or later, newest first, in pages of 200.
+
+        ``state_machine_arn`` may be an alias's; those that were started without it are listed, too.
+        """
+        client = self._session.client("stepfunctions", config=CONFIG)
+        options: dict[str, Any] = {"stateMachineArn": _unqualified(state_machine_arn), "maxResults": 200}
+        while True:
+            answer = _call(client, "list_executions", **options)
+            for one in answer["executions"]:
+                if one["startDate"].timestamp() < since:
+                    return
+                yield one
+            if not answer.get("nextToken"):
+                return
+            options["nextToken"] = answer["nextToken"]
+
+    def started_at(self, state_machine_arn: str, name: str) -> float | None:
+        """When the execution of that name started, in epoch seconds; None if there is none."""
+        client = self._session.client("stepfunctions", config=CONFIG)
+        arn = f"{_unqualified(state_machine_arn).replace(':stateMachine:', ':execution:')}:{name}"
+        try:
+            started: float = _call(client, "describe_execution", executionArn=arn)["startDate"].timestamp()
+        except AwsRejected as error:
+            if "ExecutionDoesNotExist" not in str(error):
+                raise
+            return None
+        return started
 
     def last_events(self, execution_arn: str) -> list[dict[str, Any]]:
         """The newest 200 events of an execution: more than its last state has, with all its retries."""
@@ -165,6 +204,11 @@ class Aws:
         SigV4QueryAuth(credentials.get_frozen_credentials(), "sts", region, expires=60).add_auth(request)
         encoded = base64.urlsafe_b64encode(str(request.url).encode()).decode().rstrip("=")
         return f"k8s-aws-v1.{encoded}"
+
+
+def _unqualified(state_machine_arn: str) -> str:
+    """The state machine's own ARN, where an alias or version (an eighth part) is given."""
+    return ":".join(state_machine_arn.split(":")[:7])
 
 
 def _action(lifecycle: Mapping[str, Any], instance_id: str) -> dict[str, str]:

@@ -85,12 +85,13 @@ def _foreign_origin(
         return Ignored(f"Its hook is {hook}, and ours is {settings.hook_name}: another tool completes it.")
     if isinstance(account, str) and account.isdigit() and account != settings.account_id:
         return Ignored(f"It comes from account {account}; this installation serves {settings.account_id}.")
-    if isinstance(group, str) and not _serves(settings, group):
+    if isinstance(group, str) and not serves(settings, group):
         return Ignored(f"Group {group} is not among the groups this installation serves.")
     return None
 
 
-def _serves(settings: IntakeSettings, group: str) -> bool:
+def serves(settings: IntakeSettings, group: str) -> bool:
+    """Whether the installation serves the group of that name: by names, by prefix, or all."""
     if not settings.group_names and not settings.group_prefix:
         return True
     by_prefix = bool(settings.group_prefix) and group.startswith(settings.group_prefix)
@@ -118,21 +119,55 @@ def start(
     (https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html).
     """
     detail = event["detail"]
+    instance, token = detail["EC2InstanceId"], detail["LifecycleActionToken"]
+    action = {
+        "group": detail["AutoScalingGroupName"],
+        "hook": detail["LifecycleHookName"],
+        "token": token,
+        "origin": detail.get("Origin", "AutoScalingGroup"),
+        "destination": detail.get("Destination", "EC2"),
+    }
+    return _start(f"{instance}-{token[:8]}", instance, "lifecycle", action, tags, hook, settings)
+
+
+def start_swept(
+    instance: str, group: str, tags: Mapping[str, str], hook: Mapping[str, Any], settings: IntakeSettings
+) -> Start:
+    """The execution for an instance that waits behind our hook without one, its event being lost.
+
+    As ``start``, but nobody tells the action's token: the instance id stands for it, which is enough
+    for Auto Scaling (drain.aws). The name is the same at every sweep, so that two sweeps start one.
+    """
+    action = {
+        "group": group,
+        "hook": settings.hook_name,
+        "origin": "AutoScalingGroup",
+        "destination": "EC2",
+    }
+    return _start(swept_name(instance), instance, "sweep", action, tags, hook, settings)
+
+
+def swept_name(instance: str) -> str:
+    """The name of the execution that the sweep starts for ``instance``."""
+    return f"{instance}-sweep"
+
+
+def _start(
+    name: str,
+    instance: str,
+    reason: str,
+    action: Mapping[str, str],
+    tags: Mapping[str, str],
+    hook: Mapping[str, Any],
+    settings: IntakeSettings,
+) -> Start:
     policy, problems = with_tags(settings.policy, tags)
+    timeouts = {"heartbeatTimeout": hook["HeartbeatTimeout"], "globalTimeout": hook["GlobalTimeout"]}
     document = {
-        "instanceId": detail["EC2InstanceId"],
+        "instanceId": instance,
         "cluster": settings.cluster,
-        "reason": "lifecycle",
-        "lifecycle": {
-            "group": detail["AutoScalingGroupName"],
-            "hook": detail["LifecycleHookName"],
-            "token": detail["LifecycleActionToken"],
-            "heartbeatTimeout": hook["HeartbeatTimeout"],
-            "globalTimeout": hook["GlobalTimeout"],
-            "origin": detail.get("Origin", "AutoScalingGroup"),
-            "destination": detail.get("Destination", "EC2"),
-        },
+        "reason": reason,
+        "lifecycle": {**action, **timeouts},
         "policy": policy.to_document(),
     }
-    name = f"{detail['EC2InstanceId']}-{detail['LifecycleActionToken'][:8]}"
     return Start(name, document, tuple(problems))

@@ -6,8 +6,9 @@ import os
 from typing import Any
 
 from aws_lambda_powertools import Logger
-from drain import connections, requests, settings
+from drain import connections, requests, settings, sweep
 from drain.aws import Aws
+from drain.errors import DrainError
 from drain.requests import Ignored, Start
 
 LOG = Logger(service="stepdrain")
@@ -39,4 +40,16 @@ def _decide(event: dict[str, Any], own: settings.IntakeSettings, account: Aws) -
     requests.validate("lifecycle-action", event)
     group, hook = event["detail"]["AutoScalingGroupName"], event["detail"]["LifecycleHookName"]
     tags = account.group_tags(group)
-    return requests.foreign_group(tags, own) or requests.start(event, tags, account.hook(group, hook), own)
+    if ignored := requests.foreign_group(tags, own) or _swept_before(event, own, account):
+        return ignored
+    return requests.start(event, tags, account.hook(group, hook), own)
+
+
+def _swept_before(event: dict[str, Any], own: settings.IntakeSettings, account: Aws) -> Ignored | None:
+    name = requests.swept_name(event["detail"]["EC2InstanceId"])
+    try:
+        return sweep.covered(event, name, account.started_at(own.state_machine_arn, name))
+    except DrainError as error:
+        # A second drain of one instance changes nothing; one that is not started is lost.
+        LOG.warning(f"Whether the sweep was faster is unknown: {error}")
+        return None

@@ -24,6 +24,7 @@ from sandbox.aws import engine, permissions, redrive, service_models
 from sandbox.aws.delivery import Delivery
 from sandbox.aws.deploy import Deployment, Stack
 from sandbox.aws.lifecycle_hooks import LifecycleHooks
+from sandbox.aws.schedules import Schedules
 from sandbox.clock import Clock
 from sandbox.kube.store import rfc3339
 
@@ -160,6 +161,7 @@ class Account:
         self.aws_faults: list[AwsFault] = []
         self.deployment = Deployment()
         self.delivery = Delivery(clock, self.invoke, ACCOUNT, REGION, self._failure_queue)
+        self.schedules = Schedules(clock, self.delivery.hand_over, ACCOUNT, REGION)
         self.hooks = LifecycleHooks(clock, self.delivery.send, terminated)
         self.invoke_by: Callable[[str, Json, Mapping[str, str]], Any] | None = None
         """Runs a function elsewhere (a built artifact): logical id, event, environment."""
@@ -185,9 +187,11 @@ class Account:
         self.deployment = Stack(self._template, self._parameters, ACCOUNT, REGION).deploy()
         self._names = {one.name: logical_id for logical_id, one in self.deployment.functions.items()}
         os.environ.update(self._shared_environment())
+        self.schedules.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.schedules.stop()
         self._patches.close()
 
     def _shared_environment(self) -> dict[str, str]:

@@ -39,15 +39,18 @@ class Delivery:
     def send(self, event: Json) -> None:
         """Deliver one event to all rules that match it."""
         for rule in self._rules():
-            if rule.state == "ENABLED" and rule.event_pattern.matches_event(event):
+            # A rule that has only a schedule matches no event (sandbox.aws.schedules fires it).
+            by_pattern = rule.state == "ENABLED" and not rule.scheduled_expression
+            if by_pattern and rule.event_pattern.matches_event(event):
                 for target in rule.targets:
-                    self._hand_over(target, event)
+                    self.hand_over(target, event)
 
     def _rules(self) -> list[Rule]:
         backend = events_backends[self.account][self.region]
         return list(backend.event_buses["default"].rules.values())
 
-    def _hand_over(self, target: Json, event: Json) -> None:
+    def hand_over(self, target: Json, event: Json) -> None:
+        """Give one event to one target of a rule: a function, or a queue."""
         service, resource = target["Arn"].split(":")[2], target["Arn"].split(":")
         if service == "lambda":
             self._invoke_later(resource[6], event, attempt=0)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.template.stack import Stack
+from tests.template.stack import Stack, source
 
 
 def pattern(**parameters: str) -> dict[str, Any]:
@@ -65,8 +65,22 @@ def test_every_rule_retries_and_then_keeps_the_event(stack: Stack) -> None:
 def test_functions_that_rules_invoke_keep_what_they_could_not_handle(stack: Stack) -> None:
     """Lambda drops an asynchronous event after its retries unless it has somewhere to put it."""
     kept = stack.of_type("AWS::Lambda::EventInvokeConfig").values()
-    assert {c["FunctionName"] for c in kept} == {"<StartDrainFunction>", "<NotifyFunction>"}
+    assert {c["FunctionName"] for c in kept} == {
+        "<StartDrainFunction>",
+        "<SweepFunction>",
+        "<NotifyFunction>",
+    }
     assert {c["DestinationConfig"]["OnFailure"]["Destination"] for c in kept} == {"<DeadLetters.Arn>"}
+
+
+def test_the_sweep_looks_before_the_shortest_hook_is_over() -> None:
+    """A lost event must be found while its instance still waits, whatever the parameters say."""
+    parameters = source()["Parameters"]
+    assert 60 * parameters["SweepMinutes"]["MaxValue"] < parameters["HeartbeatTimeout"]["MinValue"]
+    rule = Stack(SweepMinutes="7").of_type("AWS::Events::Rule")["SweepRule"]
+    assert rule["ScheduleExpression"] == "rate(7 minutes)"
+    # EventBridge refuses "1 minutes".
+    assert parameters["SweepMinutes"]["MinValue"] > 1
 
 
 def test_a_failed_drain_is_told_and_a_completed_one_is_not(stack: Stack) -> None:

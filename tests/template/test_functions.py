@@ -74,6 +74,12 @@ def test_start_drain_understands_its_environment(stack: Stack) -> None:
     assert intake.state_machine_arn == "<DrainNodeAliaslive>"
 
 
+def test_sweep_has_the_environment_of_start_drain(stack: Stack) -> None:
+    """Both start the same drains: a setting that one lacks would make the other's differ."""
+    functions = stack.of_type(FUNCTION)
+    assert functions["SweepFunction"]["Environment"] == functions["StartDrainFunction"]["Environment"]
+
+
 def test_the_defaults_of_a_drain_are_the_same_in_template_and_code(stack: Stack) -> None:
     """`stepdrain run` takes the code's, an installation the template's: nobody expects a difference."""
     environment = stack.of_type(FUNCTION)["StartDrainFunction"]["Environment"]["Variables"]

@@ -20,6 +20,14 @@ GRANTS = {
         ("autoscaling:DescribeAutoScalingGroups", "*"),
         ("autoscaling:DescribeLifecycleHooks", "*"),
         ("states:StartExecution", "<DrainNode>"),
+        ("states:DescribeExecution", EXECUTIONS),
+        ("sqs:SendMessage", "<DeadLetters.Arn>"),
+    },
+    "SweepRole": {
+        ("autoscaling:DescribeAutoScalingGroups", "*"),
+        ("autoscaling:DescribeLifecycleHooks", "*"),
+        ("states:ListExecutions", "<DrainNode>"),
+        ("states:StartExecution", "<DrainNode>"),
         ("sqs:SendMessage", "<DeadLetters.Arn>"),
     },
     "FindNodeRole": {("ec2:DescribeInstances", "*"), ("eks:DescribeCluster", CLUSTER)},
@@ -120,7 +128,7 @@ def test_a_function_writes_to_its_own_log_alone(stack: Stack) -> None:
 
 
 def test_the_state_machine_invokes_the_functions_of_its_states_alone(stack: Stack) -> None:
-    """StartDrain and Notify are called by rules, never by a state."""
+    """StartDrain, Sweep and Notify are called by rules, never by a state."""
     invokes = {r for a, r in grants(stack, "DrainNodeRole") if a == "lambda:InvokeFunction"}
     assert invokes == {
         f"<{state}Function.Arn>"
@@ -190,6 +198,7 @@ def test_queue_topic_and_functions_take_from_named_sources_alone(stack: Stack) -
     permissions = stack.of_type("AWS::Lambda::Permission").values()
     assert {(p["FunctionName"], p["SourceArn"]) for p in permissions} == {
         ("<StartDrainFunction>", "<TerminateRule.Arn>"),
+        ("<SweepFunction>", "<SweepRule.Arn>"),
         ("<NotifyFunction>", "<StatusRule.Arn>"),
     }
 

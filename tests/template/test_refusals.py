@@ -56,6 +56,8 @@ REFUSED = [
     ({"LongDrainMinutes": "1"}, "5 to 2880"),
     ({"LogLevel": "WARN"}, "DEBUG"),
     ({"LogLevel": "ERROR"}, "DEBUG"),
+    ({"SweepMinutes": "1"}, "2 to 15"),
+    ({"SweepMinutes": "20"}, "20 minutes at least"),
 ]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from drain.metrics import Metric
 
-from tests.template.stack import Stack
+from tests.template.stack import Stack, source
 
 # That functions write them under the names and dimensions given here: tests/world/test_metrics.py.
 OWN_METRICS = {metric.value for metric in Metric}
@@ -31,6 +31,8 @@ def test_there_is_an_alarm_for_everything_a_person_has_to_look_at(stack: Stack) 
         "RuleFailed",
         "RuleLostEvents",
         "StartDrainErrors",
+        "SweepErrors",
+        "SweepAbsent",
         "NotifyErrors",
         "DrainIsLong",
     }
@@ -41,8 +43,19 @@ def test_every_alarm_tells_the_topic_and_says_what_it_means(stack: Stack) -> Non
     for name, alarm in stack.of_type("AWS::CloudWatch::Alarm").items():
         assert alarm["AlarmActions"] == ["<Notifications>"], name
         assert alarm["AlarmDescription"].endswith(".")
-        # Without drains there are no data, and that is fine.
-        assert alarm["TreatMissingData"] == "notBreaching"
+        # Without drains there are no data, and that is fine. Only the sweep runs always.
+        silence = "breaching" if name == "SweepAbsentAlarm" else "notBreaching"
+        assert alarm["TreatMissingData"] == silence
+
+
+def test_the_sweeps_silence_is_an_alarm_at_its_slowest_rate(stack: Stack) -> None:
+    """A schedule that was switched off, or a function that only fails, is seen within its period."""
+    alarm = stack.of_type("AWS::CloudWatch::Alarm")["SweepAbsentAlarm"]
+    succeeded, *counted = alarm["Metrics"]
+    assert succeeded["Expression"] == "invocations - errors"
+    assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("LessThanThreshold", 1)
+    slowest = 60 * source()["Parameters"]["SweepMinutes"]["MaxValue"]
+    assert {one["MetricStat"]["Period"] >= 2 * slowest for one in counted} == {True}
 
 
 def test_alarms_may_publish_under_the_names_they_have(stack: Stack) -> None:

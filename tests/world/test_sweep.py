@@ -1,0 +1,201 @@
+"""The sweep in the embedded world: events that are lost, late or doubled, and instances to leave alone."""
+
+import json
+
+import boto3
+import pytest
+from drain.errors import AwsThrottled
+
+from sandbox import guarantees
+from sandbox.aws.account import AwsFault, client_error
+from sandbox.world import GROUP, HOOK, World
+
+SWEEP_S = 300
+
+
+@pytest.fixture
+def instance(world):
+    """The instance whose node has most pods."""
+    return max(world.instances, key=lambda one: len(world.pods_on(world.instances[one])))
+
+
+@pytest.fixture
+def lost(world):
+    """The events that EventBridge loses from now on."""
+    events = []
+    world.aws.hooks.send = events.append
+    return events
+
+
+def sweeps(world):
+    """What each sweep answered."""
+    return [
+        answer["Payload"] for name, answer in world.aws.delivery.answers if name.endswith("SweepFunction")
+    ]
+
+
+def names(world):
+    return [one["name"] for one in world.executions()]
+
+
+def put_hook(name):
+    boto3.client("autoscaling", region_name="eu-west-1").put_lifecycle_hook(
+        AutoScalingGroupName=GROUP,
+        LifecycleHookName=name,
+        LifecycleTransition="autoscaling:EC2_INSTANCE_TERMINATING",
+        HeartbeatTimeout=7200,
+        DefaultResult="CONTINUE",
+    )
+
+
+def test_an_instance_whose_event_was_lost_is_drained(world, instance, lost):
+    """G6 No lifecycle event is lost: EventBridge delivers them on a best effort basis."""
+    node = world.instances[instance]
+    world.terminate(instance)
+    world.pass_time(SWEEP_S)
+    world.settle()
+    (execution,) = world.executions()
+    assert (execution["name"], execution["status"]) == (f"{instance}-sweep", "SUCCEEDED")
+    document = json.loads(execution["input"])
+    assert document["reason"] == "sweep"
+    assert "token" not in document["lifecycle"]
+    assert [what for _, what, _ in world.aws.hooks.log] == ["CONTINUE"]
+    assert world.lifecycle_state(instance) == ""
+    assert any(node in event["objectRef"]["name"] for event in world.kube.audit_log if event.get("objectRef"))
+
+
+def test_an_event_that_comes_late_starts_no_second_drain(world, instance, lost):
+    """G7: the sweep was faster, whether its drain still runs or is done."""
+    world.kube.cluster.change("PodDisruptionBudget", "nginx", "default", {"spec": {"maxUnavailable": 0}})
+    world.terminate(instance)
+    world.pass_time(SWEEP_S + 30)
+    world.aws.delivery.send(lost[0])
+    world.pass_time(5)
+    assert names(world) == [f"{instance}-sweep"]
+    world.kube.cluster.change("PodDisruptionBudget", "nginx", "default", {"spec": {"maxUnavailable": 1}})
+    world.settle()
+    world.aws.delivery.send(lost[0])
+    world.pass_time(5)
+    assert names(world) == [f"{instance}-sweep"]
+    told = [a["Payload"].get("ignored", "") for n, a in world.aws.delivery.answers if "StartDrain" in n]
+    assert all("The sweep has started this drain" in reason for reason in told)
+    assert len(told) == 2
+
+
+def test_event_and_sweep_at_once_have_one_drains_effects(world, instance):
+    """G7 by the steps' idempotency, should ListExecutions not show yet what has just been started."""
+    node = world.instances[instance]
+    leaving = sum(not pod["metadata"]["name"].startswith(("aws-", "kube-")) for pod in world.pods_on(node))
+    world.terminate(instance)
+    world.pass_time(1)
+    (by_event,) = world.executions()
+    document = json.loads(by_event["input"])
+    del document["lifecycle"]["token"]
+    world.start(f"{instance}-sweep", {**document, "reason": "sweep"})
+    world.settle()
+    assert [one["status"] for one in world.executions()] == ["SUCCEEDED"] * 2
+    written = guarantees.changes(world.kube.audit_log)
+    evicted = [change.object for change in written if change.kind == "evict"]
+    assert len(set(evicted)) == leaving
+    assert {change.object for change in written if change.kind in ("label", "cordon")} == {node}
+    assert [what for _, what, _ in world.aws.hooks.log] == ["CONTINUE"]
+    results = {json.loads(one["output"])["completed"]["result"] for one in world.executions()}
+    assert results == {"CONTINUE", "ALREADY_COMPLETED"}
+
+
+def test_a_drain_that_runs_is_left_alone(world, instance):
+    """However many sweeps see its instance waiting."""
+    world.kube.cluster.change("PodDisruptionBudget", "nginx", "default", {"spec": {"maxUnavailable": 0}})
+    world.terminate(instance)
+    world.pass_time(3 * SWEEP_S)
+    assert len(world.executions()) == 1
+    assert sweeps(world)[-1] == {"started": [], "left": {instance: "its drain is running"}}
+    world.kube.cluster.change("PodDisruptionBudget", "nginx", "default", {"spec": {"maxUnavailable": 1}})
+    world.settle()
+
+
+def test_a_failed_drain_is_reported_and_left_to_its_redrive(world, instance):
+    """G5 A failed drain waits for a person: a second one would hide that, and fail like it."""
+    world.kube.cluster.remove("ClusterRoleBinding", "stepdrain")
+    world.terminate(instance)
+    world.pass_time(2 * SWEEP_S)
+    assert [one["status"] for one in world.executions()] == ["FAILED"]
+    assert sweeps(world)[-1]["left"] == {instance: "its drain failed and waits for a redrive"}
+
+
+def test_an_instance_that_another_tools_hook_holds_is_not_drained_again(world, instance):
+    """Our action is done, theirs is not: the instance stays in Terminating:Wait without us."""
+    put_hook("backup")
+    world.terminate(instance)
+    world.settle()
+    world.pass_time(2 * SWEEP_S)
+    assert world.lifecycle_state(instance) == "Terminating:Wait"
+    assert len(world.executions()) == 1
+    assert sweeps(world)[-1]["left"] == {instance: "its drain is done; another hook may hold it"}
+
+
+def test_a_group_that_has_only_another_tools_hook_is_left_alone(world, instance, lost):
+    """Nobody else's hook is ever completed."""
+    boto3.client("autoscaling", region_name="eu-west-1").delete_lifecycle_hook(
+        AutoScalingGroupName=GROUP, LifecycleHookName=HOOK
+    )
+    put_hook("backup")
+    world.terminate(instance)
+    world.pass_time(2 * SWEEP_S)
+    assert world.lifecycle_state(instance) == "Terminating:Wait"
+    assert world.executions() == []
+    assert sweeps(world)[-1] == {"started": [], "left": {}}
+
+
+@pytest.mark.parametrize("tag", ["eks:nodegroup-name", "kubernetes.io/cluster/staging"])
+def test_groups_that_start_drain_ignores_are_not_swept(tag):
+    """Managed node groups and other clusters' groups, by the very same rules."""
+    tags = {tag: "owned", "kubernetes.io/cluster/demo": ""} if tag.startswith("eks:") else {tag: "owned"}
+    with World(nodes=1, tags=tags) as world:
+        if not tag.startswith("eks:"):
+            boto3.client("autoscaling", region_name="eu-west-1").delete_tags(
+                Tags=[{"ResourceId": GROUP, "Key": "kubernetes.io/cluster/demo"}]
+            )
+        (instance,) = world.instances
+        world.terminate(instance)
+        world.pass_time(SWEEP_S)
+        assert world.lifecycle_state(instance) == "Terminating:Wait"
+        assert world.executions() == []
+        assert sweeps(world)[-1] == {"started": [], "left": {}}
+
+
+def test_a_throttled_sweep_starts_nothing_and_the_next_one_goes_on(world, instance, lost):
+    """Politely: it gives up at once, and Lambda tries again after a minute and after two."""
+    error = client_error("DescribeAutoScalingGroups", "Throttling", "Rate exceeded")
+    world.aws.aws_faults.append(AwsFault("DescribeAutoScalingGroups", error, times=3))
+    world.terminate(instance)
+    world.pass_time(SWEEP_S + 200)
+    assert [p["errorType"] for p in sweeps(world) if "errorType" in p] == [AwsThrottled.__name__] * 3
+    assert world.executions() == []
+    letters = boto3.client("sqs", region_name="eu-west-1").receive_message(
+        QueueUrl=world.aws.deployment.queues["DeadLetters"]
+    )["Messages"]
+    assert len(letters) == 1
+    world.pass_time(SWEEP_S)
+    world.settle()
+    assert names(world) == [f"{instance}-sweep"]
+
+
+def test_more_groups_than_one_page_are_all_looked_at():
+    """DescribeAutoScalingGroups answers in pages of 50, in the order of the groups' making here."""
+    with World(nodes=2, parameters={"GroupNames": ""}) as world:
+        auto_scaling = boto3.client("autoscaling", region_name="eu-west-1")
+        for number in range(60):
+            auto_scaling.create_auto_scaling_group(
+                AutoScalingGroupName=f"a-{number:02}",
+                LaunchTemplate={"LaunchTemplateName": "workers"},
+                MinSize=0,
+                MaxSize=0,
+                AvailabilityZones=["eu-west-1a"],
+            )
+        world.aws.hooks.send = [].append
+        for instance in world.instances:
+            world.terminate(instance)
+        world.pass_time(SWEEP_S)
+        world.settle()
+        assert sorted(names(world)) == sorted(f"{instance}-sweep" for instance in world.instances)
