@@ -6,7 +6,6 @@ Servers and worlds live for a module; each test makes a node or takes an instanc
 import itertools
 
 import pytest
-import yaml
 from drain import clock as drain_clock
 from drain.clock import to_rfc3339
 
@@ -14,7 +13,7 @@ from sandbox.clock import VirtualClock
 from sandbox.kube.rbac import User
 from sandbox.kube.server import KubeServer
 from sandbox.workload import cluster_workload, lone_pod
-from sandbox.world import RBAC, World
+from sandbox.world import World, rbac_manifests
 
 NUMBERS = itertools.count()
 
@@ -79,7 +78,7 @@ def server():
     clock = VirtualClock()
     users = {"installed": User("stepdrain", ("stepdrain",)), "powerless": User("powerless")}
     with KubeServer(clock, users=users) as server:
-        server.cluster.load(yaml.safe_load_all(RBAC.read_text()))
+        server.cluster.load(rbac_manifests({}))
         yield server
     clock.close()
 
@@ -136,9 +135,10 @@ def payload(cluster, node):
 
 @pytest.fixture(scope="module")
 def world():
-    """One world for a module's tests; Auto Scaling's events go nowhere, so that only the test acts."""
+    """One world for a module's tests; no event and no sweep starts a drain, so that only the test acts."""
     with World(nodes=16, workload=lambda nodes: cluster_workload(nodes, replicas=1)) as world:
         world.aws.hooks.send = lambda _event: None
+        world.aws.schedules.stop()
         yield world
 
 

@@ -60,8 +60,14 @@ def refused(world, node):
     world.pass_time(5)
 
 
+def lost(world, _node):
+    """No event arrives: the sweep starts the drain."""
+    world.aws.hooks.send = lambda _event: None
+
+
 SCENARIOS = [
     (ordinary, {}),
+    (lost, {}),
     (never_joined, {}),
     (blocked, {"OnTimeout": "force", "DrainTimeout": "1500"}),
     (refused, {"EvictUnmanaged": "false", "NodeConditions": "true"}),
