@@ -14,12 +14,14 @@ from drain import VERSION
 from drain.clock import to_rfc3339
 from drain.errors import DrainError, KubeConflict
 from drain.invocation import NodeRef
+from drain.rounds import Round
 
 NORMAL, WARNING = "Normal", "Warning"
 REASONS = {
     "DrainStarted": NORMAL,
     "PodsBlocked": WARNING,
     "Drained": NORMAL,
+    "DrainedButStuck": WARNING,
     "DrainFailed": WARNING,
 }
 MESSAGE_CHARACTERS = 1000
@@ -52,6 +54,15 @@ def node_event(node: NodeRef, reason: str, message: str, chapter: str, now: floa
         "lastTimestamp": to_rfc3339(now),
         "count": 1,
     }
+
+
+def drained(name: str, record: Round) -> tuple[str, str]:
+    """Reason and message of the last Event of the drain called ``name``."""
+    done = f"Drain {name} is done: {record.evicted} pods were evicted"
+    if not record.stuck:
+        return "Drained", done
+    given_up = f"{record.stuck} were given up, since the node's kubelet no longer answers"
+    return "DrainedButStuck", f"{done}, {given_up}: {'; '.join(record.blockers)}"
 
 
 def announce(

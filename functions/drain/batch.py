@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from drain import budgets, deadline, evictions, pods, rounds, waves
+from drain import budgets, deadline, evictions, pods, rounds, stuck, waves
 from drain.budgets import Budget
 from drain.errors import DrainRefused
 from drain.evictions import Answer, Tally
@@ -43,7 +43,8 @@ def evict_batch(step: Step, cluster: Cluster, now: float) -> Round:
     orphans = step.round.orphans or _orphans(everything, step, cluster)
     sorted_pods = pods.sort(everything, step.policy, orphans, step.begun_at)
     _refuse(sorted_pods[Action.REFUSE], step)
-    tally, forced = _move(sorted_pods[Action.EVICT], sorted_pods[Action.WAIT], step, cluster, now)
+    leaving = _leaving(sorted_pods[Action.WAIT], step, now)
+    tally, forced = _move(sorted_pods[Action.EVICT], leaving, step, cluster, now)
     if error := tally.error():
         raise error
     timing = step.timing(now)
@@ -54,13 +55,19 @@ def evict_batch(step: Step, cluster: Cluster, now: float) -> Round:
     return replace(
         step.round,
         evicted=step.round.evicted + tally.evicted,
-        leaving=len(sorted_pods[Action.WAIT]) + tally.evicted,
+        leaving=len(leaving) + tally.evicted,
         blocked=len(tally.blocked),
         forced=step.round.forced + forced,
         blockers=tuple(evictions.name_blockers(tally.blocked)),
         orphans=tuple(orphans),
         next=rounds.WAIT_FOR_PODS,
     )
+
+
+def _leaving(terminating: list[Pod], step: Step, now: float) -> list[Pod]:
+    """Those whose wave is to be waited for: where WaitForPods found the kubelet silent, not the overdue."""
+    given_up = stuck.overdue(terminating, step.policy, now) if step.round.stuck else []
+    return [pod for pod in terminating if pod not in given_up]
 
 
 def _refuse(refused: list[Pod], step: Step) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
-from typing import Protocol, TypeVar
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, TypeVar
 
-from drain import evictions, pods, rounds, waves
+from drain import evictions, pods, rounds, stuck, waves
 from drain.budgets import Blocker
 from drain.clock import to_rfc3339
 from drain.invocation import Step
@@ -33,41 +33,63 @@ class Cluster(Protocol[L]):
 
     def pods_on(self, node: str) -> L: ...
     def watch_until_gone(self, node: str, listing: L, leaving: Iterable[Pod], seconds: int) -> list[Pod]: ...
+    def node(self, name: str) -> Mapping[str, Any] | None: ...
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The node's pods that count for the drain, by what is to be waited for."""
+
+    staying: list[Pod]
+    leaving: list[Pod]
+    stuck: list[Pod]
+
+    @property
+    def to_evict(self) -> bool:
+        """Whether this wave has a pod that nobody has asked to go; stuck pods hold no wave."""
+        return any(pod.deletion_at is None for pod in waves.first([*self.staying, *self.leaving]))
 
 
 def wait_for_pods(step: Step, cluster: Cluster[L], now: float) -> Round:
-    """The record with the state that comes next; asks for the pods once, and may hold one watch.
+    """The record with the state that comes next; sends two requests at most: a list, and one more.
 
         pods of this wave that nobody has asked to go     EvictBatch
         pods of this wave that are terminating            ask again, unless a heartbeat presses
-        none left but those that stay                     CompleteAction
+        none left but those that stay or are stuck        CompleteAction
 
     Raises PodsRemaining (or PodsStillRemaining), naming the pods and until when they may take.
     """
-    staying, leaving = _look(step, cluster)
+    seen = _look(step, cluster, now)
     timing, last = step.timing(now), step.round.heartbeat_at
-    here = replace(step.round, leaving=len(leaving), blocked=min(step.round.blocked, len(staying)))
-    if _to_evict(staying, leaving):
+    here = replace(
+        step.round,
+        leaving=len(seen.leaving),
+        stuck=len(seen.stuck),
+        blocked=min(step.round.blocked, len(seen.staying)),
+    )
+    if seen.to_evict:
         return replace(here, next=timing.onward(rounds.EVICT_BATCH, last))
-    if not leaving:
-        return replace(here, next=rounds.COMPLETE_ACTION, blocked=0, blockers=())
+    if not seen.leaving:
+        return replace(here, next=rounds.COMPLETE_ACTION, blocked=0, blockers=stuck.names(seen.stuck))
     if timing.must_yield(last):
         return replace(here, next=rounds.HEARTBEAT)
-    raise rounds.REMAINING[timing.at](_sentence(leaving))
+    raise rounds.REMAINING[timing.at](_sentence(seen.leaving))
 
 
-def _to_evict(staying: list[Pod], leaving: list[Pod]) -> bool:
-    return any(pod.deletion_at is None for pod in waves.first([*staying, *leaving]))
-
-
-def _look(step: Step, cluster: Cluster[L]) -> tuple[list[Pod], list[Pod]]:
-    node = step.the_node.name
-    listing = cluster.pods_on(node)
+def _look(step: Step, cluster: Cluster[L], now: float) -> Seen:
+    node = step.the_node
+    listing = cluster.pods_on(node.name)
     staying, leaving = _sort(listing.pods, step)
-    if leaving and not _to_evict(staying, leaving) and step.attempt < WATCHED_ATTEMPTS:
+    late = stuck.overdue(leaving, step.policy, now)
+    if late:
+        # Instead of a watch, so that an attempt stays at two requests.
+        given_up = late if stuck.silent(cluster.node(node.name), node) else []
+        return Seen(staying, [pod for pod in leaving if pod not in given_up], given_up)
+    seen = Seen(staying, leaving, [])
+    if leaving and not seen.to_evict and step.attempt < WATCHED_ATTEMPTS:
         awaited = waves.first(leaving)
-        return _sort(cluster.watch_until_gone(node, listing, awaited, WATCH_S), step)
-    return staying, leaving
+        return Seen(*_sort(cluster.watch_until_gone(node.name, listing, awaited, WATCH_S), step), [])
+    return seen
 
 
 def _sort(seen: list[Pod], step: Step) -> tuple[list[Pod], list[Pod]]:

@@ -68,7 +68,7 @@ def complete(step: Step, auto_scaling: AutoScaling) -> dict[str, Any]:
     is success: somebody was faster.
     """
     result = "ABANDON" if step.released and step.policy.on_timeout == "abandon" else "CONTINUE"
-    answer = {"result": result, "outcome": _outcome(step), "reason": step.released}
+    answer = {"result": result, "outcome": _outcome(step), "reason": step.released or _given_up(step)}
     if step.lifecycle is None or step.instance_id is None:
         return {**answer, "result": "NONE"}
     try:
@@ -78,6 +78,14 @@ def complete(step: Step, auto_scaling: AutoScaling) -> dict[str, Any]:
             raise
         return {**answer, "result": "ALREADY_COMPLETED"}
     return answer
+
+
+def _given_up(step: Step) -> str:
+    """The sentence about pods that the drain did not wait for, empty if there are none."""
+    if not step.round.stuck:
+        return ""
+    named = "; ".join(step.round.blockers)
+    return f"{step.round.stuck} pods were given up, since the node's kubelet no longer answers: {named}"
 
 
 def _outcome(step: Step) -> str:

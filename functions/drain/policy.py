@@ -38,6 +38,8 @@ class Policy:
     """Evict DaemonSet pods too, after all others; their controller puts them back."""
     grace_period: int = -1
     """Seconds of grace for each pod; -1 leaves each pod its own (--grace-period)."""
+    stuck_after: int = 300
+    """Seconds past its grace after which a pod is given up, if its node's kubelet no longer answers."""
 
     def to_document(self) -> dict[str, Any]:
         """The policy as it stands in the execution's input."""
@@ -84,6 +86,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "delete_emptydir_data": _boolean,
     "evict_daemonsets": _boolean,
     "grace_period": _integer(-1, 172_800),
+    "stuck_after": _integer(60, 172_800),
 }
 ENVIRONMENT = {name: f"STEPDRAIN_{name.upper()}" for name in PARSERS}
 TAGS = {name: f"stepdrain:{name.replace('_', '-')}" for name in PARSERS}

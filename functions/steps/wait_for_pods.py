@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from aws_lambda_powertools import Logger
-from drain import clock, conditions, connections, rounds, settings
+from drain import announcements, clock, conditions, connections, rounds, settings
 from drain.announcements import announce
 from drain.departure import wait_for_pods
 from drain.invocation import parse
@@ -20,10 +20,10 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     cluster = connections.kube(step.cluster)
     record = wait_for_pods(step, cluster, clock.now())
     if record.next == rounds.COMPLETE_ACTION:
-        story = f"Drain {step.name} is done: {record.evicted} pods were evicted"
+        reason, story = announcements.drained(step.name, record)
         now, wanted = clock.now(), settings.node_conditions(os.environ)
         for untold in (
-            announce(cluster, step.the_node, "Drained", story, step.name, now),
+            announce(cluster, step.the_node, reason, story, step.name, now),
             conditions.show(cluster, step.the_node, conditions.State.DONE, story, now, wanted=wanted),
         ):
             if untold:

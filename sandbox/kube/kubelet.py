@@ -30,8 +30,9 @@ class Kubelets:
     def _on_change(self, change: Change) -> None:
         if change.resource is NODE and change.type == "ADDED":
             self._later(0.0, lambda: self._report(change.object["metadata"]["name"]))
-        if change.resource is NODE and change.type == "MODIFIED" and self._dead(change.object):
+        if change.resource is NODE and change.type == "MODIFIED" and self._turned(change):
             self._later(0.0, lambda: self._report(change.object["metadata"]["name"]))
+            self._later(0.0, lambda: self._catch_up(change.object["metadata"]["name"]))
         if change.resource is POD and change.type != "DELETED":
             self._on_pod(change.object, change.before)
 
@@ -101,6 +102,17 @@ class Kubelets:
             pod = self._same(key, uid)
             if pod is not None and self._answers(pod):
                 deletion.delete(self._store, POD, pod, Options(grace_s=0, uid=uid))
+
+    def _turned(self, change: Change) -> bool:
+        """The kubelet has died, or come back."""
+        return change.before is not None and self._dead(change.object) != self._dead(change.before)
+
+    def _catch_up(self, name: str) -> None:
+        """A kubelet that comes back ends the pods whose grace was over meanwhile."""
+        for pod in [one for one in self._store.pods() if one["spec"].get("nodeName") == name]:
+            metadata = pod["metadata"]
+            if metadata.get("deletionTimestamp", "9") <= self._store.timestamp():
+                self._end((metadata["namespace"], metadata["name"]), metadata["uid"])
 
     def _same(self, key: tuple[str, str], uid: str) -> Json | None:
         pod = self._store.get(POD, *key)

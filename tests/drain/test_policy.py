@@ -21,6 +21,7 @@ def test_the_document_is_spelled_as_amazon_spells_json():
         "deleteEmptydirData": True,
         "evictDaemonsets": False,
         "gracePeriod": -1,
+        "stuckAfter": 300,
     }
 
 

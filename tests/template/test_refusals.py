@@ -48,6 +48,7 @@ REFUSED = [
     ({"DrainTimeout": "172801"}, "48 hours"),
     ({"BatchSize": "0"}, "1 to 1000"),
     ({"GracePeriod": "-2"}, "the pod's own"),
+    ({"StuckAfter": "10"}, "needs the first minute"),
     ({"OnTimeout": "retry"}, "fail"),
     ({"KubernetesGroup": "system:masters"}, "does not begin with system:"),
     ({"SubnetIds": "subnet-xyz", "SecurityGroupIds": "sg-0a1b2c3d"}, "subnet ids"),

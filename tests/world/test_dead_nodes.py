@@ -1,0 +1,120 @@
+"""A kubelet that no longer answers: the drain completes, names what it gave up, and forces nothing."""
+
+import json
+
+import pytest
+
+from sandbox import guarantees
+from sandbox.kube.kubelet import DEAD
+from sandbox.workload import cluster_workload
+from sandbox.world import World
+from tests.world.test_drain import attempts, fullest, requests_of
+
+
+@pytest.fixture
+def dying(world):
+    """The fullest node's instance and name; its kubelet has just died."""
+    instance, node = fullest(world)
+    world.kube.cluster.change("Node", node, "", {"metadata": {"annotations": {DEAD: "true"}}})
+    world.pass_time(1)
+    return instance, node
+
+
+def evictable(world, node):
+    return [
+        pod
+        for pod in world.pods_on(node)
+        if not pod["metadata"]["name"].startswith(("aws-node", "kube-proxy"))
+    ]
+
+
+def output(world):
+    return json.loads(world.executions()[0]["output"])
+
+
+def test_pods_of_a_dead_kubelet_are_given_up_and_named(world, dying):
+    """They were evicted and would never leave; the instance dies anyway. One wave holds no other."""
+    instance, node = dying
+    leaving = len(evictable(world, node))
+    began = world.clock.now()
+    world.terminate(instance)
+    world.settle()
+    result = output(world)
+    assert (result["round"]["stuck"], result["round"]["evicted"]) == (leaving, leaving)
+    assert len(result["round"]["blockers"]) == leaving
+    assert all("given up, its grace ended at" in named for named in result["round"]["blockers"])
+    assert result["completed"]["result"] == "CONTINUE"
+    assert f"{leaving} pods were given up" in result["completed"]["reason"]
+    # Both waves, each with its grace and the margin of 300 s, and the pauses of the slow pace.
+    assert world.clock.now() - began < 2 * (300 + 225 + 30)
+
+
+def test_the_event_on_the_node_names_them(world, dying):
+    """kubectl describe node is where somebody looks for a pod that vanished."""
+    instance, _ = dying
+    world.terminate(instance)
+    world.pass_time(1)
+    world.settle()
+    told = {event["reason"]: event for event in world.kube.cluster.list("Event")}
+    assert "Drained" not in told
+    assert told["DrainedButStuck"]["type"] == "Warning"
+    assert "kube-system/coredns" in told["DrainedButStuck"]["message"]
+
+
+def test_nothing_is_deleted_by_force(world, dying):
+    """G2 Only the Eviction API removes pods: grace 0 could let a StatefulSet's pod run twice."""
+    instance, _ = dying
+    world.terminate(instance)
+    world.settle()
+    written = guarantees.changes(world.kube.audit_log)
+    assert guarantees.deletions_made(written, "fail") == []
+    assert len([c for c in written if c.kind == "evict"]) == output(world)["round"]["evicted"]
+
+
+def test_requests_stay_within_the_bound_with_a_dead_kubelet(world, dying):
+    """The node is read instead of a watch, and only when a pod is long past its grace."""
+    instance, node = dying
+    leaving = len(evictable(world, node))
+    world.terminate(instance)
+    world.settle()
+    assert len(requests_of(world)) <= leaving + 6 + 2 * attempts(world)
+
+
+def test_a_kubelet_that_comes_back_in_time_ends_its_pods(world, dying):
+    """A restart of the kubelet is no reason to give pods up."""
+    instance, node = dying
+    world.terminate(instance)
+    world.pass_time(120)
+    assert evictable(world, node)
+    world.kube.cluster.change("Node", node, "", {"metadata": {"annotations": {DEAD: None}}})
+    world.settle()
+    assert output(world)["round"]["stuck"] == 0
+    assert output(world)["completed"]["reason"] == ""
+
+
+def test_a_pod_with_a_finalizer_on_a_healthy_node_is_waited_for(world):
+    """Its owner still has something to do, and its kubelet answers: that is not stuck."""
+    instance, node = fullest(world)
+    pod = evictable(world, node)[0]["metadata"]
+    world.kube.cluster.change(
+        "Pod", pod["name"], pod["namespace"], {"metadata": {"finalizers": ["example.com/wait"]}}
+    )
+    world.terminate(instance)
+    world.pass_time(900)
+    assert world.executions()[0]["status"] == "RUNNING"
+    assert world.lifecycle_state(instance) == "Terminating:Wait"
+    world.kube.cluster.remove("Pod", pod["name"], pod["namespace"])
+    world.settle()
+    assert output(world)["round"]["stuck"] == 0
+
+
+def test_the_margin_is_the_groups_to_choose():
+    """As a tag, like every other policy."""
+    with World(workload=cluster_workload, tags={"stepdrain:stuck-after": "60"}) as world:
+        instance, node = fullest(world)
+        world.kube.cluster.change("Node", node, "", {"metadata": {"annotations": {DEAD: "true"}}})
+        began = world.clock.now()
+        world.terminate(instance)
+        world.settle()
+        assert output(world)["round"]["stuck"] > 0
+        assert world.clock.now() - began < 400
