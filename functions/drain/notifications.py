@@ -78,7 +78,7 @@ def failure(detail: Mapping[str, Any], last: LastState | None, region: str, now:
         f"Why:        {_why(detail)}",
         f"Time left:  {_time_left(lifecycle, last, now)}",
         "",
-        f"What to do: {RUNBOOK}#{error.lower()}",
+        f"What to do: {RUNBOOK}#{anchor(error)}",
         "Mend the cause, then redrive; the drain goes on from this state:",
         f"  aws stepfunctions redrive-execution --region {region} --execution-arn {detail['executionArn']}",
         f"Look at it: {console_link(region, detail['executionArn'])}",
@@ -97,6 +97,18 @@ def on_the_node(detail: Mapping[str, Any], last: LastState | None) -> NodeStory 
     message = f"Drain {detail['name']} ended as {detail['status']} at {last.name}: {error}: {_why(detail)}"
     chapter = f"{detail['name']}/{detail.get('redriveCount', 0)}"
     return NodeStory(document["cluster"], NodeRef(node["name"], node["uid"]), message, chapter)
+
+
+def anchor(error: str) -> str:
+    """The runbook's anchor for an error name: its heading's, as GitHub and GitLab make it.
+
+    Lower case, without dots. Errors of the functions' platform (Lambda.…, Runtime.…, Sandbox.…)
+    share one section, those of Step Functions itself (States.…) another.
+    """
+    service = error.split(".", maxsplit=1)[0] if "." in error else ""
+    if service:
+        return "a-state-failed" if service == "States" else "a-function-failed"
+    return error.lower()
 
 
 def console_link(region: str, execution_arn: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from drain import errors
+from drain import errors, notifications
 
 from tests.template.stack import ROOT, refusals, source
 
@@ -60,13 +60,27 @@ def test_the_manual_says_what_a_parameter_does_and_its_default(name: str) -> Non
     assert row[0].strip().strip("`") == (default or "empty")
 
 
-def test_every_error_has_a_section_in_the_manual() -> None:
-    """Notifications link to it."""
-    stopped = [
-        name for name, e in vars(errors).items() if isinstance(e, type) and issubclass(e, errors.Stopped)
-    ]
-    headings = set(re.findall(r"^### (\w+)$", OPERATIONS, re.MULTILINE))
-    assert set(stopped) - {"Stopped"} <= headings
+ABSTRACT = {"DrainError", "NotYet", "Blocked", "Transient", "Stopped"}
+OURS = [n for n, e in vars(errors).items() if isinstance(e, type) and n not in ABSTRACT]
+OTHERS = [
+    "TIMED_OUT",
+    "ABORTED",
+    "Lambda.Unknown",
+    "Lambda.TooManyRequestsException",
+    "Runtime.OutOfMemory",
+    "Sandbox.Timedout",
+    "States.Timeout",
+    "States.Runtime",
+]
+
+
+@pytest.mark.parametrize("error", [*OURS, *OTHERS])
+def test_every_error_has_a_section_in_the_manual(error: str) -> None:
+    """Notifications link to it: a person who is woken up must not land at the top of a page."""
+    headings = re.findall(r"^#{2,4} (.+)$", OPERATIONS, re.MULTILINE)
+    # As GitHub makes them: https://docs.github.com/en/get-started/writing-on-github
+    anchors = {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+    assert notifications.anchor(error) in anchors
 
 
 def test_every_taggable_resource_carries_the_cluster_as_a_tag() -> None:
