@@ -190,3 +190,21 @@ def test_a_blocking_budget_is_waited_for_and_named(world):
     assert guarantees.deletions_made(guarantees.changes(world.kube.audit_log), "fail") == []
     told = {event["reason"] for event in world.kube.cluster.list("Event")}
     assert told == {"DrainStarted", "PodsBlocked", "Drained"}
+
+
+def test_a_node_that_joins_while_its_instance_is_terminated_is_drained(world):
+    """Launched and terminated within a minute: the kubelet registers when FindNode has asked in vain."""
+    instance, node = fullest(world)
+    manifest = world.kube.cluster.get("Node", node)
+    pods = world.pods_on(node)
+    world.kube.cluster.remove("Node", node)
+    world.terminate(instance)
+    world.pass_time(60)
+    world.kube.cluster.create({"kind": "Node", "metadata": {"name": node}, "spec": manifest["spec"]})
+    world.settle()
+    output = json.loads(world.executions()[0]["output"])
+    assert output["completed"]["outcome"] == "drained"
+    assert output["node"]["name"] == node
+    assert output["round"]["evicted"] == sum(
+        not pod["metadata"]["name"].startswith(("aws-node", "kube-proxy")) for pod in pods
+    )
