@@ -50,6 +50,7 @@ class World:
         parameters: Mapping[str, str] | None = None,
         hook: Mapping[str, Any] | None = None,
         tags: Mapping[str, str] | None = None,
+        retain: bool = False,
         template: Path = ROOT / "template.yaml",
         rbac: Iterable[Json] | None = None,
     ) -> None:
@@ -57,6 +58,7 @@ class World:
         self._own_clock = clock is None
         self._node_count, self._workload = nodes, workload
         self._hook, self._tags = dict(hook or {}), dict(tags or {})
+        self._retain = retain
         user = User("stepdrain", ("stepdrain",))
         self.kube = KubeServer(self.clock, authenticate=EksTokens(CLUSTER, {ACCESS_KEY: user}))
         chosen = {"ClusterName": CLUSTER, "GroupNames": GROUP, "HookName": HOOK, **(parameters or {})}
@@ -109,6 +111,9 @@ class World:
             MaxSize=count,
             DesiredCapacity=count,
             AvailabilityZones=[f"{REGION}a"],
+            InstanceLifecyclePolicy={
+                "RetentionTriggers": {"TerminateHookAbandon": "retain" if self._retain else "terminate"}
+            },
             Tags=[{"Key": key, "Value": value, "PropagateAtLaunch": True} for key, value in tags.items()],
         )
         auto_scaling.put_lifecycle_hook(

@@ -20,6 +20,7 @@ NORMAL, WARNING = "Normal", "Warning"
 REASONS = {
     "DrainStarted": NORMAL,
     "PodsBlocked": WARNING,
+    "PodsForced": WARNING,
     "Drained": NORMAL,
     "DrainedButStuck": WARNING,
     "DrainFailed": WARNING,

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Protocol
 
 from drain import budgets, deadline, evictions, pods, rounds, stuck, waves
-from drain.budgets import Budget
+from drain.budgets import Blocker, Budget
 from drain.errors import DrainRefused
-from drain.evictions import Answer, Tally
+from drain.evictions import Answer, Outcome, Tally
 from drain.invocation import Step
 from drain.pods import Action, Pod
 from drain.rounds import Round
@@ -48,7 +48,7 @@ def evict_batch(step: Step, cluster: Cluster, now: float) -> Round:
     if error := tally.error():
         raise error
     timing = step.timing(now)
-    if tally.blocked and not tally.evicted and not timing.must_yield(step.round.heartbeat_at):
+    if tally.blocked and not tally.evicted and not forced and not timing.must_yield(step.round.heartbeat_at):
         named = "; ".join(evictions.name_blockers(tally.blocked))
         held = len(tally.blocked)
         raise rounds.BLOCKED[timing.at](f"None of {held} pods can be evicted now: {named}", held)
@@ -57,7 +57,8 @@ def evict_batch(step: Step, cluster: Cluster, now: float) -> Round:
         evicted=step.round.evicted + tally.evicted,
         leaving=len(leaving) + tally.evicted,
         blocked=len(tally.blocked),
-        forced=step.round.forced + forced,
+        forced=step.round.forced + len(forced),
+        forced_pods=(*step.round.forced_pods, *map(str, forced))[: evictions.NAMED_BLOCKERS],
         blockers=tuple(evictions.name_blockers(tally.blocked)),
         orphans=tuple(orphans),
         next=rounds.WAIT_FOR_PODS,
@@ -73,7 +74,7 @@ def _leaving(terminating: list[Pod], step: Step, now: float) -> list[Pod]:
 def _refuse(refused: list[Pod], step: Step) -> None:
     if not refused:
         return
-    reasons = [budgets.Blocker(pod.key, pods.verdict(pod, step.policy).reason) for pod in refused]
+    reasons = [Blocker(pod.key, pods.verdict(pod, step.policy).reason) for pod in refused]
     raise DrainRefused(
         f"The policy forbids evicting {len(refused)} of the node's pods: "
         f"{'; '.join(evictions.name_blockers(reasons))}. Nothing was evicted in this attempt. "
@@ -98,35 +99,48 @@ def _orphans(everything: list[Pod], step: Step, cluster: Cluster) -> list[str]:
 
 def _move(
     staying: list[Pod], leaving: list[Pod], step: Step, cluster: Cluster, now: float
-) -> tuple[Tally, int]:
+) -> tuple[Tally, list[Blocker]]:
     """Evict the first wave; under onTimeout: force, delete pods of any whose grace no longer fits.
 
-    The second number counts the deleted ones, which the tally counts as evicted, too.
+    The second value names the deleted ones, which the tally counts as evicted, too.
     """
-    doomed = _past_grace(staying, step, now)
-    deleted = evictions.tally(cluster.delete(doomed)) if doomed else Tally()
-    forced_uids = {pod.uid for pod, _ in doomed}
+    doomed = _past_grace([*staying, *leaving], step, now)
+    answers = cluster.delete(doomed) if doomed else []
+    graces = {pod.uid: grace for pod, grace in doomed}
+    deleted = evictions.tally(answers)
+    # A pod that was terminating has been counted before.
+    deleted.evicted = evictions.tally(one for one in answers if one[0].deletion_at is None).evicted
+    forced = [
+        Blocker(pod.key, f"deleted past its budgets, with {graces[pod.uid]} s of grace")
+        for pod, answer in answers
+        if evictions.classify(answer) is Outcome.ACCEPTED
+    ]
+    forced_uids = set(graces)
     first = waves.first([*staying, *leaving])
     rest = [pod for pod in first if pod.deletion_at is None and pod.uid not in forced_uids]
     if not rest:
-        return deleted, deleted.evicted
+        return deleted, forced
     choice = budgets.choose(rest, cluster.budgets(), step.policy.batch_size)
     # Once a round the server is asked even if all budgets say no: a mistake in our reading of
     # them must not be what a drain hangs on.
     asked = choice.evict or ([rest[0]] if step.attempt == 0 else [])
     held = [blocker for blocker in choice.blocked if blocker.pod not in {pod.key for pod in asked}]
-    answers = cluster.evict(asked, step.policy.grace_period) if asked else []
-    result = evictions.tally(answers, held)
+    result = evictions.tally(cluster.evict(asked, step.policy.grace_period) if asked else [], held)
     result.evicted += deleted.evicted
     result.errors = deleted.errors | result.errors
-    return result, deleted.evicted
+    return result, forced
 
 
-def _past_grace(staying: list[Pod], step: Step, now: float) -> list[tuple[Pod, int]]:
+def _past_grace(present: list[Pod], step: Step, now: float) -> list[tuple[Pod, int]]:
+    """Under force, the pods whose grace ends behind the deadline, each with the grace that is left for it.
+
+    Those that are terminating already count as well: a DELETE shortens the grace they were given.
+    """
     if step.policy.on_timeout != "force":
         return []
     until = step.timing(now).deadline
-    graces = [(pod, deadline.forced_grace(_grace(pod, step), now, until)) for pod in staying]
+    late = [pod for pod in present if pod.deletion_at is None or pod.deletion_at > max(until, now + 1)]
+    graces = [(pod, deadline.forced_grace(_grace(pod, step), now, until)) for pod in late]
     return [(pod, grace) for pod, grace in graces if grace is not None]
 
 

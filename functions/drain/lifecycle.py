@@ -68,7 +68,7 @@ def complete(step: Step, auto_scaling: AutoScaling) -> dict[str, Any]:
     is success: somebody was faster.
     """
     result = "ABANDON" if step.released and step.policy.on_timeout == "abandon" else "CONTINUE"
-    answer = {"result": result, "outcome": _outcome(step), "reason": step.released or _given_up(step)}
+    answer = {"result": result, "outcome": _outcome(step), "reason": step.released or _losses(step)}
     if step.lifecycle is None or step.instance_id is None:
         return {**answer, "result": "NONE"}
     try:
@@ -80,12 +80,18 @@ def complete(step: Step, auto_scaling: AutoScaling) -> dict[str, Any]:
     return answer
 
 
-def _given_up(step: Step) -> str:
-    """The sentence about pods that the drain did not wait for, empty if there are none."""
-    if not step.round.stuck:
-        return ""
-    named = "; ".join(step.round.blockers)
-    return f"{step.round.stuck} pods were given up, since the node's kubelet no longer answers: {named}"
+def _losses(step: Step) -> str:
+    """Sentences about pods that did not leave by an eviction, empty if there are none."""
+    record, sentences = step.round, []
+    if record.forced:
+        named = "; ".join(record.forced_pods)
+        sentences.append(f"{record.forced} pods were deleted past their budgets: {named}.")
+    if record.stuck:
+        named = "; ".join(record.blockers)
+        sentences.append(
+            f"{record.stuck} pods were given up, since the node's kubelet no longer answers: {named}."
+        )
+    return " ".join(sentences)
 
 
 def _outcome(step: Step) -> str:

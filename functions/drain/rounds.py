@@ -44,6 +44,8 @@ class Round:
     """Pods given up because the node's kubelet no longer answers."""
     forced: int = 0
     """Pods deleted past their budgets because the policy said force."""
+    forced_pods: tuple[str, ...] = ()
+    """The first 20 of them as phrases."""
     blockers: tuple[str, ...] = ()
     orphans: tuple[str, ...] = ()
     """UIDs of DaemonSet pods whose DaemonSet is gone."""
@@ -60,6 +62,7 @@ class Round:
             "blocked": self.blocked,
             "stuck": self.stuck,
             "forced": self.forced,
+            "forcedPods": list(self.forced_pods),
             "blockers": list(self.blockers),
             "orphans": list(self.orphans),
         }
@@ -82,6 +85,7 @@ def from_document(document: Mapping[str, Any] | None, begun_at: str) -> Round:
         blocked=document["blocked"],
         stuck=document["stuck"],
         forced=document["forced"],
+        forced_pods=tuple(document.get("forcedPods", ())),
         blockers=tuple(document["blockers"]),
         orphans=tuple(document["orphans"]),
     )

@@ -11,6 +11,7 @@ from drain.announcements import announce
 from drain.batch import evict_batch
 from drain.errors import Blocked
 from drain.invocation import Step, parse
+from drain.rounds import Round
 
 LOG = Logger(service="stepdrain")
 
@@ -33,6 +34,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
             LOG.warning(untold)
         raise
     metrics.publish(step.cluster, metrics.of_batch(step, record))
+    if record.forced > step.round.forced:
+        _tell_forced(step, record, cluster, now)
     document = record.to_document()
     LOG.info("batch evicted", node=step.the_node.name, attempt=step.attempt, round=document)
     return document
@@ -43,3 +46,13 @@ def _resume(step: Step, cluster: conditions.Cluster) -> str | None:
     wanted, story = settings.node_conditions(os.environ), f"Drain {step.name} was redriven"
     started, since = conditions.State.STARTED, step.running_since
     return conditions.show(cluster, step.the_node, started, story, since, wanted=wanted)
+
+
+def _tell_forced(step: Step, record: Round, cluster: Any, now: float) -> None:
+    """Who lost a pod past its budget must be able to find out why, on the Node and in the log."""
+    named = record.forced_pods[len(step.round.forced_pods) :]
+    story = f"{record.forced} pods were deleted past their budgets, as the policy says: {'; '.join(named)}"
+    chapter = f"{step.name}/{record.forced}"
+    if untold := announce(cluster, step.the_node, "PodsForced", story, chapter, now):
+        LOG.warning(untold)
+    LOG.warning("pods deleted past their budgets", node=step.the_node.name, pods=named)

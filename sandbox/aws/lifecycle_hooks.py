@@ -23,6 +23,7 @@ from sandbox.kube.store import rfc3339
 Json = dict[str, Any]
 TERMINATING = "autoscaling:EC2_INSTANCE_TERMINATING"
 LONGEST_S = 172_800
+RETAINED = "Terminating:Retained"
 
 
 @dataclass
@@ -47,6 +48,8 @@ class LifecycleHooks:
     active: list[Action] = field(default_factory=list)
     log: list[tuple[float, str, str]] = field(default_factory=list)
     """(epoch seconds, what, instance id): heartbeat, CONTINUE, ABANDON, or timed out."""
+    retaining: set[str] = field(default_factory=set)
+    """Groups whose InstanceLifecyclePolicy keeps an instance whose terminating hook was abandoned."""
 
     @contextlib.contextmanager
     def holding(self) -> Iterator[None]:
@@ -67,8 +70,17 @@ class LifecycleHooks:
             hooks._heartbeat(response.autoscaling_backend, hooks._find(response))
             return EmptyResult()
 
+        create = AutoScalingResponse.create_auto_scaling_group
+
+        def create_group(response: AutoScalingResponse) -> ActionResult:
+            triggers = (response._get_param("InstanceLifecyclePolicy") or {}).get("RetentionTriggers", {})
+            if triggers.get("TerminateHookAbandon") == "retain":
+                hooks.retaining.add(response._get_param("AutoScalingGroupName"))
+            return create(response)
+
         with (
             mock.patch.object(AutoScalingBackend, "terminate_instance", terminate_instance),
+            mock.patch.object(AutoScalingResponse, "create_auto_scaling_group", create_group),
             mock.patch.object(AutoScalingResponse, "complete_lifecycle_action", complete, create=True),
             mock.patch.object(
                 AutoScalingResponse, "record_lifecycle_action_heartbeat", heartbeat, create=True
@@ -86,7 +98,7 @@ class LifecycleHooks:
             if h.auto_scaling_group_name == state.auto_scaling_group_name
             and h.lifecycle_transition == TERMINATING
         ]
-        if not hooks or state.lifecycle_state != "InService":
+        if not hooks or state.lifecycle_state not in ("InService", RETAINED):
             self.terminated(instance_id)
             return original(backend, instance_id, decrement)
         state.lifecycle_state = "Terminating:Wait"
@@ -132,6 +144,11 @@ class LifecycleHooks:
             for one in others:
                 self.active.remove(one)
         elif others:
+            return
+        if result == "ABANDON" and action.hook.auto_scaling_group_name in self.retaining:
+            # Still running and billed, until somebody terminates it once more
+            # (https://docs.aws.amazon.com/autoscaling/ec2/userguide/lifecycle-hooks-overview.html).
+            _state(backend, action.instance_id).lifecycle_state = RETAINED
             return
         _state(backend, action.instance_id).lifecycle_state = "Terminating:Proceed"
         backend.terminate_instance(action.instance_id, False)
