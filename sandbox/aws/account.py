@@ -22,7 +22,7 @@ from moto.sns.models import sns_backends
 
 from sandbox.aws import engine, permissions, redrive, service_models
 from sandbox.aws.delivery import Delivery
-from sandbox.aws.deploy import Deployment, Stack
+from sandbox.aws.deploy import Deployment, Function, Stack
 from sandbox.aws.lifecycle_hooks import LifecycleHooks
 from sandbox.aws.schedules import Schedules
 from sandbox.clock import Clock
@@ -163,8 +163,8 @@ class Account:
         self.delivery = Delivery(clock, self.invoke, ACCOUNT, REGION, self._failure_queue)
         self.schedules = Schedules(clock, self.delivery.hand_over, ACCOUNT, REGION)
         self.hooks = LifecycleHooks(clock, self.delivery.send, terminated)
-        self.invoke_by: Callable[[str, Json, Mapping[str, str]], Any] | None = None
-        """Runs a function elsewhere (a built artifact): logical id, event, environment."""
+        self.invoke_by: Callable[[Function, Json], Any] | None = None
+        """Runs a function elsewhere (sandbox.built.functions), for an event."""
         self._template, self._parameters = template, parameters
         self._environment = dict(environment or {})
         self._names: dict[str, str] = {}
@@ -219,7 +219,7 @@ class Account:
     def _run(self, logical_id: str, event: Json) -> Any:
         function = self.deployment.functions[logical_id]
         if self.invoke_by is not None:
-            return self.invoke_by(logical_id, event, function.environment)
+            return self.invoke_by(function, event)
         self._current.function = logical_id
         try:
             return function.load()(event, Context(function.name))

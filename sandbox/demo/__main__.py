@@ -5,9 +5,11 @@ Exit status 1 says that a guarantee was broken.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,10 @@ import click
 
 from sandbox import guarantees
 from sandbox.demo import telling
-from sandbox.demo.scenario import Choices, Outcome, play
+from sandbox.demo.scenario import Choices, Functions, Outcome, play
 
 OUT = Path("out") / "demo"
+LOG = OUT / "functions.log"
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -37,9 +40,14 @@ OUT = Path("out") / "demo"
 @click.option(
     "--fail", "failing", is_flag=True, help="Let the drain fail first; then mend the cause and redrive."
 )
-def command(nodes: int, pods: int, blocked_s: int, failing: bool) -> None:
+@click.option(
+    "--built", is_flag=True, help="Run all functions from the built archives, each in a new process (Linux)."
+)
+def command(nodes: int, pods: int, blocked_s: int, failing: bool, built: bool) -> None:
     """Terminate one instance of a small cluster and show its drain as it happens."""
-    outcome = play(Choices(nodes, pods, blocked_s, failing), click.echo)
+    OUT.mkdir(parents=True, exist_ok=True)
+    with _functions(built) as functions:
+        outcome = play(Choices(nodes, pods, blocked_s, failing), click.echo, functions)
     _write(outcome)
     click.echo("\nWhat the audit log of the cluster says:")
     written = guarantees.changes(outcome.audit)
@@ -51,8 +59,26 @@ def command(nodes: int, pods: int, blocked_s: int, failing: bool) -> None:
         sys.exit(1)
 
 
+@contextlib.contextmanager
+def _functions(built: bool) -> Iterator[Functions | None]:
+    """What runs the functions from the built archives; None for those in this process."""
+    if not built:
+        yield None
+        return
+    # Imported here: only this needs the sources of the layer beside it.
+    from sandbox.built import artifacts, functions  # noqa: PLC0415
+
+    if not artifacts.possible():
+        raise click.UsageError("--built runs what is built for Lambda, and that needs Linux.")
+    click.echo("Building the archives (a minute the first time, then kept in build/packaging) …", err=True)
+    made = artifacts.made()
+    click.echo(made.said.rstrip(), err=True)
+    with LOG.open("w") as log:
+        yield lambda: functions.running(made, log)
+    click.echo(f"What the functions printed: {LOG}")
+
+
 def _write(outcome: Outcome) -> None:
-    OUT.mkdir(parents=True, exist_ok=True)
     (OUT / "audit.jsonl").write_text("".join(json.dumps(event) + "\n" for event in outcome.audit))
     (OUT / "history.json").write_text(_json({"events": outcome.history}))
     (OUT / "summary.json").write_text(_json(outcome.summary))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from sandbox import guarantees, workload
+from sandbox.aws.deploy import Function
 from sandbox.clock import Clock, RealClock
 from sandbox.demo.live import Live
 from sandbox.world import World
 
 Json = dict[str, Any]
+Functions = Callable[[], contextlib.AbstractContextManager[Callable[[Function, Json], Any]]]
 LONE = "forgotten-debug-pod"
 WITHIN_S = 600
 
@@ -36,16 +39,18 @@ class Outcome:
     broken: list[str]
 
 
-def play(choices: Choices, say: Callable[[str], None]) -> Outcome:
-    """Play the story in real time, saying what happens."""
+def play(choices: Choices, say: Callable[[str], None], functions: Functions | None = None) -> Outcome:
+    """Play the story in real time, saying what happens; ``functions`` run elsewhere, if given."""
     clock = RealClock()
     try:
-        return run(choices, say, clock)
+        return run(choices, say, clock, functions)
     finally:
         clock.close()
 
 
-def run(choices: Choices, say: Callable[[str], None], clock: Clock) -> Outcome:
+def run(
+    choices: Choices, say: Callable[[str], None], clock: Clock, functions: Functions | None = None
+) -> Outcome:
     """Play the story on ``clock``, saying what happens."""
     world = World(
         clock=clock,
@@ -53,7 +58,7 @@ def run(choices: Choices, say: Callable[[str], None], clock: Clock) -> Outcome:
         workload=lambda nodes: workload.cluster_workload(nodes, replicas=choices.pods),
         parameters={"EvictUnmanaged": "false"} if choices.failing else {},
     )
-    with world:
+    with world, functions() if functions else contextlib.nullcontext() as world.aws.invoke_by:
         instance_id, node = _chosen(world)
         staying = [_key(pod) for pod in world.pods_on(node) if _of_daemonset(pod)]
         live = Live(world, say)

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from layer import build
-from tests.packaging.conftest import ROOT, Built
+from sandbox.aws.deploy import ROOT
+from sandbox.built.artifacts import Built
 
 CONSOLE_LIMIT_BYTES = 3_000_000
 """Larger code is not shown in the Lambda console

@@ -12,9 +12,10 @@ import pytest
 import yaml
 from samtranslator.yaml_helper import yaml_parse
 
-from tests.packaging.conftest import ROOT, Built
+from sandbox.aws.deploy import ROOT
+from sandbox.built.artifacts import Built
+from sandbox.built.runtime_api import Result, invoke, serving
 from tests.packaging.kube_stub import Cluster
-from tests.packaging.runtime_api import Result, invoke, serving
 
 TIME = "2026-01-01T00:00:00.000Z"
 LIFECYCLE = {

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import IO, Any
 
 # Without a content type the client's compiled part crashes (awslambdaric 4.2.2).
 HEADERS = {
@@ -74,16 +74,22 @@ def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
 
 
 def invoke(
-    command: Sequence[str], environment: Mapping[str, str], event: Any, within_s: float = 30
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    event: Any,
+    within_s: float = 30,
+    log: IO[str] | None = None,
 ) -> Result:
     """Run ``command`` (awslambdaric with a handler) in a new process for one event.
 
-    Raises queue.Empty if there is no result after ``within_s`` seconds.
+    What the function prints goes to ``log``, else to this process's own stdout and stderr. Raises
+    queue.Empty if there is no result after ``within_s`` seconds.
     """
     handler = type("Handler", (_Handler,), {"events": queue.Queue(), "results": queue.Queue()})
     handler.events.put(json.dumps(event).encode())
     with serving(handler) as address:
-        process = subprocess.Popen(command, env={**environment, "AWS_LAMBDA_RUNTIME_API": address})
+        surroundings = {**environment, "AWS_LAMBDA_RUNTIME_API": address}
+        process = subprocess.Popen(command, env=surroundings, stdout=log, stderr=log)
         threading.Thread(target=_tell_exit, args=(process, handler.results), daemon=True).start()
         try:
             return handler.results.get(timeout=within_s)
