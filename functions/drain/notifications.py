@@ -27,6 +27,8 @@ class LastState:
     document: Mapping[str, Any]
     heartbeat_at: float
     """Epoch seconds at which Auto Scaling last began to count: start, redrive or heartbeat."""
+    entered_at: float
+    """Epoch seconds at which the state was entered."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +55,12 @@ def last_state(history: Sequence[Mapping[str, Any]], started_at: float) -> LastS
     entered = [event for event in history if "stateEnteredEventDetails" in event]
     if not entered:
         return None
-    details = max(entered, key=lambda event: event["id"])["stateEnteredEventDetails"]
+    newest = max(entered, key=lambda event: event["id"])
+    details = newest["stateEnteredEventDetails"]
     document = json.loads(details.get("input") or "{}")
     recorded = document.get("round", {}).get("heartbeatAt")
-    return LastState(details["name"], document, to_epoch_s(recorded) if recorded else started_at)
+    counting_since = to_epoch_s(recorded) if recorded else started_at
+    return LastState(details["name"], document, counting_since, newest["timestamp"].timestamp())
 
 
 def failure(detail: Mapping[str, Any], last: LastState | None, region: str, now: float) -> Message:
@@ -76,7 +80,8 @@ def failure(detail: Mapping[str, Any], last: LastState | None, region: str, now:
         f"State:      {last.name if last else 'none was entered'}",
         f"Error:      {error}",
         f"Why:        {_why(detail)}",
-        f"Time left:  {_time_left(lifecycle, last, now)}",
+        f"Pods:       {_pods(document.get('round', {}))}",
+        f"Time left:  {_time_left(lifecycle, last, error, now)}",
         "",
         f"What to do: {RUNBOOK}#{anchor(error)}",
         "Mend the cause, then redrive; the drain goes on from this state:",
@@ -127,10 +132,20 @@ def _why(detail: Mapping[str, Any]) -> str:
         return str(cause)
 
 
-def _time_left(lifecycle: Mapping[str, Any] | None, last: LastState | None, now: float) -> str:
+def _pods(record: Mapping[str, Any]) -> str:
+    """The last record of the drain: older than the error's own sentence, and complete."""
+    if "evicted" not in record:
+        return "none was evicted yet"
+    counts = f"{record['evicted']} evicted, {record['leaving']} leaving, {record['blocked']} blocked"
+    return "; ".join([counts, *record["blockers"]])
+
+
+def _time_left(lifecycle: Mapping[str, Any] | None, last: LastState | None, error: str, now: float) -> str:
     if lifecycle is None or last is None:
         return "no instance is held"
-    until = last.heartbeat_at + lifecycle["heartbeatTimeout"]
+    # Heartbeat sends one also when it then ends the drain at its deadline (drain.lifecycle).
+    since = max(last.heartbeat_at, last.entered_at) if error == "DrainTimedOut" else last.heartbeat_at
+    until = since + lifecycle["heartbeatTimeout"]
     if until <= now:
         return f"none: Auto Scaling went on at {to_rfc3339(until)}"
     minutes = int((until - now) // 60)

@@ -1,6 +1,7 @@
 """What a person is told, literally."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from drain.notifications import LastState, console_link, failure, last_state
@@ -26,11 +27,28 @@ DOCUMENT = {
     "cluster": "demo",
     "lifecycle": {"group": "workers", "hook": "stepdrain", "heartbeatTimeout": 1800},
     "node": {"name": "ip-10-0-1-12.eu-west-1.compute.internal", "uid": "u"},
-    "round": {"heartbeatAt": "2026-01-01T00:50:00Z"},
+    "round": {
+        "heartbeatAt": "2026-01-01T00:50:00Z",
+        "evicted": 3,
+        "leaving": 0,
+        "blocked": 1,
+        "blockers": ["shop/web-1: disruption budget web needs 2 healthy pods and has 2"],
+    },
 }
+
+
+def at(hour, minute):
+    """A time of the day, as the client parses it."""
+    return datetime(2026, 1, 1, hour, minute, tzinfo=UTC)
+
+
 HISTORY = [
-    {"id": 9, "stateEnteredEventDetails": {"name": "Heartbeat", "input": json.dumps(DOCUMENT)}},
-    {"id": 2, "stateEnteredEventDetails": {"name": "FindNode", "input": "{}"}},
+    {
+        "id": 9,
+        "timestamp": at(1, 0),
+        "stateEnteredEventDetails": {"name": "Heartbeat", "input": json.dumps(DOCUMENT)},
+    },
+    {"id": 2, "timestamp": at(0, 0), "stateEnteredEventDetails": {"name": "FindNode", "input": "{}"}},
     {"id": 10, "executionFailedEventDetails": {}},
 ]
 
@@ -52,7 +70,8 @@ State:      Heartbeat
 Error:      DrainTimedOut
 Why:        The drain's deadline, 2026-01-01T01:00:00Z, is over. Last: None of 1 pods can be evicted now: \
 shop/web-1: disruption budget web needs 2 healthy pods and has 2
-Time left:  20 minutes: at 2026-01-01T01:20:00Z Auto Scaling goes on with the instance anyway
+Pods:       3 evicted, 0 leaving, 1 blocked; shop/web-1: disruption budget web needs 2 healthy pods and has 2
+Time left:  30 minutes: at 2026-01-01T01:30:00Z Auto Scaling goes on with the instance anyway
 
 What to do: docs/operations.md#draintimedout
 Mend the cause, then redrive; the drain goes on from this state:
@@ -72,11 +91,21 @@ def test_an_execution_that_never_entered_a_state_is_told_of_too():
 
 def test_an_instance_that_is_no_longer_held_is_said_to_be_so():
     """A redrive would then drain nothing that still lives."""
-    last = LastState("EvictBatch", DOCUMENT, START)
+    last = LastState("EvictBatch", DOCUMENT, START, START + 600)
+    refused = {**DETAIL, "error": "DrainRefused"}
     assert (
         "none: Auto Scaling went on at 2026-01-01T00:30:00Z"
-        in failure(DETAIL, last, "eu-west-1", START + 1900).body
+        in failure(refused, last, "eu-west-1", START + 1900).body
     )
+
+
+def test_the_time_left_counts_from_the_heartbeat_that_was_sent_before_the_drain_ended():
+    """The record is older: a state that fails leaves none. Only at a deadline was one sent."""
+    last = last_state(HISTORY, START)
+    timed_out = failure(DETAIL, last, "eu-west-1", START + 3600).body
+    denied = failure({**DETAIL, "error": "AwsDenied"}, last, "eu-west-1", START + 3600).body
+    assert "Time left:  30 minutes" in timed_out
+    assert "Time left:  20 minutes" in denied
 
 
 @pytest.mark.parametrize(

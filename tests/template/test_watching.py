@@ -8,7 +8,7 @@ from typing import Any
 
 from drain.metrics import Metric
 
-from tests.template.stack import Stack, source
+from tests.template.stack import ROOT, Stack, source
 
 # That functions write them under the names and dimensions given here: tests/world/test_metrics.py.
 OWN_METRICS = {metric.value for metric in Metric}
@@ -89,6 +89,14 @@ def test_the_dashboard_shows_every_alarm(stack: Stack) -> None:
     assert set(alarms["properties"]["alarms"]) == {
         f"<{n}.Arn>" for n in stack.of_type("AWS::CloudWatch::Alarm")
     }
+
+
+def test_the_readme_shows_what_is_on_the_dashboard(stack: Stack) -> None:
+    """A stranger looks there before anything is deployed."""
+    told = dict(re.findall(r"^\| ([A-Z][\w ]+) \| (.+) \|$", (ROOT / "README.md").read_text(), re.MULTILINE))
+    for widget in (w["properties"] for w in dashboard(stack) if "title" in w["properties"]):
+        labels = [metric[-1]["label"] for metric in widget.get("metrics", ())]
+        assert ", ".join(labels) in told[widget["title"]]
 
 
 def test_no_widget_lies_over_another(stack: Stack) -> None:
