@@ -38,7 +38,8 @@ def test_a_node_is_drained_by_functions_that_run_from_the_built_archives(built, 
         assert [what for _, what, _ in world.aws.hooks.log] == ["CONTINUE"]
     clock.close()
     # Each in a process of its own: none in this one, whose calls would be recorded.
-    assert (ran, world.aws.calls) == (BY_A_DRAIN, [])
+    # On a slow machine the schedule of the sweep may come round.
+    assert (ran - {"Sweep"}, world.aws.calls) == (BY_A_DRAIN, [])
     printed = log.read_text().splitlines()
     assert guarantees.secrets_shown(printed) == []
     metrics = {name for _, name, _ in emf.numbers(emf.lines("\n".join(printed)))}
