@@ -82,7 +82,7 @@ def test_the_demo_works_with_other_sizes(nodes, pods):
 def command(monkeypatch, folder, outcome):
     """The command's result, run in ``folder`` with that outcome."""
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(demo, "play", lambda _choices, _say: outcome)
+    monkeypatch.setattr(demo, "play", lambda _choices, _say, _functions: outcome)
     return CliRunner().invoke(demo.command, [])
 
 
