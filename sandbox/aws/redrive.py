@@ -112,7 +112,7 @@ def _shown(execution: Execution, clock: Clock) -> Json:
 def _refusal(execution: Execution, clock: Clock) -> str:
     """Why the execution cannot be redriven now; "" if it can."""
     if execution.exec_status not in REDRIVABLE:
-        return f"Execution is {execution.exec_status} and cannot be redriven"
+        return f"Execution is {execution.exec_status.value} and cannot be redriven"
     if clock.now() - execution.stop_date.timestamp() > REDRIVABLE_FOR_S:
         return "Execution exceeded its redrivable period"
     return ""
