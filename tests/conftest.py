@@ -1,11 +1,21 @@
 """What tests of the whole world share."""
 
 import logging
+import shutil
 
 import pytest
 
 from sandbox.workload import cluster_workload
 from sandbox.world import World
+
+KUBECTL = shutil.which("kubectl")
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say aloud what was not tested: a skip in a row of dots is not seen."""
+    if KUBECTL is None:
+        text = "kubectl is not installed: tests/sandbox/kube/test_kubectl.py was skipped."
+        terminalreporter.write_line(text, yellow=True)
 
 
 @pytest.fixture(autouse=True)

@@ -38,8 +38,8 @@ def command(port: int, token: str, kubeconfig_out: str | None, files: tuple[str,
         ) from error
     if kubeconfig_out:
         _write(kubeconfig_out, server.kubeconfig(token))
-    click.echo(f"Kubernetes API at {server.url}; Ctrl-C ends it.")
     try:
+        click.echo(f"Kubernetes API at {server.url}; Ctrl-C ends it.")
         threading.Event().wait()
     except KeyboardInterrupt:
         server.stop()

@@ -9,6 +9,7 @@ import base64
 import json
 from typing import Any
 
+from sandbox.kube import openapi
 from sandbox.kube.rbac import Attempt, User, allowed
 from sandbox.kube.resources import GROUPS, RESOURCES, VERBS, Resource
 from sandbox.kube.store import Store
@@ -27,11 +28,6 @@ VERSION = {
 }
 REVIEW = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 HEALTH = ("/healthz", "/readyz", "/livez")
-# No schemas: kubectl then leaves validation to the server.
-OPENAPI: dict[str, Json] = {
-    "/openapi/v2": {"swagger": "2.0", "info": {"title": "Kubernetes", "version": "v1.36.2"}, "paths": {}},
-    "/openapi/v3": {"paths": {}},
-}
 
 
 def base64_of(text: str) -> str:
@@ -58,7 +54,7 @@ def answer(path: str, method: str, user: User, body: bytes, store: Store) -> Jso
             "apiVersion": "v1",
             "groups": [_group(group) for group in sorted(GROUPS)],
         }
-    return OPENAPI.get(path) or _resources(path) or _one_group(path)
+    return openapi.answer(path) or _resources(path) or _one_group(path)
 
 
 def _versions(group: str) -> list[str]:
