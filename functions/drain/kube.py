@@ -104,7 +104,7 @@ def connect_by_kubeconfig(path: str, context: str | None = None) -> Kube:
     try:
         load_kube_config(config_file=path, context=context, client_configuration=configuration)
     except (ConfigException, OSError, ValueError, TypeError, AttributeError) as error:
-        raise InvalidSettings(f"The kubeconfig {path} cannot be used: {error}.") from error
+        raise InvalidSettings(f"The kubeconfig {path} cannot be used: {str(error).rstrip('.')}.") from error
     except Exception as error:
         # The YAML parser's errors are not the kubernetes package's, and yaml is no dependency of ours.
         if not type(error).__module__.startswith("yaml"):
@@ -319,8 +319,8 @@ def _translated(error: ApiException) -> Exception:
     match error.status:
         case 401:
             return KubeUnauthorized(
-                "The cluster does not know this function's role (401). "
-                "Give it an access entry: docs/operations.md."
+                "The cluster does not know the caller (401). A function's role needs an access entry: "
+                "docs/operations.md; a kubeconfig needs credentials that are still valid."
             )
         case 403:
             return KubeForbidden(f"{message}. Apply kubernetes/rbac.yaml and check the access entry's group.")
@@ -335,7 +335,10 @@ def _translated(error: ApiException) -> Exception:
 
 
 def _unusable(error: Exception) -> KubeUnavailable:
-    return KubeUnavailable(f"The Kubernetes API gave no usable answer: {_why(error)}.")
+    return KubeUnavailable(
+        f"The Kubernetes API gave no usable answer: {_why(error).rstrip('.')}. "
+        "Check that the cluster is up and can be reached from here."
+    )
 
 
 def _why(error: Exception) -> str:

@@ -138,3 +138,43 @@ def test_a_daemonset_pod_that_came_back_is_left_in_peace():
     policy = Policy(evict_daemonsets=True)
     assert verdict(pod, policy, begun_at=old).action is Action.EVICT
     assert verdict(pod, policy, begun_at=young).reason == "DaemonSet kube-proxy has put it back"
+
+
+BARE, EMPTYDIR = {"metadata__ownerReferences": []}, {"spec__volumes": [{"name": "t", "emptyDir": {}}]}
+OF_DAEMONSET = {"metadata__ownerReferences": DAEMONSET}
+FINISHED, LEAVING = {"status__phase": "Succeeded"}, {"metadata__deletionTimestamp": "2026-01-01T00:00:30Z"}
+STATIC = {"metadata__annotations": {"kubernetes.io/config.mirror": "x"}}
+
+
+@pytest.mark.parametrize(
+    ("pod", "orphan", "careful", "kubectl"),
+    [
+        ({}, False, Action.EVICT, "delete"),
+        (LEAVING, False, Action.WAIT, "delete, and wait"),
+        (OF_DAEMONSET, False, Action.LEAVE, "skip, with --ignore-daemonsets"),
+        ({**OF_DAEMONSET, **FINISHED}, False, Action.LEAVE, "delete; here it stays, as all finished pods"),
+        (OF_DAEMONSET, True, Action.REFUSE, "error without --force"),
+        ({**OF_DAEMONSET, **FINISHED}, True, Action.LEAVE, "delete; here it stays"),
+        ({**OF_DAEMONSET, **LEAVING}, True, Action.WAIT, "delete with --force, and wait"),
+        ({**OF_DAEMONSET, **EMPTYDIR}, False, Action.LEAVE, "skip: the DaemonSet filter comes first"),
+        (STATIC, False, Action.LEAVE, "skip"),
+        ({**STATIC, **BARE, **EMPTYDIR}, False, Action.LEAVE, "skip: the mirror filter comes first"),
+        (EMPTYDIR, False, Action.REFUSE, "error without --delete-emptydir-data"),
+        ({**EMPTYDIR, **FINISHED}, False, Action.LEAVE, "delete; here it stays"),
+        ({**EMPTYDIR, **LEAVING}, False, Action.WAIT, "error; it goes whatever we say"),
+        (BARE, False, Action.REFUSE, "error without --force"),
+        ({**BARE, **FINISHED}, False, Action.LEAVE, "delete; here it stays"),
+        ({**BARE, **LEAVING}, False, Action.WAIT, "error without --force; it goes whatever we say"),
+        ({**BARE, **EMPTYDIR}, False, Action.REFUSE, "error"),
+    ],
+)
+def test_every_row_of_kubectls_table_has_a_verdict(pod, orphan, careful, kubectl):
+    """With kubectl's careful defaults, and with ours, where the machine dies anyway: nothing is refused.
+
+    The last column is what kubectl drain does (kubernetes/kubectl, pkg/drain/filters.go).
+    """
+    raw = a_pod(**pod)
+    as_kubectl = {"evict_unmanaged": False, "delete_emptydir_data": False}
+    assert judged(raw, orphan=orphan, **as_kubectl)[0] is careful, kubectl
+    ours = Action.EVICT if careful is Action.REFUSE else careful
+    assert judged(raw, orphan=orphan)[0] is ours

@@ -118,6 +118,7 @@ def test_a_kubeconfig_that_cannot_be_used_is_one_sentence(monkeypatch, capsys, t
     assert run_main(monkeypatch, "plan", "n1", "--kubeconfig", str(path)) == 2
     error = capsys.readouterr().err
     assert error.startswith(f"Error: The kubeconfig {path} ")
+    assert not error.endswith("..\n")
     assert error.count("\n") == 1
 
 
@@ -128,7 +129,18 @@ def test_a_cluster_that_cannot_be_reached_is_one_sentence(monkeypatch, capsys, c
     assert run_main(monkeypatch, "plan", "n1", "--kubeconfig", str(path)) == 2
     error = capsys.readouterr().err
     assert "gave no usable answer" in error
+    assert error.endswith("Check that the cluster is up and can be reached from here.\n")
     assert "Traceback" not in error
+
+
+def test_credentials_that_the_cluster_refuses_are_one_sentence(monkeypatch, capsys, cluster, tmp_path):
+    """The most likely thing to be wrong with an old kubeconfig."""
+    path = tmp_path / "kubeconfig"
+    path.write_text(cluster.kubeconfig("outdated"))
+    assert run_main(monkeypatch, "plan", "n1", "--kubeconfig", str(path)) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("Error: The cluster does not know the caller (401). ")
+    assert error.endswith("a kubeconfig needs credentials that are still valid.\n")
 
 
 def test_a_run_drains_for_real_and_ends_with_the_result(kubeconfig, tmp_path, cluster):
