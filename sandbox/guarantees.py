@@ -7,12 +7,15 @@ executions' histories. Each check returns sentences; none means kept. The demo e
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 AuditEvent = Mapping[str, Any]
 EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
+LAST_REDRIVABLE = 24_999
+"""https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html"""
 WRITING = ("create", "update", "patch", "delete", "deletecollection")
 
 
@@ -66,9 +69,12 @@ def _kind(event: AuditEvent) -> str:
     return f"{event['verb']} {reference['resource']}"
 
 
-def order_broken(written: Sequence[Change], node: str) -> list[str]:
-    """G1: label, then cordon, and only then an eviction; for the drain of one node."""
-    done = [change.kind for change in written if change.status < 300 and _of_drain(change, node)]
+def order_broken(written: Sequence[Change], node: str, pods: Container[str] | None = None) -> list[str]:
+    """G1: label, then cordon, and only then an eviction; for the drain of one node.
+
+    ``pods`` are the node's (``namespace/name``); None where no other node is drained beside it.
+    """
+    done = [change.kind for change in written if change.status < 300 and _of_drain(change, node, pods)]
     if not done:
         return []
     first = {kind: done.index(kind) for kind in ("label", "cordon", "evict") if kind in done}
@@ -77,8 +83,10 @@ def order_broken(written: Sequence[Change], node: str) -> list[str]:
     return [] if in_order and complete else [f"G1: {node} saw {', '.join(done[:4])} in this order."]
 
 
-def _of_drain(change: Change, node: str) -> bool:
-    return change.kind in ("evict", "delete") or change.object == node
+def _of_drain(change: Change, node: str, pods: Container[str] | None) -> bool:
+    if change.kind in ("evict", "delete"):
+        return pods is None or change.object in pods
+    return change.object == node
 
 
 def deletions_made(written: Sequence[Change], policy: str) -> list[str]:
@@ -86,6 +94,11 @@ def deletions_made(written: Sequence[Change], policy: str) -> list[str]:
     if policy == "force":
         return []
     return [f"G2: {change.object} was deleted, not evicted." for change in written if change.kind == "delete"]
+
+
+def budgets_broken(fallen: Iterable[str]) -> list[str]:
+    """G2: no budget fell below what it asks for; ``fallen`` as sandbox.witness.Witness.budgets tells it."""
+    return [f"G2: disruption budget {sentence}." for sentence in fallen]
 
 
 def others_touched(written: Sequence[Change], staying: Iterable[str]) -> list[str]:
@@ -101,6 +114,22 @@ def completed_early(evictable_left: Iterable[str], *, released: bool) -> list[st
     if released:
         return []
     return [f"G4: the action was completed with {pod} on the node." for pod in evictable_left]
+
+
+def actions_lost(terminated: Iterable[str], cared_for: Container[str]) -> list[str]:
+    """G6: each terminated instance (id) has an execution, or its event is a dead letter."""
+    return [f"G6: nobody looks after {one}." for one in terminated if one not in cared_for]
+
+
+def started_twice(instances: Iterable[str]) -> list[str]:
+    """G7: one execution for one lifecycle action; ``instances`` has an id for each execution."""
+    seen = Counter(instances)
+    return [f"G7: {one} has {count} executions." for one, count in seen.items() if count > 1]
+
+
+def history_too_long(events: Mapping[str, int]) -> list[str]:
+    """G8: each execution (name to its count of history events) stays below the limit of a redrive."""
+    return [f"G8: {name} has {count} events." for name, count in events.items() if count >= LAST_REDRIVABLE]
 
 
 def secrets_shown(texts: Iterable[str]) -> list[str]:

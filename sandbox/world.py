@@ -26,6 +26,7 @@ from sandbox.kube.eks_token import EksTokens
 from sandbox.kube.rbac import User
 from sandbox.kube.resources import BY_KIND
 from sandbox.kube.server import KubeServer
+from sandbox.witness import Witness
 
 Json = dict[str, Any]
 Workload = Callable[[Sequence[str]], Iterable[Json]]
@@ -61,11 +62,15 @@ class World:
         self._retain = retain
         user = User("stepdrain", ("stepdrain",))
         self.kube = KubeServer(self.clock, authenticate=EksTokens(CLUSTER, {ACCESS_KEY: user}))
+        self.witness = Witness()
+        self.kube.cluster.store.subscribe(self.witness.see)
         chosen = {"ClusterName": CLUSTER, "GroupNames": GROUP, "HookName": HOOK, **(parameters or {})}
         self.aws = Account(self.clock, template, chosen, self._gone)
         self._rbac = rbac_manifests(chosen) if rbac is None else list(rbac)
         self.instances: dict[str, str] = {}
         """Instance id to node name."""
+        self.terminated: list[str] = []
+        """Ids of the instances that ``terminate`` was called for."""
         self._clients: dict[str, Any] = {}
 
     def _client(self, service: str) -> Any:
@@ -156,7 +161,9 @@ class World:
             node = self.kube.cluster.get("Node", name) if name else None
             if node is None:
                 return
-            for pod in self.pods_on(str(name)):
+            pods = self.pods_on(str(name))
+            self.witness.machine_off(instance_id, pods)
+            for pod in pods:
                 store.remove(BY_KIND["Pod"], pod)
             store.remove(BY_KIND["Node"], node)
 
@@ -166,6 +173,7 @@ class World:
 
     def terminate(self, instance_id: str) -> None:
         """Have Auto Scaling terminate an instance, and not replace it."""
+        self.terminated.append(instance_id)
         self._client("autoscaling").terminate_instance_in_auto_scaling_group(
             InstanceId=instance_id, ShouldDecrementDesiredCapacity=True
         )
@@ -178,6 +186,15 @@ class World:
         ]
         return str(found[0]["LifecycleState"]) if found else ""
 
+    def dead_letters(self) -> list[Json]:
+        """The events that StartDrain could not take, as its dead-letter queue holds them now."""
+        sqs, letters = self._client("sqs"), []
+        url = self.aws.deployment.queues["DeadLetters"]
+        options = {"MaxNumberOfMessages": 10, "VisibilityTimeout": 0}
+        for message in sqs.receive_message(QueueUrl=url, **options).get("Messages", ()):
+            letters.append(json.loads(message["Body"])["requestPayload"])
+        return letters
+
     @property
     def machine(self) -> str:
         """The ARN of DrainNode."""
@@ -186,7 +203,8 @@ class World:
     def executions(self) -> list[Json]:
         """All executions of DrainNode as DescribeExecution shows them, oldest first."""
         client = self._client("stepfunctions")
-        listed = client.list_executions(stateMachineArn=self.machine)["executions"]
+        pages = client.get_paginator("list_executions").paginate(stateMachineArn=self.machine)
+        listed = [one for page in pages for one in page["executions"]]
         shown = [client.describe_execution(executionArn=one["executionArn"]) for one in listed]
         return sorted(shown, key=lambda one: (one["startDate"], one["name"]))
 

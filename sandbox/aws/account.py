@@ -165,6 +165,8 @@ class Account:
         self.hooks = LifecycleHooks(clock, self.delivery.send, terminated)
         self.invoke_by: Callable[[Function, Json], Any] | None = None
         """Runs a function elsewhere (sandbox.built.functions), for an event."""
+        self.around: Callable[[str], contextlib.AbstractContextManager[object]] = contextlib.nullcontext
+        """Entered around each invocation with the function's logical id: a fault for one state goes here."""
         self._template, self._parameters = template, parameters
         self._environment = dict(environment or {})
         self._names: dict[str, str] = {}
@@ -211,7 +213,8 @@ class Account:
             fault.times -= 1
             if not fault.after:
                 raise InvocationFailed(fault.error_type)
-        answer = self._run(logical_id, event)
+        with self.around(logical_id):
+            answer = self._run(logical_id, event)
         if fault is not None:
             raise InvocationFailed(fault.error_type)
         return answer
