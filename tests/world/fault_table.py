@@ -1,0 +1,79 @@
+"""How a drain ends when something goes wrong: the tables that test_faults.py holds the world to.
+
+Rows are faults, columns the places that they hit. A cell says how the drain ends:
+
+    ·            it goes on, and the instance is let go in the end
+    SomeError    the execution fails in this state with this error, the instance is held, and once
+                 the fault is mended a redrive goes on to the end
+    letter:…     nothing was started, and the event lies in the dead-letter queue with this error
+    –            this fault cannot happen there
+"""
+
+from __future__ import annotations
+
+import re
+
+KUBERNETES = """
+                         FindNode          Label             Cordon            EvictBatch        eviction          WaitForPods       watch
+401 once                 ·                 ·                 ·                 ·                 ·                 ·                 ·
+401 for ever             KubeUnauthorized  KubeUnauthorized  KubeUnauthorized  KubeUnauthorized  KubeUnauthorized  KubeUnauthorized  KubeUnauthorized
+403                      KubeForbidden     KubeForbidden     KubeForbidden     KubeForbidden     KubeForbidden     KubeForbidden     KubeForbidden
+409                      ·                 ·                 ·                 ·                 ·                 ·                 ·
+429 budget               ·                 ·                 ·                 ·                 ·                 ·                 ·
+429 overload             ·                 ·                 ·                 ·                 ·                 ·                 ·
+500                      ·                 ·                 ·                 ·                 ·                 ·                 ·
+500 two budgets          ·                 ·                 ·                 ·                 ·                 ·                 ·
+503                      ·                 ·                 ·                 ·                 ·                 ·                 ·
+slow answer              ·                 ·                 ·                 ·                 ·                 ·                 ·
+reset                    ·                 ·                 ·                 ·                 ·                 ·                 ·
+cut in the middle        ·                 ·                 ·                 ·                 ·                 ·                 –
+truncated JSON           ·                 ·                 ·                 ·                 ·                 ·                 ·
+TLS failure              ·                 ·                 ·                 ·                 –                 ·                 –
+gone for ten minutes     ·                 ·                 ·                 ·                 –                 ·                 –
+"""
+
+PLACES = {
+    # place: (state, RBAC verb, path); the fault hits the first request of the state that fits.
+    "FindNode": ("FindNode", "get", "/nodes/"),
+    "Label": ("Label", "patch", "/nodes/"),
+    "Cordon": ("Cordon", "patch", "/nodes/"),
+    "EvictBatch": ("EvictBatch", "list", ""),
+    "eviction": ("EvictBatch", "create", "/eviction"),
+    "WaitForPods": ("WaitForPods", "list", ""),
+    "watch": ("WaitForPods", "watch", ""),
+}
+WITHOUT_KUBERNETES = {"Heartbeat", "CompleteAction"}
+"""Task states that send the cluster nothing; a test proves it."""
+
+AWS = """
+                                        throttling  no active action        denied            timeout  credentials expired
+StartDrain DescribeAutoScalingGroups    ·           letter:AwsRejected      letter:AwsDenied  ·        letter:AwsDenied
+StartDrain DescribeLifecycleHooks       ·           letter:AwsRejected      letter:AwsDenied  ·        letter:AwsDenied
+StartDrain DescribeExecution            ·           ·                       ·                 ·        ·
+StartDrain StartExecution               ·           letter:AwsRejected      letter:AwsDenied  ·        letter:AwsDenied
+FindNode DescribeCluster                ·           AwsRejected             AwsDenied         ·        AwsDenied
+FindNode DescribeInstances              ·           AwsRejected             AwsDenied         ·        AwsDenied
+EvictBatch DescribeCluster              ·           AwsRejected             AwsDenied         ·        AwsDenied
+WaitForPods DescribeCluster             ·           AwsRejected             AwsDenied         ·        AwsDenied
+Heartbeat RecordLifecycleActionHeartbeat  ·         LifecycleActionExpired  AwsDenied         ·        AwsDenied
+CompleteAction CompleteLifecycleAction  ·           ·                       AwsDenied         ·        AwsDenied
+Notify GetExecutionHistory              ·           ·                       ·                 ·        ·
+Notify Publish                          ·           letter:AwsRejected      letter:AwsDenied  ·        letter:AwsDenied
+"""
+
+LAMBDA = {
+    # What Step Functions calls it: the errorType of Lambda's answer, Lambda.Unknown where there is none.
+    "timeout": "Sandbox.Timedout",
+    "crash": "Runtime.ExitError",
+    "crash without a name": "Lambda.Unknown",
+    "out of memory": "Runtime.OutOfMemory",
+}
+
+
+def cells(table: str) -> list[tuple[str, str, str]]:
+    """(row, column, end) of each cell. Cells are two blanks or more apart."""
+    header, *rows = [re.split(r"\s{2,}", line.strip()) for line in table.strip("\n").splitlines()]
+    for name, *ends in rows:
+        if len(ends) != len(header):
+            raise ValueError(f"Row {name!r} has {len(ends)} cells, and the table {len(header)} columns.")
+    return [(name, place, end) for name, *ends in rows for place, end in zip(header, ends, strict=True)]
