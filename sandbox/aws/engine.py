@@ -51,6 +51,9 @@ def running(clock: Clock, invoke: Invoke, ended: Callable[[str], None]) -> Itera
         patches.enter_context(
             mock.patch.object(RetrierDecl, "_eval_body", pauses.remembering(RetrierDecl._eval_body))
         )
+        patches.enter_context(
+            mock.patch.object(Environment, "set_error", _while_running(Environment.set_error))
+        )
         patches.enter_context(mock.patch.object(ExecutionWorker, "start", _start(clock, ended)))
         yield
 
@@ -65,6 +68,16 @@ def _datetime_module(clock: Clock) -> Any:
 
     names = {name: getattr(datetime, name) for name in dir(datetime) if not name.startswith("__")}
     return types.SimpleNamespace(**{**names, "datetime": Clocked})
+
+
+def _while_running(original: Callable[..., None]) -> Callable[..., None]:
+    """Wrap Environment.set_error: an attempt that fails after StopExecution leaves the execution ABORTED."""
+
+    def set_error(env: Environment, error: Any) -> None:
+        if env.is_running():
+            original(env, error)
+
+    return set_error
 
 
 def _lambda(invoke: Invoke) -> Callable[..., Json]:

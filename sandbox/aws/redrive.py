@@ -27,7 +27,9 @@ from sandbox.kube.store import rfc3339
 Json = dict[str, Any]
 REDRIVABLE = (ExecutionStatus.FAILED, ExecutionStatus.TIMED_OUT, ExecutionStatus.ABORTED)
 REDRIVABLE_FOR_S = 14 * 86_400
-REMEMBERED_TOKENS = 10
+MOST_EVENTS = 24_999
+"""A history of so many events has no room for a redrive."""
+REMEMBERED_TOKENS, REMEMBERED_FOR_S = 10, 900
 
 
 class ExecutionNotRedrivable(AWSError):
@@ -115,17 +117,20 @@ def _refusal(execution: Execution, clock: Clock) -> str:
         return f"Execution is {execution.exec_status.value} and cannot be redriven"
     if clock.now() - execution.stop_date.timestamp() > REDRIVABLE_FOR_S:
         return "Execution exceeded its redrivable period"
+    if len(execution.to_history_output()["events"]) >= MOST_EVENTS:
+        return f"Execution has {MOST_EVENTS} history events or more and cannot be redriven"
     return ""
 
 
 def _redrive(execution: Execution, client_token: str | None, clock: Clock) -> None:
-    tokens: list[str] = execution.__dict__.setdefault("redrive_tokens", [])
-    if client_token is not None and client_token in tokens[-REMEMBERED_TOKENS:]:
+    tokens: list[tuple[str, float]] = execution.__dict__.setdefault("redrive_tokens", [])
+    young = [token for token, at in tokens[-REMEMBERED_TOKENS:] if clock.now() - at < REMEMBERED_FOR_S]
+    if client_token is not None and client_token in young:
         return
     if reason := _refusal(execution, clock):
         raise ExecutionNotRedrivable(reason)
     if client_token is not None:
-        tokens.append(client_token)
+        tokens.append((client_token, clock.now()))
     old = execution.exec_worker
     worker = RedrivenWorker(
         old._evaluation_details, execution._get_start_execution_worker_comm(), None, old._activity_store
