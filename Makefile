@@ -4,7 +4,7 @@ UV := .venv/bin/uv
 # A made environment is a stamp file: it is made again when its lock changes.
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test check lint-template build statemachine lock clean
+.PHONY: help demo test test-more check lint-template build statemachine lock clean
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
@@ -53,6 +53,9 @@ demo: .venv/run  ## Drain one node of a three-node cluster, live, in this proces
 
 test: .venv/test  ## Run the whole test-suite
 	.venv/bin/pytest -n 2 $(ARGS)
+
+test-more: .venv/test  ## Run the property tests with twenty times as many, new examples
+	HYPOTHESIS_PROFILE=more .venv/bin/pytest -n 2 tests/properties tests/steps $(ARGS)
 
 check: .venv/lint  ## Run the linters: ruff, mypy, import-linter
 	.venv/bin/ruff check .

@@ -1,0 +1,139 @@
+"""Generated nights: a cluster, its drains, and what goes wrong, as plain data that hypothesis can shrink."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from drain.policy import ON_TIMEOUT
+from hypothesis import strategies as st
+
+from sandbox.rehearsal.auto_scaling import DENIED, DOWN, THROTTLED
+from sandbox.rehearsal.stage import DEFINITION
+from sandbox.workload import budget, daemonset, lone_pod, replica_set
+
+TASKS = [name for name, state in DEFINITION["States"].items() if state["Type"] == "Task"]
+CALLS = (
+    "group_tags", "hook", "started_at", "start_execution", "private_dns_name", "record_heartbeat",
+    "complete_action",
+)  # fmt: skip
+DEATHS = ("Sandbox.Timedout", "Runtime.ExitError", "Runtime.OutOfMemory", "Lambda.Unknown", "States.Timeout")
+STATUSES = (0, 401, 403, 409, 429, 500, 503, 200)
+"""0 is a connection that is reset, 200 an answer that is no JSON."""
+HOURS_S = 3600
+
+
+@dataclass(frozen=True)
+class App:
+    """A ReplicaSet. ``allows``: pods its budget lets be down, None for no budget; ``twice``: two of them."""
+
+    replicas: int
+    grace_s: int
+    allows: int | str | None
+    twice: bool = False
+    system: bool = False
+
+
+@dataclass(frozen=True)
+class Fault:
+    """From ``at_s`` on, ``times`` requests of this verb are answered so; ``cut``: how an answer is lost."""
+
+    at_s: int
+    verb: str
+    status: int
+    cut: str
+    times: int
+
+
+@dataclass(frozen=True)
+class Night:
+    """All that happens. Times in seconds from the first termination."""
+
+    nodes: int
+    apps: list[App]
+    lone: bool
+    policy: dict[str, str]
+    heartbeat_s: int
+    victims: int
+    apart_s: int
+    deliveries: list[int]
+    """When the event of each instance is delivered, once or more often, in any order."""
+    faults: list[Fault] = field(default_factory=list)
+    refusals: list[tuple[str, tuple[str, str, int]]] = field(default_factory=list)
+    deaths: list[tuple[str, str, int, bool]] = field(default_factory=list)
+    edits: list[tuple[int, int, int]] = field(default_factory=list)
+    """(when, which app, how many its budget allows from then on)."""
+    skews: list[tuple[int, int]] = field(default_factory=list)
+    """(when, by how many seconds the functions' clock is off from then on)."""
+    redrive_after_s: list[int] = field(default_factory=list)
+
+    def manifests(self, nodes: list[str]) -> list[dict[str, Any]]:
+        """The workload, for nodes of these names."""
+        made = list(daemonset("kube-proxy", nodes))
+        for number, app in enumerate(self.apps):
+            labels, name = {"app": str(number)}, f"app{number}"
+            priority = "system-cluster-critical" if app.system else ""
+            made.append(replica_set("default", name, labels, app.replicas, app.grace_s, priority))
+            if app.allows is not None:
+                made.append(budget("default", name, labels, app.allows))
+            if app.twice:
+                made.append(budget("default", f"{name}-too", labels, 1))
+        if self.lone:
+            made.append(lone_pod("lone", nodes[0]))
+        return made
+
+
+APPS = st.builds(
+    App,
+    replicas=st.integers(1, 4),
+    grace_s=st.sampled_from([0, 1, 5, 30, 120, 1200]),
+    allows=st.sampled_from([None, 0, 1, 2, "50%"]),
+    twice=st.booleans().flatmap(lambda odd: st.booleans() if odd else st.just(False)),
+    system=st.booleans(),
+)
+FAULTS = st.builds(
+    Fault,
+    at_s=st.sampled_from([0, 0, 2, 10, 60, 600]),
+    verb=st.sampled_from(["get", "list", "patch", "create", "watch", "delete", ".*"]),
+    status=st.sampled_from(STATUSES),
+    cut=st.sampled_from(["", "", "lost", "truncate"]),
+    times=st.sampled_from([1, 2, 5, 40]),
+)
+REFUSALS = st.tuples(st.sampled_from(CALLS), st.sampled_from([THROTTLED, DENIED, DOWN]))
+DIES = st.tuples(
+    st.sampled_from([*TASKS, "StartDrain"]),
+    st.sampled_from([*DEATHS, "KeyError"]),
+    st.sampled_from([1, 2, 15]),
+    st.booleans(),
+)
+POLICIES = st.fixed_dictionaries(
+    {
+        "STEPDRAIN_ON_TIMEOUT": st.sampled_from(ON_TIMEOUT),
+        "STEPDRAIN_DRAIN_TIMEOUT": st.sampled_from(["60", "300", "900", "3600", "7200"]),
+        "STEPDRAIN_EVICT_UNMANAGED": st.sampled_from(["true", "true", "false"]),
+        "STEPDRAIN_BATCH_SIZE": st.sampled_from(["1", "2", "120"]),
+    }
+)
+
+
+def nights(**fixed: Any) -> st.SearchStrategy[Night]:
+    """Any night; ``fixed`` replaces what is drawn for a field."""
+    drawn: dict[str, Any] = {
+        "nodes": st.integers(1, 4),
+        "apps": st.lists(APPS, max_size=3),
+        "lone": st.booleans(),
+        "policy": POLICIES,
+        "heartbeat_s": st.sampled_from([300, 900, 1800, 7200]),
+        "victims": st.integers(1, 2),
+        "apart_s": st.sampled_from([0, 3, 60]),
+        "deliveries": st.lists(st.sampled_from([0, 1, 90, 2000]), min_size=1, max_size=3),
+        "faults": st.lists(FAULTS, max_size=3),
+        "refusals": st.lists(REFUSALS, max_size=3),
+        "deaths": st.lists(DIES, max_size=2),
+        "edits": st.lists(
+            st.tuples(st.sampled_from([5, 300, 1500]), st.integers(0, 2), st.integers(0, 2)), max_size=2
+        ),
+        "skews": st.lists(st.tuples(st.sampled_from([0, 5, 600]), st.integers(-90, 90)), max_size=2),
+        "redrive_after_s": st.lists(st.sampled_from([10, 600, 3000]), max_size=2),
+    }
+    return st.builds(Night, **{**drawn, **fixed})

@@ -1,0 +1,136 @@
+"""Plays a generated night on the rehearsal's stage, and says what was broken."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from drain import errors
+from drain.errors import DrainError
+
+from sandbox import guarantees
+from sandbox.kube.faults import Fault
+from sandbox.rehearsal.interpreter import Execution
+from sandbox.rehearsal.stage import Death, Stage
+from tests.properties.nights import DEATHS, HOURS_S, Night
+
+LASTS_S = 8 * HOURS_S
+LARGEST_DOCUMENT = 32 * 1024
+NO_NAMES = {"KeyError", *DEATHS}
+"""What the deaths of a night are called; any other name must be one of drain.errors."""
+
+
+def play(night: Night) -> Stage:
+    """The stage after the night, its redrives and a quiet morning."""
+    stage = Stage(night.nodes, night.policy, night.heartbeat_s)
+    with stage.set(night.manifests(list(stage.instances.values()))):
+        _prepare(stage, night)
+        stage.clock.run(LASTS_S)
+        for after_s in night.redrive_after_s:
+            stage.clock.run(after_s)
+            _mend(stage)
+            for execution in stage.machine.executions.values():
+                if execution.status in ("FAILED", "TIMED_OUT"):
+                    stage.machine.redrive(execution)
+            stage.clock.run(LASTS_S)
+    return stage
+
+
+def _prepare(stage: Stage, night: Night) -> None:
+    begin = stage.clock.now()
+
+    def later(seconds: float, action: object, *arguments: object) -> None:
+        stage.clock.call_at(begin + seconds, lambda: action(*arguments))  # type: ignore[operator]
+
+    for number, instance in enumerate(list(stage.instances)[: night.victims]):
+        later(number * night.apart_s, _terminate, stage, instance, night.deliveries)
+    for fault in night.faults:
+        later(fault.at_s, stage.transport.faults.add, _fault(fault))
+    for at_s, number, allows in night.edits:
+        later(at_s, _edit, stage, f"app{number}", allows)
+    for at_s, seconds in night.skews:
+        later(at_s, setattr, stage, "skew_s", float(seconds))
+    stage.group.faults.extend(night.refusals)
+    stage.deaths.extend(Death(*death) for death in night.deaths)
+
+
+def _terminate(stage: Stage, instance: str, deliveries: list[int]) -> None:
+    event = stage.terminate(instance)
+    for after_s in deliveries:
+        stage.clock.call_at(stage.clock.now() + after_s, lambda: stage.deliver(event))
+
+
+def _fault(fault: object) -> Fault:
+    status, cut = fault.status, fault.cut  # type: ignore[attr-defined]
+    if not status:
+        return Fault(fault.verb, times=fault.times, cut=cut or "reset")  # type: ignore[attr-defined]
+    return Fault(fault.verb, times=fault.times, status=status, body="{cut")  # type: ignore[attr-defined]
+
+
+def _edit(stage: Stage, name: str, allows: int) -> None:
+    if stage.cluster.get("PodDisruptionBudget", name, "default") is not None:
+        stage.cluster.change("PodDisruptionBudget", name, "default", {"spec": {"maxUnavailable": allows}})
+
+
+def _mend(stage: Stage) -> None:
+    stage.transport.faults.clear()
+    stage.group.faults.clear()
+    stage.deaths.clear()
+    stage.skew_s = 0.0
+
+
+def broken(stage: Stage, night: Night) -> list[str]:
+    """A sentence for each guarantee that the night broke."""
+    return [*_cluster(stage, night), *_actions(stage, night), *_executions(stage)]
+
+
+def _cluster(stage: Stage, night: Night) -> Iterator[str]:
+    policy, written = night.policy["STEPDRAIN_ON_TIMEOUT"], guarantees.changes(stage.transport.audit_log)
+    for node in stage.instances.values():
+        yield from guarantees.order_broken(written, node, stage.witness.homes.get(node, set()))
+    yield from guarantees.deletions_made(written, policy)
+    yield from guarantees.others_touched(written, stage.witness.staying)
+    if policy != "force" and not any(stage.witness.left.values()):
+        yield from guarantees.budgets_broken(stage.witness.budgets)
+
+
+def _actions(stage: Stage, night: Night) -> Iterator[str]:
+    executions = stage.machine.executions.values()
+    started = {one.document["instanceId"]: one for one in executions}
+    terminated = list(stage.instances)[: night.victims]
+    letters = set(terminated) if stage.intake_errors else set()
+    yield from guarantees.actions_lost(terminated, set(started) | letters)
+    yield from guarantees.started_twice(one.document["instanceId"] for one in executions)
+    for instance, result in stage.ended:
+        if result in ("CONTINUE", "ABANDON"):
+            outcome = started[instance].document["completed"]["outcome"] if _told(started[instance]) else ""
+            # A function that died after its work has completed the action, and could not say how.
+            released = "released" in started[instance].document or outcome == "released"
+            yield from guarantees.completed_early(stage.witness.left.get(instance, ()), released=released)
+        if result == "ABANDON" and night.policy["STEPDRAIN_ON_TIMEOUT"] != "abandon":
+            yield f"G4: {instance} was abandoned, which no policy asked for."
+    if len({instance for instance, _ in stage.ended}) != len(stage.ended):
+        yield "G4: an action was completed twice."
+
+
+def _told(execution: Execution) -> bool:
+    return "completed" in execution.document
+
+
+def _executions(stage: Stage) -> Iterator[str]:
+    for one in stage.machine.executions.values():
+        if one.status == "RUNNING":
+            yield f"G5: {one.name} still runs after hours, in {one.state}."
+        if one.status == "FAILED" and not _typed(one.error):
+            yield f"G5: {one.name} failed in {one.state} with {one.error}, no error of ours: {one.cause}"
+        if one.status == "FAILED" and one.state not in one.entered:
+            yield f"G5: {one.name} failed in {one.state}, which it never entered."
+        if one.longest_document > LARGEST_DOCUMENT:
+            yield f"The document of {one.name} grew to {one.longest_document} characters."
+        yield from guarantees.history_too_long({one.name: one.events})
+        yield from guarantees.secrets_shown([json.dumps(one.document), one.cause])
+
+
+def _typed(error: str) -> bool:
+    cls = getattr(errors, error, None)
+    return error in NO_NAMES or (isinstance(cls, type) and issubclass(cls, DrainError))

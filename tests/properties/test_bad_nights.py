@@ -1,0 +1,55 @@
+"""Whatever the night, the guarantees hold: 2,000 generated ones in `make test`, 40,000 in `make test-more`.
+
+Each runs in one thread on the rehearsal's stage (docs/decisions/0013); test_whole_worlds.py
+plays some of them in the whole world.
+"""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.properties.nights import POLICIES, nights
+from tests.properties.play import broken, play
+
+PATIENT = st.just(
+    {
+        "STEPDRAIN_ON_TIMEOUT": "fail",
+        "STEPDRAIN_DRAIN_TIMEOUT": "3600",
+        "STEPDRAIN_EVICT_UNMANAGED": "true",
+        "STEPDRAIN_BATCH_SIZE": "120",
+    }
+)
+
+
+@given(nights())
+def test_any_night_keeps_the_guarantees(night):
+    """All at once. G1 Order; G3 DaemonSet pods and mirror (static) pods stay;
+    G4 `CompleteLifecycleAction` is sent exactly when nothing evictable is left on the node;
+    G5 A failed drain stops at the state that failed, with an error that has a name.
+    """
+    assert broken(play(night), night) == []
+
+
+@given(nights(policy=PATIENT, refusals=st.just([]), deaths=st.just([]), skews=st.just([])))
+def test_a_cluster_on_a_bad_night_keeps_the_guarantees(night):
+    """G2 Only the Eviction API (`policy/v1`) removes pods, so PodDisruptionBudgets hold."""
+    stage = play(night)
+    assert broken(stage, night) == []
+    assert not any(event["verb"] == "delete" for event in stage.transport.audit_log)
+
+
+@given(nights(faults=st.just([]), lone=st.just(False), edits=st.just([])))
+def test_an_account_on_a_bad_night_keeps_the_guarantees(night):
+    """G7 One event delivered twice is one execution. Every step is idempotent by itself, too."""
+    assert broken(play(night), night) == []
+
+
+@given(
+    nights(
+        policy=POLICIES.map(lambda policy: {**policy, "STEPDRAIN_ON_TIMEOUT": "fail"}),
+        redrive_after_s=st.lists(st.just(10), min_size=3, max_size=3),
+        heartbeat_s=st.just(7200),
+    )
+)
+def test_a_redriven_night_keeps_the_guarantees(night):
+    """G5 A redrive goes on from that state with fresh retries and a fresh deadline."""
+    assert broken(play(night), night) == []

@@ -1,0 +1,75 @@
+"""The rehearsal is worth nothing if it plays another piece than the world does."""
+
+import json
+
+import pytest
+
+from sandbox.aws.account import LambdaFault
+from sandbox.rehearsal.clock import QuietClock
+from sandbox.rehearsal.interpreter import Machine
+from sandbox.rehearsal.stage import Death, Stage
+from sandbox.workload import cluster_workload
+from sandbox.world import World
+
+
+def hold(cluster, clock, seconds):
+    """The budget nginx allows nothing for so long."""
+    cluster.change("PodDisruptionBudget", "nginx", "default", {"spec": {"maxUnavailable": 0}})
+    free = {"spec": {"maxUnavailable": 1}}
+    clock.call_at(
+        clock.now() + seconds, lambda: cluster.change("PodDisruptionBudget", "nginx", "default", free)
+    )
+
+
+def in_the_world(deaths, held_s):
+    with World(workload=cluster_workload) as world:
+        for one in deaths:
+            world.aws.lambda_faults.append(LambdaFault(f"{one.state}Function", one.error, one.times))
+        instance = max(world.instances, key=lambda one: len(world.pods_on(world.instances[one])))
+        hold(world.kube.cluster, world.clock, held_s)
+        world.terminate(instance)
+        world.settle()
+        (execution,) = world.executions()
+        history = world.history(execution["executionArn"])
+        entered = [
+            one["stateEnteredEventDetails"]["name"] for one in history if "stateEnteredEventDetails" in one
+        ]
+        attempts = sum(one["type"] == "TaskScheduled" for one in history)
+        return execution["status"], entered, attempts, sorted(json.loads(execution.get("output", "{}")))
+
+
+def in_rehearsal(deaths, held_s):
+    stage = Stage(3, {})
+    with stage.set(cluster_workload(list(stage.instances.values()))):
+        stage.deaths += deaths
+        instance = max(stage.instances, key=lambda one: len(stage.pods_on(stage.instances[one])))
+        hold(stage.cluster, stage.clock, held_s)
+        stage.deliver(stage.terminate(instance))
+        stage.clock.run(7200)
+        (execution,) = stage.machine.executions.values()
+
+        attempts = (execution.events - 2 - 2 * len(execution.entered)) // 3
+
+        document = sorted(execution.document) if execution.status == "SUCCEEDED" else []
+        return execution.status, execution.entered, attempts, document
+
+
+@pytest.mark.parametrize("held_s", [0.5, 100, 400])
+def test_both_interpreters_go_the_same_way(held_s):
+    """The same states in the same order, as many attempts, and the same fields in the document."""
+    assert in_rehearsal([], held_s) == in_the_world([], held_s)
+
+
+@pytest.mark.parametrize("error", ["Runtime.ExitError", "KeyError"])
+def test_both_retry_and_fail_alike(error):
+    """Retry by name, and an end where no name fits."""
+    deaths = [("Cordon", error, 3)]
+    ours = in_rehearsal([Death(*one) for one in deaths], 0.5)
+    assert ours == in_the_world([Death(*one) for one in deaths], 0.5)
+
+
+def test_a_field_it_does_not_know_is_refused():
+    """Half understood, a definition would be judged by what it does not do."""
+    definition = {"States": {"A": {"Type": "Task", "HeartbeatSeconds": 5}}}
+    with pytest.raises(NotImplementedError, match="HeartbeatSeconds"):
+        Machine(definition, QuietClock(), lambda _state, _event: None)
