@@ -99,6 +99,9 @@ def _actions(stage: Stage, night: Night) -> Iterator[str]:
     started = {one.document["instanceId"]: one for one in executions}
     terminated = list(stage.instances)[: night.victims]
     letters = set(terminated) if stage.intake_errors else set()
+    for error in stage.intake_errors:
+        if not _typed(error):
+            yield f"G6: StartDrain ended with {error}, no error of ours."
     yield from guarantees.actions_lost(terminated, set(started) | letters)
     yield from guarantees.started_twice(one.document["instanceId"] for one in executions)
     for instance, result in stage.ended:
