@@ -14,6 +14,9 @@ from drain.invocation import Step
 from drain.pods import Action, Pod
 from drain.rounds import Round
 
+CLOCK_SKEW_S = 60
+"""The API server's clock and the function's may differ by as much."""
+
 
 class Listing(Protocol):
     """A node's pods at one moment."""
@@ -134,12 +137,15 @@ def _move(
 def _past_grace(present: list[Pod], step: Step, now: float) -> list[tuple[Pod, int]]:
     """Under force, the pods whose grace ends behind the deadline, each with the grace that is left for it.
 
-    Those that are terminating already count as well: a DELETE shortens the grace they were given.
+    Those that are terminating already count as well: a DELETE shortens the grace they were given. A
+    minute is let pass.
     """
     if step.policy.on_timeout != "force":
         return []
     until = step.timing(now).deadline
-    late = [pod for pod in present if pod.deletion_at is None or pod.deletion_at > max(until, now + 1)]
+    # A grace that was cut must not look late again: the server's clock may be ahead of ours.
+    cut_off = max(until, now + 1) + CLOCK_SKEW_S
+    late = [pod for pod in present if pod.deletion_at is None or pod.deletion_at > cut_off]
     graces = [(pod, deadline.forced_grace(_grace(pod, step), now, until)) for pod in late]
     return [(pod, grace) for pod, grace in graces if grace is not None]
 
