@@ -13,7 +13,7 @@ from sandbox.world import World
 # `make test` derives its examples from the tests' names: the same each time, on every machine.
 # `make test-more` makes new ones, and prints how to repeat one that fails.
 SLOW = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
-settings.register_profile("ci", derandomize=True, database=None, max_examples=60, **SLOW)
+settings.register_profile("ci", derandomize=True, database=None, max_examples=500, **SLOW)
 settings.register_profile("more", max_examples=10_000, print_blob=True, **SLOW)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 

@@ -12,7 +12,7 @@ from sandbox.kube.faults import Fault
 from sandbox.world import World
 from tests.properties.nights import POLICIES, nights
 
-EXAMPLES, MORE = 24, 240
+EXAMPLES, MORE = 12, 500
 CALLS = {
     "group_tags": "DescribeAutoScalingGroups",
     "hook": "DescribeLifecycleHooks",

@@ -60,6 +60,7 @@ def test_a_fault_of_aws_ends_as_the_table_says(function, operation, fault, end):
     """G5 A failed drain stops at the state that failed; G6 No lifecycle event is lost."""
     parameters = {"EvictUnmanaged": "false"} if function == "Notify" else {}
     with World(workload=cluster_workload, parameters=parameters) as world:
+        world.aws.schedules.stop()  # The sweep would start what the event could not; this is about the event.
         error, times = trouble.aws_error(fault, operation)
         hit = Trouble(world, function).by_aws(operation, error, times)
         if function == "Notify":
@@ -133,6 +134,8 @@ def test_a_function_that_dies_is_called_again(world, state, fault, after):
     world.aws.lambda_faults.append(died)
     instance = trouble.begin(world, blocked=state == "Heartbeat")
     world.settle()
+    if state == "StartDrain":
+        world.pass_time(DELIVERED_AFTER_S)
     assert died.times == 0
     (execution,) = world.executions()
     assert execution["status"] == "SUCCEEDED"
