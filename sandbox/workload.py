@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from sandbox.kube.attach_controller import DETACHES_AFTER, DRIVER, DRIVER_LABEL
+
 Manifest = dict[str, Any]
 APPLICATION = "nginx-demo-deployment"
 
@@ -98,6 +100,46 @@ def _daemonset_pod(name: str, node: str, number: int) -> Manifest:
             "containers": [_container(name)],
         },
     }
+
+
+def volume(name: str, detaches_after_s: float = 8) -> Iterable[Manifest]:
+    """A PersistentVolume, and the claim of the same name in the namespace default that is bound to it."""
+    yield {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": f"pv-{name}", "annotations": {DETACHES_AFTER: str(detaches_after_s)}},
+        "spec": {
+            "capacity": {"storage": "8Gi"},
+            "accessModes": ["ReadWriteOnce"],
+            "claimRef": {"namespace": "default", "name": name},
+            "csi": {"driver": DRIVER, "volumeHandle": f"vol-{name}"},
+        },
+    }
+    yield {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"namespace": "default", "name": name},
+        "spec": {"volumeName": f"pv-{name}", "accessModes": ["ReadWriteOnce"]},
+        "status": {"phase": "Bound"},
+    }
+
+
+def csi_driver(nodes: Sequence[str]) -> Iterable[Manifest]:
+    """The EBS driver's DaemonSet, without whose pod on a node no volume is detached from it."""
+    for manifest in daemonset("ebs-csi-node", nodes):
+        key, value = DRIVER_LABEL
+        labels = {**manifest["metadata"].get("labels", {}), key: value}
+        yield {**manifest, "metadata": {**manifest["metadata"], "labels": labels}}
+
+
+def mounting(manifest: Manifest, claim: str) -> Manifest:
+    """A pod, or a ReplicaSet's pods, with this claim mounted."""
+    mounted = {"volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": claim}}]}
+    if manifest["kind"] == "Pod":
+        return {**manifest, "spec": {**manifest["spec"], **mounted}}
+    template = manifest["spec"]["template"]
+    template = {**template, "spec": {**template["spec"], **mounted}}
+    return {**manifest, "spec": {**manifest["spec"], "template": template}}
 
 
 def lone_pod(name: str, node: str) -> Manifest:

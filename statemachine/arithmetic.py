@@ -17,17 +17,23 @@ authoring, so that they judge what is deployed. Sources:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
-from drain.deadline import HEARTBEAT_DUE_S, NEAR_DEADLINE_S, Pace
-from drain.rounds import BLOCKED, REMAINING
+from drain.deadline import HEARTBEAT_DUE_S, NEAR_DEADLINE_S, QUICK_AFTERMATH_S, Pace
+from drain.rounds import ATTACHED, BLOCKED, REMAINING
 
 MOST_PODS = 110
 """Pods on a node by the kubelet's default (maxPods), each supposed to go in a pass of its own."""
 CHOICE_EVENTS = 2
-WAITING = {"EvictBatch": BLOCKED, "WaitForPods": REMAINING}
+FOR_PODS = {"EvictBatch": BLOCKED, "WaitForPods": REMAINING}
+AFTERMATH = {"WaitForVolumes": ATTACHED}
+"""States that wait for what lags behind the pods (drain.aftermath)."""
+WAITING = {**FOR_PODS, **AFTERMATH}
 """States that wait, with the error of each pace; a visit raises one of the two only."""
+PASSED = {"EvictBatch": 0, "WaitForPods": 1, "WaitForVolumes": 2}
+"""Tasks that a round goes through, each at its first attempt, before it comes to wait in this one."""
 SILENCE = "KubeUnavailable"
 """Stands for all errors of the retrier that a round has for errors of the moment."""
 
@@ -71,7 +77,10 @@ def _all_used_up_s(state: State, retriers: list[Mapping[str, Any]]) -> float:
 
 
 def longest_round_s(machine: State) -> float:
-    """From one heartbeat to entering the next: what may pass before one is due, and the longest visit."""
+    """From one heartbeat to entering the next: what may pass before one is due, and the longest visit.
+
+    A visit to a state of AFTERMATH waits only if it was entered before one was due (drain.aftermath.wait).
+    """
     return HEARTBEAT_DUE_S + max(worst_visit_s(machine["States"][name]) for name in WAITING)
 
 
@@ -80,11 +89,17 @@ def unlucky_round_s(machine: State, heartbeat_timeout_s: float) -> float:
 
     drain.deadline.heartbeat_pressing lets no attempt that found something to wait for pass
     half of the heartbeat timeout. Attempts that found nothing out (no answer, a timeout) cannot
-    decide that; they come on top: at worst those of both states, one after the other.
+    decide that; they come on top: at worst those of both states, one after the other. States of
+    AFTERMATH are entered only if their silence ends within the half (drain.deadline.late_for_the_aftermath),
+    or else follow a heartbeat: then longest_round_s holds.
     """
-    states = (machine["States"][name] for name in WAITING)
-    silent = (_all_used_up_s(state, [retrier_of(state, SILENCE)]) for state in states)
-    return heartbeat_timeout_s / 2 + sum(silent)
+    for_pods = sum(silence_s(machine["States"][name]) for name in FOR_PODS)
+    return max(heartbeat_timeout_s / 2 + for_pods, longest_round_s(machine))
+
+
+def silence_s(state: State) -> float:
+    """The longest that a visit without any answer can last."""
+    return _all_used_up_s(state, [retrier_of(state, SILENCE)])
 
 
 def visit_events(attempts: int) -> int:
@@ -101,12 +116,12 @@ def used_up(state: State, error: str) -> tuple[int, float]:
 def round_rate(machine: State, name: str, error: str) -> float:
     """Events per second when round after round ends because state ``name`` had only ``error``."""
     events, seconds = used_up(machine["States"][name], error)
-    evicted_before = visit_events(1) if name == "WaitForPods" else 0
-    return (evicted_before + events + visit_events(1)) / seconds
+    before = PASSED[name] * visit_events(1) + (CHOICE_EVENTS if name in AFTERMATH else 0)
+    return (before + events + visit_events(1)) / seconds
 
 
 def waiting_rate(machine: State, pace: Pace) -> float:
-    """Events per second of a drain without progress, in the worse of the two waiting states."""
+    """Events per second of a drain without progress, in the worst of the waiting states."""
     return max(round_rate(machine, name, errors[pace].__name__) for name, errors in WAITING.items())
 
 
@@ -124,16 +139,26 @@ def history_events(machine: State, hours: float) -> int:
     """History events, at most, of a drain that waits for ``hours`` (or for the machine's timeout).
 
     Start and end; FindNode, Label, Cordon and CompleteAction at their first attempt; a first
-    round with both waits used up; then waiting without progress, at the quick pace for the last
-    NEAR_DEADLINE_S; and the passes that make progress. Attempts take no time: that is worst here.
+    round with both waits used up, and those at the quick pace after the last pod's end; then
+    waiting without progress, at the quick pace for the last NEAR_DEADLINE_S; and the passes that
+    make progress. Attempts take no time: that is worst here.
     """
     seconds: float = min(hours * 3600, machine["TimeoutSeconds"])
     once = 2 + 4 * visit_events(1)
-    first = sum(used_up(machine["States"][n], e[Pace.QUICK].__name__)[0] for n, e in WAITING.items())
+    first = sum(used_up(machine["States"][n], e[Pace.QUICK].__name__)[0] for n, e in FOR_PODS.items())
     first += CHOICE_EVENTS + visit_events(1)
+    first += sum(quick_aftermath_events(machine, name) for name in AFTERMATH)
     last = NEAR_DEADLINE_S * waiting_rate(machine, Pace.QUICK)
     between = max(0.0, seconds - NEAR_DEADLINE_S) * waiting_rate(machine, Pace.SLOW)
     return round(once + first + last + between + progress_events(machine))
+
+
+def quick_aftermath_events(machine: State, name: str) -> int:
+    """Events of the rounds that a state of AFTERMATH spends at the quick pace after the last pod's end."""
+    error = AFTERMATH[name][Pace.QUICK].__name__
+    _, seconds = used_up(machine["States"][name], error)
+    rounds = math.ceil(QUICK_AFTERMATH_S / seconds)
+    return round(rounds * seconds * round_rate(machine, name, error))
 
 
 def unanswered_events(machine: State, hours: float) -> int:

@@ -63,7 +63,7 @@ def drained(name: str, record: Round) -> tuple[str, str]:
     if not record.stuck:
         return "Drained", done
     given_up = f"{record.stuck} were given up, since the node's kubelet no longer answers"
-    return "DrainedButStuck", f"{done}, {given_up}: {'; '.join(record.blockers)}"
+    return "DrainedButStuck", f"{done}, {given_up}: {'; '.join(record.stuck_pods)}"
 
 
 def announce(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from drain import budgets, deadline, evictions, pods, rounds, stuck, waves
+from drain import aftermath, budgets, deadline, evictions, pods, rounds, stuck, waves
 from drain.budgets import Blocker, Budget
 from drain.errors import DrainRefused
 from drain.evictions import Answer, Outcome, Tally
@@ -45,6 +45,9 @@ def evict_batch(step: Step, cluster: Cluster, now: float) -> Round:
     everything = cluster.pods_on(step.the_node.name).pods
     orphans = step.round.orphans or _orphans(everything, step, cluster)
     sorted_pods = pods.sort(everything, step.policy, orphans, step.begun_at)
+    empty = _empty(sorted_pods, orphans)
+    known = replace(step.round, orphans=tuple(orphans), detached=step.round.detached and empty)
+    sorted_pods = aftermath.hold_daemonsets(sorted_pods, step.policy, known)
     _refuse(sorted_pods[Action.REFUSE], step)
     leaving = _leaving(sorted_pods[Action.WAIT], step, now)
     tally, forced = _move(sorted_pods[Action.EVICT], leaving, step, cluster, now)
@@ -56,14 +59,14 @@ def evict_batch(step: Step, cluster: Cluster, now: float) -> Round:
         held = len(tally.blocked)
         raise rounds.BLOCKED[timing.at](f"None of {held} pods can be evicted now: {named}", held)
     return replace(
-        step.round,
+        known,
+        emptied_at=step.round.emptied_at if empty else None,
         evicted=step.round.evicted + tally.evicted,
         leaving=len(leaving) + tally.evicted,
         blocked=len(tally.blocked),
         forced=step.round.forced + len(forced),
         forced_pods=(*step.round.forced_pods, *map(str, forced))[: evictions.NAMED_BLOCKERS],
         blockers=tuple(evictions.name_blockers(tally.blocked)),
-        orphans=tuple(orphans),
         next=rounds.WAIT_FOR_PODS,
     )
 
@@ -72,6 +75,12 @@ def _leaving(terminating: list[Pod], step: Step, now: float) -> list[Pod]:
     """Those whose wave is to be waited for: where WaitForPods found the kubelet silent, not the overdue."""
     given_up = stuck.overdue(terminating, step.policy, now) if step.round.stuck else []
     return [pod for pod in terminating if pod not in given_up]
+
+
+def _empty(sorted_pods: Mapping[Action, list[Pod]], orphans: Sequence[str]) -> bool:
+    """Whether nothing but DaemonSets' pods is to go: what has been detached stays so then."""
+    going = [pod for action in (Action.EVICT, Action.WAIT) for pod in sorted_pods[action]]
+    return all(pod.of_daemonset and pod.uid not in orphans for pod in going)
 
 
 def _refuse(refused: list[Pod], step: Step) -> None:

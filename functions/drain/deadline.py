@@ -21,6 +21,12 @@ SLOWEST_POLL_S = 225
 """The longest pause between two attempts at the slow pace."""
 QUICKEST_LONG_POLL_S = 30
 """The longest pause between two attempts at the quick pace."""
+SLOWEST_AFTERMATH_POLL_S = 540
+"""As SLOWEST_POLL_S, in the states that wait for what lags behind the pods."""
+AFTERMATH_SILENCE_S = 260
+"""The longest that one of those states can go without an answer before it gives way to Heartbeat."""
+QUICK_AFTERMATH_S = 250
+"""After the last pod has left, these states ask often for so long; most volumes are detached by then."""
 ATTEMPT_S = 25
 """The longest that one attempt may take (TimeoutSeconds of WaitForPods)."""
 RELEASE_MARGIN_S = 120
@@ -86,23 +92,49 @@ def pace(round_number: int, entered_at: float, deadline: float, hook: Hook | Non
     return Pace.SLOW
 
 
+def aftermath_round(round_number: int, entered_at: float, emptied_at: float | None) -> int:
+    """The number of the round as ``pace`` counts it for a state that waits for what lags behind the pods.
+
+    Rounds spent on pods do not count: a drain of an hour whose volumes take half a minute must
+    not oversleep them. 0 if the state was entered within QUICK_AFTERMATH_S of the last pod's end.
+    """
+    if emptied_at is None or entered_at - emptied_at < QUICK_AFTERMATH_S:
+        return 0
+    return max(1, round_number)
+
+
+def late_for_the_aftermath(now: float, last: float, hook: Hook | None) -> bool:
+    """Whether a heartbeat must come before such a state, so that its silence still ends in time."""
+    return hook is not None and now - last >= max(
+        HEARTBEAT_DUE_S, hook.heartbeat_timeout / 2 - AFTERMATH_SILENCE_S
+    )
+
+
 def heartbeat_due(now: float, last: float) -> bool:
     """Whether to send a heartbeat before going on, when there was progress."""
     return now - last >= HEARTBEAT_DUE_S
 
 
-def heartbeat_pressing(now: float, last: float, at: Pace, hook: Hook | None, deadline: float) -> bool:
+def heartbeat_pressing(
+    now: float,
+    last: float,
+    at: Pace,
+    hook: Hook | None,
+    deadline: float,
+    longest_pause_s: int = SLOWEST_POLL_S,
+) -> bool:
     """Whether a waiting state must give way to Heartbeat instead of asking once more.
 
     True when one more pause and attempt would pass half of the hook's heartbeat timeout,
-    or when the deadline is over: Heartbeat is where a deadline takes effect.
+    or when the deadline is over: Heartbeat is where a deadline takes effect. Never while the
+    last one is too young to be due: a long pause and a short timeout would make a loop of heartbeats.
     """
     if now >= deadline:
         return True
     if hook is None:
         return False
-    pause = QUICKEST_LONG_POLL_S if at is Pace.QUICK else SLOWEST_POLL_S
-    return now - last >= hook.heartbeat_timeout / 2 - pause - ATTEMPT_S
+    pause = QUICKEST_LONG_POLL_S if at is Pace.QUICK else longest_pause_s
+    return now - last >= max(HEARTBEAT_DUE_S, hook.heartbeat_timeout / 2 - pause - ATTEMPT_S)
 
 
 def forced_grace(pod_grace: int, now: float, deadline: float) -> int | None:

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
-from drain import evictions, pods, rounds, stuck, waves
+from drain import aftermath, evictions, pods, rounds, stuck, waves
 from drain.budgets import Blocker
 from drain.clock import to_rfc3339
 from drain.invocation import Step
 from drain.pods import Action, Pod
-from drain.rounds import Round
+from drain.rounds import Round, Timing
 
 WATCHED_ATTEMPTS = 3
 """Attempts of a visit that hold a watch; later ones only list, and leave staying to the state machine."""
@@ -55,7 +55,7 @@ def wait_for_pods(step: Step, cluster: Cluster[L], now: float) -> Round:
 
         pods of this wave that nobody has asked to go     EvictBatch
         pods of this wave that are terminating            ask again, unless a heartbeat presses
-        none left but those that stay or are stuck        CompleteAction
+        none left but those that stay or are stuck        what else is waited for, or CompleteAction
 
     Raises PodsRemaining (or PodsStillRemaining), naming the pods and until when they may take.
     """
@@ -65,15 +65,25 @@ def wait_for_pods(step: Step, cluster: Cluster[L], now: float) -> Round:
         step.round,
         leaving=len(seen.leaving),
         stuck=len(seen.stuck),
+        stuck_pods=stuck.names(seen.stuck),
         blocked=min(step.round.blocked, len(seen.staying)),
     )
     if seen.to_evict:
         return replace(here, next=timing.onward(rounds.EVICT_BATCH, last))
     if not seen.leaving:
-        return replace(here, next=rounds.COMPLETE_ACTION, blocked=0, blockers=stuck.names(seen.stuck))
+        return _emptied(step, here, timing)
     if timing.must_yield(last):
         return replace(here, next=rounds.HEARTBEAT)
     raise rounds.REMAINING[timing.at](_sentence(seen.leaving))
+
+
+def _emptied(step: Step, here: Round, timing: Timing) -> Round:
+    since = timing.now if here.emptied_at is None else here.emptied_at
+    empty = replace(here, emptied_at=since, blocked=0, blockers=())
+    following = aftermath.next_state(step.policy, empty)
+    if following != rounds.COMPLETE_ACTION:
+        following = timing.enter(following, here.heartbeat_at)
+    return replace(empty, next=following)
 
 
 def _look(step: Step, cluster: Cluster[L], now: float) -> Seen:
@@ -94,6 +104,7 @@ def _look(step: Step, cluster: Cluster[L], now: float) -> Seen:
 
 def _sort(seen: list[Pod], step: Step) -> tuple[list[Pod], list[Pod]]:
     sorted_pods = pods.sort(seen, step.policy, step.round.orphans, step.begun_at)
+    sorted_pods = aftermath.hold_daemonsets(sorted_pods, step.policy, step.round)
     return sorted_pods[Action.EVICT] + sorted_pods[Action.REFUSE], sorted_pods[Action.WAIT]
 
 

@@ -10,7 +10,8 @@ reads them in the console, and docs/operations.md has a section for each.
     ├── NotYet                   the state asks again later, by Retry
     │   ├── NodeNotRegistered
     │   ├── Blocked: EvictionBlocked, EvictionStillBlocked
-    │   └── PodsRemaining        └── PodsStillRemaining
+    │   ├── PodsRemaining        ├── PodsStillRemaining
+    │   └── VolumesAttached      └── VolumesStillAttached
     ├── Transient                the same request may succeed in a moment, by Retry
     │   ├── KubeUnavailable      ├── KubeThrottled      ├── KubeConflict
     │   └── AwsUnavailable       └── AwsThrottled
@@ -58,6 +59,14 @@ class PodsRemaining(NotYet):
 
 class PodsStillRemaining(NotYet):
     """As PodsRemaining, after the first heartbeat: asked less often, to last 48 hours."""
+
+
+class VolumesAttached(NotYet):
+    """Volumes of pods that have left are still attached to the node's instance."""
+
+
+class VolumesStillAttached(NotYet):
+    """As VolumesAttached, some minutes after the last pod has left: asked less often, to last 48 hours."""
 
 
 class Transient(DrainError):

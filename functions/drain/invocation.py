@@ -73,9 +73,17 @@ class Step:
 
     def timing(self, now: float) -> Timing:
         """Where the drain stands at ``now`` (epoch seconds)."""
+        return self._timing(now, self.round.number)
+
+    def aftermath(self, now: float) -> Timing:
+        """As ``timing``, for a state that waits for what lags behind the pods."""
+        number = deadline.aftermath_round(self.round.number, self.entered_at, self.round.emptied_at)
+        return self._timing(now, number)
+
+    def _timing(self, now: float, round_number: int) -> Timing:
         hook = deadline.hook_of(self.lifecycle)
         until = deadline.drain_deadline(self.execution, self.policy, hook)
-        pace = deadline.pace(self.round.number, self.entered_at, until, hook)
+        pace = deadline.pace(round_number, self.entered_at, until, hook)
         yields_at = float("inf") if self.policy.on_timeout == "force" else until
         return Timing(now, until, hook, pace, yields_at)
 

@@ -22,7 +22,7 @@ import urllib3
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config import ConfigException, load_kube_config
 
-from drain import VERSION, budgets, pods
+from drain import VERSION, budgets, pods, volumes
 from drain.budgets import Budget
 from drain.errors import (
     InvalidSettings,
@@ -35,13 +35,14 @@ from drain.errors import (
 )
 from drain.evictions import Answer
 from drain.pods import Pod
+from drain.volumes import Attachment
 from kubernetes import client
 
 TIMEOUT_S = (3, 8)
 """Seconds to connect and to wait for an answer; the second is also the longest pause within one."""
 WORKERS = 16
 """Requests in flight at once, over one connection pool."""
-NODE_PAGE = 500
+PAGE = 500
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,7 @@ class Kube:
         self._core = client.CoreV1Api(api)
         self._policy = client.PolicyV1Api(api)
         self._apps = client.AppsV1Api(api)
+        self._storage = client.StorageV1Api(api)
         self._renew_token = renew_token
 
     def node(self, name: str) -> dict[str, Any] | None:
@@ -130,13 +132,18 @@ class Kube:
 
     def nodes(self) -> Iterator[dict[str, Any]]:
         """All Nodes, in pages of 500."""
-        following = None
-        while True:
-            page = self._json(self._core.list_node, limit=NODE_PAGE, _continue=following)
-            yield from page["items"]
-            following = page["metadata"].get("continue")
-            if not following:
-                return
+        return self._paged(self._core.list_node)
+
+    def attachments(self) -> list[Attachment]:
+        """All attachments of persistent volumes to nodes, in pages of 500; the API cannot select a node's."""
+        parsed = map(volumes.parse, self._paged(self._storage.list_volume_attachment))
+        return [one for one in parsed if one is not None]
+
+    def volume_of(self, namespace: str, claim: str) -> str | None:
+        """The PersistentVolume that a claim is bound to; None if it is not, or does not exist."""
+        found = self._get_or_none(self._core.read_namespaced_persistent_volume_claim, claim, namespace)
+        bound: str | None = (found or {}).get("spec", {}).get("volumeName")
+        return bound
 
     def patch_node(self, name: str, body: Mapping[str, Any]) -> dict[str, Any] | None:
         """Merge ``body`` into the Node; None if there is none. KubeConflict on another UID."""
@@ -189,6 +196,15 @@ class Kube:
         return self._each(
             [pod for pod, _ in doomed], lambda pod: self._answer(self._delete, pod, graces[pod.uid])
         )
+
+    def _paged(self, method: Callable[..., Any]) -> Iterator[dict[str, Any]]:
+        following = None
+        while True:
+            page = self._json(method, limit=PAGE, _continue=following)
+            yield from page["items"]
+            following = page["metadata"].get("continue")
+            if not following:
+                return
 
     def create_event(self, event: Mapping[str, Any]) -> None:
         """Store a core/v1 Event in the namespace default; KubeConflict if it stands there already."""

@@ -53,7 +53,8 @@ def _record(step: Step, auto_scaling: AutoScaling) -> None:
 
 
 def _end_at_deadline(step: Step, until: float) -> None:
-    waited = step.waited_for or "pods are left on the node"
+    gave_way = step.round.next == rounds.HEARTBEAT and "; ".join(step.round.blockers)
+    waited = gave_way or step.waited_for or "pods are left on the node"
     sentence = f"The drain's deadline, {to_rfc3339(until)}, is over. Last: {waited}"
     if step.policy.on_timeout == "fail":
         raise DrainTimedOut(sentence)
@@ -87,7 +88,7 @@ def _losses(step: Step) -> str:
         named = "; ".join(record.forced_pods)
         sentences.append(f"{record.forced} pods were deleted past their budgets: {named}.")
     if record.stuck:
-        named = "; ".join(record.blockers)
+        named = "; ".join(record.stuck_pods)
         sentences.append(
             f"{record.stuck} pods were given up, since the node's kubelet no longer answers: {named}."
         )

@@ -7,7 +7,7 @@ because the pod is lost either way and an eviction at least gives it its grace.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
@@ -65,6 +65,8 @@ class Pod:
     created_at: float
     deletion_at: float | None
     """When its grace ends (deletionTimestamp), None while nobody has asked it to go."""
+    claims: tuple[str, ...] = ()
+    """Names of the PersistentVolumeClaims that it mounts, in its own namespace."""
 
     @property
     def key(self) -> str:
@@ -103,7 +105,17 @@ def parse(raw: Mapping[str, Any]) -> Pod:
         grace_s=spec.get("terminationGracePeriodSeconds", 30),
         created_at=to_epoch_s(metadata["creationTimestamp"]) if "creationTimestamp" in metadata else 0.0,
         deletion_at=to_epoch_s(deletion) if deletion else None,
+        claims=tuple(_claims(metadata["name"], spec.get("volumes") or ())),
     )
+
+
+def _claims(pod: str, volumes: Collection[Mapping[str, Any]]) -> Iterator[str]:
+    for volume in volumes:
+        if "persistentVolumeClaim" in volume:
+            yield volume["persistentVolumeClaim"]["claimName"]
+        elif "ephemeral" in volume:
+            # https://kubernetes.io/docs/concepts/storage/ephemeral-volumes/#persistentvolumeclaim-naming
+            yield f"{pod}-{volume['name']}"
 
 
 def _controller(references: Collection[Mapping[str, Any]]) -> Owner | None:

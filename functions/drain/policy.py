@@ -40,6 +40,8 @@ class Policy:
     """Seconds of grace for each pod; -1 leaves each pod its own (--grace-period)."""
     stuck_after: int = 300
     """Seconds past its grace after which a pod is given up, if its node's kubelet no longer answers."""
+    wait_for_volumes: bool = True
+    """Complete only when the volumes of the evicted pods are detached from the instance."""
 
     def to_document(self) -> dict[str, Any]:
         """The policy as it stands in the execution's input."""
@@ -87,6 +89,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "evict_daemonsets": _boolean,
     "grace_period": _integer(-1, 172_800),
     "stuck_after": _integer(60, 172_800),
+    "wait_for_volumes": _boolean,
 }
 ENVIRONMENT = {name: f"STEPDRAIN_{name.upper()}" for name in PARSERS}
 TAGS = {name: f"stepdrain:{name.replace('_', '-')}" for name in PARSERS}

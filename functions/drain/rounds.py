@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from drain import clock, deadline
-from drain.deadline import Hook, Pace
+from drain.deadline import SLOWEST_POLL_S, Hook, Pace
 from drain.errors import (
     Blocked,
     DrainError,
@@ -19,13 +19,17 @@ from drain.errors import (
     EvictionStillBlocked,
     PodsRemaining,
     PodsStillRemaining,
+    VolumesAttached,
+    VolumesStillAttached,
 )
 
 EVICT_BATCH, WAIT_FOR_PODS = "EvictBatch", "WaitForPods"
+WAIT_FOR_VOLUMES = "WaitForVolumes"
 HEARTBEAT, COMPLETE_ACTION = "Heartbeat", "CompleteAction"
 
 BLOCKED: dict[Pace, type[Blocked]] = {Pace.QUICK: EvictionBlocked, Pace.SLOW: EvictionStillBlocked}
 REMAINING: dict[Pace, type[DrainError]] = {Pace.QUICK: PodsRemaining, Pace.SLOW: PodsStillRemaining}
+ATTACHED: dict[Pace, type[DrainError]] = {Pace.QUICK: VolumesAttached, Pace.SLOW: VolumesStillAttached}
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,8 @@ class Round:
     blocked: int = 0
     stuck: int = 0
     """Pods given up because the node's kubelet no longer answers."""
+    stuck_pods: tuple[str, ...] = ()
+    """The first 20 of them as phrases."""
     forced: int = 0
     """Pods deleted past their budgets because the policy said force."""
     forced_pods: tuple[str, ...] = ()
@@ -49,6 +55,10 @@ class Round:
     blockers: tuple[str, ...] = ()
     orphans: tuple[str, ...] = ()
     """UIDs of DaemonSet pods whose DaemonSet is gone."""
+    emptied_at: float | None = None
+    """Epoch seconds since which nothing but DaemonSets' and static pods is on the node; None if more is."""
+    detached: bool = False
+    """Since then WaitForVolumes has found no volume of a pod that has left."""
     next: str = WAIT_FOR_PODS
 
     def to_document(self) -> dict[str, Any]:
@@ -61,10 +71,13 @@ class Round:
             "leaving": self.leaving,
             "blocked": self.blocked,
             "stuck": self.stuck,
+            "stuckPods": list(self.stuck_pods),
             "forced": self.forced,
             "forcedPods": list(self.forced_pods),
             "blockers": list(self.blockers),
             "orphans": list(self.orphans),
+            "emptiedAt": "" if self.emptied_at is None else clock.to_rfc3339(self.emptied_at),
+            "detached": self.detached,
         }
 
 
@@ -72,11 +85,13 @@ def from_document(document: Mapping[str, Any] | None, begun_at: str) -> Round:
     """The record in ``$.round``; a drain that has none yet begins one at ``begun_at`` (RFC 3339).
 
     After a redrive the last heartbeat may lie long before the redrive; only what this
-    run of the drain has sent counts, so the later of both times is taken.
+    run of the drain has sent counts, so the later of both times is taken; the same goes
+    for the time since which the node is empty, so that a person who redrives sees it ask often.
     """
     begun = clock.to_epoch_s(begun_at)
     if document is None:
         return Round(0, begun)
+    emptied_at = document.get("emptiedAt")
     return Round(
         number=document["number"],
         heartbeat_at=max(begun, clock.to_epoch_s(document["heartbeatAt"])),
@@ -84,10 +99,14 @@ def from_document(document: Mapping[str, Any] | None, begun_at: str) -> Round:
         leaving=document["leaving"],
         blocked=document["blocked"],
         stuck=document["stuck"],
+        stuck_pods=tuple(document.get("stuckPods", ())),
         forced=document["forced"],
         forced_pods=tuple(document.get("forcedPods", ())),
         blockers=tuple(document["blockers"]),
         orphans=tuple(document["orphans"]),
+        emptied_at=max(begun, clock.to_epoch_s(emptied_at)) if emptied_at else None,
+        detached=document.get("detached", False),
+        next=document["next"],
     )
 
 
@@ -102,9 +121,22 @@ class Timing:
     yields_at: float
     """From here on every waiting state gives way to Heartbeat; infinite under onTimeout: force."""
 
-    def must_yield(self, last_heartbeat: float) -> bool:
-        """Whether a state with nothing to show for must give way to Heartbeat."""
-        return deadline.heartbeat_pressing(self.now, last_heartbeat, self.at, self.hook, self.yields_at)
+    def must_yield(self, last_heartbeat: float, longest_pause_s: int = SLOWEST_POLL_S) -> bool:
+        """Whether a state with nothing to show for must give way to Heartbeat.
+
+        ``longest_pause_s``: between two attempts of the state at the slow pace.
+        """
+        return deadline.heartbeat_pressing(
+            self.now, last_heartbeat, self.at, self.hook, self.yields_at, longest_pause_s
+        )
+
+    def enter(self, state: str, last_heartbeat: float) -> str:
+        """``state``, which waits for what lags behind the pods; Heartbeat first if there is no time for it.
+
+        Not each time that one is due: mostly there is nothing to wait for, and the drain is over.
+        """
+        late = deadline.late_for_the_aftermath(self.now, last_heartbeat, self.hook)
+        return HEARTBEAT if late else state
 
     def onward(self, state: str, last_heartbeat: float) -> str:
         """``state``, or Heartbeat first when one is due or the deadline is over."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from sandbox.clock import Clock
 from sandbox.kube import admission, patches
+from sandbox.kube.attach_controller import AttachController
 from sandbox.kube.disruption_controller import DisruptionController
 from sandbox.kube.kubelet import Kubelets
 from sandbox.kube.replicaset_controller import ReplicaSetController
@@ -29,6 +30,7 @@ class Cluster:
             DisruptionController(self.store)
             ReplicaSetController(self.store)
             Scheduler(self.store)
+            AttachController(self.store)
         for name in NAMESPACES:
             self.create({"kind": "Namespace", "metadata": {"name": name}})
 

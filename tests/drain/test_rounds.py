@@ -68,7 +68,16 @@ GONE = AwsRejected(
 
 def test_a_record_survives_its_way_through_the_document():
     """Every state reads what the one before it wrote."""
-    record = Round(2, T0 + 60, evicted=3, blocked=1, blockers=("a/b: held",), orphans=("u",))
+    record = Round(
+        2,
+        T0 + 60,
+        evicted=3,
+        blocked=1,
+        blockers=("a/b: held",),
+        orphans=("u",),
+        emptied_at=T0 + 9,
+        detached=True,
+    )
     assert from_document(record.to_document(), START) == record
 
 
@@ -206,7 +215,15 @@ class Cluster:
 
 def test_an_empty_node_ends_the_drain():
     """Nothing evictable is left."""
-    assert wait_for_pods(parse(an_event()), Cluster(), T0).next == "CompleteAction"
+    event = an_event(policy={"waitForVolumes": False})
+    assert wait_for_pods(parse(event), Cluster(), T0).next == "CompleteAction"
+
+
+def test_an_empty_node_whose_volumes_nobody_has_looked_for_is_not_the_end():
+    """G4: its volumes are detached first, where the policy asks for it, as it does by default."""
+    record = wait_for_pods(parse(an_event()), Cluster(), T0)
+    assert (record.next, record.emptied_at) == ("WaitForVolumes", T0)
+    assert wait_for_pods(parse(an_event()), Cluster(), T0 + 640).next == "Heartbeat"
 
 
 def test_a_pod_that_came_back_is_evicted_again():

@@ -64,6 +64,7 @@ TO_THE_CLUSTER = {
     "steps.cordon.handler": (task(DRAIN), "cordoned"),
     "steps.evict_batch.handler": (task(DRAIN), "evicted"),
     "steps.wait_for_pods.handler": (task(DRAIN), "next"),
+    "steps.wait_for_volumes.handler": (task(DRAIN), "detached"),
 }
 TO_AWS = {
     "steps.start_drain.handler": (terminated(), "AwsUnavailable"),

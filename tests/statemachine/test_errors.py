@@ -9,6 +9,8 @@ import pytest
 from drain import errors
 from drain.errors import DrainError, DrainReleased, NotYet, Stopped, Transient
 
+from statemachine.arithmetic import WAITING
+
 OF_AWS = ("States.", "Lambda.", "Sandbox.", "Runtime.")
 State = dict[str, Any]
 
@@ -75,8 +77,8 @@ def test_no_name_is_listed_twice_in_a_state(tasks: dict[str, State]) -> None:
 
 
 def test_a_waiting_state_goes_on_with_a_heartbeat_whatever_it_waited_for(tasks: dict[str, State]) -> None:
-    """All that EvictBatch and WaitForPods retry leads to Heartbeat: else a wait would end the drain."""
-    for name in ("EvictBatch", "WaitForPods"):
+    """All that they retry leads to Heartbeat: else a wait would end the drain."""
+    for name in WAITING:
         (catch,) = tasks[name]["Catch"]
         assert set(catch["ErrorEquals"]) == set(named({name: tasks[name]}, "Retry"))
         assert (catch["Next"], catch["ResultPath"]) == ("Heartbeat", "$.waited")
@@ -92,7 +94,7 @@ def test_an_instance_that_never_joined_is_let_go(tasks: dict[str, State]) -> Non
 def test_only_these_states_catch_anything(tasks: dict[str, State]) -> None:
     """A Catch anywhere else would lead around a state that a redrive should repeat."""
     catching = {name for name, state in tasks.items() if "Catch" in state}
-    assert catching == {"FindNode", "EvictBatch", "WaitForPods", "Heartbeat"}
+    assert catching == {"FindNode", *WAITING, "Heartbeat"}
 
 
 def test_the_lambda_service_itself_may_fail_anywhere(tasks: dict[str, State]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from drain import deadline
 
 from statemachine import pace
-from statemachine.arithmetic import WAITING, delays_s, retrier_of
+from statemachine.arithmetic import AFTERMATH, FOR_PODS, WAITING, delays_s, retrier_of, silence_s
 from statemachine.pace import Retrier
 
 State = dict[str, Any]
@@ -20,6 +20,9 @@ DECLARED = {
     ("EvictBatch", "EvictionStillBlocked"): pace.EVICTION_STILL_BLOCKED,
     ("WaitForPods", "PodsRemaining"): pace.PODS_REMAINING,
     ("WaitForPods", "PodsStillRemaining"): pace.PODS_STILL_REMAINING,
+    ("WaitForVolumes", "VolumesAttached"): pace.VOLUMES_ATTACHED,
+    ("WaitForVolumes", "VolumesStillAttached"): pace.VOLUMES_STILL_ATTACHED,
+    ("WaitForVolumes", "KubeUnavailable"): pace.WITHIN_THE_AFTERMATH,
     ("EvictBatch", "KubeUnavailable"): pace.WITHIN_A_ROUND,
     ("WaitForPods", "KubeUnavailable"): pace.WITHIN_A_ROUND,
     ("Cordon", "KubeUnavailable"): pace.TEN_MINUTES,
@@ -52,6 +55,7 @@ def test_the_timeouts_in_the_file_are_those_of_the_authoring(machine: State, tas
     special = {
         "EvictBatch": pace.EVICT_BATCH_TIMEOUT_S,
         "WaitForPods": pace.WAIT_FOR_PODS_TIMEOUT_S,
+        "WaitForVolumes": pace.WAIT_FOR_VOLUMES_TIMEOUT_S,
         "Heartbeat": pace.HEARTBEAT_TIMEOUT_S,
     }
     assert machine["TimeoutSeconds"] == pace.MACHINE_TIMEOUT_S
@@ -60,15 +64,22 @@ def test_the_timeouts_in_the_file_are_those_of_the_authoring(machine: State, tas
     }
 
 
-def longest_pause(tasks: dict[str, State], at: deadline.Pace) -> float:
-    delays = (delays_s(retrier_of(tasks[n], errors[at].__name__)) for n, errors in WAITING.items())
+def longest_pause(tasks: dict[str, State], at: deadline.Pace, states: dict[str, Any]) -> float:
+    delays = (delays_s(retrier_of(tasks[n], errors[at].__name__)) for n, errors in states.items())
     return max(itertools.chain.from_iterable(delays))
 
 
 def test_the_functions_know_the_longest_pause_of_each_pace(tasks: dict[str, State]) -> None:
     """heartbeat_pressing gives way in time only if no pause is longer than it reckons with."""
-    assert longest_pause(tasks, deadline.Pace.QUICK) == deadline.QUICKEST_LONG_POLL_S
-    assert longest_pause(tasks, deadline.Pace.SLOW) == deadline.SLOWEST_POLL_S
+    assert longest_pause(tasks, deadline.Pace.QUICK, WAITING) == deadline.QUICKEST_LONG_POLL_S
+    assert longest_pause(tasks, deadline.Pace.SLOW, FOR_PODS) == deadline.SLOWEST_POLL_S
+    assert longest_pause(tasks, deadline.Pace.SLOW, AFTERMATH) == deadline.SLOWEST_AFTERMATH_POLL_S
+
+
+def test_the_functions_know_the_longest_silence_after_the_pods(tasks: dict[str, State]) -> None:
+    """They enter such a state only if it can fall silent and still leave half a timeout to Heartbeat."""
+    silences = [silence_s(tasks[name]) for name in AFTERMATH]
+    assert max(silences) <= deadline.AFTERMATH_SILENCE_S
 
 
 def test_the_functions_know_the_longest_attempt(tasks: dict[str, State]) -> None:

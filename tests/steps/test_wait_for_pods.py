@@ -20,7 +20,7 @@ def waited(cluster, event):
 
 def test_an_empty_node_completes_the_drain_and_says_so(cluster, node, payload):
     """With one list, and the Event that ends the story."""
-    record = wait_for_pods.handler(payload(), None)
+    record = wait_for_pods.handler(payload(policy={"waitForVolumes": False}), None)
     assert (record["next"], record["leaving"]) == ("CompleteAction", 0)
     assert cluster.told(node) == ["Drained"]
     assert cluster.asked() == [("list", "pods", 200), ("create", "events", 201)]
@@ -30,9 +30,9 @@ def test_the_watch_ends_with_the_last_pod(cluster, node, payload):
     """Not a second later, and with one request besides the list."""
     record = leaving(cluster, node, payload, 7)
     event, began, asked = payload(round=record), cluster.clock.now(), len(cluster.asked())
-    assert waited(cluster, event)["next"] == "CompleteAction"
+    assert waited(cluster, event)["next"] == "WaitForVolumes"
     assert cluster.clock.now() - began == 7
-    assert cluster.asked()[asked:-1] == [("list", "pods", 200), ("watch", "pods", 200)]
+    assert cluster.asked()[asked:] == [("list", "pods", 200), ("watch", "pods", 200)]
 
 
 def test_pods_within_their_grace_are_named(cluster, node, payload):
@@ -71,7 +71,8 @@ def test_a_successor_of_the_same_name_counts_as_a_new_pod(cluster, node, payload
 
 def test_asking_twice_changes_nothing(cluster, node, payload):
     """It only looks; the story ends once."""
-    assert wait_for_pods.handler(payload(), None) == wait_for_pods.handler(payload(), None)
+    event = payload(policy={"waitForVolumes": False})
+    assert wait_for_pods.handler(event, None) == wait_for_pods.handler(event, None)
     assert cluster.told(node) == ["Drained"]
 
 

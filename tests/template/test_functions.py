@@ -12,7 +12,15 @@ from drain import policy, settings
 from tests.template.stack import ROOT, Stack, source
 
 FUNCTION = "AWS::Lambda::Function"
-TALK_TO_KUBERNETES = {"FindNode", "Label", "Cordon", "EvictBatch", "WaitForPods", "Notify"}
+TALK_TO_KUBERNETES = {
+    "FindNode",
+    "Label",
+    "Cordon",
+    "EvictBatch",
+    "WaitForPods",
+    "WaitForVolumes",
+    "Notify",
+}
 
 
 def tasks(machine: dict[str, Any]) -> dict[str, dict[str, Any]]:

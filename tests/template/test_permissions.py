@@ -35,6 +35,7 @@ GRANTS = {
     "CordonRole": {("eks:DescribeCluster", CLUSTER)},
     "EvictBatchRole": {("eks:DescribeCluster", CLUSTER)},
     "WaitForPodsRole": {("eks:DescribeCluster", CLUSTER)},
+    "WaitForVolumesRole": {("eks:DescribeCluster", CLUSTER)},
     "HeartbeatRole": {("autoscaling:RecordLifecycleActionHeartbeat", f"{GROUP}blue")},
     "CompleteActionRole": {("autoscaling:CompleteLifecycleAction", f"{GROUP}blue")},
     "NotifyRole": {
@@ -139,6 +140,7 @@ def test_the_state_machine_invokes_the_functions_of_its_states_alone(stack: Stac
             "EvictBatch",
             "WaitForPods",
             "Heartbeat",
+            "WaitForVolumes",
             "CompleteAction",
         )
     }
@@ -216,7 +218,8 @@ def test_network_and_tracing_permissions_exist_only_where_they_are_used(stack: S
     assert not stack.of_type("AWS::IAM::ManagedPolicy")
     attached = {n: set(r["ManagedPolicyArns"]) for n, r in full.of_type(ROLE).items()}
     assert {n for n, arns in attached.items() if "<VpcPolicy>" in arns} == {
-        "FindNodeRole", "LabelRole", "CordonRole", "EvictBatchRole", "WaitForPodsRole", "NotifyRole",
+        "FindNodeRole", "LabelRole", "CordonRole", "EvictBatchRole", "WaitForPodsRole",
+        "WaitForVolumesRole", "NotifyRole",
     }  # fmt: skip
     assert all("<TracingPolicy>" in arns for arns in attached.values())
 

@@ -41,8 +41,8 @@ def test_pods_of_a_dead_kubelet_are_given_up_and_named(world, dying):
     world.settle()
     result = output(world)
     assert (result["round"]["stuck"], result["round"]["evicted"]) == (leaving, leaving)
-    assert len(result["round"]["blockers"]) == leaving
-    assert all("given up, its grace ended at" in named for named in result["round"]["blockers"])
+    assert len(result["round"]["stuckPods"]) == leaving
+    assert all("given up, its grace ended at" in named for named in result["round"]["stuckPods"])
     assert result["completed"]["result"] == "CONTINUE"
     assert f"{leaving} pods were given up" in result["completed"]["reason"]
     # Both waves, each with its grace and the margin of 300 s, and the pauses of the slow pace.

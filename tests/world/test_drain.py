@@ -10,6 +10,8 @@ from sandbox import guarantees
 from sandbox.workload import cluster_workload, replica_set
 from sandbox.world import World
 
+LISTING = ("EvictBatch", "WaitForPods", "WaitForVolumes")
+
 
 def fullest(world):
     """The instance whose node has most pods, and the node."""
@@ -22,14 +24,14 @@ def requests_of(world):
 
 
 def attempts(world):
-    """How often EvictBatch and WaitForPods were started."""
+    """How often the states were started that list pods or volumes."""
     history = [event for one in world.executions() for event in world.history(one["executionArn"])]
     parameters = [
         event["taskScheduledEventDetails"]["parameters"]
         for event in history
         if event["type"] == "TaskScheduled"
     ]
-    return sum("EvictBatch" in text or "WaitForPods" in text for text in parameters)
+    return sum(any(name in text for name in LISTING) for text in parameters)
 
 
 def test_a_drain_labels_cordons_evicts_and_lets_go_in_this_order(world):
@@ -100,7 +102,7 @@ def test_no_token_is_ever_recorded(world):
 
 @pytest.mark.parametrize(("pods", "grace_s", "most"), [(10, 5, None), (110, 30, 130)])
 def test_requests_stay_within_the_bound(pods, grace_s, most):
-    """At most P + 6, and 2 for each attempt of EvictBatch or WaitForPods; kubectl drain needs 424 for 110."""
+    """At most P + 6, and 2 for each attempt of a state that lists; kubectl drain needs 424 for 110 pods."""
 
     def workload(nodes):
         one = replica_set("default", "many", {"app": "many"}, pods, grace_s)

@@ -4,7 +4,7 @@ import functools
 
 import pytest
 
-from sandbox.workload import cluster_workload
+from sandbox.workload import cluster_workload, daemonset, mounting, volume
 from sandbox.world import World, rbac_manifests
 
 FORCE = {"OnTimeout": "force", "DrainTimeout": "300"}
@@ -28,7 +28,27 @@ def blocked(world, _instance, _node):
         world.kube.cluster.change("PodDisruptionBudget", name, namespace, {"spec": {"maxUnavailable": 0}})
 
 
-SCENARIOS = {"ordinary": (ordinary, CONDITIONS), "renamed": (renamed, {}), "blocked": (blocked, FORCE)}
+def storing(world, _instance, node):
+    """A DaemonSet's pod keeps its volume."""
+    (pod,) = [one for one in daemonset("cache", [node]) if one["kind"] == "Pod"]
+    for manifest in volume("cache"):
+        world.kube.cluster.create(manifest)
+    here = {**pod, "metadata": {**pod["metadata"], "namespace": "default"}}
+    world.kube.cluster.create({**daemonset_of("cache"), "metadata": {"name": "cache"}})
+    world.kube.cluster.create(mounting(here, "cache"))
+    world.pass_time(5)
+
+
+def daemonset_of(name):
+    return next(iter(daemonset(name, [])))
+
+
+SCENARIOS = {
+    "storing": (storing, {}),
+    "ordinary": (ordinary, CONDITIONS),
+    "renamed": (renamed, {}),
+    "blocked": (blocked, FORCE),
+}
 
 
 def verbs(manifests):

@@ -1,0 +1,69 @@
+"""What lags behind the pods: the states between the last pod's end and the completed action.
+
+A volume is detached some time after its pod has ended. The node's DaemonSet pods
+stay until then, since the CSI driver's pod on the node does the detaching.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from drain import deadline, evictions, rounds
+from drain.budgets import Blocker
+from drain.deadline import Pace
+from drain.errors import DrainError
+from drain.invocation import Step
+from drain.pods import Action, Pod
+from drain.policy import Policy
+from drain.rounds import Round, Timing
+
+
+def hold_daemonsets(
+    sorted_pods: Mapping[Action, list[Pod]], policy: Policy, record: Round
+) -> dict[Action, list[Pod]]:
+    """The node's pods by what becomes of them, DaemonSets' pods put off until the volumes are detached.
+
+    Without the CSI driver's pod a volume stays attached for six minutes and more
+    (kubernetes-sigs/aws-ebs-csi-driver #1955).
+    """
+    if not policy.wait_for_volumes or record.detached:
+        return dict(sorted_pods)
+    doomed = sorted_pods[Action.EVICT]
+    held = [pod for pod in doomed if pod.of_daemonset and pod.uid not in record.orphans]
+    kept = [pod for pod in doomed if pod not in held]
+    return {**sorted_pods, Action.EVICT: kept, Action.LEAVE: sorted_pods[Action.LEAVE] + held}
+
+
+def next_state(policy: Policy, record: Round) -> str:
+    """What a node without evictable pods waits for next.
+
+    volumes, unless they are detached or the policy does not ask     WaitForVolumes
+    nothing                                                          CompleteAction
+
+    A node with stuck pods is not waited for: where no kubelet answers, nobody detaches.
+    """
+    if policy.wait_for_volumes and not record.detached and not record.stuck:
+        return rounds.WAIT_FOR_VOLUMES
+    return rounds.COMPLETE_ACTION
+
+
+def over(timing: Timing) -> bool:
+    """Whether nothing is waited for any more: under ``onTimeout: force`` the deadline ends every wait."""
+    return timing.now >= timing.deadline and timing.yields_at > timing.now
+
+
+def wait(
+    step: Step, timing: Timing, awaited: Sequence[Blocker], what: str, errors: Mapping[Pace, type[DrainError]]
+) -> Round:
+    """Raise the error of the pace, naming what is ``awaited``, or give way to Heartbeat if one presses.
+
+    ``what`` begins the sentence. A visit that was entered with a heartbeat due gives way at once:
+    so a visit that waits has all of a round's time.
+    """
+    last = step.round.heartbeat_at
+    named = evictions.name_blockers(awaited)
+    late = step.lifecycle is not None and deadline.heartbeat_due(step.entered_at, last)
+    if late or timing.must_yield(last, deadline.SLOWEST_AFTERMATH_POLL_S):
+        return replace(step.round, next=rounds.HEARTBEAT, blockers=tuple(named))
+    raise errors[timing.at](f"{what}: {'; '.join(named)}")

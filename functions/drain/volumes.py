@@ -1,0 +1,90 @@
+"""WaitForVolumes: are the volumes of the pods that have left detached from the instance?
+
+A StatefulSet's replacement cannot start while its volume is attached elsewhere, and a
+machine that vanishes with volumes attached keeps them for six minutes and more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from drain import aftermath, pods, rounds
+from drain.budgets import Blocker
+from drain.invocation import Step
+from drain.pods import Action, Pod
+from drain.rounds import Round
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A persistent volume that a CSI driver has attached to a node."""
+
+    node: str
+    volume: str
+    attacher: str
+
+
+def parse(raw: Mapping[str, Any]) -> Attachment | None:
+    """An attachment from its JSON (storage.k8s.io/v1 VolumeAttachment); None for one without a volume's name.
+
+    Such a one belongs to a volume that a pod defines by itself, without a PersistentVolume.
+    """
+    spec = raw["spec"]
+    volume = spec["source"].get("persistentVolumeName")
+    return Attachment(spec["nodeName"], volume, spec["attacher"]) if volume else None
+
+
+class Listing(Protocol):
+    """A node's pods at one moment."""
+
+    @property
+    def pods(self) -> list[Pod]: ...
+
+
+class Cluster(Protocol):
+    """What WaitForVolumes asks of the Kubernetes adapter."""
+
+    def attachments(self) -> list[Attachment]: ...
+    def pods_on(self, node: str) -> Listing: ...
+    def volume_of(self, namespace: str, claim: str) -> str | None: ...
+
+
+def wait_for_volumes(step: Step, cluster: Cluster, now: float) -> Round:
+    """The record with the state that comes next.
+
+        evictable pods are on the node again                   EvictBatch
+        volumes of pods that have left are attached            ask again, unless a heartbeat presses
+        none; DaemonSets' pods are still to be evicted         EvictBatch
+        none                                                   what else is waited for
+
+    One list of all attachments; if the node has any, one list of its pods, and one GET for each
+    claim of a pod that stays: its volume stays attached, whoever else mounts it.
+    Raises VolumesAttached (or VolumesStillAttached) naming the volumes.
+    """
+    timing, node = step.aftermath(now), step.the_node.name
+    attached = [one for one in cluster.attachments() if one.node == node]
+    if not attached or aftermath.over(timing):
+        return _detached(step)
+    sorted_pods = pods.sort(cluster.pods_on(node).pods, step.policy, step.round.orphans, step.begun_at)
+    sorted_pods = aftermath.hold_daemonsets(sorted_pods, step.policy, step.round)
+    if any(sorted_pods[action] for action in (Action.EVICT, Action.WAIT, Action.REFUSE)):
+        return replace(step.round, next=rounds.EVICT_BATCH)
+    kept = _volumes_of(sorted_pods[Action.LEAVE], cluster)
+    awaited = [Blocker(one.volume, f"held by {one.attacher}") for one in attached if one.volume not in kept]
+    if not awaited:
+        return _detached(step)
+    what = f"{len(awaited)} volumes of pods that have left are attached to the node"
+    return aftermath.wait(step, timing, awaited, what, rounds.ATTACHED)
+
+
+def _volumes_of(staying: Collection[Pod], cluster: Cluster) -> set[str | None]:
+    claims = {(pod.namespace, claim) for pod in staying if not pod.finished for claim in pod.claims}
+    return {cluster.volume_of(*claim) for claim in sorted(claims)}
+
+
+def _detached(step: Step) -> Round:
+    record = replace(step.round, detached=True, blockers=())
+    after = rounds.EVICT_BATCH if step.policy.evict_daemonsets else aftermath.next_state(step.policy, record)
+    return replace(record, next=after)
