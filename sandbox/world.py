@@ -9,6 +9,7 @@ with World() as world:
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from moto.eks.models import eks_backends
 
 from sandbox.aws.account import ACCESS_KEY, ACCOUNT, REGION, Account
 from sandbox.aws.deploy import ROOT
+from sandbox.aws.load_balancers import LoadBalancers
 from sandbox.clock import Clock, VirtualClock
 from sandbox.kube.discovery import base64_of
 from sandbox.kube.eks_token import EksTokens
@@ -67,6 +69,7 @@ class World:
         chosen = {"ClusterName": CLUSTER, "GroupNames": GROUP, "HookName": HOOK, **(parameters or {})}
         self.aws = Account(self.clock, template, chosen, self._gone)
         self._rbac = rbac_manifests(chosen) if rbac is None else list(rbac)
+        self.balancers = LoadBalancers(self.clock, self.kube.cluster)
         self.instances: dict[str, str] = {}
         """Instance id to node name."""
         self.terminated: list[str] = []
@@ -81,12 +84,15 @@ class World:
     def __enter__(self) -> World:
         self.kube.start()
         self.aws.__enter__()
+        self._answering = contextlib.ExitStack()
+        self._answering.enter_context(self.balancers.answering())
         self._make_cluster()
         self._make_group()
         self._load()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._answering.close()
         self.aws.__exit__()
         self.kube.stop()
         if self._own_clock and isinstance(self.clock, VirtualClock):

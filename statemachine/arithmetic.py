@@ -22,18 +22,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from drain.deadline import HEARTBEAT_DUE_S, NEAR_DEADLINE_S, QUICK_AFTERMATH_S, Pace
-from drain.rounds import ATTACHED, BLOCKED, REMAINING
+from drain.policy import LONGEST_DELAY_S
+from drain.rounds import ATTACHED, BLOCKED, DRAINING, REMAINING
+from drain.targets import MARGIN_S
 
 MOST_PODS = 110
 """Pods on a node by the kubelet's default (maxPods), each supposed to go in a pass of its own."""
 CHOICE_EVENTS = 2
 FOR_PODS = {"EvictBatch": BLOCKED, "WaitForPods": REMAINING}
-AFTERMATH = {"WaitForVolumes": ATTACHED}
+AFTERMATH = {"WaitForVolumes": ATTACHED, "WaitForTargets": DRAINING}
 """States that wait for what lags behind the pods (drain.aftermath)."""
+BOUNDED_S = {"WaitForTargets": LONGEST_DELAY_S + MARGIN_S}
+"""States that wait no longer than this, whatever the drain's deadline is."""
 WAITING = {**FOR_PODS, **AFTERMATH}
 """States that wait, with the error of each pace; a visit raises one of the two only."""
-PASSED = {"EvictBatch": 0, "WaitForPods": 1, "WaitForVolumes": 2}
-"""Tasks that a round goes through, each at its first attempt, before it comes to wait in this one."""
+PASSED = {"EvictBatch": 0, "WaitForPods": 1, "WaitForVolumes": 2, "WaitForTargets": 2}
+"""Tasks that a round goes through, each at its first attempt, before it comes to wait in this one. (Volumes
+that are detached stay so, so that WaitForTargets does not follow WaitForVolumes again.)"""
 SILENCE = "KubeUnavailable"
 """Stands for all errors of the retrier that a round has for errors of the moment."""
 
@@ -122,7 +127,8 @@ def round_rate(machine: State, name: str, error: str) -> float:
 
 def waiting_rate(machine: State, pace: Pace) -> float:
     """Events per second of a drain without progress, in the worst of the waiting states."""
-    return max(round_rate(machine, name, errors[pace].__name__) for name, errors in WAITING.items())
+    unbounded = {name: errors for name, errors in WAITING.items() if name not in BOUNDED_S}
+    return max(round_rate(machine, name, errors[pace].__name__) for name, errors in unbounded.items())
 
 
 def progress_events(machine: State) -> float:
@@ -149,6 +155,7 @@ def history_events(machine: State, hours: float) -> int:
     first += CHOICE_EVENTS + visit_events(1)
     first += sum(quick_aftermath_events(machine, name) for name in AFTERMATH)
     last = NEAR_DEADLINE_S * waiting_rate(machine, Pace.QUICK)
+    first += sum(bounded_events(machine, name) for name in BOUNDED_S)
     between = max(0.0, seconds - NEAR_DEADLINE_S) * waiting_rate(machine, Pace.SLOW)
     return round(once + first + last + between + progress_events(machine))
 
@@ -157,8 +164,16 @@ def quick_aftermath_events(machine: State, name: str) -> int:
     """Events of the rounds that a state of AFTERMATH spends at the quick pace after the last pod's end."""
     error = AFTERMATH[name][Pace.QUICK].__name__
     _, seconds = used_up(machine["States"][name], error)
-    rounds = math.ceil(QUICK_AFTERMATH_S / seconds)
+    # Random delays last half of what they may, on average.
+    share = 2 if "JitterStrategy" in retrier_of(machine["States"][name], error) else 1
+    rounds = math.ceil(QUICK_AFTERMATH_S / (seconds / share))
     return round(rounds * seconds * round_rate(machine, name, error))
+
+
+def bounded_events(machine: State, name: str) -> float:
+    """What the bounded wait of this state adds to the waiting that is counted for all of the time."""
+    rate = round_rate(machine, name, AFTERMATH[name][Pace.SLOW].__name__)
+    return BOUNDED_S[name] * max(0.0, rate - waiting_rate(machine, Pace.SLOW))
 
 
 def unanswered_events(machine: State, hours: float) -> int:

@@ -30,6 +30,8 @@ from drain.errors import (
     NodeNotRegistered,
     PodsRemaining,
     PodsStillRemaining,
+    TargetsDraining,
+    TargetsStillDraining,
     VolumesAttached,
     VolumesStillAttached,
 )
@@ -58,6 +60,7 @@ ORDER = (
     "PodsLeft",
     "Heartbeat",
     "WaitForVolumes",
+    "WaitForTargets",
     "CompleteAction",
 )
 PAYLOAD = {"execution.$": "$$.Execution", "state.$": "$$.State", "drain.$": "$"}
@@ -84,8 +87,8 @@ ROUND_TRANSIENT = [*KUBE, AwsUnavailable, AwsThrottled, *LAMBDA]
 
 COMMENT = (
     "Drains one node whose instance Auto Scaling is terminating: labels it, cordons it, evicts its pods "
-    "through the Eviction API, waits until they are gone and their volumes are detached, and completes the "
-    "lifecycle action. A waiting "
+    "through the Eviction API, waits until they are gone, their volumes detached and load balancer targets "
+    "drained, and completes the lifecycle action. A waiting "
     "state asks again by Retry; Heartbeat lies between rounds and keeps the instance in Terminating:Wait. "
     "No error leads to a Fail state: a failed drain stops where it failed, and a redrive goes on from there."
 )
@@ -98,16 +101,19 @@ COMMENTS = {
     "again: every 5 to 30 seconds at first, every 140 seconds after the first heartbeat. The error's cause "
     "names the pods and the budgets that hold them.",
     "WaitForPods": "Looks whether the evicted pods have left the node. While some are within their grace "
-    "period, asks again: every 1 to 30 seconds at first, every 225 seconds after the first heartbeat. The "
+    "period, asks again: every 1 to 30 seconds at first, every 228 seconds after the first heartbeat. The "
     "error's cause names the pods.",
     "PodsLeft": "Decides what comes next: more to evict, pods to wait for, a heartbeat that is due, volumes "
-    "to wait for, or nothing left.",
+    "or load balancers to wait for, or nothing left.",
     "Heartbeat": "Tells Auto Scaling that the drain goes on, so that it keeps the instance, and begins the "
     "next round. Here the drain's deadline takes effect: past it, the drain fails with DrainTimedOut or "
     "lets the instance go, as its policy says.",
     "WaitForVolumes": "Looks whether the volumes of the pods that have left are detached, while the CSI "
     "driver's pod is still on the node. If not, asks again: every 5 to 30 seconds in the first minutes, "
     "every nine minutes later. The error's cause names the volumes.",
+    "WaitForTargets": "Looks whether the cluster's load balancers have let go of the instance. While a "
+    "target drains, asks again: every 5 to 30 seconds in the first minutes, every four minutes later. The "
+    "error's cause names the target groups.",
     "CompleteAction": "Completes the lifecycle action: Auto Scaling terminates the instance. If the action "
     "is no longer active, somebody was faster, and that is success.",
 }
@@ -193,6 +199,20 @@ def wait_for_volumes() -> Any:
     )
 
 
+def wait_for_targets() -> Any:
+    return task(
+        "WaitForTargets",
+        pace.WAIT_FOR_TARGETS_TIMEOUT_S,
+        [
+            retry([TargetsDraining], pace.TARGETS_DRAINING),
+            retry([TargetsStillDraining], pace.TARGETS_STILL_DRAINING),
+            retry(ROUND_TRANSIENT, pace.WITHIN_THE_AFTERMATH),
+        ],
+        result_selector=picked(*ROUND),
+        result_path="$.round",
+    )
+
+
 def heartbeat() -> Any:
     return task(
         "Heartbeat",
@@ -220,20 +240,23 @@ def caught(errors: list[ErrorName], target: Any, result_path: str) -> Any:
 def drain_node() -> Any:
     """All states, wired; returns the first."""
     find, evict, wait = find_node(), evict_batch(), wait_for_pods()
-    beat, volumes, complete = heartbeat(), wait_for_volumes(), complete_action()
+    volumes, targets = wait_for_volumes(), wait_for_targets()
+    beat, complete = heartbeat(), complete_action()
     pods_left = Choice("PodsLeft", comment=COMMENTS["PodsLeft"])
-    for target in (beat, volumes, complete, wait):
+    for target in (beat, volumes, targets, complete, wait):
         rule = ChoiceRule.StringEquals(variable="$.round.next", value=target.state_id)
         pods_left.add_choice(rule, target)
     pods_left.default_choice(evict)
 
     find.next(mark("Label")).next(mark("Cordon")).next(evict).next(wait).next(pods_left)
     volumes.next(pods_left)
+    targets.next(pods_left)
     beat.next(evict)
     find.add_catch(caught([NodeNotRegistered], complete, "$.neverJoined"))
     evict.add_catch(caught([EvictionBlocked, EvictionStillBlocked, *ROUND_TRANSIENT], beat, "$.waited"))
     wait.add_catch(caught([PodsRemaining, PodsStillRemaining, *ROUND_TRANSIENT], beat, "$.waited"))
     volumes.add_catch(caught([VolumesAttached, VolumesStillAttached, *ROUND_TRANSIENT], beat, "$.waited"))
+    targets.add_catch(caught([TargetsDraining, TargetsStillDraining, *ROUND_TRANSIENT], beat, "$.waited"))
     beat.add_catch(caught([DrainReleased], complete, "$.released"))
     return find
 

@@ -28,7 +28,7 @@ https://docs.aws.amazon.com/autoscaling/ec2/userguide/lifecycle-hooks-overview.h
 EVICT_BATCH_TIMEOUT_S = 20
 WAIT_FOR_PODS_TIMEOUT_S = 25
 """A watch of 15 s, the list before it, and a cold start."""
-WAIT_FOR_VOLUMES_TIMEOUT_S = 15
+WAIT_FOR_VOLUMES_TIMEOUT_S = WAIT_FOR_TARGETS_TIMEOUT_S = 15
 """A list or two and a cold start; shorter, so that a round has room for the long pause."""
 HEARTBEAT_TIMEOUT_S = 15
 """One AWS request and a cold start; 5 s less than other states so that ten minutes without an
@@ -61,15 +61,19 @@ EVICTION_STILL_BLOCKED = Retrier(interval_s=140, rate=1.0, attempts=3)
 # WaitForPods, before the first heartbeat: short, because early attempts hold a watch themselves.
 # 1 + 1.5 + 2.25 + 3.4 + 5.1 + 7.6 + 11.4 + 17.1 + 25.6 + 3 * 30 = 165.
 PODS_REMAINING = Retrier(interval_s=1, rate=1.5, longest_s=30, attempts=12)
-# Later rounds; few and long, since each round costs EvictBatch and Heartbeat besides. 2 * 225 = 450.
-PODS_STILL_REMAINING = Retrier(interval_s=225, rate=1.0, attempts=2)
+# Later rounds; few and long, since each round costs EvictBatch and Heartbeat besides. 2 * 228 = 456.
+PODS_STILL_REMAINING = Retrier(interval_s=228, rate=1.0, attempts=2)
 
 # WaitForVolumes, in the minutes after the last pod's end. A CSI driver detaches within one or two:
 # 5 + 7.5 + 11.25 + 16.9 + 25.3 + 7 * 30 = 276.
 VOLUMES_ATTACHED = Retrier(interval_s=5, rate=1.5, longest_s=30, attempts=12)
 # Later. A round with it has EvictBatch, WaitForPods and a Choice besides; one long pause makes up for them.
-VOLUMES_STILL_ATTACHED = Retrier(interval_s=540, rate=1.0, attempts=1)
-# Errors of the moment there. Two delays instead of three leave room in the round for the pause of 540 s;
+VOLUMES_STILL_ATTACHED = Retrier(interval_s=543, rate=1.0, attempts=1)
+# WaitForTargets. Random delays, since many drains may poll together and the API throttles: up to 276 s.
+TARGETS_DRAINING = Retrier(interval_s=5, rate=1.5, longest_s=30, attempts=12, jitter=True)
+# Later; no deregistration lasts longer than an hour, so the history need not bear it for 48. 2 * 225 = 450.
+TARGETS_STILL_DRAINING = Retrier(interval_s=225, rate=1.0, attempts=2)
+# Errors of the moment in both. Two delays instead of three leave room in the round for the pause of 543 s;
 # their sum is again what 48 h of silence need. 10 + 190 = 200.
 WITHIN_THE_AFTERMATH = Retrier(interval_s=10, rate=19.0, longest_s=190, attempts=2)
 

@@ -1,6 +1,7 @@
 """What lags behind the pods: the states between the last pod's end and the completed action.
 
-A volume is detached some time after its pod has ended. The node's DaemonSet pods
+A volume is detached some time after its pod has ended, and a load balancer holds a target
+until its connections have ended, or its deregistration delay is over. The node's DaemonSet pods
 stay until then, since the CSI driver's pod on the node does the detaching.
 """
 
@@ -35,17 +36,28 @@ def hold_daemonsets(
     return {**sorted_pods, Action.EVICT: kept, Action.LEAVE: sorted_pods[Action.LEAVE] + held}
 
 
-def next_state(policy: Policy, record: Round) -> str:
+def next_state(step: Step, record: Round) -> str:
     """What a node without evictable pods waits for next.
 
     volumes, unless they are detached or the policy does not ask     WaitForVolumes
+    load balancers, unless the policy does not ask                   WaitForTargets
     nothing                                                          CompleteAction
 
     A node with stuck pods is not waited for: where no kubelet answers, nobody detaches.
     """
-    if policy.wait_for_volumes and not record.detached and not record.stuck:
+    if step.policy.wait_for_volumes and not record.detached and not record.stuck:
         return rounds.WAIT_FOR_VOLUMES
+    if step.policy.wait_for_targets != "off" and step.instance_id is not None:
+        return rounds.WAIT_FOR_TARGETS
     return rounds.COMPLETE_ACTION
+
+
+def following(step: Step, record: Round, timing: Timing) -> str:
+    """``next_state``, or Heartbeat first if there is no time for it."""
+    following = next_state(step, record)
+    if following == rounds.COMPLETE_ACTION:
+        return following
+    return timing.enter(following, record.heartbeat_at)
 
 
 def over(timing: Timing) -> bool:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -38,6 +39,10 @@ DENIALS = {
     "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "ExpiredToken", "ExpiredTokenException",
     "InvalidClientTokenId", "UnrecognizedClientException", "AuthFailure",
 }  # fmt: skip
+
+
+WORKERS = 8
+"""Requests to Elastic Load Balancing in flight at once."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +115,39 @@ class Aws:
             return None
         instances = [one for reservation in answer["Reservations"] for one in reservation["Instances"]]
         return (instances[0].get("PrivateDnsName") or None) if instances else None
+
+    def group_target_groups(self, group: str) -> list[str]:
+        """ARNs of the target groups that the Auto Scaling group itself is attached to; none if it is gone."""
+        answer = _call(self._auto_scaling, "describe_auto_scaling_groups", AutoScalingGroupNames=[group])
+        return [arn for one in answer["AutoScalingGroups"] for arn in one.get("TargetGroupARNs", ())]
+
+    def balancers_of(self, cluster: str) -> list[str]:
+        """ARNs of target groups and load balancers that Kubernetes' cloud provider made for the cluster."""
+        client, token, arns = self._session.client("resourcegroupstaggingapi", config=CONFIG), "", []
+        while True:
+            answer = _call(
+                client,
+                "get_resources",
+                ResourceTypeFilters=["elasticloadbalancing:targetgroup", "elasticloadbalancing:loadbalancer"],
+                TagFilters=[{"Key": f"kubernetes.io/cluster/{cluster}"}],
+                PaginationToken=token,
+            )
+            arns += [one["ResourceARN"] for one in answer["ResourceTagMappingList"]]
+            token = answer.get("PaginationToken", "")
+            if not token:
+                return arns
+
+    def target_states(self, target_groups: Sequence[str], instance_id: str) -> dict[str, str]:
+        """The instance's state in each target group (ARN) that holds it; one call for each group."""
+        client = self._session.client("elbv2", config=CONFIG)
+        states = _each(target_groups, lambda arn: _target_state(client, arn, instance_id))
+        return {arn: state for arn, state in states if state}
+
+    def classic_states(self, names: Sequence[str], instance_id: str) -> dict[str, str]:
+        """The instance's description in each classic load balancer; one call for each."""
+        client = self._session.client("elb", config=CONFIG)
+        states = _each(names, lambda name: _classic_state(client, name, instance_id))
+        return {name: state for name, state in states if state}
 
     def start_execution(self, state_machine_arn: str, name: str, document: Mapping[str, Any]) -> bool:
         """Start an execution; False if one of that name exists, which is the same drain."""
@@ -209,6 +247,43 @@ class Aws:
 def _unqualified(state_machine_arn: str) -> str:
     """The state machine's own ARN, where an alias or version (an eighth part) is given."""
     return ":".join(state_machine_arn.split(":")[:7])
+
+
+def _each(names: Sequence[str], ask: Callable[[str], str]) -> list[tuple[str, str]]:
+    if not names:
+        return []
+    with ThreadPoolExecutor(max_workers=min(WORKERS, len(names))) as workers:
+        return list(zip(names, workers.map(ask, names), strict=True))
+
+
+def _target_state(client: Any, arn: str, instance_id: str) -> str:
+    # Not filtered by target: that needs the port, and a target that is gone would be an error.
+    answer = _absent_or(client, "describe_target_health", "TargetGroupNotFound", TargetGroupArn=arn)
+    of_instance = [
+        str(one["TargetHealth"]["State"])
+        for one in answer.get("TargetHealthDescriptions", ())
+        if one["Target"]["Id"] == instance_id
+    ]
+    # A target group can hold an instance with several ports.
+    return next((state for state in of_instance if "draining" in state), (of_instance or [""])[0])
+
+
+def _classic_state(client: Any, name: str, instance_id: str) -> str:
+    instances = [{"InstanceId": instance_id}]
+    absent = ("LoadBalancerNotFound", "InvalidInstance")
+    answer = _absent_or(
+        client, "describe_instance_health", *absent, LoadBalancerName=name, Instances=instances
+    )
+    return next((str(one["Description"]) for one in answer.get("InstanceStates", ())), "")
+
+
+def _absent_or(client: Any, operation: str, *absent: str, **parameters: Any) -> Any:
+    try:
+        return _call(client, operation, **parameters)
+    except AwsRejected as error:
+        if not any(code in str(error) for code in absent):
+            raise
+        return {}
 
 
 def _action(lifecycle: Mapping[str, Any], instance_id: str) -> dict[str, str]:

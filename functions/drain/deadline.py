@@ -17,11 +17,11 @@ from drain.policy import Policy
 
 HEARTBEAT_DUE_S = 90
 """After progress, a heartbeat is sent first if the last one is older than this."""
-SLOWEST_POLL_S = 225
+SLOWEST_POLL_S = 228
 """The longest pause between two attempts at the slow pace."""
 QUICKEST_LONG_POLL_S = 30
 """The longest pause between two attempts at the quick pace."""
-SLOWEST_AFTERMATH_POLL_S = 540
+SLOWEST_AFTERMATH_POLL_S = 543
 """As SLOWEST_POLL_S, in the states that wait for what lags behind the pods."""
 AFTERMATH_SILENCE_S = 260
 """The longest that one of those states can go without an answer before it gives way to Heartbeat."""

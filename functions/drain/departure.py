@@ -80,10 +80,7 @@ def wait_for_pods(step: Step, cluster: Cluster[L], now: float) -> Round:
 def _emptied(step: Step, here: Round, timing: Timing) -> Round:
     since = timing.now if here.emptied_at is None else here.emptied_at
     empty = replace(here, emptied_at=since, blocked=0, blockers=())
-    following = aftermath.next_state(step.policy, empty)
-    if following != rounds.COMPLETE_ACTION:
-        following = timing.enter(following, here.heartbeat_at)
-    return replace(empty, next=following)
+    return replace(empty, next=aftermath.following(step, empty, timing))
 
 
 def _look(step: Step, cluster: Cluster[L], now: float) -> Seen:

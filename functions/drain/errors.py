@@ -11,7 +11,8 @@ reads them in the console, and docs/operations.md has a section for each.
     │   ├── NodeNotRegistered
     │   ├── Blocked: EvictionBlocked, EvictionStillBlocked
     │   ├── PodsRemaining        ├── PodsStillRemaining
-    │   └── VolumesAttached      └── VolumesStillAttached
+    │   ├── VolumesAttached      ├── VolumesStillAttached
+    │   └── TargetsDraining      └── TargetsStillDraining
     ├── Transient                the same request may succeed in a moment, by Retry
     │   ├── KubeUnavailable      ├── KubeThrottled      ├── KubeConflict
     │   └── AwsUnavailable       └── AwsThrottled
@@ -67,6 +68,14 @@ class VolumesAttached(NotYet):
 
 class VolumesStillAttached(NotYet):
     """As VolumesAttached, some minutes after the last pod has left: asked less often, to last 48 hours."""
+
+
+class TargetsDraining(NotYet):
+    """Load balancers still hold the instance as a target: its connections have not ended yet."""
+
+
+class TargetsStillDraining(NotYet):
+    """As TargetsDraining, some minutes after the last pod has left: asked less often."""
 
 
 class Transient(DrainError):

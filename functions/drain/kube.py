@@ -124,6 +124,7 @@ class Kube:
         self._policy = client.PolicyV1Api(api)
         self._apps = client.AppsV1Api(api)
         self._storage = client.StorageV1Api(api)
+        self._custom = client.CustomObjectsApi(api)
         self._renew_token = renew_token
 
     def node(self, name: str) -> dict[str, Any] | None:
@@ -144,6 +145,22 @@ class Kube:
         found = self._get_or_none(self._core.read_namespaced_persistent_volume_claim, claim, namespace)
         bound: str | None = (found or {}).get("spec", {}).get("volumeName")
         return bound
+
+    def target_group_arns(self) -> list[str]:
+        """ARNs of the target groups that hold instances of this cluster, by its TargetGroupBindings.
+
+        Empty if the AWS Load Balancer Controller is not installed. Groups of IP addresses are left out.
+        """
+        try:
+            listed = self._json(
+                self._custom.list_cluster_custom_object, "elbv2.k8s.aws", "v1beta1", "targetgroupbindings"
+            )
+        except KubeRejected as error:
+            if isinstance(error.__cause__, ApiException) and error.__cause__.status == 404:
+                return []
+            raise
+        specs = [binding["spec"] for binding in listed["items"]]
+        return [spec["targetGroupARN"] for spec in specs if spec.get("targetType", "instance") == "instance"]
 
     def patch_node(self, name: str, body: Mapping[str, Any]) -> dict[str, Any] | None:
         """Merge ``body`` into the Node; None if there is none. KubeConflict on another UID."""

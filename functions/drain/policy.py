@@ -17,6 +17,9 @@ from typing import Any
 
 from drain.errors import InvalidSettings
 
+# https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html
+LONGEST_DELAY_S = 3600
+"""The longest deregistration delay that a target group can have; a classic load balancer's is as long."""
 ON_TIMEOUT = ("fail", "force", "continue", "abandon")
 
 
@@ -42,6 +45,9 @@ class Policy:
     """Seconds past its grace after which a pod is given up, if its node's kubelet no longer answers."""
     wait_for_volumes: bool = True
     """Complete only when the volumes of the evicted pods are detached from the instance."""
+    wait_for_targets: str = "auto"
+    """Complete only when load balancers have let go of the instance: auto (until they have), off, or
+    for at most so many seconds after the last pod."""
 
     def to_document(self) -> dict[str, Any]:
         """The policy as it stands in the execution's input."""
@@ -78,6 +84,11 @@ def _on_timeout(text: str) -> str:
     return ON_TIMEOUT[ON_TIMEOUT.index(text.lower())]
 
 
+def _wait_for_targets(text: str) -> str:
+    """auto, off, or a whole number of seconds from 1 to 3600"""
+    return text.lower() if text.lower() in ("auto", "off") else str(_integer(1, LONGEST_DELAY_S)(text))
+
+
 # 172,800 s: the longest a lifecycle action can last, however many heartbeats it gets
 # (https://docs.aws.amazon.com/autoscaling/ec2/userguide/lifecycle-hooks-overview.html).
 PARSERS: dict[str, Callable[[str], Any]] = {
@@ -90,6 +101,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "grace_period": _integer(-1, 172_800),
     "stuck_after": _integer(60, 172_800),
     "wait_for_volumes": _boolean,
+    "wait_for_targets": _wait_for_targets,
 }
 ENVIRONMENT = {name: f"STEPDRAIN_{name.upper()}" for name in PARSERS}
 TAGS = {name: f"stepdrain:{name.replace('_', '-')}" for name in PARSERS}

@@ -19,17 +19,20 @@ from drain.errors import (
     EvictionStillBlocked,
     PodsRemaining,
     PodsStillRemaining,
+    TargetsDraining,
+    TargetsStillDraining,
     VolumesAttached,
     VolumesStillAttached,
 )
 
 EVICT_BATCH, WAIT_FOR_PODS = "EvictBatch", "WaitForPods"
-WAIT_FOR_VOLUMES = "WaitForVolumes"
+WAIT_FOR_VOLUMES, WAIT_FOR_TARGETS = "WaitForVolumes", "WaitForTargets"
 HEARTBEAT, COMPLETE_ACTION = "Heartbeat", "CompleteAction"
 
 BLOCKED: dict[Pace, type[Blocked]] = {Pace.QUICK: EvictionBlocked, Pace.SLOW: EvictionStillBlocked}
 REMAINING: dict[Pace, type[DrainError]] = {Pace.QUICK: PodsRemaining, Pace.SLOW: PodsStillRemaining}
 ATTACHED: dict[Pace, type[DrainError]] = {Pace.QUICK: VolumesAttached, Pace.SLOW: VolumesStillAttached}
+DRAINING: dict[Pace, type[DrainError]] = {Pace.QUICK: TargetsDraining, Pace.SLOW: TargetsStillDraining}
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from drain import aftermath, pods, rounds
 from drain.budgets import Blocker
 from drain.invocation import Step
 from drain.pods import Action, Pod
-from drain.rounds import Round
+from drain.rounds import Round, Timing
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def wait_for_volumes(step: Step, cluster: Cluster, now: float) -> Round:
     timing, node = step.aftermath(now), step.the_node.name
     attached = [one for one in cluster.attachments() if one.node == node]
     if not attached or aftermath.over(timing):
-        return _detached(step)
+        return _detached(step, timing)
     sorted_pods = pods.sort(cluster.pods_on(node).pods, step.policy, step.round.orphans, step.begun_at)
     sorted_pods = aftermath.hold_daemonsets(sorted_pods, step.policy, step.round)
     if any(sorted_pods[action] for action in (Action.EVICT, Action.WAIT, Action.REFUSE)):
@@ -74,7 +74,7 @@ def wait_for_volumes(step: Step, cluster: Cluster, now: float) -> Round:
     kept = _volumes_of(sorted_pods[Action.LEAVE], cluster)
     awaited = [Blocker(one.volume, f"held by {one.attacher}") for one in attached if one.volume not in kept]
     if not awaited:
-        return _detached(step)
+        return _detached(step, timing)
     what = f"{len(awaited)} volumes of pods that have left are attached to the node"
     return aftermath.wait(step, timing, awaited, what, rounds.ATTACHED)
 
@@ -84,7 +84,8 @@ def _volumes_of(staying: Collection[Pod], cluster: Cluster) -> set[str | None]:
     return {cluster.volume_of(*claim) for claim in sorted(claims)}
 
 
-def _detached(step: Step) -> Round:
+def _detached(step: Step, timing: Timing) -> Round:
     record = replace(step.round, detached=True, blockers=())
-    after = rounds.EVICT_BATCH if step.policy.evict_daemonsets else aftermath.next_state(step.policy, record)
-    return replace(record, next=after)
+    if step.policy.evict_daemonsets:
+        return replace(record, next=rounds.EVICT_BATCH)
+    return replace(record, next=aftermath.following(step, record, timing))

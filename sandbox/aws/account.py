@@ -7,6 +7,7 @@ import os
 import threading
 import uuid
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from unittest import mock
 import boto3
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
+from drain import aws as drain_aws
 from drain import clock as drain_clock
 from drain import connections
 from moto import mock_aws
@@ -185,6 +187,7 @@ class Account:
         enter(self.hooks.holding())
         enter(mock.patch.object(BaseClient, "_make_api_call", self._recorded(BaseClient._make_api_call)))
         enter(mock.patch.object(drain_clock, "source", self.clock.now))
+        enter(mock.patch.object(drain_aws, "ThreadPoolExecutor", self._threads_of_the_function))
         enter(mock.patch.object(connections, "KEPT", Containers(self._current)))
         self.deployment = Stack(self._template, self._parameters, ACCOUNT, REGION).deploy()
         self._names = {one.name: logical_id for logical_id, one in self.deployment.functions.items()}
@@ -228,6 +231,13 @@ class Account:
             return function.load()(event, Context(function.name))
         finally:
             self._current.function = None
+
+    def _threads_of_the_function(self, max_workers: int) -> ThreadPoolExecutor:
+        """Threads whose calls are those of the function that starts them."""
+        function = getattr(self._current, "function", None)
+        return ThreadPoolExecutor(
+            max_workers, initializer=lambda: setattr(self._current, "function", function)
+        )
 
     def _recorded(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def make_api_call(client: BaseClient, operation: str, parameters: Json) -> Any:

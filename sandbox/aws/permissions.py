@@ -39,12 +39,16 @@ def _actions(resources: Mapping[str, Json], role: Any) -> frozenset[str]:
     return frozenset(a for actions in named for a in ([actions] if isinstance(actions, str) else actions))
 
 
+PREFIXES = {"tagging": "tag"}
+"""IAM's prefix of services that sign by another name: the tagging API of Resource Groups."""
+
+
 def action(service: ServiceModel, operation: str) -> str:
-    """The IAM action of an operation. IAM's prefix of each service used here is its signing name.
+    """The IAM action of an operation. IAM's prefix is the signing name, but for PREFIXES.
 
     https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
     """
-    return f"{service.signing_name}:{operation}"
+    return f"{PREFIXES.get(service.signing_name, service.signing_name)}:{operation}"
 
 
 def denial(function: str, wanted: str) -> ClientError:

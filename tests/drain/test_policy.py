@@ -23,6 +23,7 @@ def test_the_document_is_spelled_as_amazon_spells_json():
         "gracePeriod": -1,
         "stuckAfter": 300,
         "waitForVolumes": True,
+        "waitForTargets": "auto",
     }
 
 
@@ -42,6 +43,11 @@ def test_the_environment_sets_what_it_names():
         ("STEPDRAIN_DRAIN_TIMEOUT", "soon", "takes a whole number from 60 to 172800"),
         ("STEPDRAIN_DRAIN_TIMEOUT", "999999", "takes a whole number from 60 to 172800"),
         ("STEPDRAIN_ON_TIMEOUT", "explode", "takes fail, force, continue or abandon"),
+        (
+            "STEPDRAIN_WAIT_FOR_TARGETS",
+            "3601",
+            "takes auto, off, or a whole number of seconds from 1 to 3600",
+        ),
         ("STEPDRAIN_EVICT_UNMANAGED", "perhaps", "takes true or false"),
     ],
 )

@@ -215,7 +215,7 @@ class Cluster:
 
 def test_an_empty_node_ends_the_drain():
     """Nothing evictable is left."""
-    event = an_event(policy={"waitForVolumes": False})
+    event = an_event(policy={"waitForVolumes": False, "waitForTargets": "off"})
     assert wait_for_pods(parse(event), Cluster(), T0).next == "CompleteAction"
 
 

@@ -68,7 +68,7 @@ def test_no_attachment_is_the_end_of_the_wait():
     cluster = Cluster()
     cluster.attachments = lambda: []
     record = wait_for_volumes(an_empty_node(), cluster, T0 + 1)
-    assert (record.next, record.detached) == ("CompleteAction", True)
+    assert (record.next, record.detached) == ("WaitForTargets", True)
 
 
 def test_a_generic_ephemeral_volume_has_a_claim_of_the_pods_name():

@@ -69,6 +69,7 @@ TO_THE_CLUSTER = {
 TO_AWS = {
     "steps.start_drain.handler": (terminated(), "AwsUnavailable"),
     "steps.sweep.handler": ({}, "AwsUnavailable"),
+    "steps.wait_for_targets.handler": (task(HELD), "AwsUnavailable"),
     "steps.heartbeat.handler": (task(HELD), "AwsUnavailable"),
     "steps.complete_action.handler": (task(HELD), "AwsUnavailable"),
     "steps.notify.handler": ({"region": "eu-west-1", "detail": STATUS}, "AwsUnavailable"),

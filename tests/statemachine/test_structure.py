@@ -96,6 +96,7 @@ def test_states_come_in_order_of_time(machine: State) -> None:
         "PodsLeft",
         "Heartbeat",
         "WaitForVolumes",
+        "WaitForTargets",
         "CompleteAction",
     ]
 
@@ -169,7 +170,9 @@ def test_statelint_has_no_complaint(substituted: str) -> None:
     assert Linter.validate(json.loads(substituted)) == []
 
 
-@pytest.mark.parametrize("answer", ["Heartbeat", "WaitForVolumes", "CompleteAction", "WaitForPods"])
+@pytest.mark.parametrize(
+    "answer", ["Heartbeat", "WaitForVolumes", "WaitForTargets", "CompleteAction", "WaitForPods"]
+)
 def test_the_answer_of_a_round_names_the_state_that_comes_next(machine: State, answer: str) -> None:
     """Functions decide, the Choice obeys: an answer by another name would silently evict again."""
     pods_left = machine["States"]["PodsLeft"]

@@ -84,6 +84,6 @@ def test_a_functions_timeout_ends_before_its_states(
 def test_the_record_of_a_round_passes_whole(tasks: dict[str, State]) -> None:
     """A field that the functions write and a state drops is lost for the rest of the drain."""
     written = {f"{field}.$" for field in Round(number=0, heartbeat_at=0.0).to_document()}
-    for name in ("EvictBatch", "WaitForPods", "WaitForVolumes", "Heartbeat"):
+    for name in ("EvictBatch", "WaitForPods", "WaitForVolumes", "WaitForTargets", "Heartbeat"):
         assert set(tasks[name]["ResultSelector"]) == written, name
         assert tasks[name]["ResultPath"] == "$.round"

@@ -19,6 +19,7 @@ TALK_TO_KUBERNETES = {
     "EvictBatch",
     "WaitForPods",
     "WaitForVolumes",
+    "WaitForTargets",
     "Notify",
 }
 

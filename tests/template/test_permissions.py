@@ -36,6 +36,13 @@ GRANTS = {
     "EvictBatchRole": {("eks:DescribeCluster", CLUSTER)},
     "WaitForPodsRole": {("eks:DescribeCluster", CLUSTER)},
     "WaitForVolumesRole": {("eks:DescribeCluster", CLUSTER)},
+    "WaitForTargetsRole": {
+        ("eks:DescribeCluster", CLUSTER),
+        ("tag:GetResources", "*"),
+        ("autoscaling:DescribeAutoScalingGroups", "*"),
+        ("elasticloadbalancing:DescribeTargetHealth", "*"),
+        ("elasticloadbalancing:DescribeInstanceHealth", "*"),
+    },
     "HeartbeatRole": {("autoscaling:RecordLifecycleActionHeartbeat", f"{GROUP}blue")},
     "CompleteActionRole": {("autoscaling:CompleteLifecycleAction", f"{GROUP}blue")},
     "NotifyRole": {
@@ -63,6 +70,9 @@ WITHOUT_RESOURCE = {
     "logs:PutResourcePolicy": IAM + "amazoncloudwatchlogs.html",
     "logs:DescribeResourcePolicies": IAM + "amazoncloudwatchlogs.html",
     "logs:DescribeLogGroups": "https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html",
+    "elasticloadbalancing:DescribeTargetHealth": IAM + "awselasticloadbalancingv2.html",
+    "elasticloadbalancing:DescribeInstanceHealth": IAM + "awselasticloadbalancing.html",
+    "tag:GetResources": IAM + "amazonresourcegrouptaggingapi.html",
     "xray:PutTraceSegments": IAM + "awsx-ray.html",
     "xray:PutTelemetryRecords": IAM + "awsx-ray.html",
     "xray:GetSamplingRules": IAM + "awsx-ray.html",
@@ -141,6 +151,7 @@ def test_the_state_machine_invokes_the_functions_of_its_states_alone(stack: Stac
             "WaitForPods",
             "Heartbeat",
             "WaitForVolumes",
+            "WaitForTargets",
             "CompleteAction",
         )
     }
@@ -219,7 +230,7 @@ def test_network_and_tracing_permissions_exist_only_where_they_are_used(stack: S
     attached = {n: set(r["ManagedPolicyArns"]) for n, r in full.of_type(ROLE).items()}
     assert {n for n, arns in attached.items() if "<VpcPolicy>" in arns} == {
         "FindNodeRole", "LabelRole", "CordonRole", "EvictBatchRole", "WaitForPodsRole",
-        "WaitForVolumesRole", "NotifyRole",
+        "WaitForVolumesRole", "WaitForTargetsRole", "NotifyRole",
     }  # fmt: skip
     assert all("<TracingPolicy>" in arns for arns in attached.values())
 

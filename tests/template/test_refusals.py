@@ -21,6 +21,8 @@ from tests.template.stack import LEAST, ROOT, refusals, source
         {"PermissionsBoundaryArn": "arn:aws-us-gov:iam::123456789012:policy/boundary"},
         {"NotificationEmail": "on-call@example.com"},
         {"GracePeriod": "-1"},
+        {"WaitForTargets": "3600"},
+        {"WaitForTargets": "off"},
     ],
 )
 def test_parameters_that_work_are_taken(parameters: dict[str, str]) -> None:
@@ -50,6 +52,8 @@ REFUSED = [
     ({"GracePeriod": "-2"}, "the pod's own"),
     ({"StuckAfter": "10"}, "needs the first minute"),
     ({"OnTimeout": "retry"}, "fail"),
+    ({"WaitForTargets": "3601"}, "longest deregistration delay"),
+    ({"WaitForTargets": "0"}, "longest deregistration delay"),
     ({"KubernetesGroup": "system:masters"}, "does not begin with system:"),
     ({"SubnetIds": "subnet-xyz", "SecurityGroupIds": "sg-0a1b2c3d"}, "subnet ids"),
     ({"NotificationEmail": "on-call"}, "e-mail address"),

@@ -10,7 +10,7 @@ from sandbox import guarantees
 from sandbox.workload import cluster_workload, replica_set
 from sandbox.world import World
 
-LISTING = ("EvictBatch", "WaitForPods", "WaitForVolumes")
+LISTING = ("EvictBatch", "WaitForPods", "WaitForVolumes", "WaitForTargets")
 
 
 def fullest(world):

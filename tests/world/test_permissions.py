@@ -13,7 +13,7 @@ from samtranslator.yaml_helper import yaml_parse
 from sandbox.aws import permissions
 from sandbox.aws.deploy import ROOT, translate
 from sandbox.workload import cluster_workload, lone_pod
-from sandbox.world import World
+from sandbox.world import CLUSTER, World
 
 SERVICES_OWN = {
     "logs:CreateLogStream": "Lambda writes a function's log with the function's role",
@@ -65,7 +65,14 @@ def lost(world, _node):
     world.aws.hooks.send = lambda _event: None
 
 
+def balanced(world, _node):
+    """Load balancers of both kinds hold the instance."""
+    world.balancers.target_group("web", world.instances, 20)
+    world.balancers.classic("a1b2c3", world.instances, 20, CLUSTER)
+
+
 SCENARIOS = [
+    (balanced, {}),
     (ordinary, {}),
     (lost, {}),
     (never_joined, {}),
