@@ -21,6 +21,7 @@ REASONS = {
     "DrainStarted": NORMAL,
     "PodsBlocked": WARNING,
     "PodsForced": WARNING,
+    "AnnotationIgnored": WARNING,
     "Drained": NORMAL,
     "DrainedButStuck": WARNING,
     "DrainFailed": WARNING,

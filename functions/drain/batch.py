@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -35,9 +35,10 @@ class Cluster(Protocol):
     def delete(self, doomed: Sequence[tuple[Pod, int]]) -> list[tuple[Pod, Answer]]: ...
 
 
-def evict_batch(step: Step, cluster: Cluster, now: float) -> Round:
+def evict_batch(step: Step, cluster: Cluster, now: float, complain: Callable[[str], None]) -> Round:
     """Evict what can be evicted now; the record says how many, and who was blocked by what.
 
+    ``complain`` gets a sentence about annotations that cannot be read, at the beginning of a drain.
     Raises DrainRefused before anything is evicted if the policy forbids a pod's eviction;
     EvictionBlocked (or EvictionStillBlocked) if not one pod could be evicted; the errors of
     ``evictions.Tally.error`` if the API refused.
@@ -49,6 +50,8 @@ def evict_batch(step: Step, cluster: Cluster, now: float) -> Round:
     known = replace(step.round, orphans=tuple(orphans), detached=step.round.detached and empty)
     sorted_pods = aftermath.hold_daemonsets(sorted_pods, step.policy, known)
     _refuse(sorted_pods[Action.REFUSE], step)
+    if not _begun(step) and (complaints := waves.complaints(sorted_pods[Action.EVICT])):
+        complain("; ".join(complaints))
     leaving = _leaving(sorted_pods[Action.WAIT], step, now)
     tally, forced = _move(sorted_pods[Action.EVICT], leaving, step, cluster, now)
     if error := tally.error():
@@ -94,13 +97,16 @@ def _refuse(refused: list[Pod], step: Step) -> None:
     )
 
 
+def _begun(step: Step) -> bool:
+    return step.attempt > 0 or step.round.number > 0 or step.round.evicted > 0
+
+
 def _orphans(everything: list[Pod], step: Step, cluster: Cluster) -> list[str]:
     """UIDs of DaemonSet pods whose DaemonSet is gone; asked for once a drain, it costs a request.
 
     Capped like the blockers are, for the document's size; further ones stay, as DaemonSet pods do.
     """
-    begun = step.attempt > 0 or step.round.number > 0 or step.round.evicted > 0
-    if begun or not any(pod.of_daemonset for pod in everything):
+    if _begun(step) or not any(pod.of_daemonset for pod in everything):
         return []
     known = cluster.daemonsets()
     lost = [

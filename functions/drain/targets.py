@@ -19,8 +19,8 @@ from drain.policy import LONGEST_DELAY_S
 from drain.rounds import Round
 
 REGISTERED_S = 60
-"""So long after the last pod a target that has not begun to drain is waited for, too: the label is seen
-by then (kubernetes/cloud-provider looks every 100 s at the latest, and pods take their time besides)."""
+"""So long after the last pod a target that has not begun to drain is waited for, too. Controllers see the
+label at once; one that has not deregistered the instance by then is not there, or does not read it."""
 MARGIN_S = 60
 """What a deregistration may begin late, on top of its delay."""
 DRAINING = ("draining", "deregistration currently in progress")

@@ -40,6 +40,16 @@ def readable(asked: str) -> bool:
     return asked.isdecimal() and asked.isascii() and FIRST <= int(asked) <= LAST
 
 
+def complaints(pods: Collection[Pod]) -> list[str]:
+    """A sentence for each pod whose annotation cannot be read, with the wave that is used instead."""
+    unread = [pod for pod in pods if not readable(pod.annotations.get(ANNOTATION, str(FIRST)))]
+    rule = f"is no number from {FIRST} to {LAST}"
+    return [
+        f"{pod.key}: annotation {ANNOTATION}={pod.annotations[ANNOTATION]!r} {rule}; wave {wave(pod)} is used"
+        for pod in unread
+    ]
+
+
 def first(pods: Collection[Pod]) -> list[Pod]:
     """The pods of the earliest wave among ``pods``; those still leaving count, so pass them too."""
     earliest = min(map(wave, pods), default=None)

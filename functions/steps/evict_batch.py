@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -22,16 +23,19 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     cluster, now = connections.kube(step.cluster), clock.now()
     if step.redriven and step.attempt == 0 and (unset := _resume(step, cluster)):
         LOG.warning(unset)
+
+    def tell(reason: str, sentence: str, chapter: str) -> None:
+        if untold := announce(cluster, step.the_node, reason, sentence, chapter, now):
+            LOG.warning(untold)
+
     try:
-        record = evict_batch(step, cluster, now)
+        complain = partial(tell, "AnnotationIgnored", chapter=step.name)
+        record = evict_batch(step, cluster, now, complain)
     except Blocked as blocked:
         metrics.publish(step.cluster, metrics.of_blocked(step, blocked.pods))
         # Once a round: an Event for each attempt would only hide the others.
-        chapter = f"{step.name}/{step.round.number}"
-        if step.attempt == 0 and (
-            untold := announce(cluster, step.the_node, "PodsBlocked", str(blocked), chapter, now)
-        ):
-            LOG.warning(untold)
+        if step.attempt == 0:
+            tell("PodsBlocked", str(blocked), f"{step.name}/{step.round.number}")
         raise
     metrics.publish(step.cluster, metrics.of_batch(step, record))
     if record.forced > step.round.forced:

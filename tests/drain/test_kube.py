@@ -105,7 +105,7 @@ def batch(server, node, cluster=None):
         "state": {"EnteredTime": START, "RetryCount": 0, "Name": "EvictBatch"},
         "drain": {"nodeName": node, "cluster": "demo", "node": {"name": node, "uid": "u"}},
     }
-    return evict_batch(parse(event), cluster or client(server), 1767225600.0)
+    return evict_batch(parse(event), cluster or client(server), 1767225600.0, print)
 
 
 def sent(server, node):
