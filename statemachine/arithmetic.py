@@ -11,7 +11,7 @@ authoring, so that they judge what is deployed. Sources:
                https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
                https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html
     events     TaskStateEntered, TaskStateExited; TaskScheduled, TaskStarted and one of
-               TaskSucceeded, TaskFailed, TaskTimedOut for each attempt; Choice: entered, exited
+               TaskSucceeded, TaskFailed, TaskTimedOut for each attempt; Choice and Wait: entered, exited
                https://docs.aws.amazon.com/step-functions/latest/apireference/API_HistoryEvent.html
 """
 
@@ -28,7 +28,7 @@ from drain.targets import MARGIN_S
 
 MOST_PODS = 110
 """Pods on a node by the kubelet's default (maxPods), each supposed to go in a pass of its own."""
-CHOICE_EVENTS = 2
+CHOICE_EVENTS = WAIT_EVENTS = 2
 FOR_PODS = {"EvictBatch": BLOCKED, "WaitForPods": REMAINING}
 AFTERMATH = {"WaitForVolumes": ATTACHED, "WaitForTargets": DRAINING}
 """States that wait for what lags behind the pods (drain.aftermath)."""
@@ -144,13 +144,13 @@ def progress_events(machine: State) -> float:
 def history_events(machine: State, hours: float) -> int:
     """History events, at most, of a drain that waits for ``hours`` (or for the machine's timeout).
 
-    Start and end; FindNode, Label, Cordon and CompleteAction at their first attempt; a first
+    Start and end; FindNode, Label, Cordon, Settle and CompleteAction at their first attempt; a first
     round with both waits used up, and those at the quick pace after the last pod's end; then
     waiting without progress, at the quick pace for the last NEAR_DEADLINE_S; and the passes that
     make progress. Attempts take no time: that is worst here.
     """
     seconds: float = min(hours * 3600, machine["TimeoutSeconds"])
-    once = 2 + 4 * visit_events(1)
+    once = 2 + 4 * visit_events(1) + WAIT_EVENTS
     first = sum(used_up(machine["States"][n], e[Pace.QUICK].__name__)[0] for n, e in FOR_PODS.items())
     first += CHOICE_EVENTS + visit_events(1)
     first += sum(quick_aftermath_events(machine, name) for name in AFTERMATH)
@@ -180,4 +180,4 @@ def unanswered_events(machine: State, hours: float) -> int:
     """As history_events, when one of the waiting states gets no answer for all of the time."""
     seconds: float = min(hours * 3600, machine["TimeoutSeconds"])
     rate = max(round_rate(machine, name, SILENCE) for name in WAITING)
-    return round(2 + 4 * visit_events(1) + seconds * rate)
+    return round(2 + 4 * visit_events(1) + WAIT_EVENTS + seconds * rate)

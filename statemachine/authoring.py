@@ -25,10 +25,21 @@ _root_level = logging.root.level
 # Its log handler keeps the stream it finds at import, so the stream is taken away for good.
 with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    from stepfunctions.steps import Catch, Choice, ChoiceRule, Graph, Retry, Task
+    from stepfunctions.steps import Catch, Choice, ChoiceRule, Graph, Retry, Task, Wait
 logging.root.setLevel(_root_level)
 
-__all__ = ["Catch", "Choice", "ChoiceRule", "ErrorName", "WideTask", "difference", "names", "render", "retry"]
+__all__ = [
+    "Catch",
+    "Choice",
+    "ChoiceRule",
+    "ErrorName",
+    "Wait",
+    "WideTask",
+    "difference",
+    "names",
+    "render",
+    "retry",
+]
 
 KEYS = (
     "Comment",
@@ -38,6 +49,7 @@ KEYS = (
     "Parameters",
     "ResultSelector",
     "ResultPath",
+    "SecondsPath",
     "Choices",
     "Default",
     "TimeoutSeconds",

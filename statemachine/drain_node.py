@@ -43,6 +43,7 @@ from statemachine.authoring import (
     Choice,
     ChoiceRule,
     ErrorName,
+    Wait,
     WideTask,
     difference,
     names,
@@ -55,6 +56,7 @@ ORDER = (
     "FindNode",
     "Label",
     "Cordon",
+    "Settle",
     "EvictBatch",
     "WaitForPods",
     "PodsLeft",
@@ -96,6 +98,8 @@ COMMENTS = {
     "FindNode": "Finds the node of this instance by its providerID. If there is none, asks again for five "
     "minutes, then completes: an instance that never joined has nothing to drain.",
     "Label": "Labels the node so that load balancers stop sending it new connections. Waits for nothing.",
+    "Settle": "Gives load balancers the time that the policy asks for, between the label and the first "
+    "eviction. No time at all by default.",
     "Cordon": "Marks the node unschedulable, so that evicted pods start elsewhere. Waits for nothing.",
     "EvictBatch": "Evicts the pods whose disruption budgets allow it now. If not one could be evicted, asks "
     "again: every 5 to 30 seconds at first, every 140 seconds after the first heartbeat. The error's cause "
@@ -152,9 +156,23 @@ def find_node() -> Any:
     )
 
 
-def mark(name: str) -> Any:
-    """Label or Cordon: whether the node was changed is for the history, not for the document."""
-    return task(name, pace.STEP_TIMEOUT_S, patient(*KUBE), result_path=None)
+def label() -> Any:
+    return task(
+        "Label",
+        pace.STEP_TIMEOUT_S,
+        patient(*KUBE),
+        result_selector=picked("seconds"),
+        result_path="$.settle",
+    )
+
+
+def cordon() -> Any:
+    """Whether the node was changed is for the history, not for the document."""
+    return task("Cordon", pace.STEP_TIMEOUT_S, patient(*KUBE), result_path=None)
+
+
+def settle() -> Any:
+    return Wait("Settle", comment=COMMENTS["Settle"], seconds_path="$.settle.seconds")
 
 
 def evict_batch() -> Any:
@@ -248,7 +266,7 @@ def drain_node() -> Any:
         pods_left.add_choice(rule, target)
     pods_left.default_choice(evict)
 
-    find.next(mark("Label")).next(mark("Cordon")).next(evict).next(wait).next(pods_left)
+    find.next(label()).next(cordon()).next(settle()).next(evict).next(wait).next(pods_left)
     volumes.next(pods_left)
     targets.next(pods_left)
     beat.next(evict)

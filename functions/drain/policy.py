@@ -20,6 +20,8 @@ from drain.errors import InvalidSettings
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html
 LONGEST_DELAY_S = 3600
 """The longest deregistration delay that a target group can have; a classic load balancer's is as long."""
+LONGEST_SETTLE_S = 120
+"""More would not fit before the first heartbeat, beside an API that is silent for ten minutes."""
 ON_TIMEOUT = ("fail", "force", "continue", "abandon")
 
 
@@ -48,6 +50,9 @@ class Policy:
     wait_for_targets: str = "auto"
     """Complete only when load balancers have let go of the instance: auto (until they have), off, or
     for at most so many seconds after the last pod."""
+
+    settle_time: int = 0
+    """Seconds between the label and the first eviction, for load balancers to notice."""
 
     def to_document(self) -> dict[str, Any]:
         """The policy as it stands in the execution's input."""
@@ -102,6 +107,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "stuck_after": _integer(60, 172_800),
     "wait_for_volumes": _boolean,
     "wait_for_targets": _wait_for_targets,
+    "settle_time": _integer(0, LONGEST_SETTLE_S),
 }
 ENVIRONMENT = {name: f"STEPDRAIN_{name.upper()}" for name in PARSERS}
 TAGS = {name: f"stepdrain:{name.replace('_', '-')}" for name in PARSERS}

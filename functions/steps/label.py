@@ -12,8 +12,12 @@ LOG = Logger(service="stepdrain")
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """``{"labelled": bool}``; false if the Node object is gone (its pods may still be there)."""
+    """``{"labelled": bool, "seconds": int}``.
+
+    labelled    false if the Node object is gone (its pods may still be there)
+    seconds     until the first eviction, as the policy says; the state Settle waits so long
+    """
     step = parse(event)
     labelled = nodes.exclude_from_load_balancers(connections.kube(step.cluster), step.the_node)
     LOG.info("node labelled out of load balancers", node=step.the_node.name, labelled=labelled)
-    return {"labelled": labelled}
+    return {"labelled": labelled, "seconds": step.policy.settle_time}

@@ -16,6 +16,7 @@ from typing import Any
 from unittest import mock
 
 from moto.stepfunctions.parser.asl.component.common.retry.retrier_decl import RetrierDecl
+from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 
@@ -54,6 +55,7 @@ def running(clock: Clock, invoke: Invoke, ended: Callable[[str], None]) -> Itera
         patches.enter_context(
             mock.patch.object(Environment, "set_error", _while_running(Environment.set_error))
         )
+        patches.enter_context(mock.patch.object(WaitFunction, "_wait_interval", pauses.waiting))
         patches.enter_context(mock.patch.object(ExecutionWorker, "start", _start(clock, ended)))
         yield
 
@@ -122,7 +124,14 @@ class _Pauses:
 
     def sleep(self, seconds: float) -> None:
         """Pause, but not past the end of the machine's TimeoutSeconds, at which the execution times out."""
-        env: Environment = self._local.env
+        self._pause(self._local.env, seconds)
+
+    @property
+    def waiting(self) -> Callable[[WaitFunction, Environment, int], None]:
+        """Stands for WaitFunction._wait_interval: a Wait state on the clock."""
+        return lambda _wait, env, wait_seconds: self._pause(env, wait_seconds)
+
+    def _pause(self, env: Environment, seconds: float) -> None:
         ends_at = getattr(env, "ends_at", float("inf"))
         left = ends_at - self._clock.now()
         if seconds >= left:

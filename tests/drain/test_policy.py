@@ -24,6 +24,7 @@ def test_the_document_is_spelled_as_amazon_spells_json():
         "stuckAfter": 300,
         "waitForVolumes": True,
         "waitForTargets": "auto",
+        "settleTime": 0,
     }
 
 

@@ -24,6 +24,7 @@ TASK_KEYS = (
     "Next",
     "End",
 )
+WAIT_KEYS = {"Comment", "Type", "SecondsPath", "Next"}
 CHOICE_KEYS = {"Comment", "Type", "Choices", "Default"}
 RETRY_KEYS = {
     "ErrorEquals",
@@ -91,6 +92,7 @@ def test_states_come_in_order_of_time(machine: State) -> None:
         "FindNode",
         "Label",
         "Cordon",
+        "Settle",
         "EvictBatch",
         "WaitForPods",
         "PodsLeft",
@@ -114,7 +116,7 @@ def test_every_state_says_what_it_does(machine: State) -> None:
 
 def test_no_state_fails_on_purpose(machine: State) -> None:
     """A redrive would enter a Fail state again, and fail again (Step Functions, redrive-executions)."""
-    assert {state["Type"] for state in machine["States"].values()} == {"Task", "Choice"}
+    assert {state["Type"] for state in machine["States"].values()} == {"Task", "Wait", "Choice"}
 
 
 def test_every_task_has_a_timeout_and_retries(tasks: dict[str, State]) -> None:
@@ -148,6 +150,8 @@ def test_only_what_the_embedded_engine_executes_is_used(machine: State, tasks: d
     assert set(machine) == MACHINE_KEYS
     choices = [state for state in machine["States"].values() if state["Type"] == "Choice"]
     assert all(set(state) <= CHOICE_KEYS for state in choices)
+    waits = [state for state in machine["States"].values() if state["Type"] == "Wait"]
+    assert all(set(state) == WAIT_KEYS for state in waits)
     retriers = [retrier for state in tasks.values() for retrier in state["Retry"]]
     assert all(set(retrier) <= RETRY_KEYS for retrier in retriers)
 

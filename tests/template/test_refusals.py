@@ -53,6 +53,7 @@ REFUSED = [
     ({"StuckAfter": "10"}, "needs the first minute"),
     ({"OnTimeout": "retry"}, "fail"),
     ({"WaitForTargets": "3601"}, "longest deregistration delay"),
+    ({"SettleTime": "121"}, "before the first heartbeat"),
     ({"WaitForTargets": "0"}, "longest deregistration delay"),
     ({"KubernetesGroup": "system:masters"}, "does not begin with system:"),
     ({"SubnetIds": "subnet-xyz", "SecurityGroupIds": "sg-0a1b2c3d"}, "subnet ids"),
