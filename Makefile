@@ -48,8 +48,8 @@ help:  ## Show the targets
 	$(UV) pip install --quiet --python .venv-checkov/bin/python --require-hashes -r requirements/checkov.txt
 	@touch $@
 
-demo: .venv/run  ## Drain one node of a three-node cluster, live, in this process (ARGS="--help" shows options)
-	@.venv/bin/python -m sandbox.demo $(ARGS)
+demo: .venv/run  ## Drain one node of a three-node cluster, live, in this process (SCENARIO=edges shows more; ARGS="--help" all options)
+	@.venv/bin/python -m sandbox.demo $(if $(SCENARIO),--scenario $(SCENARIO)) $(ARGS)
 
 test: .venv/test  ## Run the whole test-suite
 	.venv/bin/pytest -n 2 $(ARGS)

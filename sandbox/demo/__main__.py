@@ -41,13 +41,21 @@ LOG = OUT / "functions.log"
     "--fail", "failing", is_flag=True, help="Let the drain fail first; then mend the cause and redrive."
 )
 @click.option(
+    "--scenario",
+    type=click.Choice(["drain", "edges"]),
+    default="drain",
+    show_default=True,
+    help="edges: also waves by annotation, a volume that is detached and a target that drains.",
+)
+@click.option(
     "--built", is_flag=True, help="Run all functions from the built archives, each in a new process (Linux)."
 )
-def command(nodes: int, pods: int, blocked_s: int, failing: bool, built: bool) -> None:
+def command(nodes: int, pods: int, blocked_s: int, failing: bool, scenario: str, built: bool) -> None:
     """Terminate one instance of a small cluster and show its drain as it happens."""
     OUT.mkdir(parents=True, exist_ok=True)
+    choices = Choices(nodes, pods, blocked_s, failing, edges=scenario == "edges")
     with _functions(built) as functions:
-        outcome = play(Choices(nodes, pods, blocked_s, failing), click.echo, functions)
+        outcome = play(choices, click.echo, functions)
     _write(outcome)
     click.echo("\nWhat the audit log of the cluster says:")
     written = guarantees.changes(outcome.audit)

@@ -20,6 +20,7 @@ class Live:
         self._began = world.clock.now()
         self._told: dict[str, int] = {}
         self._pods = self._snapshot()
+        self._edges: dict[str, str] = {}
 
     def say(self, line: str) -> None:
         """One line, with its time."""
@@ -44,6 +45,13 @@ class Live:
         for line in telling.pod_lines(self._pods, now):
             self.say(line)
         self._pods = now
+        edges = telling.edges(self._world.kube.cluster.list("VolumeAttachment"), self._targets())
+        for line in telling.edge_lines(self._edges, edges):
+            self.say(line)
+        self._edges = edges
+
+    def _targets(self) -> dict[str, dict[str, str]]:
+        return {instance: self._world.balancers.states(instance) for instance in self._world.instances}
 
     def _states(self, execution: Json) -> None:
         arn = execution["executionArn"]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sandbox import guarantees, workload
 from sandbox.aws.deploy import Function
 from sandbox.clock import Clock, RealClock
+from sandbox.demo import edges
 from sandbox.demo.live import Live
 from sandbox.world import World
 
@@ -27,6 +28,8 @@ class Choices:
     pods: int = 3
     blocked_s: int = 0
     failing: bool = False
+    edges: bool = False
+    """With what lies at the edges of a drain: sandbox.demo.edges."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +58,12 @@ def run(
     world = World(
         clock=clock,
         nodes=choices.nodes,
-        workload=lambda nodes: workload.cluster_workload(nodes, replicas=choices.pods),
-        parameters={"EvictUnmanaged": "false"} if choices.failing else {},
+        workload=lambda nodes: _manifests(nodes, choices),
+        parameters=_parameters(choices),
     )
     with world, functions() if functions else contextlib.nullcontext() as world.aws.invoke_by:
-        instance_id, node = _chosen(world)
+        # What is at the edges stands on the first node.
+        instance_id, node = next(iter(world.instances.items())) if choices.edges else _chosen(world)
         staying = [_key(pod) for pod in world.pods_on(node) if _of_daemonset(pod)]
         live = Live(world, say)
         clock.enter()
@@ -69,7 +73,11 @@ def run(
         finished = _play(world, choices, live)
         replaced = live.follow(lambda: _replaced(world), 30)
         clock.leave()
-        return _judge(world, instance_id, node, staying, finished and replaced)
+        outcome = _judge(world, instance_id, node, staying, finished and replaced)
+        if choices.edges:
+            written = guarantees.changes(outcome.audit)
+            outcome.broken.extend(edges.broken(outcome.history, written))
+        return outcome
 
 
 def _chosen(world: World) -> tuple[str, str]:
@@ -81,6 +89,19 @@ def _chosen(world: World) -> tuple[str, str]:
     return max(world.instances.items(), key=applications)
 
 
+def _manifests(nodes: Sequence[str], choices: Choices) -> Iterable[Json]:
+    yield from workload.cluster_workload(nodes, replicas=choices.pods)
+    if choices.edges:
+        yield from edges.manifests(nodes)
+
+
+def _parameters(choices: Choices) -> dict[str, str]:
+    return {
+        **({"EvictUnmanaged": "false"} if choices.failing else {}),
+        **(edges.PARAMETERS if choices.edges else {}),
+    }
+
+
 def _prepare(world: World, choices: Choices, node: str, live: Live) -> None:
     if choices.blocked_s:
         world.kube.cluster.change("PodDisruptionBudget", "nginx", "default", {"spec": {"maxUnavailable": 0}})
@@ -88,6 +109,8 @@ def _prepare(world: World, choices: Choices, node: str, live: Live) -> None:
         world.clock.call_at(frees_at, lambda: _free(world, live))
     if choices.failing:
         world.kube.cluster.create(workload.lone_pod(LONE, node))
+    if choices.edges:
+        edges.load_balancer(world)
     world.clock.sleep(3)
 
 
