@@ -1,7 +1,7 @@
 """The Amazon States Language, as far as the rendered machine uses it, one attempt at a time.
 
 https://states-language.net/spec.html — Task with Parameters, ResultSelector, ResultPath,
-Retry and Catch, and Choice by StringEquals. tests/sandbox/rehearsal holds it to moto's
+Retry and Catch, Wait by SecondsPath, and Choice by StringEquals. tests/sandbox/rehearsal holds it to moto's
 interpreter, and refuses a field that it does not know.
 """
 
@@ -21,7 +21,7 @@ Json = dict[str, Any]
 Invoke = Callable[[str, Json], Any]
 KNOWN = {
     "Comment", "Type", "Resource", "Parameters", "ResultSelector", "ResultPath", "TimeoutSeconds", "Retry",
-    "Catch", "Next", "End", "Choices", "Default",
+    "Catch", "Next", "End", "Choices", "Default", "SecondsPath",
 }  # fmt: skip
 
 
@@ -121,6 +121,10 @@ class Machine:
             if state["Type"] == "Choice":
                 name = _chosen(state, execution.document)
                 continue
+            if state["Type"] == "Wait":
+                yield _found(state["SecondsPath"], execution.document)
+                name = state["Next"]
+                continue
             try:
                 following = yield from self._task(execution, name, state)
             except TaskFailed as failure:
@@ -177,11 +181,15 @@ def _put(document: Json, path: str, value: Any) -> None:
     document[path.removeprefix("$.")] = json.loads(json.dumps(value))
 
 
+def _found(path: str, document: Json) -> Any:
+    value: Any = document
+    for part in path.removeprefix("$.").split("."):
+        value = value[part]
+    return value
+
+
 def _chosen(state: Json, document: Json) -> str:
     for rule in state["Choices"]:
-        value: Any = document
-        for part in rule["Variable"].removeprefix("$.").split("."):
-            value = value[part]
-        if value == rule["StringEquals"]:
+        if _found(rule["Variable"], document) == rule["StringEquals"]:
             return str(rule["Next"])
     return str(state["Default"])

@@ -36,7 +36,7 @@ class Cluster:
 
 def forced(pod, now):
     cluster = Cluster(pod)
-    record = evict_batch(parse(an_event(policy={"onTimeout": "force"})), cluster, now)
+    record = evict_batch(parse(an_event(policy={"onTimeout": "force"})), cluster, now, print)
     return cluster.deleted, record
 
 

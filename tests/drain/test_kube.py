@@ -367,7 +367,7 @@ def test_a_deletion_carries_its_grace_and_the_pods_uid(server, node):
 
 def test_nodes_come_in_pages(server, node, monkeypatch):
     """A cluster of 5,000 nodes in one answer would be 100 MB."""
-    monkeypatch.setattr(kube, "NODE_PAGE", 2)
+    monkeypatch.setattr(kube, "PAGE", 2)
     for number in range(4):
         server.cluster.create({"kind": "Node", "metadata": {"name": f"{node}-{number}"}, "spec": {}})
     begun = len(server.audit_log)

@@ -14,22 +14,22 @@ from __future__ import annotations
 import re
 
 KUBERNETES = """
-                         FindNode          Label             Cordon            EvictBatch        eviction          WaitForPods       watch
-401 once                 ·                 ·                 ·                 ·                 ·                 ·                 ·
-401 for ever             KubeUnauthorized  KubeUnauthorized  KubeUnauthorized  KubeUnauthorized  KubeUnauthorized  KubeUnauthorized  KubeUnauthorized
-403                      KubeForbidden     KubeForbidden     KubeForbidden     KubeForbidden     KubeForbidden     KubeForbidden     KubeForbidden
-409                      ·                 ·                 ·                 ·                 ·                 ·                 ·
-429 budget               ·                 ·                 ·                 ·                 ·                 ·                 ·
-429 overload             ·                 ·                 ·                 ·                 ·                 ·                 ·
-500                      ·                 ·                 ·                 ·                 ·                 ·                 ·
-500 two budgets          ·                 ·                 ·                 ·                 ·                 ·                 ·
-503                      ·                 ·                 ·                 ·                 ·                 ·                 ·
-slow answer              ·                 ·                 ·                 ·                 ·                 ·                 ·
-reset                    ·                 ·                 ·                 ·                 ·                 ·                 ·
-cut in the middle        ·                 ·                 ·                 ·                 ·                 ·                 –
-truncated JSON           ·                 ·                 ·                 ·                 ·                 ·                 ·
-TLS failure              ·                 ·                 ·                 ·                 –                 ·                 –
-gone for ten minutes     ·                 ·                 ·                 ·                 –                 ·                 –
+                         FindNode          Label             Cordon            EvictBatch        eviction          WaitForPods       watch                 WaitForVolumes    WaitForTargets
+401 once                 ·                 ·                 ·                 ·                 ·                 ·                 ·                     ·                 ·
+401 for ever             KubeUnauthorized  KubeUnauthorized  KubeUnauthorized  KubeUnauthorized  KubeUnauthorized  KubeUnauthorized  KubeUnauthorized      KubeUnauthorized  KubeUnauthorized
+403                      KubeForbidden     KubeForbidden     KubeForbidden     KubeForbidden     KubeForbidden     KubeForbidden     KubeForbidden         KubeForbidden     KubeForbidden
+409                      ·                 ·                 ·                 ·                 ·                 ·                 ·                     ·                 ·
+429 budget               ·                 ·                 ·                 ·                 ·                 ·                 ·                     ·                 ·
+429 overload             ·                 ·                 ·                 ·                 ·                 ·                 ·                     ·                 ·
+500                      ·                 ·                 ·                 ·                 ·                 ·                 ·                     ·                 ·
+500 two budgets          ·                 ·                 ·                 ·                 ·                 ·                 ·                     ·                 ·
+503                      ·                 ·                 ·                 ·                 ·                 ·                 ·                     ·                 ·
+slow answer              ·                 ·                 ·                 ·                 ·                 ·                 ·                     ·                 ·
+reset                    ·                 ·                 ·                 ·                 ·                 ·                 ·                     ·                 ·
+cut in the middle        ·                 ·                 ·                 ·                 ·                 ·                 –                     ·                 ·
+truncated JSON           ·                 ·                 ·                 ·                 ·                 ·                 ·                     ·                 ·
+TLS failure              ·                 ·                 ·                 ·                 –                 ·                 –                     ·                 ·
+gone for ten minutes     ·                 ·                 ·                 ·                 –                 ·                 –                     ·                 ·
 """
 
 PLACES = {
@@ -41,6 +41,8 @@ PLACES = {
     "eviction": ("EvictBatch", "create", "/eviction"),
     "WaitForPods": ("WaitForPods", "list", ""),
     "watch": ("WaitForPods", "watch", ""),
+    "WaitForVolumes": ("WaitForVolumes", "list", ""),
+    "WaitForTargets": ("WaitForTargets", "list", ""),
 }
 WITHOUT_KUBERNETES = {"Heartbeat", "CompleteAction"}
 """Task states that send the cluster nothing; a test proves it."""
@@ -55,6 +57,7 @@ FindNode DescribeCluster                ·           AwsRejected             Aws
 FindNode DescribeInstances              ·           AwsRejected             AwsDenied         ·        AwsDenied
 EvictBatch DescribeCluster              ·           AwsRejected             AwsDenied         ·        AwsDenied
 WaitForPods DescribeCluster             ·           AwsRejected             AwsDenied         ·        AwsDenied
+WaitForTargets GetResources             ·           AwsRejected             AwsDenied         ·        AwsDenied
 Heartbeat RecordLifecycleActionHeartbeat  ·         LifecycleActionExpired  AwsDenied         ·        AwsDenied
 CompleteAction CompleteLifecycleAction  ·           ·                       AwsDenied         ·        AwsDenied
 Notify GetExecutionHistory              ·           ·                       ·                 ·        ·

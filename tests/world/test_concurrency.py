@@ -14,7 +14,7 @@ from sandbox.world import World
 from tests.world import trouble
 
 MANY, SPARE = 100, 4
-ATTEMPTED = ("EvictBatch", "WaitForPods")
+ATTEMPTED = ("EvictBatch", "WaitForPods", "WaitForVolumes", "WaitForTargets")
 
 
 def workload(nodes):
