@@ -75,7 +75,7 @@ def wait(
     """
     last = step.round.heartbeat_at
     named = evictions.name_blockers(awaited)
-    late = step.lifecycle is not None and deadline.heartbeat_due(step.entered_at, last)
+    late = step.lifecycle is not None and deadline.heartbeat_due(step.entered_at, last, timing.hook)
     if late or timing.must_yield(last, deadline.SLOWEST_AFTERMATH_POLL_S):
         return replace(step.round, next=rounds.HEARTBEAT, blockers=tuple(named))
     raise errors[timing.at](f"{what}: {'; '.join(named)}")

@@ -16,7 +16,7 @@ from drain.clock import to_epoch_s
 from drain.policy import Policy
 
 HEARTBEAT_DUE_S = 90
-"""After progress, a heartbeat is sent first if the last one is older than this."""
+"""After progress, a heartbeat is sent first if the last is older than this, or a sixth of a short timeout."""
 SLOWEST_POLL_S = 228
 """The longest pause between two attempts at the slow pace."""
 QUICKEST_LONG_POLL_S = 30
@@ -29,8 +29,10 @@ QUICK_AFTERMATH_S = 250
 """After the last pod has left, these states ask often for so long; most volumes are detached by then."""
 ATTEMPT_S = 25
 """The longest that one attempt may take (TimeoutSeconds of WaitForPods)."""
+MACHINE_ENDS_S = 172_500
+"""TimeoutSeconds of the state machine: an execution that reaches it is cut off, and its policy with it."""
 RELEASE_MARGIN_S = 120
-"""A drain ends this long before Auto Scaling's own limit, so that it can still say how it ended."""
+"""A drain ends this long before such a limit, so that it can still say how it ended, and let go."""
 NEAR_DEADLINE_S = 900
 """From here on the pace is quick again: a deadline must be met to the half minute, not to three."""
 
@@ -61,13 +63,13 @@ def drain_deadline(execution: Mapping[str, Any], policy: Policy, hook: Hook | No
     """When the drain must have ended, in epoch seconds.
 
     The policy's time runs from the redrive if there was one, else from the start, so that
-    a redrive has a fresh deadline. Auto Scaling's runs from the start, whatever happens:
-    min(48 h, 100 heartbeat timeouts), or less where the hook says so
+    a redrive has a fresh deadline; so does the machine's. Auto Scaling's runs from the start,
+    whatever happens: min(48 h, 100 heartbeat timeouts), or less where the hook says so
     (https://docs.aws.amazon.com/autoscaling/ec2/userguide/lifecycle-hooks-overview.html).
     """
     started = to_epoch_s(execution["StartTime"])
     begun = to_epoch_s(execution.get("RedriveTime") or execution["StartTime"])
-    deadline = begun + policy.drain_timeout
+    deadline = begun + min(policy.drain_timeout, MACHINE_ENDS_S - RELEASE_MARGIN_S)
     if hook is None:
         return deadline
     granted = min(172_800, 100 * hook.heartbeat_timeout, hook.global_timeout)
@@ -106,13 +108,18 @@ def aftermath_round(round_number: int, entered_at: float, emptied_at: float | No
 def late_for_the_aftermath(now: float, last: float, hook: Hook | None) -> bool:
     """Whether a heartbeat must come before such a state, so that its silence still ends in time."""
     return hook is not None and now - last >= max(
-        HEARTBEAT_DUE_S, hook.heartbeat_timeout / 2 - AFTERMATH_SILENCE_S
+        _due_s(hook), hook.heartbeat_timeout / 2 - AFTERMATH_SILENCE_S
     )
 
 
-def heartbeat_due(now: float, last: float) -> bool:
+def _due_s(hook: Hook | None) -> float:
+    # A sixth: the installation makes no hook below 1,200 s, but one made by hand may have 30.
+    return HEARTBEAT_DUE_S if hook is None else min(HEARTBEAT_DUE_S, hook.heartbeat_timeout / 6)
+
+
+def heartbeat_due(now: float, last: float, hook: Hook | None) -> bool:
     """Whether to send a heartbeat before going on, when there was progress."""
-    return now - last >= HEARTBEAT_DUE_S
+    return now - last >= _due_s(hook)
 
 
 def heartbeat_pressing(
@@ -134,7 +141,7 @@ def heartbeat_pressing(
     if hook is None:
         return False
     pause = QUICKEST_LONG_POLL_S if at is Pace.QUICK else longest_pause_s
-    return now - last >= max(HEARTBEAT_DUE_S, hook.heartbeat_timeout / 2 - pause - ATTEMPT_S)
+    return now - last >= max(_due_s(hook), hook.heartbeat_timeout / 2 - pause - ATTEMPT_S)
 
 
 def forced_grace(pod_grace: int, now: float, deadline: float) -> int | None:

@@ -143,5 +143,5 @@ class Timing:
 
     def onward(self, state: str, last_heartbeat: float) -> str:
         """``state``, or Heartbeat first when one is due or the deadline is over."""
-        due = deadline.heartbeat_due(self.now, last_heartbeat) or self.now >= self.yields_at
+        due = deadline.heartbeat_due(self.now, last_heartbeat, self.hook) or self.now >= self.yields_at
         return HEARTBEAT if due else state

@@ -29,9 +29,9 @@ def test_the_policy_decides_when_auto_scaling_grants_more():
     assert deadline_after(3600, MANAGED) == 3600
 
 
-def test_auto_scaling_caps_at_48_hours():
-    """However many heartbeats are sent; two minutes are kept to say how the drain ended."""
-    assert deadline_after(172_800, MANAGED) == 172_800 - 120
+def test_the_machine_caps_at_five_minutes_less_than_48_hours():
+    """Else it is cut off before its policy takes effect; two minutes are kept to say how the drain ended."""
+    assert deadline_after(172_800, MANAGED) == deadline_after(172_800, None) == 172_500 - 120
 
 
 def test_a_short_heartbeat_caps_at_100_of_them():
@@ -49,9 +49,9 @@ def test_a_redrive_does_not_stretch_what_auto_scaling_grants():
     assert deadline_after(172_800, MANAGED, redrive="2026-01-02T00:00:00.000Z") == 172_800 - 120
 
 
-def test_without_a_lifecycle_action_only_the_policy_counts():
+def test_without_a_lifecycle_action_auto_scaling_does_not_count():
     """A manual drain holds no instance."""
-    assert deadline_after(172_800, None) == 172_800
+    assert deadline_after(3600, None) == 3600
     assert hook_of(None) is None
 
 
@@ -73,9 +73,10 @@ def test_the_pace_is_quick_at_first_near_the_deadline_and_under_short_heartbeats
 
 
 def test_a_heartbeat_is_due_after_90_seconds():
-    """The bound that the longest round is computed with."""
-    assert not heartbeat_due(T0 + 89, T0)
-    assert heartbeat_due(T0 + 90, T0)
+    """The bound that the longest round is computed with; a hook of 30 s is asked to wait in time, too."""
+    assert not heartbeat_due(T0 + 89, T0, MANAGED)
+    assert heartbeat_due(T0 + 90, T0, MANAGED)
+    assert heartbeat_due(T0 + 5, T0, Hook(30, 3000))
 
 
 def test_a_waiting_state_gives_way_before_half_of_the_heartbeat_timeout():

@@ -62,7 +62,7 @@ def test_the_timeouts_in_the_file_are_those_of_the_authoring(machine: State, tas
         "WaitForTargets": pace.WAIT_FOR_TARGETS_TIMEOUT_S,
         "Heartbeat": pace.HEARTBEAT_TIMEOUT_S,
     }
-    assert machine["TimeoutSeconds"] == pace.MACHINE_TIMEOUT_S
+    assert machine["TimeoutSeconds"] == pace.MACHINE_TIMEOUT_S == deadline.MACHINE_ENDS_S
     assert {n: s["TimeoutSeconds"] for n, s in tasks.items()} == {
         n: special.get(n, pace.STEP_TIMEOUT_S) for n in tasks
     }
