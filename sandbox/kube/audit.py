@@ -46,6 +46,32 @@ def event(request: Request, status: int, received_at: float, answered_at: float)
     return {**logged, **_body(request)}
 
 
+def kubelet_deletion(pod: Json, at: float) -> Json:
+    """The Event of a kubelet that deletes a pod whose containers have ended: when the pod was gone."""
+    metadata, node = pod["metadata"], pod["spec"]["nodeName"]
+    return {
+        "kind": "Event",
+        "apiVersion": "audit.k8s.io/v1",
+        "level": "Metadata",
+        "auditID": str(uuid.uuid4()),
+        "stage": "ResponseComplete",
+        "requestURI": f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}",
+        "verb": "delete",
+        "user": {"username": f"system:node:{node}", "groups": ["system:nodes", "system:authenticated"]},
+        "sourceIPs": ["127.0.0.1"],
+        "userAgent": "kubelet/v1.36.2",
+        "objectRef": {
+            "resource": "pods",
+            "namespace": metadata["namespace"],
+            "name": metadata["name"],
+            "apiVersion": "v1",
+        },
+        "responseStatus": {"metadata": {}, "code": 200},
+        "requestReceivedTimestamp": rfc3339(at, micro=True),
+        "stageTimestamp": rfc3339(at, micro=True),
+    }
+
+
 def _body(request: Request) -> Json:
     if not request.body or request.target.resource.plural in ("secrets", "configmaps"):
         return {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from sandbox.clock import Clock
@@ -22,10 +22,17 @@ NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 class Cluster:
     """The cluster from inside, as tests and the demo set it up and look at it."""
 
-    def __init__(self, clock: Clock, *, kubelet: bool = True, controllers: bool = True) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        kubelet: bool = True,
+        controllers: bool = True,
+        audit: Callable[[Json], None] = lambda _event: None,
+    ) -> None:
         self.store = Store(clock)
         if kubelet:
-            Kubelets(self.store)
+            Kubelets(self.store, audit)
         if controllers:
             DisruptionController(self.store)
             ReplicaSetController(self.store)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from sandbox.kube import deletion
+from sandbox.kube.audit import kubelet_deletion
 from sandbox.kube.deletion import Options
 from sandbox.kube.resources import BY_KIND
 from sandbox.kube.store import Change, Store
@@ -21,10 +23,10 @@ READY_AFTER_S = 2.0
 
 
 class Kubelets:
-    """Listens to the store and acts by timers of the clock."""
+    """Listens to the store and acts by timers of the clock; ``audit`` gets what the API server would log."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, audit: Callable[[Json], None]) -> None:
+        self._store, self._audit = store, audit
         store.subscribe(self._on_change)
 
     def _on_change(self, change: Change) -> None:
@@ -102,6 +104,7 @@ class Kubelets:
             pod = self._same(key, uid)
             if pod is not None and self._answers(pod):
                 deletion.delete(self._store, POD, pod, Options(grace_s=0, uid=uid))
+                self._audit(kubelet_deletion(pod, self._store.clock.now()))
 
     def _turned(self, change: Change) -> bool:
         """The kubelet has died, or come back."""

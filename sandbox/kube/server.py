@@ -59,9 +59,9 @@ class KubeServer:
         audit: Callable[[Json], None] | None = None,
     ) -> None:
         self.clock = clock
-        self.cluster = Cluster(clock, kubelet=kubelet, controllers=controllers)
-        self.faults = Faults()
         self.audit_log: list[Json] = []
+        self.cluster = Cluster(clock, kubelet=kubelet, controllers=controllers, audit=self._log)
+        self.faults = Faults()
         self.admin_token = admin_token
         self._tokens = Tokens({admin_token: User("admin", (EVERYTHING,)), **(users or {})}, authenticate)
         self._audit = audit
