@@ -4,7 +4,7 @@ UV := .venv/bin/uv
 # A made environment is a stamp file: it is made again when its lock changes.
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test test-more check lint-template build statemachine lock clean
+.PHONY: help demo test test-more check lint-template build examples statemachine lock clean
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
@@ -49,7 +49,9 @@ help:  ## Show the targets
 	@touch $@
 
 demo: .venv/run  ## Drain one node of a three-node cluster, live, in this process (SCENARIO=edges shows more; ARGS="--help" all options)
-	@.venv/bin/python -m sandbox.demo $(if $(SCENARIO),--scenario $(SCENARIO)) $(ARGS)
+	@rm -f out/demo/history.json; status=0; .venv/bin/python -m sandbox.demo $(if $(SCENARIO),--scenario $(SCENARIO)) $(ARGS) || status=$$?; \
+	  [ ! -f out/demo/history.json ] || .venv/bin/stepdrain report --from-file out/demo/history.json \
+	    --audit out/demo/audit.jsonl --out out/demo/report.html | sed 's/^/Report: /'; exit $$status
 
 test: .venv/test  ## Run the whole test-suite
 	.venv/bin/pytest -n 2 $(ARGS)
@@ -70,6 +72,9 @@ lint-template: .venv-sam/made .venv-cfn-lint/made .venv-checkov/made  ## Check t
 
 build: .venv-sam/made  ## Build what sam deploys: the functions and their layer
 	SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam build
+
+examples: .venv/run  ## Write docs/examples again: two drains' reports, the same every time
+	.venv/bin/python -m stepdrain.examples $(ARGS)
 
 statemachine: .venv-author/made  ## Render statemachine/*.asl.json from the authoring source
 	.venv-author/bin/python statemachine/drain_node.py $(ARGS)
