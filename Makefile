@@ -4,7 +4,7 @@ UV := .venv/bin/uv
 # A made environment is a stamp file: it is made again when its lock changes.
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test test-more check lint-template build examples statemachine lock clean
+.PHONY: help demo test test-more check lint-template build examples graph statemachine lock clean
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
@@ -75,6 +75,9 @@ build: .venv-sam/made  ## Build what sam deploys: the functions and their layer
 
 examples: .venv/run  ## Write docs/examples again: two drains' reports, the same every time
 	.venv/bin/python -m stepdrain.examples $(ARGS)
+
+graph: .venv/run  ## Draw docs/drain-node.svg from the rendered state machine (needs graphviz)
+	.venv/bin/stepdrain graph --out docs/drain-node.svg $(ARGS)
 
 statemachine: .venv-author/made  ## Render statemachine/*.asl.json from the authoring source
 	.venv-author/bin/python statemachine/drain_node.py $(ARGS)

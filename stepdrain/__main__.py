@@ -11,7 +11,7 @@ import click
 from drain import VERSION
 from drain.errors import DrainError
 
-from stepdrain.commands import plan, report, run
+from stepdrain.commands import graph, plan, report, run
 from stepdrain.sentence import USAGE, Sentence
 
 __all__ = ["Sentence", "cli", "main"]
@@ -23,7 +23,7 @@ def cli() -> None:
     """Graceful drains for Kubernetes nodes, state by state."""
 
 
-for module in (plan, run, report):
+for module in (plan, run, report, graph):
     cli.add_command(module.command)
 
 
