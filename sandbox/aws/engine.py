@@ -18,6 +18,7 @@ from unittest import mock
 from moto.stepfunctions.parser.asl.component.common.retry.retrier_decl import RetrierDecl
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 from moto.stepfunctions.parser.asl.eval.environment import Environment
+from moto.stepfunctions.parser.asl.eval.program_state import ProgramStopped
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 
 from sandbox.clock import Clock
@@ -57,6 +58,7 @@ def running(clock: Clock, invoke: Invoke, ended: Callable[[str], None]) -> Itera
         )
         patches.enter_context(mock.patch.object(WaitFunction, "_wait_interval", pauses.waiting))
         patches.enter_context(mock.patch.object(ExecutionWorker, "start", _start(clock, ended)))
+        patches.enter_context(mock.patch.object(Environment, "set_error", _unless_stopped))
         yield
 
 
@@ -103,6 +105,15 @@ def invocation(call: Callable[[], Any]) -> Json:
         name = getattr(error, "error_type", type(error).__name__)
         payload = {"errorMessage": str(error), "errorType": name, "stackTrace": []}
         return {**answer, "FunctionError": "Unhandled", "Payload": payload}
+
+
+_set_error = Environment.set_error
+
+
+def _unless_stopped(env: Environment, error: Any) -> None:
+    """An execution that was stopped while a retrier paused is ABORTED, not failed with the old error."""
+    if not isinstance(env._program_state, ProgramStopped):
+        _set_error(env, error)
 
 
 class _Pauses:
