@@ -11,7 +11,20 @@ import click
 from drain import VERSION
 from drain.errors import DrainError
 
-from stepdrain.commands import graph, plan, report, run
+from stepdrain.commands import (
+    doctor,
+    graph,
+    history,
+    list_drains,
+    plan,
+    redrive,
+    report,
+    run,
+    start,
+    status,
+    stop,
+    watch,
+)
 from stepdrain.sentence import USAGE, Sentence
 
 __all__ = ["Sentence", "cli", "main"]
@@ -23,7 +36,7 @@ def cli() -> None:
     """Graceful drains for Kubernetes nodes, state by state."""
 
 
-for module in (plan, run, report, graph):
+for module in (doctor, plan, start, list_drains, status, watch, history, redrive, stop, report, run, graph):
     cli.add_command(module.command)
 
 

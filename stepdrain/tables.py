@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+import click
 from rich.console import Console
 from rich.table import Table
 
@@ -26,5 +27,12 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
 
 
 def show(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table to stdout."""
-    console().print(table(head, rows))
+    """Print a table to stdout; into a pipe without the blanks that fill up the last column."""
+    out = console()
+    if out.is_terminal:
+        out.print(table(head, rows))
+        return
+    with out.capture() as printed:
+        out.print(table(head, rows))
+    for line in printed.get().splitlines():
+        click.echo(line.rstrip())

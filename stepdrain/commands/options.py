@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar, cast
 
 import click
 from drain.errors import DrainError
 from drain.policy import Policy
 
+from stepdrain.account import Account, on_aws, on_sandbox
 from stepdrain.sentence import Sentence
 
 F = TypeVar("F", bound=Callable[..., Any])
+SANDBOX_NOTE = "Sandbox: an embedded account with three drains, made for this command and gone after it."
 KUBECONFIG_HELP = "Kubeconfig file of the cluster."
 POLICY_HELP = f"May be repeated. Names: {', '.join(Policy().to_document())}."
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -53,3 +57,48 @@ def on_cluster(command: F) -> F:
 def no_such_node(node: str) -> Sentence:
     """The sentence for a node name that does not exist."""
     return Sentence(f"The cluster has no node called {node}; `kubectl get nodes` lists their names.")
+
+
+def account_options(command: F) -> F:
+    """The options that say which account; they arrive as the keywords that ``opened`` takes."""
+    options = [
+        click.option("--region", metavar="REGION", help="AWS region; your configuration's if absent."),
+        click.option("--profile", metavar="NAME", help="Profile of your AWS configuration."),
+        click.option(
+            "--stack", default="stepdrain", show_default=True, metavar="NAME", help="Stack it is in."
+        ),
+        click.option("--state-machine", metavar="ARN", help="Instead of looking into the stack."),
+        click.option("--sandbox", is_flag=True, help="Use an embedded account; nothing persists."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@contextlib.contextmanager
+def opened(
+    region: str | None, profile: str | None, stack: str, state_machine: str | None, sandbox: bool
+) -> Iterator[Account]:
+    """The account that the options name."""
+    if sandbox:
+        click.echo(SANDBOX_NOTE, err=True)
+    with on_sandbox() if sandbox else on_aws(region, profile, stack, state_machine) as found:
+        yield found
+
+
+def on_account(command: F) -> F:
+    """The options of every command that works in an account; the command gets it as ``account``."""
+
+    @functools.wraps(command)
+    def with_account(
+        region: str | None,
+        profile: str | None,
+        stack: str,
+        state_machine: str | None,
+        sandbox: bool,
+        **arguments: Any,
+    ) -> Any:
+        with opened(region, profile, stack, state_machine, sandbox) as account:
+            return command(account=account, **arguments)
+
+    return cast(F, account_options(with_account))
