@@ -4,7 +4,7 @@ UV := .venv/bin/uv
 # A made environment is a stamp file: it is made again when its lock changes.
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test test-more check lint-template build examples graph statemachine lock clean
+.PHONY: help demo test test-more check lint-template build examples graph cli-docs statemachine lock clean
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
@@ -78,6 +78,9 @@ examples: .venv/run  ## Write docs/examples again: two drains' reports, the same
 
 graph: .venv/run  ## Draw docs/drain-node.svg from the rendered state machine (needs graphviz)
 	.venv/bin/stepdrain graph --out docs/drain-node.svg $(ARGS)
+
+cli-docs: .venv/run  ## Write docs/cli.md again from the help texts
+	.venv/bin/python -m stepdrain.manual $(ARGS)
 
 statemachine: .venv-author/made  ## Render statemachine/*.asl.json from the authoring source
 	.venv-author/bin/python statemachine/drain_node.py $(ARGS)

@@ -12,6 +12,7 @@ from drain import VERSION
 from drain.errors import DrainError
 
 from stepdrain.commands import (
+    completion,
     doctor,
     graph,
     history,
@@ -36,7 +37,21 @@ def cli() -> None:
     """Graceful drains for Kubernetes nodes, state by state."""
 
 
-for module in (doctor, plan, start, list_drains, status, watch, history, redrive, stop, report, run, graph):
+for module in (
+    doctor,
+    plan,
+    start,
+    list_drains,
+    status,
+    watch,
+    history,
+    redrive,
+    stop,
+    report,
+    run,
+    graph,
+    completion,
+):
     cli.add_command(module.command)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from drain import pods, waves
 from drain.budgets import Ledger
@@ -10,6 +12,10 @@ from drain.kube import Kube
 from drain.nodes import instance_of
 from drain.pods import Action, Pod
 from drain.policy import Policy
+
+from stepdrain.hazards import Hazard, hazards
+
+Everything = Callable[[], tuple[Sequence[Mapping[str, Any]], Sequence[Mapping[str, Any]]]]
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,9 @@ class Plan:
     node: str
     instance: str
     lines: list[Line]
+    expected_s: int = 0
+    """Seconds if nothing blocks: the longest grace of each wave, one after the other; at most that."""
+    hazards: tuple[Hazard, ...] = ()
 
     @property
     def blocked(self) -> list[Line]:
@@ -41,16 +50,40 @@ class Plan:
         return {**asdict(self), "blocked": len(self.blocked)}
 
 
-def plan(cluster: Kube, node_name: str, policy: Policy) -> Plan | None:
-    """The plan for a node; None if the cluster has no such node. Reads only."""
-    node = cluster.node(node_name)
+def plan(
+    cluster: Kube, target: str, policy: Policy, everything: Everything = lambda: ([], [])
+) -> Plan | None:
+    """The plan for a node (name or instance id); None if the cluster has no such node. Reads only.
+
+    ``everything`` gives all pods and nodes of the cluster, for the hints.
+    """
+    node = _node(cluster, target)
     if node is None:
         return None
-    everything = cluster.pods_on(node_name).pods
-    known = cluster.daemonsets() if any(pod.of_daemonset for pod in everything) else set()
-    ledger = Ledger(cluster.budgets())
-    lines = [_line(pod, policy, ledger, known) for pod in sorted(everything, key=_order)]
-    return Plan(node_name, instance_of(node), lines)
+    node_name = node["metadata"]["name"]
+    on_node = cluster.pods_on(node_name).pods
+    known = cluster.daemonsets() if any(pod.of_daemonset for pod in on_node) else set()
+    budgets = cluster.budgets()
+    ledger = Ledger(budgets)
+    here = sorted(on_node, key=_order)
+    lines = [_line(pod, policy, ledger, known) for pod in here]
+    leaving = [pod for pod, line in zip(here, lines, strict=True) if line.wave is not None]
+    found = hazards(leaving, budgets, *everything(), policy)
+    return Plan(node_name, instance_of(node), lines, _expected_s(lines), tuple(found))
+
+
+def _node(cluster: Kube, target: str) -> Mapping[str, Any] | None:
+    if not target.startswith("i-"):
+        return cluster.node(target)
+    return next((one for one in cluster.nodes() if instance_of(one) == target), None)
+
+
+def _expected_s(lines: Sequence[Line]) -> int:
+    longest: dict[int, int] = {}
+    for line in lines:
+        if line.wave is not None:
+            longest[line.wave] = max(longest.get(line.wave, 0), line.grace_s)
+    return sum(longest.values())
 
 
 def _order(pod: Pod) -> tuple[int, str]:

@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
-import yaml
 from botocore.exceptions import BotoCoreError, ClientError
 from drain.errors import DrainError
 from drain.kube import connect_by_kubeconfig
 from drain.nodes import instance_of
 
-from kubernetes import client, config
+from kubernetes import client
 from stepdrain import groups
+from stepdrain.cluster import api_client
 from stepdrain.groups import Finding, Group, Installation
 from stepdrain.sentence import Sentence
 
@@ -166,7 +166,7 @@ class Doctor:
     def _rbac(self) -> None:
         if self.kubeconfig is None:
             raise Unasked("no --kubeconfig was given")
-        api = client.RbacAuthorizationV1Api(_api_client(self.kubeconfig, self.context))
+        api = client.RbacAuthorizationV1Api(api_client(self.kubeconfig, self.context))
         listed = json.loads(api.list_cluster_role_binding(_preload_content=False).data)["items"]
         subjects = [one for binding in listed for one in binding.get("subjects") or ()]
         if not any(one["kind"] == "Group" and one["name"] == KUBERNETES_GROUP for one in subjects):
@@ -194,10 +194,3 @@ class Doctor:
 
 class Unasked(Exception):
     """Why a question was not asked."""
-
-
-def _api_client(kubeconfig: str, context: str | None) -> Any:
-    try:
-        return config.new_client_from_config(config_file=kubeconfig, context=context)
-    except (config.ConfigException, OSError, yaml.YAMLError) as error:
-        raise Unasked(f"the kubeconfig cannot be used: {error}") from error

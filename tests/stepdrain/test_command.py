@@ -63,6 +63,14 @@ def test_a_plan_shows_every_pod_with_wave_verdict_and_reason(kubeconfig):
         "-     leave    kube-system/proxy-00000  30s    DaemonSet proxy would put it back",
         "",
         "3 of 4 pods would leave n1; 1 would hold the drain up now.",
+        "Expected time: at most 2 s, if nothing blocks.",
+        "",
+        "Why it would hang, or hurt:",
+        "  disruption budget default/db allows no disruption now: it needs 1 healthy pods and has 1; "
+        "1 pod of this node waits for it",
+        "  hint: no other node would take default/db-0: there is none",
+        "  hint: no other node would take default/debug: there is none",
+        "  hint: no other node would take default/web-a: there is none",
     ]
     assert result.exit_code == 0
 
@@ -73,6 +81,12 @@ def test_a_plan_as_json_has_the_same(kubeconfig):
     plan = json.loads(result.stdout)
     assert (plan["node"], plan["instance"], plan["blocked"]) == ("n1", "i-1", 1)
     assert {line["pod"]: line["verdict"] for line in plan["lines"]}["default/db-0"] == "blocked"
+
+
+def test_a_plan_takes_an_instance_id_too(kubeconfig):
+    """Auto Scaling knows no node names."""
+    result = CliRunner().invoke(cli, ["plan", "i-1", "--kubeconfig", kubeconfig, "--json"])
+    assert json.loads(result.stdout)["node"] == "n1"
 
 
 def test_a_plan_changes_nothing(cluster, kubeconfig):

@@ -19,7 +19,8 @@ from stepdrain.survey import Doctor
 PUT = (
     "  aws autoscaling put-lifecycle-hook --region eu-west-1 --auto-scaling-group-name {} "
     "--lifecycle-hook-name stepdrain "
-    "--lifecycle-transition autoscaling:EC2_INSTANCE_TERMINATING --heartbeat-timeout 1800 --default-result CONTINUE"
+    "--lifecycle-transition autoscaling:EC2_INSTANCE_TERMINATING "
+    "--heartbeat-timeout 1800 --default-result CONTINUE"
 )
 
 
