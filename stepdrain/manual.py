@@ -15,8 +15,8 @@ HEAD = """# The command line
 
 Generated from the help texts (`make cli-docs`).
 
-Data goes to stdout, progress and notes to stderr. On a terminal tables are wrapped and `watch` draws in place; elsewhere
-lines are whole and there are no colours or cursor movements. `NO_COLOR` is honoured.
+Data goes to stdout, progress and notes to stderr. On a terminal tables are wrapped and `watch` draws in
+place; elsewhere lines are whole and there are no colours or cursor movements. `NO_COLOR` is honoured.
 
 | exit status | means |
 |---|---|
@@ -39,10 +39,7 @@ def text() -> str:
 
 
 def _section(name: str, command: click.Command) -> str:
-    settings = {"help_option_names": ["-h", "--help"]}
-    context = click.Context(
-        command, info_name=name, max_content_width=WIDTH, terminal_width=WIDTH, **settings
-    )
+    context = click.Context(command, info_name=name, terminal_width=WIDTH, help_option_names=["-h", "--help"])
     return f"## {name}\n\n```\n{command.get_help(context)}\n```\n"
 
 

@@ -23,6 +23,8 @@ WORDS = {
     "delete": "delete, past its budget",
 }
 
+ORDER = {"label": 0, "cordon": 1}
+
 
 @dataclass(frozen=True)
 class Number:
@@ -103,7 +105,8 @@ def _redrives(count: int) -> str:
 def _trail(line: Timeline, changes: Sequence[guarantees.Change]) -> list[tuple[str, str, str, int]]:
     # Requests of one batch come at the same time; their order would be the threads'.
     rows = sorted(
-        ((to_epoch_s(c.at) - line.started, c) for c in changes), key=lambda row: (row[0], row[1].object)
+        ((to_epoch_s(one.at) - line.started, one) for one in changes),
+        key=lambda row: (row[0], ORDER.get(row[1].kind, len(ORDER)), row[1].object),
     )
     return [
         (chart.duration(max(0.0, at)), WORDS.get(one.kind, one.kind), one.object, one.status)

