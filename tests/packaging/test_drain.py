@@ -9,7 +9,17 @@ from sandbox.workload import cluster_workload
 from sandbox.world import World
 from tests.world import emf
 
-BY_A_DRAIN = {"StartDrain", "FindNode", "Label", "Cordon", "EvictBatch", "WaitForPods", "CompleteAction"}
+BY_A_DRAIN = {
+    "StartDrain",
+    "FindNode",
+    "Label",
+    "Cordon",
+    "EvictBatch",
+    "WaitForPods",
+    "CompleteAction",
+    "WaitForVolumes",
+    "WaitForTargets",
+}
 
 
 def noting(run, ran):

@@ -48,6 +48,8 @@ def running(tmp_path):
         stderr=subprocess.PIPE,
         text=True,
         env=environment,
+        # A suite that runs in the background of a shell ignores SIGINT, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     ready, _, _ = select.select([process.stdout], [], [], WITHIN_S)
     assert ready, "It said nothing."
