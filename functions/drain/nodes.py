@@ -12,6 +12,8 @@ from drain.invocation import NodeRef
 # service controller parses it as a boolean: "true" satisfies both
 # (kubernetes-sigs/aws-load-balancer-controller pkg/backend/endpoint_utils.go, kubernetes/cloud-provider).
 EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
+LISTED_EVERY = 3
+"""Attempts of FindNode for one list of all nodes; the last attempt (statemachine/pace.py) must list."""
 
 
 class Cluster(Protocol):
@@ -30,20 +32,27 @@ def instance_of(node: Mapping[str, Any]) -> str:
     return str(node.get("spec", {}).get("providerID", "")).rsplit("/", 1)[-1]
 
 
-def find_node(cluster: Cluster, instance_id: str, guess: str | None) -> NodeRef:
-    """The node whose providerID names ``instance_id``.
+def find_node(cluster: Cluster, instance_id: str, guess: str | None, attempt: int = 0) -> NodeRef:
+    """The node whose providerID names ``instance_id``; raises NodeNotRegistered if there is none.
 
-    ``guess`` is the instance's private DNS name, mostly the node's name: one GET tells, and
-    a cluster of 5,000 nodes need not be listed. It is never believed by itself, since host
-    names can be chosen freely (aws/aws-node-termination-handler #618, #857). Raises
-    NodeNotRegistered if no node is the instance.
+    ``guess`` is the instance's private DNS name, mostly the node's name; on nodes that nodeadm
+    set up with InstanceIdNodeName it is the instance id
+    (https://awslabs.github.io/amazon-eks-ami/nodeadm/doc/examples/). One GET each tells, and a
+    cluster of 5,000 nodes need not be listed. A guess is never believed by itself, since host
+    names can be chosen freely (aws/aws-node-termination-handler #618, #857).
+
+    If both fail, all nodes are listed: the API selects nodes by labels and names alone, and no
+    label holds the instance id (aws/containers-roadmap #1395). At every third ``attempt`` (0 is
+    the first) only, for an instance that never joined is asked for ten times.
     """
-    node = cluster.node(guess) if guess else None
-    if node is None or instance_of(node) != instance_id:
-        node = next((one for one in cluster.nodes() if instance_of(one) == instance_id), None)
-    if node is None:
-        raise NodeNotRegistered(f"No node of the cluster has the providerID of {instance_id}.")
-    return reference(node)
+    for name in filter(None, (guess, instance_id)):
+        node = cluster.node(name)
+        if node is not None and instance_of(node) == instance_id:
+            return reference(node)
+    for node in cluster.nodes() if attempt % LISTED_EVERY == 0 else ():
+        if instance_of(node) == instance_id:
+            return reference(node)
+    raise NodeNotRegistered(f"No node of the cluster has the providerID of {instance_id}.")
 
 
 def named_node(cluster: Cluster, name: str) -> NodeRef:

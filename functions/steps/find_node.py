@@ -20,6 +20,6 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         node = nodes.named_node(cluster, step.node_name or "")
     else:
         guess = step.node_name or connections.aws().private_dns_name(step.instance_id)
-        node = nodes.find_node(cluster, step.instance_id, guess)
+        node = nodes.find_node(cluster, step.instance_id, guess, step.attempt)
     LOG.info("node found", instance=step.instance_id, node=node.name, uid=node.uid)
     return asdict(node)
