@@ -43,7 +43,7 @@ def next_state(step: Step, record: Round) -> str:
     load balancers, unless the policy does not ask                   WaitForTargets
     nothing                                                          CompleteAction
 
-    A node with stuck pods is not waited for: where no kubelet answers, nobody detaches.
+    The volumes of a node with stuck pods are not waited for: where no kubelet answers, nobody detaches.
     """
     if step.policy.wait_for_volumes and not record.detached and not record.stuck:
         return rounds.WAIT_FOR_VOLUMES
@@ -54,10 +54,8 @@ def next_state(step: Step, record: Round) -> str:
 
 def following(step: Step, record: Round, timing: Timing) -> str:
     """``next_state``, or Heartbeat first if there is no time for it."""
-    following = next_state(step, record)
-    if following == rounds.COMPLETE_ACTION:
-        return following
-    return timing.enter(following, record.heartbeat_at)
+    state = next_state(step, record)
+    return state if state == rounds.COMPLETE_ACTION else timing.enter(state, record.heartbeat_at)
 
 
 def over(timing: Timing) -> bool:
