@@ -35,6 +35,7 @@ from drain.errors import (
     VolumesAttached,
     VolumesStillAttached,
 )
+from drain.invocation import DOCUMENT
 from drain.rounds import Round
 
 from statemachine import pace
@@ -96,7 +97,8 @@ COMMENT = (
 )
 COMMENTS = {
     "FindNode": "Finds the node of this instance by its providerID. If there is none, asks again for five "
-    "minutes, then completes: an instance that never joined has nothing to drain.",
+    "minutes, then completes: an instance that never joined has nothing to drain. Started by hand with "
+    "an instanceId alone, it fills in the rest.",
     "Label": "Labels the node so that load balancers stop sending it new connections. Waits for nothing.",
     "Settle": "Gives load balancers the time that the policy asks for, between the label and the first "
     "eviction. No time at all by default.",
@@ -151,8 +153,9 @@ def find_node() -> Any:
         "FindNode",
         pace.STEP_TIMEOUT_S,
         [retry([NodeNotRegistered], pace.NODE_NOT_REGISTERED), *patient(*KUBE)],
-        result_selector=picked("name", "uid"),
-        result_path="$.node",
+        # The whole document: a drain that was started by hand begins with less.
+        result_selector=picked(*DOCUMENT),
+        result_path="$",
     )
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import boto3
@@ -39,6 +40,9 @@ DENIALS = {
     "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "ExpiredToken", "ExpiredTokenException",
     "InvalidClientTokenId", "UnrecognizedClientException", "AuthFailure",
 }  # fmt: skip
+
+FILTER_VALUES = 200
+"""https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html"""
 
 
 WORKERS = 8
@@ -103,6 +107,36 @@ class Aws:
         """End the lifecycle action with ``result``, CONTINUE or ABANDON."""
         action = _action(lifecycle, instance_id)
         _call(self._auto_scaling, "complete_lifecycle_action", LifecycleActionResult=result, **action)
+
+    def lifecycle_state(self, instance_id: str) -> str:
+        """The instance's lifecycle state in its Auto Scaling group; "" if it is in none."""
+        answer = _call(self._auto_scaling, "describe_auto_scaling_instances", InstanceIds=[instance_id])
+        return (
+            str(answer["AutoScalingInstances"][0]["LifecycleState"]) if answer["AutoScalingInstances"] else ""
+        )
+
+    def instance_tags(self, ids: Iterable[str]) -> dict[str, dict[str, str]]:
+        """The EC2 tags of each instance that EC2 knows, by its id; 200 in a request."""
+        wanted = list(ids)
+        found: dict[str, dict[str, str]] = {}
+        for first in range(0, len(wanted), FILTER_VALUES):
+            # A filter, because one unknown id among InstanceIds fails the whole request.
+            found |= self._tags_where("instance-id", wanted[first : first + FILTER_VALUES])
+        return found
+
+    def instances_in(self, reservation: str) -> dict[str, dict[str, str]]:
+        """The EC2 tags of each instance that runs in a capacity reservation, by its id."""
+        return self._tags_where("capacity-reservation-id", [reservation])
+
+    def _tags_where(self, name: str, values: list[str]) -> dict[str, dict[str, str]]:
+        client = self._session.client("ec2", config=CONFIG)
+        pages = _pages(client, "describe_instances", "NextToken", Filters=[{"Name": name, "Values": values}])
+        return {
+            instance["InstanceId"]: {tag["Key"]: tag["Value"] for tag in instance.get("Tags", ())}
+            for page in pages
+            for reservation in page["Reservations"]
+            for instance in reservation["Instances"]
+        }
 
     def private_dns_name(self, instance_id: str) -> str | None:
         """The instance's private DNS name, None if EC2 no longer knows the instance."""
@@ -190,6 +224,23 @@ class Aws:
             return None
         return started
 
+    def executions_of(self, state_machine_arn: str, instance_id: str, status: str) -> list[dict[str, Any]]:
+        """The executions of ``status`` whose names begin with the instance's id.
+
+        Each with ``name``, ``startedAt`` and ``redrivenAt`` (RFC 3339; None if never) and ``document``,
+        its input.
+        A list knows no filter by name, so it is read to its end where that is short (RUNNING), and
+        its newest 1,000 where it is not.
+        """
+        client = self._session.client("stepfunctions", config=CONFIG)
+        options = {"stateMachineArn": _unqualified(state_machine_arn), "statusFilter": status}
+        pages = _pages(client, "list_executions", "nextToken", maxResults=1000, **options)
+        listed = (
+            one for page in (pages if status == "RUNNING" else islice(pages, 1)) for one in page["executions"]
+        )
+        arns = [one["executionArn"] for one in listed if one["name"].startswith(f"{instance_id}-")]
+        return [_execution(_call(client, "describe_execution", executionArn=arn)) for arn in arns]
+
     def last_events(self, execution_arn: str) -> list[dict[str, Any]]:
         """The newest 200 events of an execution: more than its last state has, with all its retries."""
         client = self._session.client("stepfunctions", config=CONFIG)
@@ -242,6 +293,25 @@ class Aws:
         SigV4QueryAuth(credentials.get_frozen_credentials(), "sts", region, expires=60).add_auth(request)
         encoded = base64.urlsafe_b64encode(str(request.url).encode()).decode().rstrip("=")
         return f"k8s-aws-v1.{encoded}"
+
+
+def _pages(client: Any, operation: str, token: str, **parameters: Any) -> Iterator[Any]:
+    while True:
+        answer = _call(client, operation, **parameters)
+        yield answer
+        if not answer.get(token):
+            return
+        parameters[token] = answer[token]
+
+
+def _execution(described: Mapping[str, Any]) -> dict[str, Any]:
+    redriven = described.get("redriveDate")
+    return {
+        "name": described["name"],
+        "startedAt": described["startDate"].isoformat(),
+        "redrivenAt": redriven.isoformat() if redriven else None,
+        "document": json.loads(described.get("input") or "{}"),
+    }
 
 
 def _unqualified(state_machine_arn: str) -> str:

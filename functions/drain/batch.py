@@ -143,10 +143,21 @@ def _move(
     # them must not be what a drain hangs on.
     asked = choice.evict or ([rest[0]] if step.attempt == 0 else [])
     held = [blocker for blocker in choice.blocked if blocker.pod not in {pod.key for pod in asked}]
-    result = evictions.tally(cluster.evict(asked, step.policy.grace_period) if asked else [], held)
+    result = evictions.tally(_evict(asked, step, cluster, now), held)
     result.evicted += deleted.evicted
     result.errors = deleted.errors | result.errors
     return result, forced
+
+
+def _evict(asked: list[Pod], step: Step, cluster: Cluster, now: float) -> list[tuple[Pod, Answer]]:
+    """Evict each pod with its own grace, or with what EC2 leaves of it."""
+    timing = step.timing(now)
+    graces: dict[int, list[Pod]] = {}
+    for pod in asked:
+        own = _grace(pod, step)
+        fits = deadline.fitting_grace(own, now, timing.deadline) if timing.interrupted else own
+        graces.setdefault(step.policy.grace_period if fits >= own else fits, []).append(pod)
+    return [answer for grace, doomed in graces.items() for answer in cluster.evict(doomed, grace)]
 
 
 def _past_grace(present: list[Pod], step: Step, now: float) -> list[tuple[Pod, int]]:
@@ -155,7 +166,7 @@ def _past_grace(present: list[Pod], step: Step, now: float) -> list[tuple[Pod, i
     Those that are terminating already count as well: a DELETE shortens the grace they were given. A
     minute is let pass.
     """
-    if step.policy.on_timeout != "force":
+    if not step.forces(now):
         return []
     until = step.timing(now).deadline
     # A grace that was cut must not look late again: the server's clock may be ahead of ours.

@@ -33,6 +33,8 @@ MACHINE_ENDS_S = 172_500
 """TimeoutSeconds of the state machine: an execution that reaches it is cut off, and its policy with it."""
 RELEASE_MARGIN_S = 120
 """A drain ends this long before such a limit, so that it can still say how it ended, and let go."""
+INTERRUPTION_MARGIN_S = 20
+"""A drain aims to be done this long before EC2 takes the instance: time for one more attempt."""
 NEAR_DEADLINE_S = 900
 """From here on the pace is quick again: a deadline must be met to the half minute, not to three."""
 
@@ -59,21 +61,39 @@ def hook_of(lifecycle: Mapping[str, Any] | None) -> Hook | None:
     return Hook(lifecycle["heartbeatTimeout"], lifecycle["globalTimeout"])
 
 
-def drain_deadline(execution: Mapping[str, Any], policy: Policy, hook: Hook | None) -> float:
+def drain_deadline(
+    execution: Mapping[str, Any], policy: Policy, hook: Hook | None, ends_at: float | None = None
+) -> float:
     """When the drain must have ended, in epoch seconds.
 
     The policy's time runs from the redrive if there was one, else from the start, so that
     a redrive has a fresh deadline; so does the machine's. Auto Scaling's runs from the start,
     whatever happens: min(48 h, 100 heartbeat timeouts), or less where the hook says so
     (https://docs.aws.amazon.com/autoscaling/ec2/userguide/lifecycle-hooks-overview.html).
+    EC2's is a moment, ``ends_at`` (epoch seconds), if it has announced one.
     """
     started = to_epoch_s(execution["StartTime"])
     begun = to_epoch_s(execution.get("RedriveTime") or execution["StartTime"])
     deadline = begun + min(policy.drain_timeout, MACHINE_ENDS_S - RELEASE_MARGIN_S)
+    if ends_at is not None:
+        deadline = min(deadline, ends_at - INTERRUPTION_MARGIN_S)
     if hook is None:
         return deadline
     granted = min(172_800, 100 * hook.heartbeat_timeout, hook.global_timeout)
     return min(deadline, started + granted - RELEASE_MARGIN_S)
+
+
+def interrupted(until: float, ends_at: float | None) -> bool:
+    """Whether the deadline ``until`` is EC2's moment ``ends_at``, which nobody can put off."""
+    return ends_at is not None and until >= ends_at - INTERRUPTION_MARGIN_S
+
+
+def fitting_grace(pod_grace: int, now: float, until: float) -> int:
+    """Seconds of grace that end before ``until``, when EC2 takes the instance: the pod's own if it fits.
+
+    Never 0, as in ``forced_grace``.
+    """
+    return max(1, min(pod_grace, int(until - now)))
 
 
 def pace(round_number: int, entered_at: float, deadline: float, hook: Hook | None) -> Pace:

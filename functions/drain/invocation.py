@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from drain import clock, deadline, rounds
@@ -26,9 +26,12 @@ class Step:
     """One invocation of one step."""
 
     cluster: str
+    """Empty before FindNode where the drain was started by hand without it."""
     instance_id: str | None
     node_name: str | None
     lifecycle: Mapping[str, Any] | None
+    ends_at: float | None
+    """Epoch seconds at which EC2 takes the instance, if it has announced that; nobody can put it off."""
     policy: Policy
     node: NodeRef | None
     round: Round
@@ -82,10 +85,24 @@ class Step:
 
     def _timing(self, now: float, round_number: int) -> Timing:
         hook = deadline.hook_of(self.lifecycle)
-        until = deadline.drain_deadline(self.execution, self.policy, hook)
+        until = deadline.drain_deadline(self.execution, self.policy, hook, self.ends_at)
         pace = deadline.pace(round_number, self.entered_at, until, hook)
-        yields_at = float("inf") if self.policy.on_timeout == "force" else until
-        return Timing(now, until, hook, pace, yields_at)
+        interrupted = deadline.interrupted(until, self.ends_at)
+        if not _forces(self.policy, interrupted):
+            yields_at = until
+        else:
+            yields_at = self.ends_at if interrupted and self.ends_at is not None else float("inf")
+        return Timing(now, until, hook, pace, yields_at, interrupted)
+
+    def forces(self, now: float) -> bool:
+        """Whether pods are deleted past their budgets when their grace no longer fits otherwise."""
+        return _forces(self.policy, self.timing(now).interrupted)
+
+
+def _forces(policy: Policy, interrupted: bool) -> bool:
+    # "fail" holds an instance for a person to look; this one nobody can hold, and a pod that ends by
+    # its own grace is better off than one that goes with the machine.
+    return policy.on_timeout == "force" or (interrupted and policy.on_timeout == "fail")
 
 
 def parse(event: Mapping[str, Any]) -> Step:
@@ -94,10 +111,11 @@ def parse(event: Mapping[str, Any]) -> Step:
     execution, state, drain = event["execution"], event["state"], event["drain"]
     node = drain.get("node")
     return Step(
-        cluster=drain["cluster"],
+        cluster=drain.get("cluster") or "",
         instance_id=drain.get("instanceId"),
         node_name=drain.get("nodeName"),
         lifecycle=drain.get("lifecycle"),
+        ends_at=clock.to_epoch_s(drain["endsAt"]) if drain.get("endsAt") else None,
         policy=Policy.from_document(drain.get("policy") or {}),
         node=NodeRef(node["name"], node["uid"]) if node else None,
         round=rounds.from_document(
@@ -110,6 +128,15 @@ def parse(event: Mapping[str, Any]) -> Step:
         never_joined="neverJoined" in drain,
         released=_reason(drain.get("released")),
     )
+
+
+DOCUMENT = ("instanceId", "nodeName", "cluster", "reason", "lifecycle", "policy", "endsAt", "node")
+"""Fields of the document behind FindNode; null where a drain has none."""
+
+
+def document(drain: Mapping[str, Any], node: NodeRef) -> dict[str, Any]:
+    """The document as FindNode hands it on, each field of DOCUMENT in it."""
+    return {**dict.fromkeys(DOCUMENT), **drain, "node": asdict(node)}
 
 
 def _reason(caught: Mapping[str, Any] | None) -> str:

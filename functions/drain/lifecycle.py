@@ -10,7 +10,7 @@ from drain import rounds
 from drain.clock import to_rfc3339
 from drain.errors import AwsRejected, DrainReleased, DrainTimedOut, LifecycleActionExpired
 from drain.invocation import Step
-from drain.rounds import Round
+from drain.rounds import Round, Timing
 
 # Auto Scaling answers with ValidationError, which it uses for much else; only the message tells.
 NO_ACTION = "No active Lifecycle Action found"
@@ -33,7 +33,7 @@ def heartbeat(step: Step, auto_scaling: AutoScaling, now: float) -> Round:
     _record(step, auto_scaling)
     timing = step.timing(now)
     if now >= timing.yields_at:
-        _end_at_deadline(step, timing.deadline)
+        _end_at_deadline(step, timing)
     return replace(step.round, number=step.round.number + 1, heartbeat_at=now, next=rounds.EVICT_BATCH)
 
 
@@ -52,10 +52,12 @@ def _record(step: Step, auto_scaling: AutoScaling) -> None:
         ) from error
 
 
-def _end_at_deadline(step: Step, until: float) -> None:
+def _end_at_deadline(step: Step, timing: Timing) -> None:
     gave_way = step.round.next == rounds.HEARTBEAT and "; ".join(step.round.blockers)
     waited = gave_way or step.waited_for or "pods are left on the node"
-    sentence = f"The drain's deadline, {to_rfc3339(until)}, is over. Last: {waited}"
+    sentence = f"The drain's deadline, {to_rfc3339(timing.deadline)}, is over. Last: {waited}"
+    if timing.interrupted:
+        raise DrainReleased(f"{sentence} EC2 takes the instance, and nobody can hold it.")
     if step.policy.on_timeout == "fail":
         raise DrainTimedOut(sentence)
     raise DrainReleased(f"{sentence} onTimeout is {step.policy.on_timeout}: the instance is let go.")

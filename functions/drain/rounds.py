@@ -123,6 +123,8 @@ class Timing:
     at: Pace
     yields_at: float
     """From here on every waiting state gives way to Heartbeat; infinite under onTimeout: force."""
+    interrupted: bool = False
+    """The deadline is the moment at which EC2 takes the instance."""
 
     def must_yield(self, last_heartbeat: float, longest_pause_s: int = SLOWEST_POLL_S) -> bool:
         """Whether a state with nothing to show for must give way to Heartbeat.

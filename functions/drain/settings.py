@@ -45,6 +45,11 @@ def node_conditions(environ: Mapping[str, str]) -> bool:
     return environ.get("STEPDRAIN_NODE_CONDITIONS", "false") == "true"
 
 
+def manual(environ: Mapping[str, str]) -> IntakeSettings:
+    """FindNode's settings for a drain started by hand: as StartDrain's, without the machine's ARN."""
+    return intake({**environ, "STEPDRAIN_STATE_MACHINE_ARN": "none: FindNode starts nothing"})
+
+
 def _required(environ: Mapping[str, str], name: str) -> str:
     value = environ.get(name, "")
     if not value:

@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import os
 from typing import Any
 
 from aws_lambda_powertools import Logger
-from drain import connections, nodes
-from drain.invocation import parse
+from drain import connections, enrolment, invocation, nodes, settings
+from drain.invocation import NodeRef, Step, parse
 
 LOG = Logger(service="stepdrain")
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """``{"name", "uid"}`` of the node; raises NodeNotRegistered while there is none."""
-    step = parse(event)
+    """The whole document with ``node``, ``{"name", "uid"}``; raises NodeNotRegistered while there is none.
+
+    A drain that was started by hand may lack everything but ``instanceId``; the rest is filled in here.
+    """
+    parse(event)
+    document = _completed(event["drain"])
+    step = parse({**event, "drain": document})
+    node = _node(step)
+    LOG.info("node found", instance=step.instance_id, node=node.name, uid=node.uid)
+    return invocation.document(document, node)
+
+
+def _completed(document: dict[str, Any]) -> dict[str, Any]:
+    if document.get("cluster"):
+        return document
+    return enrolment.by_hand(document, connections.aws(), settings.manual(os.environ))
+
+
+def _node(step: Step) -> NodeRef:
     cluster = connections.kube(step.cluster)
     if step.instance_id is None:
-        node = nodes.named_node(cluster, step.node_name or "")
-    else:
-        guess = step.node_name or connections.aws().private_dns_name(step.instance_id)
-        node = nodes.find_node(cluster, step.instance_id, guess)
-    LOG.info("node found", instance=step.instance_id, node=node.name, uid=node.uid)
-    return asdict(node)
+        return nodes.named_node(cluster, step.node_name or "")
+    guess = step.node_name or connections.aws().private_dns_name(step.instance_id)
+    return nodes.find_node(cluster, step.instance_id, guess)

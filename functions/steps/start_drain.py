@@ -1,4 +1,4 @@
-"""StartDrain: from an event to an execution with a name, or to a logged reason why not."""
+"""StartDrain: from an event to executions with names, or to logged reasons why not."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from aws_lambda_powertools import Logger
-from drain import connections, requests, settings, sweep
+from drain import connections, enrolment, notices, requests, settings, sweep
 from drain.aws import Aws
 from drain.errors import DrainError
 from drain.requests import Ignored, Start
@@ -15,19 +15,29 @@ LOG = Logger(service="stepdrain")
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """``{"execution", "started"}`` or ``{"ignored": reason}``.
+    """``{"execution", "started"}`` or ``{"ignored": reason}``; by instance, in ``drains``, for a notice.
 
     Raises InvalidEvent or InvalidSettings, and Aws… errors: Lambda then tries twice more and
     hands the event to the dead-letter queue.
     """
-    decision = _decide(event, settings.intake(os.environ), connections.aws())
+    own, account = settings.intake(os.environ), connections.aws()
+    if not notices.known(event):
+        return _carry_out(_decide(event, own, account), account)
+    notice = notices.read(event, own)
+    if isinstance(notice, Ignored):
+        return _carry_out(notice, account)
+    decisions = enrolment.starts(notice, account, own)
+    return {"drains": {one: _carry_out(decision, account) for one, decision in decisions.items()}}
+
+
+def _carry_out(decision: Ignored | Start, account: Aws) -> dict[str, Any]:
     if isinstance(decision, Ignored):
         LOG.info("event ignored", reason=decision.reason)
         return {"ignored": decision.reason}
     for warning in decision.warnings:
         LOG.warning(warning)
     arn = os.environ["STEPDRAIN_STATE_MACHINE_ARN"]
-    started = connections.aws().start_execution(arn, decision.name, decision.document)
+    started = account.start_execution(arn, decision.name, decision.document)
     LOG.info("drain started" if started else "drain was started before", execution=decision.name)
     return {"execution": decision.name, "started": started}
 

@@ -2,6 +2,7 @@
 
 import pytest
 from drain.errors import AwsThrottled, ClusterNotFound, InvalidEvent, NodeNotRegistered
+from drain.invocation import DOCUMENT
 from steps import find_node
 
 from sandbox.world import node_manifest
@@ -17,7 +18,8 @@ def found(world, step, **document):
     """The handler's answer, and what it asked the cluster."""
     since = len(world.kube.audit_log)
     answer = find_node.handler(step({"cluster": "demo", **document}), None)
-    return answer, asked(world, since)
+    assert set(answer) == set(DOCUMENT)
+    return answer["node"], asked(world, since)
 
 
 def test_the_private_dns_name_is_tried_first(world, step, instance):

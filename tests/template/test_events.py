@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from moto.events.models import EventPattern
 
-from tests.template.stack import Stack, source
+from tests.template.stack import ROOT, Stack, source
+
+EVENTS = ROOT / "tests" / "events"
 
 
 def pattern(**parameters: str) -> dict[str, Any]:
@@ -31,6 +36,36 @@ def test_the_rule_takes_our_hook_alone() -> None:
 def test_the_rule_takes_the_groups_of_the_parameters(parameters: dict[str, str], groups: Any) -> None:
     """By names, by prefix, or all."""
     assert pattern(**parameters).get("AutoScalingGroupName") == groups
+
+
+def test_each_other_reason_has_its_rule_and_its_switch() -> None:
+    """Spot, Health and capacity say that an instance goes; the others that it may, or come too late."""
+    rules = Stack().of_type("AWS::Events::Rule")
+    others = {
+        n.removesuffix("Rule"): r["State"]
+        for n, r in rules.items()
+        if n not in ("TerminateRule", "StatusRule", "SweepRule")
+    }
+    assert others == {
+        "SpotInterruption": "ENABLED",
+        "Rebalance": "DISABLED",
+        "Health": "ENABLED",
+        "Capacity": "ENABLED",
+        "StateChange": "DISABLED",
+    }
+    switches = ("SpotInterruption", "Rebalance", "HealthEvent", "CapacityEnd", "StateChange")
+    turned = Stack(**{f"DrainOn{one}": "true" for one in switches}).of_type("AWS::Events::Rule")
+    assert {rule["State"] for rule in turned.values()} == {"ENABLED"}
+
+
+@pytest.mark.parametrize("sample", sorted(EVENTS.glob("*.json")), ids=lambda path: path.stem)
+def test_a_rule_takes_each_documented_event(sample: Path) -> None:
+    """A pattern that matches nothing looks like a quiet month."""
+    event = json.loads(sample.read_text())
+    rules = Stack().of_type("AWS::Events::Rule").values()
+    patterns = [rule["EventPattern"] for rule in rules if "EventPattern" in rule]
+    matching = [p for p in patterns if EventPattern.load(json.dumps(p)).matches_event(event)]
+    assert len(matching) == 1
 
 
 def test_a_hook_is_made_on_each_named_group_with_the_values_of_managed_node_groups() -> None:

@@ -14,12 +14,15 @@ GROUP = "arn:aws:autoscaling:eu-west-1:123456789012:autoScalingGroup:*:autoScali
 CLUSTER = "arn:aws:eks:eu-west-1:123456789012:cluster/demo"
 EXECUTIONS = "arn:aws:states:eu-west-1:123456789012:execution:<DrainNode.Name>:*"
 
+STARTING = ("Terminate", "SpotInterruption", "Rebalance", "Health", "Capacity", "StateChange")
 # Action and resource of everything granted, the function's own log left out.
 GRANTS = {
     "StartDrainRole": {
         ("autoscaling:DescribeAutoScalingGroups", "*"),
         ("autoscaling:DescribeLifecycleHooks", "*"),
+        ("ec2:DescribeInstances", "*"),
         ("states:StartExecution", "<DrainNode>"),
+        ("states:ListExecutions", "<DrainNode>"),
         ("states:DescribeExecution", EXECUTIONS),
         ("sqs:SendMessage", "<DeadLetters.Arn>"),
     },
@@ -30,7 +33,13 @@ GRANTS = {
         ("states:StartExecution", "<DrainNode>"),
         ("sqs:SendMessage", "<DeadLetters.Arn>"),
     },
-    "FindNodeRole": {("ec2:DescribeInstances", "*"), ("eks:DescribeCluster", CLUSTER)},
+    "FindNodeRole": {
+        ("autoscaling:DescribeAutoScalingInstances", "*"),
+        ("autoscaling:DescribeAutoScalingGroups", "*"),
+        ("autoscaling:DescribeLifecycleHooks", "*"),
+        ("ec2:DescribeInstances", "*"),
+        ("eks:DescribeCluster", CLUSTER),
+    },
     "LabelRole": {("eks:DescribeCluster", CLUSTER)},
     "CordonRole": {("eks:DescribeCluster", CLUSTER)},
     "EvictBatchRole": {("eks:DescribeCluster", CLUSTER)},
@@ -58,6 +67,7 @@ GRANTS = {
 IAM = "https://docs.aws.amazon.com/service-authorization/latest/reference/list_"
 WITHOUT_RESOURCE = {
     "autoscaling:DescribeAutoScalingGroups": IAM + "amazonec2autoscaling.html",
+    "autoscaling:DescribeAutoScalingInstances": IAM + "amazonec2autoscaling.html",
     "autoscaling:DescribeLifecycleHooks": IAM + "amazonec2autoscaling.html",
     "ec2:DescribeInstances": IAM + "amazonec2.html",
     "ec2:DescribeNetworkInterfaces": IAM + "amazonec2.html",
@@ -210,8 +220,8 @@ def test_queue_topic_and_functions_take_from_named_sources_alone(stack: Stack) -
         assert (deny["Effect"], deny["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
     permissions = stack.of_type("AWS::Lambda::Permission").values()
     assert {(p["FunctionName"], p["SourceArn"]) for p in permissions} == {
-        ("<StartDrainFunction>", "<TerminateRule.Arn>"),
         ("<SweepFunction>", "<SweepRule.Arn>"),
+        *(("<StartDrainFunction>", f"<{rule}Rule.Arn>") for rule in STARTING),
         ("<NotifyFunction>", "<StatusRule.Arn>"),
     }
 
