@@ -84,6 +84,7 @@ cli-docs: .venv/run  ## Write docs/cli.md again from the help texts
 
 statemachine: .venv-author/made  ## Render statemachine/*.asl.json from the authoring source
 	.venv-author/bin/python statemachine/drain_node.py $(ARGS)
+	.venv-author/bin/python statemachine/admit_node.py $(ARGS)
 
 lock: .venv/uv  ## Pin the dependencies again, to the newest that pyproject.toml allows
 	set -e; for group in run test lint author sam cfn-lint checkov; do \

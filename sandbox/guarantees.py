@@ -25,7 +25,7 @@ class Change:
 
     at: str
     kind: str
-    """``label``, ``cordon``, ``evict``, ``delete`` or the verb and resource of anything else."""
+    """``label``, ``cordon``, ``uncordon``, ``evict``, ``delete`` or verb and resource of all else."""
     object: str
     """The node's name or the pod's ``namespace/name``."""
     status: int
@@ -62,10 +62,12 @@ def _kind(event: AuditEvent) -> str:
             return "evict"
         case "pods", None, "delete":
             return "delete"
-        case "nodes", None, "patch" if EXCLUDE_LABEL in (body.get("metadata", {}).get("labels") or {}):
+        case "nodes", None, "patch" if (body.get("metadata", {}).get("labels") or {}).get(EXCLUDE_LABEL):
             return "label"
         case "nodes", None, "patch" if body.get("spec", {}).get("unschedulable"):
             return "cordon"
+        case "nodes", None, "patch" if body.get("spec", {"unschedulable": None}) == {"unschedulable": None}:
+            return "uncordon"
     return f"{event['verb']} {reference['resource']}"
 
 

@@ -32,7 +32,7 @@ from sandbox.witness import Witness
 
 Json = dict[str, Any]
 Workload = Callable[[Sequence[str]], Iterable[Json]]
-CLUSTER, GROUP, HOOK = "demo", "workers", "stepdrain"
+CLUSTER, GROUP, HOOK, LAUNCH_HOOK = "demo", "workers", "stepdrain", "stepdrain-launch"
 KUBERNETES = ROOT / "kubernetes"
 
 
@@ -74,7 +74,11 @@ class World:
         """Instance id to node name."""
         self.terminated: list[str] = []
         """Ids of the instances that ``terminate`` was called for."""
+        self.aws.hooks.launched = self._booting
+        self.boots_after_s: float | None = 60.0
+        """Seconds from a launch to the node; None: it never joins the cluster."""
         self._clients: dict[str, Any] = {}
+        self._running = False
 
     def _client(self, service: str) -> Any:
         if service not in self._clients:
@@ -150,6 +154,7 @@ class World:
         if self._workload is not None:
             self.kube.cluster.load(self._workload(list(self.instances.values())))
         self._await_workload()
+        self._running = True
 
     def _await_workload(self, within_s: int = 60) -> None:
         self.pass_time(2)  # The controllers make their pods first.
@@ -158,6 +163,23 @@ class World:
             if all(pod["status"].get("phase") == "Running" for pod in self.kube.cluster.list("Pod")):
                 return
         raise AssertionError(f"The workload does not run after {within_s} s.")
+
+    def _booting(self, instance_id: str, name: str) -> None:
+        """A machine was launched: later its kubelet registers the node, and its DaemonSets' pods start."""
+        if not self._running or self.boots_after_s is None:
+            return
+        self.instances[instance_id] = name
+        self.clock.call_at(self.clock.now() + self.boots_after_s, lambda: self._boot(instance_id, name))
+
+    def _boot(self, instance_id: str, name: str) -> None:
+        self.kube.cluster.create(node_manifest(name, instance_id))
+        pods = [pod for pod in self._manifests([name]) if pod["kind"] == "Pod"]
+        for pod in pods:
+            pod["metadata"]["name"] += f"-{instance_id[-5:]}"
+        self.kube.cluster.load(pods)
+
+    def _manifests(self, nodes: Sequence[str]) -> list[Json]:
+        return list(self._workload(nodes)) if self._workload is not None else []
 
     def _gone(self, instance_id: str) -> None:
         """The machine is off: its Node and whatever still ran on it vanish."""
@@ -184,6 +206,41 @@ class World:
             InstanceId=instance_id, ShouldDecrementDesiredCapacity=True
         )
 
+    def replace(self, instance_id: str) -> None:
+        """Have Auto Scaling terminate an instance and launch another, as an instance refresh does."""
+        self._client("autoscaling").terminate_instance_in_auto_scaling_group(
+            InstanceId=instance_id, ShouldDecrementDesiredCapacity=False
+        )
+
+    def add_launch_hook(self, **changes: Any) -> None:
+        """Put our launch hook on the group: from now on it holds what is launched."""
+        self._client("autoscaling").put_lifecycle_hook(
+            **{
+                "AutoScalingGroupName": GROUP,
+                "LifecycleHookName": LAUNCH_HOOK,
+                "LifecycleTransition": "autoscaling:EC2_INSTANCE_LAUNCHING",
+                "HeartbeatTimeout": 1800,
+                "DefaultResult": "CONTINUE",
+                **changes,
+            }
+        )
+
+    def scale_out(self) -> str:
+        """Have Auto Scaling launch one instance more; its id."""
+        auto_scaling = self._client("autoscaling")
+        group = auto_scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[GROUP])["AutoScalingGroups"][
+            0
+        ]
+        before = {one["InstanceId"] for one in group["Instances"]}
+        wanted = group["DesiredCapacity"] + 1
+        auto_scaling.update_auto_scaling_group(AutoScalingGroupName=GROUP, MaxSize=wanted)
+        auto_scaling.set_desired_capacity(AutoScalingGroupName=GROUP, DesiredCapacity=wanted)
+        group = auto_scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[GROUP])["AutoScalingGroups"][
+            0
+        ]
+        (launched,) = {one["InstanceId"] for one in group["Instances"]} - before
+        return str(launched)
+
     def lifecycle_state(self, instance_id: str) -> str:
         """The instance's lifecycle state, "" once it is gone."""
         auto_scaling = self._client("autoscaling")
@@ -206,10 +263,11 @@ class World:
         """The ARN of DrainNode."""
         return self.aws.deployment.state_machines["DrainNode"]
 
-    def executions(self) -> list[Json]:
-        """All executions of DrainNode as DescribeExecution shows them, oldest first."""
+    def executions(self, machine: str = "DrainNode") -> list[Json]:
+        """All executions of a state machine as DescribeExecution shows them, oldest first."""
         client = self._client("stepfunctions")
-        pages = client.get_paginator("list_executions").paginate(stateMachineArn=self.machine)
+        arn = self.aws.deployment.state_machines[machine]
+        pages = client.get_paginator("list_executions").paginate(stateMachineArn=arn)
         listed = [one for page in pages for one in page["executions"]]
         shown = [client.describe_execution(executionArn=one["executionArn"]) for one in listed]
         return sorted(shown, key=lambda one: (one["startDate"], one["name"]))
@@ -237,12 +295,12 @@ class World:
         finally:
             self.clock.leave()
 
-    def settle(self, within_s: float = 3600, every_s: float = 5) -> None:
-        """Let time pass until no execution runs; AssertionError if one still does after ``within_s``."""
+    def settle(self, within_s: float = 3600, every_s: float = 5, machine: str = "DrainNode") -> None:
+        """Let time pass until no execution of ``machine`` runs; AssertionError after ``within_s``."""
         ends_at = self.clock.now() + within_s
         while self.clock.now() < ends_at:
             self.pass_time(every_s)
-            executions = self.executions()
+            executions = self.executions(machine)
             if executions and all(one["status"] != "RUNNING" for one in executions):
                 return
         raise AssertionError(f"An execution still runs after {within_s} s: {self.executions()}")

@@ -28,6 +28,7 @@ from drain.errors import (
     KubeThrottled,
     KubeUnavailable,
     NodeNotRegistered,
+    NothingToDo,
     PodsRemaining,
     PodsStillRemaining,
     TargetsDraining,
@@ -129,7 +130,7 @@ def task(name: str, timeout_s: int, retriers: list[Any], **fields: Any) -> Any:
     """A Task that calls ``<name>Function`` with the payload that all functions get."""
     return WideTask(
         name,
-        comment=COMMENTS[name],
+        comment=fields.pop("comment", None) or COMMENTS[name],
         resource="arn:${Partition}:states:::lambda:invoke",
         parameters={"FunctionName": f"${{{name}FunctionArn}}", "Payload": PAYLOAD},
         timeout_seconds=timeout_s,
@@ -274,6 +275,7 @@ def drain_node() -> Any:
     targets.next(pods_left)
     beat.next(evict)
     find.add_catch(caught([NodeNotRegistered], complete, "$.neverJoined"))
+    find.add_catch(caught([NothingToDo], complete, "$.nothingToDo"))
     evict.add_catch(caught([EvictionBlocked, EvictionStillBlocked, *ROUND_TRANSIENT], beat, "$.waited"))
     wait.add_catch(caught([PodsRemaining, PodsStillRemaining, *ROUND_TRANSIENT], beat, "$.waited"))
     volumes.add_catch(caught([VolumesAttached, VolumesStillAttached, *ROUND_TRANSIENT], beat, "$.waited"))
@@ -284,16 +286,21 @@ def drain_node() -> Any:
 
 def main(arguments: list[str]) -> int:
     """Write or check the rendered file; returns the process's exit code."""
-    if arguments not in ([], ["--check"]):
-        print("usage: python statemachine/drain_node.py [--check]", file=sys.stderr)
-        return 2
     fresh = render(drain_node(), ORDER, comment=COMMENT, timeout_s=pace.MACHINE_TIMEOUT_S)
-    changes = difference(TARGET, fresh)
+    return write_or_check(arguments, TARGET, Path(__file__).name, fresh)
+
+
+def write_or_check(arguments: list[str], target: Path, source: str, fresh: str) -> int:
+    """Write ``fresh`` to ``target``, or only compare (``--check``); returns the process's exit code."""
+    if arguments not in ([], ["--check"]):
+        print(f"usage: python statemachine/{source} [--check]", file=sys.stderr)
+        return 2
+    changes = difference(target, fresh)
     if arguments and changes:
-        print(f"{TARGET.name} is not what {Path(__file__).name} renders; render it again.\n{changes}")
+        print(f"{target.name} is not what {source} renders; render it again.\n{changes}")
         return 1
     if changes:
-        TARGET.write_text(fresh, encoding="utf-8")
+        target.write_text(fresh, encoding="utf-8")
     return 0
 
 

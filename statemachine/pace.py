@@ -86,6 +86,12 @@ WITHIN_A_ROUND = Retrier(interval_s=5, rate=6.0, longest_s=160, attempts=3)
 # endpoint that is gone for ten minutes. 2 + 4 + 8 + 16 + 32 + 64 + 4 * 120 = 606.
 TEN_MINUTES = Retrier(interval_s=2, rate=2.0, longest_s=120, attempts=10)
 
+# A node is Ready one to three minutes after the launch. The function itself ends the wait at its
+# deadline, two hours at most: 5 + 7.5 + 11.25 + 16.9 + 396 * 20 = 7,960.
+NODE_NOT_READY = Retrier(interval_s=5, rate=1.5, longest_s=20, attempts=400)
+ADMISSION_TIMEOUT_S = 9000
+"""Two hours, the longest heartbeat timeout, and time to complete the action."""
+
 # Many drains are throttled together and must not come back together: random delays, up to
 # 4 + 8 + 16 + 32 + 4 * 60 = 300, on average half of it.
 THROTTLED = Retrier(interval_s=4, rate=2.0, longest_s=60, attempts=8, jitter=True)

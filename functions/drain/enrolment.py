@@ -14,7 +14,7 @@ from drain import clock, deadline
 from drain.errors import InvalidEvent
 from drain.notices import Notice
 from drain.policy import Policy, with_tags
-from drain.requests import CLUSTER_TAG_PREFIX, Ignored, Start, foreign_group, serves
+from drain.requests import CLUSTER_TAG_PREFIX, Ignored, Start, cluster_of, foreign_group, serves
 from drain.settings import IntakeSettings
 
 GROUP_TAG = "aws:autoscaling:groupName"
@@ -60,7 +60,7 @@ def enrol(
         return ignored
     group = tags.get(GROUP_TAG, "")
     policy, problems = with_tags(settings.policy, account.group_tags(group) if group else tags)
-    return Enrolment(settings.cluster, group, policy, tuple(problems))
+    return Enrolment(cluster_of(tags, settings), group, policy, tuple(problems))
 
 
 def foreign_instance(instance_id: str, tags: Mapping[str, str], settings: IntakeSettings) -> Ignored | None:

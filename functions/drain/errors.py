@@ -8,7 +8,7 @@ reads them in the console, and docs/operations.md has a section for each.
 
     DrainError
     ├── NotYet                   the state asks again later, by Retry
-    │   ├── NodeNotRegistered
+    │   ├── NodeNotRegistered    ├── NodeNotReady
     │   ├── Blocked: EvictionBlocked, EvictionStillBlocked
     │   ├── PodsRemaining        ├── PodsStillRemaining
     │   ├── VolumesAttached      ├── VolumesStillAttached
@@ -17,6 +17,8 @@ reads them in the console, and docs/operations.md has a section for each.
     │   ├── KubeUnavailable      ├── KubeThrottled      ├── KubeConflict
     │   └── AwsUnavailable       └── AwsThrottled
     ├── DrainReleased            the policy lets the instance go; caught, never shown as failed
+    ├── NothingToDo              nothing to wait for: the action is completed at once; caught
+    ├── NodeNeverReady           the instance is given back to Auto Scaling; caught
     └── Stopped                  a person has to look; never retried, never caught, so that
         │                        a redrive starts again at the state that stopped
         ├── DrainTimedOut        ├── DrainRefused       ├── LifecycleActionExpired
@@ -36,6 +38,10 @@ class NotYet(DrainError):
 
 class NodeNotRegistered(NotYet):
     """No node of the cluster has this instance's providerID (yet, or ever)."""
+
+
+class NodeNotReady(NotYet):
+    """A launching instance has no node yet, or it is not Ready, or its DaemonSets' pods are not."""
 
 
 class Blocked(NotYet):
@@ -104,6 +110,14 @@ class AwsThrottled(Transient):
 
 class DrainReleased(DrainError):
     """The deadline has passed and the policy (continue or abandon) gives the instance up."""
+
+
+class NothingToDo(DrainError):
+    """The instance leaves or enters a warm pool without a running node: its action is completed at once."""
+
+
+class NodeNeverReady(DrainError):
+    """The admission's deadline has passed: the action is abandoned, and the instance replaced."""
 
 
 class Stopped(DrainError):

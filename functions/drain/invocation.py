@@ -15,10 +15,16 @@ from drain.rounds import Round, Timing
 
 @dataclass(frozen=True)
 class NodeRef:
-    """The node of the drain: its name, and the UID that tells it from a successor of that name."""
+    """The node of the drain: its name, and the UID that tells it from a successor of that name.
+
+    ``excluded`` and ``cordoned``: somebody else had labelled it out of load balancers, or cordoned
+    it, before any drain of ours; nobody but them undoes that.
+    """
 
     name: str
     uid: str
+    excluded: bool = False
+    cordoned: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,12 @@ class Step:
     """FindNode found no node for the instance."""
     released: str
     """Why the policy lets the instance go with pods on it; empty if it does not."""
+    abandoned: str
+    """Why a launching instance is given back to Auto Scaling; empty if it is not."""
+    nothing_to_do: bool
+    """The instance has no running node and needs none: from or to a warm pool."""
+    admission: bool
+    """The instance arrives (AdmitNode), and does not leave."""
 
     @property
     def name(self) -> str:
@@ -117,7 +129,7 @@ def parse(event: Mapping[str, Any]) -> Step:
         lifecycle=drain.get("lifecycle"),
         ends_at=clock.to_epoch_s(drain["endsAt"]) if drain.get("endsAt") else None,
         policy=Policy.from_document(drain.get("policy") or {}),
-        node=NodeRef(node["name"], node["uid"]) if node else None,
+        node=_node(node) if node else None,
         round=rounds.from_document(
             drain.get("round"), execution.get("RedriveTime") or execution["StartTime"]
         ),
@@ -127,6 +139,9 @@ def parse(event: Mapping[str, Any]) -> Step:
         waited_for=_reason(drain.get("waited")),
         never_joined="neverJoined" in drain,
         released=_reason(drain.get("released")),
+        abandoned=_reason(drain.get("abandoned")),
+        nothing_to_do="nothingToDo" in drain,
+        admission=drain.get("reason") == "launch",
     )
 
 
@@ -137,6 +152,10 @@ DOCUMENT = ("instanceId", "nodeName", "cluster", "reason", "lifecycle", "policy"
 def document(drain: Mapping[str, Any], node: NodeRef) -> dict[str, Any]:
     """The document as FindNode hands it on, each field of DOCUMENT in it."""
     return {**dict.fromkeys(DOCUMENT), **drain, "node": asdict(node)}
+
+
+def _node(found: Mapping[str, Any]) -> NodeRef:
+    return NodeRef(found["name"], found["uid"], found.get("excluded", False), found.get("cordoned", False))
 
 
 def _reason(caught: Mapping[str, Any] | None) -> str:

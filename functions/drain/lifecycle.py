@@ -66,12 +66,17 @@ def _end_at_deadline(step: Step, timing: Timing) -> None:
 def complete(step: Step, auto_scaling: AutoScaling) -> dict[str, Any]:
     """Complete the lifecycle action; the answer says with what result and why.
 
-    ABANDON only where the policy says so; both results terminate an instance, but with
-    ABANDON a group's retain policy keeps it as evidence. An action that is no longer active
-    is success: somebody was faster.
+    ABANDON for a launching instance that became no node, and where the policy says so; both results
+    terminate an instance, but with ABANDON a group's retain policy keeps it as evidence. An action
+    that is no longer active is success: somebody was faster.
     """
-    result = "ABANDON" if step.released and step.policy.on_timeout == "abandon" else "CONTINUE"
-    answer = {"result": result, "outcome": _outcome(step), "reason": step.released or _losses(step)}
+    abandons = step.abandoned or (step.released and step.policy.on_timeout == "abandon")
+    result = "ABANDON" if abandons else "CONTINUE"
+    answer = {
+        "result": result,
+        "outcome": _outcome(step),
+        "reason": step.abandoned or step.released or _losses(step),
+    }
     if step.lifecycle is None or step.instance_id is None:
         return {**answer, "result": "NONE"}
     try:
@@ -100,4 +105,8 @@ def _losses(step: Step) -> str:
 def _outcome(step: Step) -> str:
     if step.never_joined:
         return "never joined"
+    if step.nothing_to_do:
+        return "nothing to do"
+    if step.admission:
+        return "never ready" if step.abandoned else "admitted"
     return "released" if step.released else "drained"

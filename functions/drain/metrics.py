@@ -65,10 +65,11 @@ def of_heartbeat(step: Step, now: float) -> Numbers:
 def of_completion(step: Step, now: float) -> Numbers:
     """Seconds from the start to the completed action, time that a failed drain waited for a person included.
 
-    Nothing for an instance that never joined: nothing was drained. Told after the action is
+    Nothing for an instance that never joined or that arrives: nothing was drained. Told after the action is
     completed, so that a retry that did not get so far tells nothing.
     """
-    return {} if step.never_joined else {Metric.DRAIN_DURATION: now - step.begun_at}
+    nothing_drained = step.never_joined or step.nothing_to_do or step.admission
+    return {} if nothing_drained else {Metric.DRAIN_DURATION: now - step.begun_at}
 
 
 def publish(cluster: str, numbers: Numbers) -> None:

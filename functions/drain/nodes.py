@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
-from drain.errors import KubeConflict, NodeNotRegistered
+from drain.errors import KubeConflict, NodeNotRegistered, NothingToDo
 from drain.invocation import NodeRef
 
 # Every load balancer controller takes the label's mere existence, the cloud provider's
 # service controller parses it as a boolean: "true" satisfies both
 # (kubernetes-sigs/aws-load-balancer-controller pkg/backend/endpoint_utils.go, kubernetes/cloud-provider).
 EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
+
+# What a drain of ours has set says so in an annotation of the same PATCH; its value is the drain's name.
+# Only what has one is undone.
+LABELLED_BY, CORDONED_BY = "stepdrain/labelled-by", "stepdrain/cordoned-by"
 
 
 class Cluster(Protocol):
@@ -30,20 +34,37 @@ def instance_of(node: Mapping[str, Any]) -> str:
     return str(node.get("spec", {}).get("providerID", "")).rsplit("/", 1)[-1]
 
 
-def find_node(cluster: Cluster, instance_id: str, guess: str | None) -> NodeRef:
-    """The node whose providerID names ``instance_id``.
+def find_node(cluster: Cluster, instance_id: str, guess: str | None, *, warm: bool = False) -> NodeRef:
+    """The node of the instance (``node_of``); raises NodeNotRegistered if no node is.
+
+    ``warm``: the instance leaves a warm pool, where most are stopped. Without a node that is Ready
+    there is nothing to drain and nothing to wait for: NothingToDo.
+    """
+    node = node_of(cluster, instance_id, guess)
+    if warm and (node is None or not ready(node)):
+        raise NothingToDo(f"{instance_id} leaves a warm pool, and no node of it is running.")
+    if node is None:
+        raise NodeNotRegistered(f"No node of the cluster has the providerID of {instance_id}.")
+    return reference(node)
+
+
+def node_of(cluster: Cluster, instance_id: str, guess: str | None) -> Mapping[str, Any] | None:
+    """The Node whose providerID names ``instance_id``, None if there is none.
 
     ``guess`` is the instance's private DNS name, mostly the node's name: one GET tells, and
     a cluster of 5,000 nodes need not be listed. It is never believed by itself, since host
-    names can be chosen freely (aws/aws-node-termination-handler #618, #857). Raises
-    NodeNotRegistered if no node is the instance.
+    names can be chosen freely (aws/aws-node-termination-handler #618, #857).
     """
     node = cluster.node(guess) if guess else None
     if node is None or instance_of(node) != instance_id:
         node = next((one for one in cluster.nodes() if instance_of(one) == instance_id), None)
-    if node is None:
-        raise NodeNotRegistered(f"No node of the cluster has the providerID of {instance_id}.")
-    return reference(node)
+    return node
+
+
+def ready(node: Mapping[str, Any]) -> bool:
+    """Whether the Node's condition Ready is True."""
+    conditions = node.get("status", {}).get("conditions") or ()
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
 
 
 def named_node(cluster: Cluster, name: str) -> NodeRef:
@@ -55,18 +76,48 @@ def named_node(cluster: Cluster, name: str) -> NodeRef:
 
 
 def reference(node: Mapping[str, Any]) -> NodeRef:
-    """Name and UID of a Node."""
-    return NodeRef(node["metadata"]["name"], node["metadata"]["uid"])
+    """Name and UID of a Node, and what others had set on it."""
+    metadata = node["metadata"]
+    ours = metadata.get("annotations") or {}
+    return NodeRef(
+        metadata["name"],
+        metadata["uid"],
+        excluded=EXCLUDE_LABEL in (metadata.get("labels") or {}) and LABELLED_BY not in ours,
+        cordoned=bool(node.get("spec", {}).get("unschedulable")) and CORDONED_BY not in ours,
+    )
 
 
-def exclude_from_load_balancers(cluster: Cluster, node: NodeRef) -> bool:
-    """Label the node out of its load balancers; False if it is gone. Doing it twice changes nothing."""
-    return _patch(cluster, node, {"metadata": {"labels": {EXCLUDE_LABEL: "true"}}})
+def exclude_from_load_balancers(cluster: Cluster, node: NodeRef, by: str) -> bool:
+    """Label the node out of its load balancers; False if it is gone. Doing it twice changes nothing.
+
+    ``by`` is the drain's name.
+    """
+    own = {} if node.excluded else {"annotations": {LABELLED_BY: by}}
+    return _patch(cluster, node, {"metadata": {"labels": {EXCLUDE_LABEL: "true"}, **own}})
 
 
-def cordon(cluster: Cluster, node: NodeRef) -> bool:
-    """Mark the node unschedulable; False if it is gone. Doing it twice changes nothing."""
-    return _patch(cluster, node, {"spec": {"unschedulable": True}})
+def cordon(cluster: Cluster, node: NodeRef, by: str) -> bool:
+    """Mark the node unschedulable; False if it is gone. Doing it twice changes nothing.
+
+    ``by`` is the drain's name.
+    """
+    own = {} if node.cordoned else {"metadata": {"annotations": {CORDONED_BY: by}}}
+    return _patch(cluster, node, {"spec": {"unschedulable": True}, **own})
+
+
+def undo(cluster: Cluster, node: NodeRef) -> list[str]:
+    """Undo in one PATCH what drains of ours had set on the node: which of ``label`` and ``cordon``."""
+    now = cluster.node(node.name)
+    ours = ((now or {}).get("metadata", {}).get("annotations")) or {}
+    change: dict[str, Any] = {"metadata": {"annotations": {}}}
+    if LABELLED_BY in ours:
+        change["metadata"]["annotations"][LABELLED_BY] = None
+        change["metadata"]["labels"] = {EXCLUDE_LABEL: None}
+    if CORDONED_BY in ours:
+        change["metadata"]["annotations"][CORDONED_BY] = None
+        change["spec"] = {"unschedulable": None}
+    undone = [what for what, key in (("label", LABELLED_BY), ("cordon", CORDONED_BY)) if key in ours]
+    return undone if undone and _patch(cluster, node, change) else []
 
 
 def _patch(cluster: Cluster, node: NodeRef, change: Mapping[str, Any]) -> bool:

@@ -50,9 +50,12 @@ class Policy:
     wait_for_targets: str = "auto"
     """Complete only when load balancers have let go of the instance: auto (until they have), off, or
     for at most so many seconds after the last pod."""
-
     settle_time: int = 0
     """Seconds between the label and the first eviction, for load balancers to notice."""
+    admit_timeout: int = 900
+    """Seconds within which a launching instance must have become a node that is Ready."""
+    admit_daemonsets: bool = False
+    """A launching instance's node must have its DaemonSets' pods ready, too."""
 
     def to_document(self) -> dict[str, Any]:
         """The policy as it stands in the execution's input."""
@@ -108,6 +111,8 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "wait_for_volumes": _boolean,
     "wait_for_targets": _wait_for_targets,
     "settle_time": _integer(0, LONGEST_SETTLE_S),
+    "admit_timeout": _integer(60, 7200),
+    "admit_daemonsets": _boolean,
 }
 ENVIRONMENT = {name: f"STEPDRAIN_{name.upper()}" for name in PARSERS}
 TAGS = {name: f"stepdrain:{name.replace('_', '-')}" for name in PARSERS}

@@ -41,6 +41,8 @@ class Start:
     name: str
     document: dict[str, Any]
     warnings: tuple[str, ...] = ()
+    machine: str = "DrainNode"
+    """Which state machine: DrainNode or AdmitNode."""
 
 
 @cache
@@ -57,8 +59,10 @@ def validate(schema: str, document: Any) -> None:
         raise InvalidEvent(f"The event does not fit {schema}.json at {where}: {error.message[:300]}.")
 
 
-def foreign(event: Mapping[str, Any], settings: IntakeSettings) -> Ignored | None:
-    """Why this event, judged by itself, is not ours; None if it may be.
+def foreign(
+    event: Mapping[str, Any], settings: IntakeSettings, expected: str = TERMINATING
+) -> Ignored | None:
+    """Why this event, judged by itself, is not ours; None if it may be. ``expected``: its transition.
 
     Runs before validation: what another tool's rule sends here need not fit our schema.
     """
@@ -68,21 +72,22 @@ def foreign(event: Mapping[str, Any], settings: IntakeSettings) -> Ignored | Non
     if not isinstance(detail, Mapping):
         return None
     transition = detail.get("LifecycleTransition")
-    if isinstance(transition, str) and transition != TERMINATING:
-        return Ignored(f"Its transition is {transition}, not {TERMINATING}.")
-    return _foreign_origin(event, detail, settings)
+    if isinstance(transition, str) and transition != expected:
+        return Ignored(f"Its transition is {transition}, not {expected}.")
+    own_hook = settings.hook_name if expected == TERMINATING else settings.launch_hook_name
+    return _foreign_origin(event, detail, settings, own_hook)
 
 
 def _foreign_origin(
-    event: Mapping[str, Any], detail: Mapping[str, Any], settings: IntakeSettings
+    event: Mapping[str, Any], detail: Mapping[str, Any], settings: IntakeSettings, own_hook: str
 ) -> Ignored | None:
     group, hook, account = (
         detail.get("AutoScalingGroupName"),
         detail.get("LifecycleHookName"),
         event.get("account"),
     )
-    if isinstance(hook, str) and hook != settings.hook_name:
-        return Ignored(f"Its hook is {hook}, and ours is {settings.hook_name}: another tool completes it.")
+    if isinstance(hook, str) and hook != own_hook:
+        return Ignored(f"Its hook is {hook}, and ours is {own_hook}: another tool completes it.")
     if isinstance(account, str) and account.isdigit() and account != settings.account_id:
         return Ignored(f"It comes from account {account}; this installation serves {settings.account_id}.")
     if isinstance(group, str) and not serves(settings, group):
@@ -103,9 +108,16 @@ def foreign_group(tags: Mapping[str, str], settings: IntakeSettings) -> Ignored 
     if settings.skip_managed_node_groups and MANAGED_NODE_GROUP_TAG in tags:
         return Ignored(f"Managed node group {tags[MANAGED_NODE_GROUP_TAG]}: EKS drains its nodes itself.")
     clusters = [key.removeprefix(CLUSTER_TAG_PREFIX) for key in tags if key.startswith(CLUSTER_TAG_PREFIX)]
-    if clusters and settings.cluster not in clusters:
-        return Ignored(f"The group belongs to cluster {', '.join(clusters)}, not to {settings.cluster}.")
+    if clusters and not set(settings.clusters) & set(clusters):
+        ours = " or ".join(settings.clusters)
+        return Ignored(f"The group belongs to cluster {', '.join(clusters)}, not to {ours}.")
     return None
+
+
+def cluster_of(tags: Mapping[str, str], settings: IntakeSettings) -> str:
+    """The cluster that a group or an instance with these tags belongs to; ours where they do not say."""
+    tagged = [key.removeprefix(CLUSTER_TAG_PREFIX) for key in tags if key.startswith(CLUSTER_TAG_PREFIX)]
+    return next((one for one in settings.clusters if one in tagged), settings.cluster)
 
 
 def start(
@@ -165,7 +177,7 @@ def _start(
     timeouts = {"heartbeatTimeout": hook["HeartbeatTimeout"], "globalTimeout": hook["GlobalTimeout"]}
     document = {
         "instanceId": instance,
-        "cluster": settings.cluster,
+        "cluster": cluster_of(tags, settings),
         "reason": reason,
         "lifecycle": {**action, **timeouts},
         "policy": policy.to_document(),

@@ -15,25 +15,34 @@ class IntakeSettings:
     """What StartDrain has to know to tell its own events from others'."""
 
     cluster: str
+    """The first cluster, and the one of a group that does not say."""
+    other_clusters: tuple[str, ...]
     state_machine_arn: str
     account_id: str
     hook_name: str
+    launch_hook_name: str
     group_names: tuple[str, ...]
     """Empty together with ``group_prefix``: every group of the cluster."""
     group_prefix: str
     skip_managed_node_groups: bool
     policy: Policy
 
+    @property
+    def clusters(self) -> tuple[str, ...]:
+        """All clusters that this installation serves."""
+        return (self.cluster, *self.other_clusters)
+
 
 def intake(environ: Mapping[str, str]) -> IntakeSettings:
     """StartDrain's settings; raises InvalidSettings naming the variable that is absent or wrong."""
-    names = environ.get("STEPDRAIN_GROUP_NAMES", "")
     return IntakeSettings(
         cluster=_required(environ, "STEPDRAIN_CLUSTER"),
         state_machine_arn=_required(environ, "STEPDRAIN_STATE_MACHINE_ARN"),
         account_id=_required(environ, "STEPDRAIN_ACCOUNT_ID"),
         hook_name=_required(environ, "STEPDRAIN_HOOK_NAME"),
-        group_names=tuple(name.strip() for name in names.split(",") if name.strip()),
+        launch_hook_name=environ.get("STEPDRAIN_LAUNCH_HOOK_NAME", ""),
+        other_clusters=_listed(environ, "STEPDRAIN_OTHER_CLUSTERS"),
+        group_names=_listed(environ, "STEPDRAIN_GROUP_NAMES"),
         group_prefix=environ.get("STEPDRAIN_GROUP_PREFIX", ""),
         skip_managed_node_groups=environ.get("STEPDRAIN_SKIP_MANAGED_NODE_GROUPS", "true") == "true",
         policy=policy.from_environment(environ),
@@ -48,6 +57,10 @@ def node_conditions(environ: Mapping[str, str]) -> bool:
 def manual(environ: Mapping[str, str]) -> IntakeSettings:
     """FindNode's settings for a drain started by hand: as StartDrain's, without the machine's ARN."""
     return intake({**environ, "STEPDRAIN_STATE_MACHINE_ARN": "none: FindNode starts nothing"})
+
+
+def _listed(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(one.strip() for one in environ.get(name, "").split(",") if one.strip())
 
 
 def _required(environ: Mapping[str, str], name: str) -> str:

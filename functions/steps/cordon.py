@@ -17,7 +17,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """``{"cordoned": bool}``; false if the Node object is gone (its pods may still be there)."""
     step = parse(event)
     cluster = connections.kube(step.cluster)
-    cordoned = nodes.cordon(cluster, step.the_node)
+    cordoned = nodes.cordon(cluster, step.the_node, step.name)
     story = f"Drain {step.name} began: labelled out of load balancers and cordoned"
     now, wanted = clock.now(), settings.node_conditions(os.environ)
     for untold in (

@@ -13,7 +13,9 @@ LOG = Logger(service="stepdrain")
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """The whole document with ``node``, ``{"name", "uid"}``; raises NodeNotRegistered while there is none.
+    """The whole document with ``node`` (drain.invocation.NodeRef).
+
+    Raises NodeNotRegistered while there is none, NothingToDo for an instance that leaves a warm pool asleep.
 
     A drain that was started by hand may lack everything but ``instanceId``; the rest is filled in here.
     """
@@ -36,4 +38,5 @@ def _node(step: Step) -> NodeRef:
     if step.instance_id is None:
         return nodes.named_node(cluster, step.node_name or "")
     guess = step.node_name or connections.aws().private_dns_name(step.instance_id)
-    return nodes.find_node(cluster, step.instance_id, guess)
+    warm = (step.lifecycle or {}).get("origin") == "WarmPool"
+    return nodes.find_node(cluster, step.instance_id, guess, warm=warm)

@@ -6,12 +6,16 @@ import os
 from typing import Any
 
 from aws_lambda_powertools import Logger
-from drain import connections, enrolment, notices, requests, settings, sweep
+from drain import admission, connections, enrolment, notices, requests, settings, sweep
 from drain.aws import Aws
 from drain.errors import DrainError
 from drain.requests import Ignored, Start
 
 LOG = Logger(service="stepdrain")
+MACHINES = {
+    "DrainNode": "STEPDRAIN_STATE_MACHINE_ARN",
+    admission.ADMIT_NODE: "STEPDRAIN_ADMIT_STATE_MACHINE_ARN",
+}
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
@@ -36,23 +40,27 @@ def _carry_out(decision: Ignored | Start, account: Aws) -> dict[str, Any]:
         return {"ignored": decision.reason}
     for warning in decision.warnings:
         LOG.warning(warning)
-    arn = os.environ["STEPDRAIN_STATE_MACHINE_ARN"]
+    arn = os.environ[MACHINES[decision.machine]]
     started = account.start_execution(arn, decision.name, decision.document)
-    LOG.info("drain started" if started else "drain was started before", execution=decision.name)
+    said = "started" if started else "was started before"
+    LOG.info(f"{decision.machine} {said}", execution=decision.name)
     return {"execution": decision.name, "started": started}
 
 
 def _decide(event: dict[str, Any], own: settings.IntakeSettings, account: Aws) -> Ignored | Start:
     if not isinstance(event, dict):
         requests.validate("lifecycle-action", event)
-    if ignored := requests.foreign(event, own):
+    launches = event.get("detail-type") == admission.LAUNCH
+    if ignored := requests.foreign(event, own, admission.LAUNCHING if launches else requests.TERMINATING):
         return ignored
-    requests.validate("lifecycle-action", event)
+    requests.validate("lifecycle-launch" if launches else "lifecycle-action", event)
     group, hook = event["detail"]["AutoScalingGroupName"], event["detail"]["LifecycleHookName"]
     tags = account.group_tags(group)
-    if ignored := requests.foreign_group(tags, own) or _swept_before(event, own, account):
+    if ignored := requests.foreign_group(tags, own):
         return ignored
-    return requests.start(event, tags, account.hook(group, hook), own)
+    if launches:
+        return admission.start(event, tags, account.hook(group, hook), own)
+    return _swept_before(event, own, account) or requests.start(event, tags, account.hook(group, hook), own)
 
 
 def _swept_before(event: dict[str, Any], own: settings.IntakeSettings, account: Aws) -> Ignored | None:

@@ -22,9 +22,11 @@ def settings():
     """An installation for cluster demo, group workers, hook stepdrain."""
     return IntakeSettings(
         cluster="demo",
+        other_clusters=(),
         state_machine_arn="arn:aws:states:eu-west-1:123456789012:stateMachine:DrainNode",
         account_id="123456789012",
         hook_name="stepdrain",
+        launch_hook_name="stepdrain-launch",
         group_names=("workers",),
         group_prefix="",
         skip_managed_node_groups=True,

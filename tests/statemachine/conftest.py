@@ -32,6 +32,13 @@ def tasks(machine: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
+def admission() -> dict[str, dict[str, Any]]:
+    """AdmitNode's Task states by name."""
+    states = json.loads(DEFINITION.with_name("admit_node.asl.json").read_text(encoding="utf-8"))["States"]
+    return {name: state for name, state in states.items() if state["Type"] == "Task"}
+
+
+@pytest.fixture(scope="session")
 def placeholders(text: str) -> set[str]:
     """The names N of all ``${N}``."""
     return set(re.findall(r"\$\{([^}]*)\}", text))

@@ -26,7 +26,8 @@ def test_the_private_dns_name_is_tried_first(world, step, instance):
     """One GET; a cluster of 5,000 nodes is not listed."""
     name = world.instances[instance]
     answer, requests = found(world, step, instanceId=instance)
-    assert answer == {"name": name, "uid": world.kube.cluster.get("Node", name)["metadata"]["uid"]}
+    uid = world.kube.cluster.get("Node", name)["metadata"]["uid"]
+    assert answer == {"name": name, "uid": uid, "excluded": False, "cordoned": False}
     assert requests == [("get", name)]
 
 

@@ -8,7 +8,7 @@ import pytest
 from drain.errors import AwsRejected, InvalidEvent, InvalidSettings
 from steps import start_drain
 
-from sandbox.aws.lifecycle_hooks import terminate_event
+from sandbox.aws.lifecycle_hooks import action_event
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +28,7 @@ def untouched(world):
 def event(world, held):
     """The event of an instance that a hook holds, as Auto Scaling sends it."""
     action = world.aws.hooks.active[-1]
-    return terminate_event(action, world.clock.now(), "123456789012", "eu-west-1")
+    return action_event(action, world.clock.now(), "123456789012", "eu-west-1")
 
 
 def changed(event, **detail):

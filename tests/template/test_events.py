@@ -44,7 +44,7 @@ def test_each_other_reason_has_its_rule_and_its_switch() -> None:
     others = {
         n.removesuffix("Rule"): r["State"]
         for n, r in rules.items()
-        if n not in ("TerminateRule", "StatusRule", "SweepRule")
+        if n not in ("TerminateRule", "LaunchRule", "StatusRule", "SweepRule")
     }
     assert others == {
         "SpotInterruption": "ENABLED",
@@ -81,6 +81,15 @@ def test_no_hook_is_made_unless_asked_for(stack: Stack) -> None:
     """A hook changes how somebody's group behaves."""
     assert not stack.of_type("AWS::AutoScaling::LifecycleHook")
     assert not Stack(GroupNames="a,b").of_type("AWS::AutoScaling::LifecycleHook")
+
+
+def test_a_launch_hook_is_made_only_where_it_is_asked_for_and_goes_on_by_itself() -> None:
+    """A stack that is ill must not keep a group from growing."""
+    hooks = Stack(GroupNames="a,b", CreateLaunchHooks="true").of_type("AWS::AutoScaling::LifecycleHook")
+    assert {h["AutoScalingGroupName"] for h in hooks.values()} == {"a", "b"}
+    for hook in hooks.values():
+        assert hook["LifecycleTransition"] == "autoscaling:EC2_INSTANCE_LAUNCHING"
+        assert (hook["LifecycleHookName"], hook["DefaultResult"]) == ("stepdrain-launch", "CONTINUE")
 
 
 def test_a_hook_is_made_after_all_that_listens_to_it() -> None:

@@ -21,6 +21,8 @@ TALK_TO_KUBERNETES = {
     "WaitForVolumes",
     "WaitForTargets",
     "Notify",
+    "WaitForNode",
+    "Uncordon",
 }
 
 
@@ -49,9 +51,10 @@ def test_the_template_resolves_for_these_parameters(parameters: dict[str, str]) 
     assert "Fn::" not in text
 
 
-def test_every_state_has_a_function_named_as_its_module() -> None:
+@pytest.mark.parametrize("definition", ["drain_node", "admit_node"])
+def test_every_state_has_a_function_named_as_its_module(definition: str) -> None:
     """One name in four places: state, function, module, test."""
-    machine = json.loads((ROOT / "statemachine" / "drain_node.asl.json").read_text())
+    machine = json.loads((ROOT / "statemachine" / f"{definition}.asl.json").read_text())
     for state in tasks(machine):
         module = re.sub(r"(?<!^)(?=[A-Z])", "_", state).lower()
         properties = source()["Resources"][f"{state}Function"]["Properties"]
@@ -59,10 +62,11 @@ def test_every_state_has_a_function_named_as_its_module() -> None:
         assert (ROOT / "functions" / "steps" / f"{module}.py").exists()
 
 
-def test_the_template_fills_every_placeholder_of_the_state_machine_and_no_other() -> None:
+@pytest.mark.parametrize("name", ["DrainNode", "AdmitNode"])
+def test_the_template_fills_every_placeholder_of_a_state_machine_and_no_other(name: str) -> None:
     """CloudFormation leaves an unknown placeholder in the text, and the first drain fails on it."""
-    text = (ROOT / "statemachine" / "drain_node.asl.json").read_text()
-    substitutions = source()["Resources"]["DrainNode"]["Properties"]["DefinitionSubstitutions"]
+    text = (ROOT / "statemachine" / f"{name.replace('Node', '_node').lower()}.asl.json").read_text()
+    substitutions = source()["Resources"][name]["Properties"]["DefinitionSubstitutions"]
     assert set(re.findall(r"\$\{(\w+)\}", text)) == set(substitutions)
 
 
@@ -145,9 +149,9 @@ def test_functions_and_layer_are_built_by_the_one_makefile() -> None:
 
 def test_the_machine_is_standard_logged_without_data_and_started_by_its_alias(stack: Stack) -> None:
     """EXPRESS cannot be redriven; inputs hold the token; an alias keeps a running drain's definition."""
-    (machine,) = stack.of_type("AWS::StepFunctions::StateMachine").values()
-    assert machine["StateMachineType"] == "STANDARD"
-    assert machine["LoggingConfiguration"]["IncludeExecutionData"] is False
+    for machine in stack.of_type("AWS::StepFunctions::StateMachine").values():
+        assert machine["StateMachineType"] == "STANDARD"
+        assert machine["LoggingConfiguration"]["IncludeExecutionData"] is False
     assert stack.of_type("AWS::StepFunctions::StateMachineAlias")["DrainNodeAliaslive"]["Name"] == "live"
 
 

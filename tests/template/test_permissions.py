@@ -14,7 +14,7 @@ GROUP = "arn:aws:autoscaling:eu-west-1:123456789012:autoScalingGroup:*:autoScali
 CLUSTER = "arn:aws:eks:eu-west-1:123456789012:cluster/demo"
 EXECUTIONS = "arn:aws:states:eu-west-1:123456789012:execution:<DrainNode.Name>:*"
 
-STARTING = ("Terminate", "SpotInterruption", "Rebalance", "Health", "Capacity", "StateChange")
+STARTING = ("Terminate", "Launch", "SpotInterruption", "Rebalance", "Health", "Capacity", "StateChange")
 # Action and resource of everything granted, the function's own log left out.
 GRANTS = {
     "StartDrainRole": {
@@ -22,6 +22,7 @@ GRANTS = {
         ("autoscaling:DescribeLifecycleHooks", "*"),
         ("ec2:DescribeInstances", "*"),
         ("states:StartExecution", "<DrainNode>"),
+        ("states:StartExecution", "<AdmitNode>"),
         ("states:ListExecutions", "<DrainNode>"),
         ("states:DescribeExecution", EXECUTIONS),
         ("sqs:SendMessage", "<DeadLetters.Arn>"),
@@ -52,6 +53,8 @@ GRANTS = {
         ("elasticloadbalancing:DescribeTargetHealth", "*"),
         ("elasticloadbalancing:DescribeInstanceHealth", "*"),
     },
+    "WaitForNodeRole": {("ec2:DescribeInstances", "*"), ("eks:DescribeCluster", CLUSTER)},
+    "UncordonRole": {("eks:DescribeCluster", CLUSTER)},
     "HeartbeatRole": {("autoscaling:RecordLifecycleActionHeartbeat", f"{GROUP}blue")},
     "CompleteActionRole": {("autoscaling:CompleteLifecycleAction", f"{GROUP}blue")},
     "NotifyRole": {
@@ -130,7 +133,7 @@ def test_a_role_grants_exactly_what_the_table_says(role: str) -> None:
 
 def test_the_table_has_every_role_but_the_state_machines(stack: Stack) -> None:
     """A new function needs a line in the table."""
-    assert set(stack.of_type(ROLE)) == {*GRANTS, "DrainNodeRole"}
+    assert set(stack.of_type(ROLE)) == {*GRANTS, "DrainNodeRole", "AdmitNodeRole"}
 
 
 def test_every_function_has_a_role_of_its_own(stack: Stack) -> None:
@@ -146,6 +149,12 @@ def test_a_function_writes_to_its_own_log_alone(stack: Stack) -> None:
     for name, statement in own:
         assert statement["Action"] == ["logs:CreateLogStream", "logs:PutLogEvents"]
         assert statement["Resource"] == f"<{name.replace('Role', 'LogGroup')}.Arn>"
+
+
+def test_the_admission_invokes_the_functions_of_its_states_alone(stack: Stack) -> None:
+    """An arrival evicts nothing."""
+    invokes = {r for a, r in grants(stack, "AdmitNodeRole") if a == "lambda:InvokeFunction"}
+    assert invokes == {f"<{s}Function.Arn>" for s in ("WaitForNode", "Uncordon", "CompleteAction")}
 
 
 def test_the_state_machine_invokes_the_functions_of_its_states_alone(stack: Stack) -> None:
@@ -240,7 +249,7 @@ def test_network_and_tracing_permissions_exist_only_where_they_are_used(stack: S
     attached = {n: set(r["ManagedPolicyArns"]) for n, r in full.of_type(ROLE).items()}
     assert {n for n, arns in attached.items() if "<VpcPolicy>" in arns} == {
         "FindNodeRole", "LabelRole", "CordonRole", "EvictBatchRole", "WaitForPodsRole",
-        "WaitForVolumesRole", "WaitForTargetsRole", "NotifyRole",
+        "WaitForVolumesRole", "WaitForTargetsRole", "WaitForNodeRole", "UncordonRole", "NotifyRole",
     }  # fmt: skip
     assert all("<TracingPolicy>" in arns for arns in attached.values())
 

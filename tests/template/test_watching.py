@@ -25,6 +25,7 @@ def test_there_is_an_alarm_for_everything_a_person_has_to_look_at(stack: Stack) 
     """What an alarm does not tell, nobody learns in time."""
     assert {n.removesuffix("Alarm") for n in stack.of_type("AWS::CloudWatch::Alarm")} == {
         "DrainsFailed",
+        "AdmissionsFailed",
         "DrainsTimedOut",
         "DrainsThrottled",
         "DeadLetters",

@@ -1,0 +1,107 @@
+"""Arrivals: an instance goes into service when its node can take pods, and what a drain had set is undone.
+
+The launch hook of managed node groups (Launch-LC-Hook), for self-managed ones. The instance is held in
+Pending:Wait meanwhile (https://docs.aws.amazon.com/autoscaling/ec2/userguide/lifecycle-hooks.html).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from drain import clock, evictions, nodes
+from drain.budgets import Blocker
+from drain.deadline import hook_of
+from drain.errors import NodeNeverReady, NodeNotReady, NothingToDo
+from drain.invocation import NodeRef, Step
+from drain.pods import Pod
+from drain.policy import with_tags
+from drain.requests import Start, cluster_of
+from drain.settings import IntakeSettings
+
+LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
+LAUNCH = "EC2 Instance-launch Lifecycle Action"
+ADMIT_NODE = "AdmitNode"
+MARGIN_S = 60
+"""AdmitNode decides this long before the hook's time is over, so that it is still heard."""
+
+
+class Listing(Protocol):
+    """A node's pods at one moment."""
+
+    @property
+    def pods(self) -> list[Pod]: ...
+
+
+class Cluster(Protocol):
+    """What is asked of the Kubernetes adapter."""
+
+    def node(self, name: str) -> Mapping[str, Any] | None: ...
+    def nodes(self) -> Iterable[Mapping[str, Any]]: ...
+    def patch_node(self, name: str, body: Mapping[str, Any]) -> Mapping[str, Any] | None: ...
+    def pods_on(self, node: str) -> Listing: ...
+
+
+def start(
+    event: Mapping[str, Any], tags: Mapping[str, str], hook: Mapping[str, Any], settings: IntakeSettings
+) -> Start:
+    """The execution of AdmitNode for a valid launch event of ours; see drain.requests.start."""
+    detail = event["detail"]
+    policy, problems = with_tags(settings.policy, tags)
+    document = {
+        "instanceId": detail["EC2InstanceId"],
+        "cluster": cluster_of(tags, settings),
+        "reason": "launch",
+        "lifecycle": {
+            "group": detail["AutoScalingGroupName"],
+            "hook": detail["LifecycleHookName"],
+            "token": detail["LifecycleActionToken"],
+            "heartbeatTimeout": hook["HeartbeatTimeout"],
+            "globalTimeout": hook["GlobalTimeout"],
+            "origin": detail.get("Origin", "EC2"),
+            "destination": detail.get("Destination", "AutoScalingGroup"),
+        },
+        "policy": policy.to_document(),
+    }
+    name = f"{detail['EC2InstanceId']}-{detail['LifecycleActionToken'][:8]}"
+    return Start(name, document, tuple(problems), ADMIT_NODE)
+
+
+def admit(step: Step, cluster: Cluster, guess: str | None, now: float) -> NodeRef:
+    """The instance's node, once it is Ready (and its DaemonSets' pods are, under admitDaemonsets).
+
+    Raises NodeNotReady while it is not, NodeNeverReady past the deadline, and NothingToDo for an
+    instance that enters a warm pool: it serves nobody yet.
+    """
+    if (step.lifecycle or {}).get("destination") == "WarmPool":
+        raise NothingToDo(f"{step.instance_id} enters a warm pool and takes no pods yet.")
+    node = nodes.node_of(cluster, step.instance_id or "", guess)
+    lacking = _lacking(node, step, cluster)
+    if node is not None and not lacking:
+        return nodes.reference(node)
+    until = deadline(step)
+    if now >= until:
+        raise NodeNeverReady(
+            f"{lacking} The deadline, {clock.to_rfc3339(until)}, is over: Auto Scaling replaces the instance."
+        )
+    raise NodeNotReady(f"{lacking} It has until {clock.to_rfc3339(until)}.")
+
+
+def deadline(step: Step) -> float:
+    """Until when the node may take, in epoch seconds: the policy's time, less where the hook grants less."""
+    hook = hook_of(step.lifecycle)
+    granted = step.policy.admit_timeout if hook is None else hook.heartbeat_timeout - MARGIN_S
+    return step.begun_at + min(step.policy.admit_timeout, granted)
+
+
+def _lacking(node: Mapping[str, Any] | None, step: Step, cluster: Cluster) -> str:
+    if node is None:
+        return f"No node of the cluster has the providerID of {step.instance_id}."
+    name = node["metadata"]["name"]
+    if not nodes.ready(node):
+        return f"Node {name} is registered and not Ready."
+    if not step.policy.admit_daemonsets:
+        return ""
+    late = [Blocker(p.key, "not ready") for p in cluster.pods_on(name).pods if p.of_daemonset and not p.ready]
+    named = "; ".join(evictions.name_blockers(late))
+    return f"Node {name} waits for {len(late)} pods of DaemonSets: {named}." if late else ""
