@@ -96,6 +96,18 @@ def test_a_group_of_another_cluster_is_ignored(settings):
     assert requests.foreign_group({"kubernetes.io/cluster/demo": "owned"}, settings) is None
 
 
+def test_the_tag_says_which_of_several_clusters_a_group_belongs_to(terminate_event, settings):
+    """A group that does not say belongs to the first."""
+    several = replace(settings, other_clusters=("blue", "green"))
+    for tags, cluster in (({"kubernetes.io/cluster/green": "owned"}, "green"), ({}, "demo")):
+        assert requests.foreign_group(tags, several) is None
+        assert requests.start(terminate_event, tags, HOOK, several).document["cluster"] == cluster
+    assert (
+        "not to demo or blue or green"
+        in requests.foreign_group({"kubernetes.io/cluster/staging": "owned"}, several).reason
+    )
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [

@@ -254,6 +254,17 @@ def test_network_and_tracing_permissions_exist_only_where_they_are_used(stack: S
     assert all("<TracingPolicy>" in arns for arns in attached.values())
 
 
+def test_other_clusters_are_found_by_the_functions_that_talk_to_kubernetes_alone(stack: Stack) -> None:
+    """And no cluster besides them."""
+    two = Stack(OtherClusterNames="blue,green")
+    assert grants(two, "OtherClustersPolicy") == {
+        ("eks:DescribeCluster", CLUSTER.replace("demo", name)) for name in ("blue", "green")
+    }
+    attached = {n: set(r["ManagedPolicyArns"]) for n, r in two.of_type(ROLE).items()}
+    finding = {n for n in attached if ("eks:DescribeCluster", CLUSTER) in grants(stack, n)}
+    assert {n for n, arns in attached.items() if "<OtherClustersPolicy>" in arns} == finding
+
+
 def test_function_code_cannot_use_the_network_permissions(full: Stack) -> None:
     """They are Lambda's own: every one that is granted is denied to the code."""
     allowed, denied = set(), set()

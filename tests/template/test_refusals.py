@@ -48,6 +48,8 @@ REFUSED = [
     ({"GroupNames": "a,b,c,d,e,f"}, "up to five"),
     ({"GroupPrefix": "prod-?"}, "wildcards"),
     ({"ClusterName": "demo/*"}, "name of an EKS cluster"),
+    ({"OtherClusterNames": "a,b,c,d,e"}, "up to four"),
+    ({"OtherClusterNames": "*"}, "names of EKS clusters"),
     ({"ClusterName": ""}, "name of an EKS cluster"),
     ({"HookName": "my hook"}, "name of a lifecycle hook"),
     ({"DrainTimeout": "172801"}, "48 hours"),
