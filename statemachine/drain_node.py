@@ -29,8 +29,10 @@ from drain.errors import (
     KubeUnavailable,
     NodeNotRegistered,
     NothingToDo,
+    NotYourTurn,
     PodsRemaining,
     PodsStillRemaining,
+    StillNotYourTurn,
     TargetsDraining,
     TargetsStillDraining,
     VolumesAttached,
@@ -184,8 +186,8 @@ def evict_batch() -> Any:
         "EvictBatch",
         pace.EVICT_BATCH_TIMEOUT_S,
         [
-            retry([EvictionBlocked], pace.EVICTION_BLOCKED),
-            retry([EvictionStillBlocked], pace.EVICTION_STILL_BLOCKED),
+            retry([EvictionBlocked, NotYourTurn], pace.EVICTION_BLOCKED),
+            retry([EvictionStillBlocked, StillNotYourTurn], pace.EVICTION_STILL_BLOCKED),
             retry(ROUND_TRANSIENT, pace.WITHIN_A_ROUND),
         ],
         result_selector=picked(*ROUND),
@@ -276,7 +278,10 @@ def drain_node() -> Any:
     beat.next(evict)
     find.add_catch(caught([NodeNotRegistered], complete, "$.neverJoined"))
     find.add_catch(caught([NothingToDo], complete, "$.nothingToDo"))
-    evict.add_catch(caught([EvictionBlocked, EvictionStillBlocked, *ROUND_TRANSIENT], beat, "$.waited"))
+    turns = [NotYourTurn, StillNotYourTurn]
+    evict.add_catch(
+        caught([EvictionBlocked, EvictionStillBlocked, *turns, *ROUND_TRANSIENT], beat, "$.waited")
+    )
     wait.add_catch(caught([PodsRemaining, PodsStillRemaining, *ROUND_TRANSIENT], beat, "$.waited"))
     volumes.add_catch(caught([VolumesAttached, VolumesStillAttached, *ROUND_TRANSIENT], beat, "$.waited"))
     targets.add_catch(caught([TargetsDraining, TargetsStillDraining, *ROUND_TRANSIENT], beat, "$.waited"))

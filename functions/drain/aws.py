@@ -23,6 +23,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from drain import VERSION
 from drain.errors import AwsDenied, AwsRejected, AwsThrottled, AwsUnavailable, ClusterNotFound, DrainError
+from drain.turns import Entry
 
 CONFIG = Config(
     connect_timeout=3,
@@ -34,7 +35,8 @@ CONFIG = Config(
 # (https://docs.aws.amazon.com/autoscaling/ec2/APIReference/CommonErrors.html).
 THROTTLES = {
     "Throttling", "ThrottlingException", "ThrottledException", "RequestLimitExceeded", "RequestThrottled",
-    "RequestThrottledException", "TooManyRequestsException", "ResourceContention", "ResourceContentionFault",
+    "RequestThrottledException", "ProvisionedThroughputExceededException", "TransactionConflictException",
+    "TooManyRequestsException", "ResourceContention", "ResourceContentionFault",
 }  # fmt: skip
 DENIALS = {
     "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "ExpiredToken", "ExpiredTokenException",
@@ -241,6 +243,10 @@ class Aws:
         arns = [one["executionArn"] for one in listed if one["name"].startswith(f"{instance_id}-")]
         return [_execution(_call(client, "describe_execution", executionArn=arn)) for arn in arns]
 
+    def leases(self, table: str) -> Leases:
+        """The table of leases (drain.turns)."""
+        return Leases(self._session.client("dynamodb", config=CONFIG), table)
+
     def last_events(self, execution_arn: str) -> list[dict[str, Any]]:
         """The newest 200 events of an execution: more than its last state has, with all its retries."""
         client = self._session.client("stepfunctions", config=CONFIG)
@@ -295,13 +301,78 @@ class Aws:
         return f"k8s-aws-v1.{encoded}"
 
 
-def _pages(client: Any, operation: str, token: str, **parameters: Any) -> Iterator[Any]:
+class Leases:
+    """A DynamoDB table with the key groupName and entry, and the TTL expiresAt (drain.turns.Ledger)."""
+
+    def __init__(self, client: Any, table: str) -> None:
+        self._client, self._table = client, table
+
+    def entries(self, group: str) -> list[Entry]:
+        """All rows of a group as they are now, expired ones included, in order of ``entry``."""
+        pages = _pages(
+            self._client,
+            "query",
+            "LastEvaluatedKey",
+            "ExclusiveStartKey",
+            TableName=self._table,
+            ConsistentRead=True,
+            KeyConditionExpression="groupName = :g",
+            ExpressionAttributeValues={":g": {"S": group}},
+        )
+        rows = [row for page in pages for row in page["Items"]]
+        return [
+            Entry(row["groupName"]["S"], row["entry"]["S"], row["holder"]["S"], float(row["expiresAt"]["N"]))
+            for row in rows
+        ]
+
+    def put(self, entry: Entry, now: float) -> bool:
+        """Write a row that is free, expired at ``now`` or the holder's own; False if it is another's."""
+        row = {**_key(entry), "holder": {"S": entry.holder}, "expiresAt": {"N": str(int(entry.expires_at))}}
+        try:
+            _call(
+                self._client,
+                "put_item",
+                TableName=self._table,
+                Item=row,
+                ConditionExpression="attribute_not_exists(holder) OR holder = :h OR expiresAt <= :n",
+                ExpressionAttributeValues={":h": {"S": entry.holder}, ":n": {"N": str(int(now))}},
+            )
+        except AwsRejected as error:
+            if "ConditionalCheckFailedException" not in str(error):
+                raise
+            return False
+        return True
+
+    def drop(self, entry: Entry) -> None:
+        """Delete a row, unless it is another holder's by now."""
+        try:
+            _call(
+                self._client,
+                "delete_item",
+                TableName=self._table,
+                Key=_key(entry),
+                ConditionExpression="holder = :h",
+                ExpressionAttributeValues={":h": {"S": entry.holder}},
+            )
+        except AwsRejected as error:
+            if "ConditionalCheckFailedException" not in str(error):
+                raise
+
+
+def _key(entry: Entry) -> dict[str, Any]:
+    return {"groupName": {"S": entry.group}, "entry": {"S": entry.entry}}
+
+
+def _pages(
+    client: Any, operation: str, token: str, asked_by: str | None = None, **parameters: Any
+) -> Iterator[Any]:
+    """The answers of a paged operation; ``token`` is the answer's field, ``asked_by`` the parameter."""
     while True:
         answer = _call(client, operation, **parameters)
         yield answer
         if not answer.get(token):
             return
-        parameters[token] = answer[token]
+        parameters[asked_by or token] = answer[token]
 
 
 def _execution(described: Mapping[str, Any]) -> dict[str, Any]:

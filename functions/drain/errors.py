@@ -10,6 +10,7 @@ reads them in the console, and docs/operations.md has a section for each.
     ├── NotYet                   the state asks again later, by Retry
     │   ├── NodeNotRegistered    ├── NodeNotReady
     │   ├── Blocked: EvictionBlocked, EvictionStillBlocked
+    │   ├── NotYourTurn          ├── StillNotYourTurn
     │   ├── PodsRemaining        ├── PodsStillRemaining
     │   ├── VolumesAttached      ├── VolumesStillAttached
     │   └── TargetsDraining      └── TargetsStillDraining
@@ -58,6 +59,14 @@ class EvictionBlocked(Blocked):
 
 class EvictionStillBlocked(Blocked):
     """As EvictionBlocked, after the first heartbeat: asked less often, to last 48 hours."""
+
+
+class NotYourTurn(NotYet):
+    """The group's limit of concurrent drains is reached: others evict first, in order of arrival."""
+
+
+class StillNotYourTurn(NotYet):
+    """As NotYourTurn, after the first heartbeat: asked less often, to last 48 hours."""
 
 
 class PodsRemaining(NotYet):

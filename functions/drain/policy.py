@@ -52,6 +52,8 @@ class Policy:
     for at most so many seconds after the last pod."""
     settle_time: int = 0
     """Seconds between the label and the first eviction, for load balancers to notice."""
+    max_concurrent_drains: int = 0
+    """Drains of the group that may evict at the same time; 0: no limit. Needs the stack's lease table."""
     admit_timeout: int = 900
     """Seconds within which a launching instance must have become a node that is Ready."""
     admit_daemonsets: bool = False
@@ -111,6 +113,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "wait_for_volumes": _boolean,
     "wait_for_targets": _wait_for_targets,
     "settle_time": _integer(0, LONGEST_SETTLE_S),
+    "max_concurrent_drains": _integer(0, 1000),
     "admit_timeout": _integer(60, 7200),
     "admit_daemonsets": _boolean,
 }

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from aws_lambda_powertools import Logger
-from drain import clock, connections, lifecycle, metrics
+from drain import clock, connections, lifecycle, metrics, turns
 from drain.invocation import parse
 
 LOG = Logger(service="stepdrain")
@@ -14,7 +15,10 @@ LOG = Logger(service="stepdrain")
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """``{"result", "outcome", "reason"}``: what Auto Scaling was told, how the drain ended, and why."""
     step = parse(event)
-    completed = lifecycle.complete(step, connections.aws())
+    account, table = connections.aws(), os.environ.get("STEPDRAIN_LEASE_TABLE")
+    completed = lifecycle.complete(step, account)
+    if table and turns.limited(step, clock.now()) and (kept := turns.release(step, account.leases(table))):
+        LOG.warning(kept)
     metrics.publish(step.cluster, metrics.of_completion(step, clock.now()))
     LOG.info("lifecycle action completed", instance=step.instance_id, completed=completed)
     return completed

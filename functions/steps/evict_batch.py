@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from aws_lambda_powertools import Logger
-from drain import clock, conditions, connections, metrics, settings
+from drain import clock, conditions, connections, metrics, settings, turns
 from drain.announcements import announce
 from drain.batch import evict_batch
 from drain.errors import Blocked
@@ -18,7 +18,10 @@ LOG = Logger(service="stepdrain")
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """The round's record (drain.rounds.Round.to_document); raises EvictionBlocked if no pod could go."""
+    """The round's record (drain.rounds.Round.to_document); raises EvictionBlocked if no pod could go.
+
+    Raises NotYourTurn while other drains of the group come first (drain.turns).
+    """
     step = parse(event)
     cluster, now = connections.kube(step.cluster), clock.now()
     if step.redriven and step.attempt == 0 and (unset := _resume(step, cluster)):
@@ -28,6 +31,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         if untold := announce(cluster, step.the_node, reason, sentence, chapter, now):
             LOG.warning(untold)
 
+    if (waiting := _turn(step, now)) is not None:
+        return waiting.to_document()
     try:
         complain = partial(tell, "AnnotationIgnored", chapter=step.name)
         record = evict_batch(step, cluster, now, complain)
@@ -60,3 +65,13 @@ def _tell_forced(step: Step, record: Round, cluster: Any, now: float) -> None:
     if untold := announce(cluster, step.the_node, "PodsForced", story, chapter, now):
         LOG.warning(untold)
     LOG.warning("pods deleted past their budgets", node=step.the_node.name, pods=named)
+
+
+def _turn(step: Step, now: float) -> Round | None:
+    table = os.environ.get("STEPDRAIN_LEASE_TABLE")
+    if not turns.limited(step, now):
+        return None
+    if not table:
+        LOG.warning("maxConcurrentDrains has no effect: MaxConcurrentDrains is 0, so there is no lease table")
+        return None
+    return turns.take(step, connections.aws().leases(table), now)

@@ -119,11 +119,12 @@ class Stack:
             "AWS::Lambda::Function": self._function,
             "AWS::Lambda::EventInvokeConfig": self._invoke_config,
             "AWS::SQS::Queue": self._queue,
+            "AWS::DynamoDB::Table": self._table,
             "AWS::SNS::Topic": self._topic,
             "AWS::StepFunctions::StateMachine": self._state_machine,
             "AWS::Events::Rule": self._rule,
         }
-        self.deployment.granted = permissions.granted(self._resources)
+        self.deployment.granted = permissions.granted(self._resources, self._resolver.value)
         for logical_id, resource in self._resources.items():
             condition = resource.get("Condition")
             if condition is not None and not self._resolver.holds(condition):
@@ -177,6 +178,11 @@ class Stack:
     def _queue(self, logical_id: str, _properties: Json) -> None:
         sqs = boto3.client("sqs", region_name=self._region)
         self.deployment.queues[logical_id] = sqs.create_queue(QueueName=self._name(logical_id))["QueueUrl"]
+
+    def _table(self, logical_id: str, properties: Json) -> None:
+        given = {key: properties[key] for key in ("AttributeDefinitions", "KeySchema", "BillingMode")}
+        client = boto3.client("dynamodb", region_name=self._region)
+        client.create_table(TableName=self._name(logical_id), **given)
 
     def _topic(self, logical_id: str, _properties: Json) -> None:
         boto3.client("sns", region_name=self._region).create_topic(Name=self._name(logical_id))

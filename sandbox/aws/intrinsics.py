@@ -86,7 +86,8 @@ class Resolver:
         return self.holds(name)
 
     def _equals(self, pair: list[Any]) -> bool:
-        return bool(self.value(pair[0]) == self.value(pair[1]))
+        # CloudFormation knows no numbers here: a parameter of type Number is text.
+        return str(self.value(pair[0])) == str(self.value(pair[1]))
 
     def _not(self, one: list[Any]) -> bool:
         return not self.value(one[0])

@@ -7,7 +7,7 @@ the table in tests/template/test_permissions.py is for them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -17,23 +17,24 @@ Json = dict[str, Any]
 Granted = Mapping[str, frozenset[str]]
 
 
-def granted(resources: Mapping[str, Json]) -> Granted:
+def granted(resources: Mapping[str, Json], resolve: Callable[[Any], Any]) -> Granted:
     """Actions of each function's role (``eks:DescribeCluster``), by the function's logical id.
 
-    ``resources`` are a translated template's. Policies that stand outside the role, for the network and
-    for traces, are the Lambda service's and not counted.
+    ``resources`` are a translated template's, ``resolve`` works out intrinsic functions. Policies that
+    stand outside the role, for the network and for traces, are the Lambda service's and not counted.
     """
     return {
-        logical_id: _actions(resources, resource["Properties"].get("Role"))
+        logical_id: _actions(resources, resource["Properties"].get("Role"), resolve)
         for logical_id, resource in resources.items()
         if resource["Type"] == "AWS::Lambda::Function"
     }
 
 
-def _actions(resources: Mapping[str, Json], role: Any) -> frozenset[str]:
+def _actions(resources: Mapping[str, Json], role: Any, resolve: Callable[[Any], Any]) -> frozenset[str]:
     if not isinstance(role, dict):
         return frozenset()
     policies = resources[role["Fn::GetAtt"][0]]["Properties"].get("Policies", ())
+    policies = resolve(list(policies))
     statements = [one for policy in policies for one in policy["PolicyDocument"]["Statement"]]
     named = [one["Action"] for one in statements if one["Effect"] == "Allow"]
     return frozenset(a for actions in named for a in ([actions] if isinstance(actions, str) else actions))

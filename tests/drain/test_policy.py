@@ -25,6 +25,7 @@ def test_the_document_is_spelled_as_amazon_spells_json():
         "waitForVolumes": True,
         "waitForTargets": "auto",
         "settleTime": 0,
+        "maxConcurrentDrains": 0,
         "admitTimeout": 900,
         "admitDaemonsets": False,
     }

@@ -130,6 +130,18 @@ def test_an_access_entry_maps_each_role_that_talks_to_kubernetes(stack: Stack) -
     assert not Stack(CreateAccessEntries="false").of_type("AWS::EKS::AccessEntry")
 
 
+def test_the_lease_table_exists_only_where_drains_are_limited(stack: Stack) -> None:
+    """By default nothing is limited, and nothing more can fail."""
+    assert not stack.of_type("AWS::DynamoDB::Table")
+    limited = Stack(MaxConcurrentDrains="2")
+    (table,) = limited.of_type("AWS::DynamoDB::Table").values()
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expiresAt", "Enabled": True}
+    for name in ("EvictBatchFunction", "CompleteActionFunction"):
+        variables = limited.of_type(FUNCTION)[name]["Environment"]["Variables"]
+        assert variables["STEPDRAIN_LEASE_TABLE"] == "<LeaseTable>"
+        assert stack.of_type(FUNCTION)[name]["Environment"]["Variables"]["STEPDRAIN_LEASE_TABLE"] == ""
+
+
 def test_the_layer_serves_both_processors(stack: Stack) -> None:
     """The parameter alone chooses one."""
     assert Stack(Architecture="x86_64").of_type(FUNCTION)["CordonFunction"]["Architectures"] == ["x86_64"]

@@ -265,6 +265,15 @@ def test_other_clusters_are_found_by_the_functions_that_talk_to_kubernetes_alone
     assert {n for n, arns in attached.items() if "<OtherClustersPolicy>" in arns} == finding
 
 
+def test_leases_are_granted_only_where_drains_are_limited(stack: Stack) -> None:
+    """To those who take a turn and give it up, on the one table."""
+    limited, table = Stack(MaxConcurrentDrains="2"), "<LeaseTable.Arn>"
+    taken = grants(limited, "EvictBatchRole") - grants(stack, "EvictBatchRole")
+    assert taken == {("dynamodb:Query", table), ("dynamodb:PutItem", table)}
+    given_up = grants(limited, "CompleteActionRole") - grants(stack, "CompleteActionRole")
+    assert given_up == {("dynamodb:Query", table), ("dynamodb:DeleteItem", table)}
+
+
 def test_function_code_cannot_use_the_network_permissions(full: Stack) -> None:
     """They are Lambda's own: every one that is granted is denied to the code."""
     allowed, denied = set(), set()
