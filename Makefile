@@ -48,7 +48,7 @@ help:  ## Show the targets
 	$(UV) pip install --quiet --python .venv-checkov/bin/python --require-hashes -r requirements/checkov.txt
 	@touch $@
 
-demo: .venv/run  ## Drain one node of a three-node cluster, live, in this process (SCENARIO=edges shows more; ARGS="--help" all options)
+demo: .venv/run  ## Drain one node of a three-node cluster, live, in this process (SCENARIO=edges or refresh shows more; ARGS="--help" all options)
 	@rm -f out/demo/history.json; status=0; .venv/bin/python -m sandbox.demo $(if $(SCENARIO),--scenario $(SCENARIO)) $(ARGS) || status=$$?; \
 	  [ ! -f out/demo/history.json ] || .venv/bin/stepdrain report --from-file out/demo/history.json \
 	    --audit out/demo/audit.jsonl --out out/demo/report.html | sed 's/^/Report: /'; exit $$status

@@ -16,7 +16,7 @@ from typing import Any
 import click
 
 from sandbox import guarantees
-from sandbox.demo import telling
+from sandbox.demo import refresh, telling
 from sandbox.demo.scenario import Choices, Functions, Outcome, play
 
 OUT = Path("out") / "demo"
@@ -42,10 +42,11 @@ LOG = OUT / "functions.log"
 )
 @click.option(
     "--scenario",
-    type=click.Choice(["drain", "edges"]),
+    type=click.Choice(["drain", "edges", "refresh"]),
     default="drain",
     show_default=True,
-    help="edges: also waves by annotation, a volume that is detached and a target that drains.",
+    help="edges: also waves by annotation, a volume that is detached and a target that drains. "
+    "refresh: every instance is replaced, and its successor admitted by a launch hook.",
 )
 @click.option(
     "--built", is_flag=True, help="Run all functions from the built archives, each in a new process (Linux)."
@@ -53,13 +54,27 @@ LOG = OUT / "functions.log"
 def command(nodes: int, pods: int, blocked_s: int, failing: bool, scenario: str, built: bool) -> None:
     """Terminate one instance of a small cluster and show its drain as it happens."""
     OUT.mkdir(parents=True, exist_ok=True)
-    choices = Choices(nodes, pods, blocked_s, failing, edges=scenario == "edges")
-    with _functions(built) as functions:
-        outcome = play(choices, click.echo, functions)
+    if scenario == "refresh":
+        if built or failing or blocked_s:
+            raise click.UsageError("--scenario refresh takes no option but --nodes.")
+        outcome = refresh.play(click.echo, nodes)
+    else:
+        choices = Choices(nodes, pods, blocked_s, failing, edges=scenario == "edges")
+        with _functions(built) as functions:
+            outcome = play(choices, click.echo, functions)
     _write(outcome)
-    click.echo("\nWhat the audit log of the cluster says:")
+    _conclude(outcome, scenario)
+
+
+def _conclude(outcome: Outcome, scenario: str) -> None:
     written = guarantees.changes(outcome.audit)
-    for line in telling.audit_trail(written, " ".join(outcome.summary["lifecycleAction"])):
+    if scenario == "refresh":
+        click.echo("\nWhat came of it:")
+        lines = refresh.lines(outcome.summary)
+    else:
+        click.echo("\nWhat the audit log of the cluster says:")
+        lines = telling.audit_trail(written, " ".join(outcome.summary["lifecycleAction"]))
+    for line in lines:
         click.echo(f"  {line}")
     click.echo(f"\nFiles: {OUT}/audit.jsonl, {OUT}/history.json, {OUT}/summary.json")
     if outcome.broken:

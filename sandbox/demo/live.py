@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sandbox.demo import telling
@@ -15,8 +15,10 @@ LOOK_EVERY_S = 0.1
 class Live:
     """Prints what is new since the last look, each line with the seconds since the beginning."""
 
-    def __init__(self, world: World, say: Callable[[str], None]) -> None:
-        self._world, self._say = world, say
+    def __init__(
+        self, world: World, say: Callable[[str], None], machines: Sequence[str] = ("DrainNode",)
+    ) -> None:
+        self._world, self._say, self._machines = world, say, machines
         self._began = world.clock.now()
         self._told: dict[str, int] = {}
         self._pods = self._snapshot()
@@ -39,8 +41,9 @@ class Live:
 
     def look(self) -> None:
         """Say what is new."""
-        for execution in self._world.executions():
-            self._states(execution)
+        for machine in self._machines:
+            for execution in self._world.executions(machine):
+                self._states(execution)
         now = self._snapshot()
         for line in telling.pod_lines(self._pods, now):
             self.say(line)
