@@ -178,7 +178,12 @@ def _match(rules: Any, error: str) -> int | None:
 
 
 def _put(document: Json, path: str, value: Any) -> None:
-    document[path.removeprefix("$.")] = json.loads(json.dumps(value))
+    copied = json.loads(json.dumps(value))
+    if path == "$":
+        document.clear()
+        document.update(copied)
+    else:
+        document[path.removeprefix("$.")] = copied
 
 
 def _found(path: str, document: Json) -> Any:
