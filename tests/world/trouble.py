@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -177,7 +178,11 @@ def template(folder: Path, *, machine_s: int | None = None, task_s: int | None =
     for state in definition["States"].values():
         if task_s is not None and state["Type"] == "Task":
             state["TimeoutSeconds"] = task_s
-    (folder / "statemachine").mkdir()
+    shutil.copytree(
+        ROOT / "statemachine",
+        folder / "statemachine",
+        ignore=lambda _folder, names: {name for name in names if not name.endswith(".asl.json")},
+    )
     (folder / "statemachine" / "drain_node.asl.json").write_text(json.dumps(definition))
     copied = folder / "template.yaml"
     copied.write_text((ROOT / "template.yaml").read_text())
