@@ -24,8 +24,8 @@ from drain.errors import DrainError, NotYet, NotYourTurn, StillNotYourTurn
 from drain.invocation import Step
 from drain.rounds import Round
 
-LEASE_S = 1500
-"""Longer than EvictBatch can stay away between two attempts (statemachine/arithmetic.py, unlucky_round_s)."""
+SILENCE_S, SHORTEST_HALF_S = 600, 300
+"""Seconds that a lease lasts beyond half of the heartbeat timeout, and the least that counts as that half."""
 SLOT, TICKET = "slot#", "ticket#"
 WAITS: dict[Pace, type[NotYet]] = {Pace.QUICK: NotYourTurn, Pace.SLOW: StillNotYourTurn}
 
@@ -46,6 +46,15 @@ class Ledger(Protocol):
     def entries(self, group: str) -> list[Entry]: ...
     def put(self, entry: Entry, now: float) -> bool: ...
     def drop(self, entry: Entry) -> None: ...
+
+
+def lease_s(heartbeat_timeout_s: float) -> float:
+    """Seconds for which a drain has its turn without a word.
+
+    Longer than EvictBatch can stay away between two attempts, which goes with the hook's heartbeat
+    timeout, in seconds (statemachine/arithmetic.py, unlucky_round_s).
+    """
+    return max(heartbeat_timeout_s / 2, SHORTEST_HALF_S) + SILENCE_S
 
 
 def limited(step: Step, now: float) -> bool:
@@ -82,10 +91,11 @@ def release(step: Step, ledger: Ledger) -> str | None:
 
 
 def _claims(step: Step, group: str, live: Sequence[Entry], ledger: Ledger, now: float) -> bool:
+    until = now + lease_s((step.lifecycle or {})["heartbeatTimeout"])
     slots = {entry.entry: entry for entry in live if entry.entry.startswith(SLOT)}
     for own in (entry for entry in slots.values() if entry.holder == step.name):
-        return ledger.put(replace(own, expires_at=now + LEASE_S), now)
-    ticket = Entry(group, f"{TICKET}{to_rfc3339(step.begun_at)}#{step.name}", step.name, now + LEASE_S)
+        return ledger.put(replace(own, expires_at=until), now)
+    ticket = Entry(group, f"{TICKET}{to_rfc3339(step.begun_at)}#{step.name}", step.name, until)
     ledger.put(ticket, now)
     names = [f"{SLOT}{number:03d}" for number in range(step.policy.max_concurrent_drains)]
     free, ahead = [name for name in names if name not in slots], _ahead(ticket, live)

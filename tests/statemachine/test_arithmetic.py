@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 import pytest
+from drain import turns
 from drain.deadline import Pace
 from drain.policy import LONGEST_SETTLE_S
 
@@ -61,6 +62,13 @@ def test_even_an_unlucky_round_leaves_time_for_a_heartbeat(machine: State) -> No
     """Silence in both states, after the longest that waiting may take: five minutes are left."""
     unlucky = arithmetic.unlucky_round_s(machine, REFERENCE_HEARTBEAT_S)
     assert unlucky <= REFERENCE_HEARTBEAT_S - 300
+
+
+@pytest.mark.parametrize("heartbeat_timeout_s", [30, 300, 600, REFERENCE_HEARTBEAT_S, 7200])
+def test_a_turn_outlasts_the_longest_round(machine: State, heartbeat_timeout_s: int) -> None:
+    """EvictBatch renews the lease in each round; between two, a living drain must not lose its turn."""
+    unlucky = arithmetic.unlucky_round_s(machine, heartbeat_timeout_s)
+    assert turns.lease_s(heartbeat_timeout_s) > unlucky
 
 
 @pytest.mark.parametrize("name", ["FindNode", "Label", "Cordon", "Heartbeat", "CompleteAction"])
