@@ -16,7 +16,7 @@ from drain.errors import NodeNeverReady, NodeNotReady, NothingToDo
 from drain.invocation import NodeRef, Step
 from drain.pods import Pod
 from drain.policy import with_tags
-from drain.requests import Start, cluster_of
+from drain.requests import Start, cluster_of, noted
 from drain.settings import IntakeSettings
 
 LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
@@ -62,9 +62,10 @@ def start(
             "destination": detail.get("Destination", "AutoScalingGroup"),
         },
         "policy": policy.to_document(),
+        **noted(problems),
     }
     name = f"{detail['EC2InstanceId']}-{detail['LifecycleActionToken'][:8]}"
-    return Start(name, document, tuple(problems), ADMIT_NODE)
+    return Start(name, document, ADMIT_NODE)
 
 
 def admit(step: Step, cluster: Cluster, guess: str | None, now: float) -> NodeRef:

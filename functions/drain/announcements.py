@@ -22,6 +22,7 @@ REASONS = {
     "PodsBlocked": WARNING,
     "PodsForced": WARNING,
     "AnnotationIgnored": WARNING,
+    "TagIgnored": WARNING,
     "Drained": NORMAL,
     "DrainedButStuck": WARNING,
     "DrainFailed": WARNING,

@@ -14,7 +14,7 @@ from drain import clock, deadline
 from drain.errors import InvalidEvent
 from drain.notices import Notice
 from drain.policy import Policy, with_tags
-from drain.requests import CLUSTER_TAG_PREFIX, Ignored, Start, cluster_of, foreign_group, serves
+from drain.requests import CLUSTER_TAG_PREFIX, Ignored, Start, cluster_of, foreign_group, noted, serves
 from drain.settings import IntakeSettings
 
 GROUP_TAG = "aws:autoscaling:groupName"
@@ -101,11 +101,12 @@ def _start(
         "cluster": ours.cluster,
         "reason": notice.reason,
         "policy": ours.policy.to_document(),
+        **noted(ours.warnings),
     }
     if notice.ends_at is not None:
         document["endsAt"] = clock.to_rfc3339(notice.ends_at)
     name = f"{instance_id}-{notice.reason}-{notice.mark}"
-    return _covered(notice, instance_id, name, account, settings) or Start(name, document, ours.warnings)
+    return _covered(notice, instance_id, name, account, settings) or Start(name, document)
 
 
 def _covered(
@@ -156,6 +157,7 @@ def by_hand(document: Mapping[str, Any], account: Account, settings: IntakeSetti
             "cluster": ours.cluster,
             "policy": ours.policy.to_document(),
             "lifecycle": lifecycle_of(instance_id, ours.group, account, settings),
+            **noted(ours.warnings),
         }
     said = {key: value for key, value in document.items() if value is not None}
     policy = {**own["policy"], **said.get("policy", {})}

@@ -56,6 +56,8 @@ class Step:
     """Why a launching instance is given back to Auto Scaling; empty if it is not."""
     nothing_to_do: bool
     """The instance has no running node and needs none: from or to a warm pool."""
+    warnings: tuple[str, ...]
+    """What could not be read before the drain began, sentence by sentence, with what is used instead."""
     admission: bool
     """The instance arrives (AdmitNode), and does not leave."""
 
@@ -141,11 +143,22 @@ def parse(event: Mapping[str, Any]) -> Step:
         released=_reason(drain.get("released")),
         abandoned=_reason(drain.get("abandoned")),
         nothing_to_do="nothingToDo" in drain,
+        warnings=tuple(drain.get("warnings") or ()),
         admission=drain.get("reason") == "launch",
     )
 
 
-DOCUMENT = ("instanceId", "nodeName", "cluster", "reason", "lifecycle", "policy", "endsAt", "node")
+DOCUMENT = (
+    "instanceId",
+    "nodeName",
+    "cluster",
+    "reason",
+    "lifecycle",
+    "policy",
+    "warnings",
+    "endsAt",
+    "node",
+)
 """Fields of the document behind FindNode; null where a drain has none."""
 
 

@@ -8,7 +8,7 @@ is fine but not ours is Ignored, with the reason that is logged. All else is a S
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -36,13 +36,17 @@ class Ignored:
 
 @dataclass(frozen=True)
 class Start:
-    """Start one execution: its name in the console, its input, and what to warn about."""
+    """Start one execution: its name in the console, and its input."""
 
     name: str
     document: dict[str, Any]
-    warnings: tuple[str, ...] = ()
     machine: str = "DrainNode"
     """Which state machine: DrainNode or AdmitNode."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What could not be read and was not used; the drain tells it on the node, too."""
+        return tuple(self.document.get("warnings", ()))
 
 
 @cache
@@ -181,5 +185,11 @@ def _start(
         "reason": reason,
         "lifecycle": {**action, **timeouts},
         "policy": policy.to_document(),
+        **noted(problems),
     }
-    return Start(name, document, tuple(problems))
+    return Start(name, document)
+
+
+def noted(problems: Sequence[str]) -> dict[str, list[str]]:
+    """The part of a document that tells what could not be read; nothing where all could."""
+    return {"warnings": list(problems)} if problems else {}

@@ -6,8 +6,7 @@ import os
 from typing import Any
 
 from aws_lambda_powertools import Logger
-from drain import clock, conditions, connections, nodes, settings
-from drain.announcements import announce
+from drain import beginning, clock, connections, nodes, settings
 from drain.invocation import parse
 
 LOG = Logger(service="stepdrain")
@@ -18,15 +17,9 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     step = parse(event)
     cluster = connections.kube(step.cluster)
     cordoned = nodes.cordon(cluster, step.the_node, step.name)
-    story = f"Drain {step.name} began: labelled out of load balancers and cordoned"
-    now, wanted = clock.now(), settings.node_conditions(os.environ)
-    for untold in (
-        announce(cluster, step.the_node, "DrainStarted", story, step.name, now),
-        conditions.show(
-            cluster, step.the_node, conditions.State.STARTED, story, step.running_since, wanted=wanted
-        ),
+    for untold in beginning.tell_the_beginning(
+        cluster, step, clock.now(), wanted=settings.node_conditions(os.environ)
     ):
-        if untold:
-            LOG.warning(untold)
+        LOG.warning(untold)
     LOG.info("node cordoned", node=step.the_node.name, cordoned=cordoned)
     return {"cordoned": cordoned}

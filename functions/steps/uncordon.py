@@ -1,11 +1,11 @@
-"""Uncordon: undo what an earlier drain of this node had set, and nothing else."""
+"""Uncordon: undo what an earlier drain of this node had set, and nothing else of it."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from aws_lambda_powertools import Logger
-from drain import connections, nodes
+from drain import beginning, clock, connections, nodes
 from drain.invocation import parse
 
 LOG = Logger(service="stepdrain")
@@ -14,6 +14,9 @@ LOG = Logger(service="stepdrain")
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """``{"undone": [...]}``: of ``label`` and ``cordon`` what a drain of ours had set and is now undone."""
     step = parse(event)
-    undone = nodes.undo(connections.kube(step.cluster), step.the_node)
+    cluster = connections.kube(step.cluster)
+    undone = nodes.undo(cluster, step.the_node)
+    if untold := beginning.tell_of_tags(cluster, step, clock.now()):
+        LOG.warning(untold)
     LOG.info("drain undone", node=step.the_node.name, undone=undone)
     return {"undone": undone}

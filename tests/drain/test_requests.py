@@ -41,10 +41,11 @@ def test_the_same_event_at_another_time_is_the_same_execution(terminate_event, s
 
 
 def test_tags_of_the_group_change_the_policy(terminate_event, settings):
-    """And a bad one is reported with the start."""
+    """And a bad one is reported with the start, whose document takes it to the node."""
     tags = {"stepdrain:drain-timeout": "600", "stepdrain:on-timeout": "x"}
     start = requests.start(terminate_event, tags, HOOK, settings)
     assert start.document["policy"]["drainTimeout"] == 600
+    assert start.document["warnings"] == list(start.warnings)
     assert len(start.warnings) == 1
 
 

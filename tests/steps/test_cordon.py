@@ -26,6 +26,15 @@ def test_cordoning_twice_tells_it_once(cluster, node, payload):
     assert cluster.told(node) == ["DrainStarted"]
 
 
+def test_tags_that_were_not_read_are_told_in_an_event_of_their_own(cluster, node, payload):
+    """Their owner looks at the node, not into a function's log."""
+    sentence = "Tag stepdrain:on-timeout: it cannot be 'explode'. Using fail."
+    cordon.handler(payload(warnings=[sentence, sentence]), None)
+    assert set(cluster.told(node)) == {"DrainStarted", "TagIgnored"}
+    (told,) = [one for one in cluster.list("Event") if one["reason"] == "TagIgnored" and node in str(one)]
+    assert (told["type"], told["message"]) == ("Warning", f"{sentence} {sentence}")
+
+
 def test_an_event_that_cannot_be_written_does_not_stop_the_drain(cluster, node, payload, caplog):
     """The story must not decide about what it tells."""
     cluster.server.faults.add(Fault(path="/events", status=403, body={"message": "no events for you"}))
