@@ -64,6 +64,29 @@ Notify GetExecutionHistory              ·           ·                       ·
 Notify Publish                          ·           letter:AwsRejected      letter:AwsDenied  ·        letter:AwsDenied
 """
 
+AWS_BESIDES = """
+                                         throttling  no active action    denied            timeout  credentials expired
+notice StartDrain DescribeInstances          ·       letter:AwsRejected  letter:AwsDenied  ·        letter:AwsDenied
+notice StartDrain DescribeAutoScalingGroups  ·       letter:AwsRejected  letter:AwsDenied  ·        letter:AwsDenied
+notice StartDrain ListExecutions             ·       letter:AwsRejected  letter:AwsDenied  ·        letter:AwsDenied
+notice StartDrain DescribeExecution          ·       letter:AwsRejected  letter:AwsDenied  ·        letter:AwsDenied
+notice StartDrain StartExecution             ·       letter:AwsRejected  letter:AwsDenied  ·        letter:AwsDenied
+by-hand FindNode DescribeInstances           ·       AwsRejected         AwsDenied         ·        AwsDenied
+by-hand FindNode DescribeAutoScalingGroups   ·       AwsRejected         AwsDenied         ·        AwsDenied
+by-hand FindNode DescribeAutoScalingInstances  ·     AwsRejected         AwsDenied         ·        AwsDenied
+by-hand FindNode DescribeLifecycleHooks      ·       AwsRejected         AwsDenied         ·        AwsDenied
+turns EvictBatch Query                       ·       AwsRejected         AwsDenied         ·        AwsDenied
+turns EvictBatch PutItem                     ·       AwsRejected         AwsDenied         ·        AwsDenied
+turns CompleteAction Query                   ·       ·                   ·                 ·        ·
+turns CompleteAction DeleteItem              ·       ·                   ·                 ·        ·
+launch StartDrain DescribeLifecycleHooks     ·       letter:AwsRejected  letter:AwsDenied  ·        letter:AwsDenied
+launch StartDrain StartExecution             ·       letter:AwsRejected  letter:AwsDenied  ·        letter:AwsDenied
+launch WaitForNode DescribeCluster           ·       AwsRejected         AwsDenied         ·        AwsDenied
+launch WaitForNode DescribeInstances         ·       AwsRejected         AwsDenied         ·        AwsDenied
+launch CompleteAction CompleteLifecycleAction  ·     ·                   AwsDenied         ·        AwsDenied
+"""
+"""Calls that a drain of one hook does not make; the first word is the kind of drain, in test_faults_besides.py."""
+
 LAMBDA = {
     # What Step Functions calls it: the errorType of Lambda's answer, Lambda.Unknown where there is none.
     "timeout": "Sandbox.Timedout",
