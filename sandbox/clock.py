@@ -32,6 +32,28 @@ class Timer:
         self.cancelled = True
 
 
+class Interruption:
+    """Ends a sleep early; ``set`` may be called any number of times, by any thread, before or during it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._is_set = False
+        self._on_set: Callable[[], None] | None = None
+
+    def set(self) -> None:
+        with self._lock:
+            self._is_set = True
+            if self._on_set is not None:
+                self._on_set()
+
+    def tell(self, on_set: Callable[[], None]) -> None:
+        """Call ``on_set`` when it is set, or now if it is."""
+        with self._lock:
+            self._on_set = on_set
+            if self._is_set:
+                on_set()
+
+
 class Clock(Protocol):
     """What the embedded world asks of a clock. All times are epoch seconds."""
 
@@ -40,8 +62,8 @@ class Clock(Protocol):
     def call_at(self, at: float, callback: Callable[[], None]) -> Timer:
         """Run ``callback`` (short, never sleeping) at or after ``at``, in the clock's thread."""
 
-    def sleep(self, seconds: float, interrupted: threading.Event | None = None) -> None:
-        """Let ``seconds`` pass for the calling actor; returns early once ``interrupted`` is set."""
+    def sleep(self, seconds: float, interruption: Interruption | None = None) -> None:
+        """Let ``seconds`` pass for the calling actor; returns early once ``interruption`` is set."""
 
     def enter(self) -> None:
         """An actor begins: time stands still while it works (VirtualClock)."""
@@ -51,6 +73,9 @@ class Clock(Protocol):
 
     def idle(self) -> Idle:
         """One actor waits for somebody else; it is busy again when the handle is ended."""
+
+    def detach(self) -> Idle:
+        """An actor no longer waits for work that sleeps, and is busy; the work ends the handle when done."""
 
 
 class Idle:
@@ -135,8 +160,11 @@ class RealClock(_Ticking):
     def now(self) -> float:
         return self._epoch + (time.monotonic() - self._started) * self._speed
 
-    def sleep(self, seconds: float, interrupted: threading.Event | None = None) -> None:
-        (interrupted or threading.Event()).wait(max(0.0, seconds) / self._speed)
+    def sleep(self, seconds: float, interruption: Interruption | None = None) -> None:
+        over = threading.Event()
+        if interruption is not None:
+            interruption.tell(over.set)
+        over.wait(max(0.0, seconds) / self._speed)
 
     def enter(self) -> None:
         pass
@@ -145,6 +173,9 @@ class RealClock(_Ticking):
         pass
 
     def idle(self) -> Idle:
+        return Idle(lambda: None)
+
+    def detach(self) -> Idle:
         return Idle(lambda: None)
 
     def _next_due(self) -> Timer | None:
@@ -184,9 +215,12 @@ class VirtualClock(_Ticking):
             self._set_busy(-1)
         return Idle(lambda: self._set_busy(1))
 
-    def sleep(self, seconds: float, interrupted: threading.Event | None = None) -> None:
-        """As Clock.sleep, but ``interrupted`` cannot cut a virtual sleep short: it takes no time anyway."""
-        del interrupted
+    def detach(self) -> Idle:
+        self._set_busy(1)
+        # Awake, the work counts as busy once more than there are actors, until it ends.
+        return Idle(lambda: self._set_busy(-1))
+
+    def sleep(self, seconds: float, interruption: Interruption | None = None) -> None:
         awake = threading.Event()
 
         def wake() -> None:
@@ -198,8 +232,11 @@ class VirtualClock(_Ticking):
         # whatever comes next, a heartbeat's end half an hour away.
         with self._changed:
             handle = self.idle()
-            self.call_at(self._now + max(0.0, seconds), wake)
+            timer = self.call_at(self._now + max(0.0, seconds), wake)
+        if interruption is not None:
+            interruption.tell(wake)
         awake.wait()
+        timer.cancel()
 
     def _set_busy(self, change: int) -> None:
         with self._changed:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from unittest import mock
 
 import boto3
@@ -64,13 +64,15 @@ class LambdaFault:
     """The next ``times`` invocations of a function (logical id) end like this, without or after its work.
 
     ``error_type`` is what the state machine sees: Sandbox.Timedout, Runtime.ExitError,
-    Runtime.OutOfMemory, Lambda.TooManyRequestsException …; ``after`` lets the handler work first.
+    Runtime.OutOfMemory, Lambda.TooManyRequestsException …; ``after`` lets the handler work first;
+    ``hangs_s`` seconds go by before it ends.
     """
 
     function: str
     error_type: str
     times: int = 1
     after: bool = False
+    hangs_s: float = 0
 
 
 class InvocationFailed(Exception):
@@ -215,12 +217,17 @@ class Account:
         if fault is not None:
             fault.times -= 1
             if not fault.after:
-                raise InvocationFailed(fault.error_type)
+                self._fail(fault)
         with self.around(logical_id):
             answer = self._run(logical_id, event)
         if fault is not None:
-            raise InvocationFailed(fault.error_type)
+            self._fail(fault)
         return answer
+
+    def _fail(self, fault: LambdaFault) -> NoReturn:
+        if fault.hangs_s:
+            self.clock.sleep(fault.hangs_s)
+        raise InvocationFailed(fault.error_type)
 
     def _run(self, logical_id: str, event: Json) -> Any:
         function = self.deployment.functions[logical_id]

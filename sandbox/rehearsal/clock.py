@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import threading
 from collections.abc import Callable
 
-from sandbox.clock import Idle, Timer
+from sandbox.clock import Idle, Interruption, Timer
 
 
 class QuietClock:
@@ -43,8 +42,8 @@ class QuietClock:
         while self.step(until):
             pass
 
-    def sleep(self, seconds: float, interrupted: threading.Event | None = None) -> None:
-        del interrupted
+    def sleep(self, seconds: float, interruption: Interruption | None = None) -> None:
+        del interruption
         self.run(seconds)
 
     def enter(self) -> None:
@@ -54,4 +53,7 @@ class QuietClock:
         pass
 
     def idle(self) -> Idle:
+        return Idle(lambda: None)
+
+    def detach(self) -> Idle:
         return Idle(lambda: None)

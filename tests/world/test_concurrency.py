@@ -11,7 +11,6 @@ from sandbox.judgement import broken
 from sandbox.kube.store import rfc3339
 from sandbox.workload import budget, daemonset, replica_set
 from sandbox.world import World
-from tests.world import trouble
 
 MANY, SPARE = 100, 4
 ATTEMPTED = ("EvictBatch", "WaitForPods", "WaitForVolumes", "WaitForTargets")
@@ -39,13 +38,12 @@ def pinned(number, node):
 
 
 @pytest.fixture
-def crowd(tmp_path, monkeypatch):
+def crowd(monkeypatch):
     """The world after a hundred drains; what only their threads share is real time, which counts nothing."""
     # A hundred drains do their work at one moment of virtual time and take turns in real time: timeouts
     # in real seconds would measure this machine.
     monkeypatch.setattr(kube, "TIMEOUT_S", (300, 300))
-    template = trouble.template(tmp_path, task_s=600)
-    with World(workload=workload, nodes=MANY + SPARE, template=template) as world:
+    with World(workload=workload, nodes=MANY + SPARE) as world:
         for instance in list(world.instances)[:MANY]:
             world.terminate(instance)
         world.settle(within_s=7200, every_s=60)

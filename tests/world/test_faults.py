@@ -23,6 +23,7 @@ STATES = json.loads((ROOT / "statemachine" / "drain_node.asl.json").read_text())
 TASKS = [name for name, state in STATES.items() if state["Type"] == "Task"]
 KUBERNETES = [cell for cell in fault_table.cells(fault_table.KUBERNETES) if cell[2] != "–"]
 AWS = [(*row.split(), fault, end) for row, fault, end in fault_table.cells(fault_table.AWS)]
+NEVER_S = 10 * 86_400
 DELIVERED_AFTER_S = 300
 """Lambda tries an event again after one and two minutes, and then gives it to the dead-letter queue."""
 
@@ -139,6 +140,23 @@ def test_a_function_that_dies_is_called_again(world, state, fault, after):
     assert died.times == 0
     (execution,) = world.executions()
     assert execution["status"] == "SUCCEEDED"
+    assert broken(world) == []
+    assert trouble.results(world, instance) == ["CONTINUE"]
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before its work", "after its work"])
+@pytest.mark.parametrize("state", TASKS)
+def test_a_function_that_never_answers_is_called_again(world, state, after):
+    """TimeoutSeconds of each Task: no state waits for ever for an answer that was lost (G8)."""
+    died = LambdaFault(f"{state}Function", "Sandbox.Timedout", after=after, hangs_s=NEVER_S)
+    world.aws.lambda_faults.append(died)
+    instance = trouble.begin(world, blocked=state == "Heartbeat")
+    world.settle()
+    assert died.times == 0
+    (execution,) = world.executions()
+    assert execution["status"] == "SUCCEEDED"
+    timed_out = [one for one in world.history(execution["executionArn"]) if one["type"] == "TaskTimedOut"]
+    assert len(timed_out) == 1
     assert broken(world) == []
     assert trouble.results(world, instance) == ["CONTINUE"]
 

@@ -170,14 +170,10 @@ def _stranger() -> str:
     return trustme.CA().cert_pem.bytes().decode()
 
 
-def template(folder: Path, *, machine_s: int | None = None, task_s: int | None = None) -> Path:
-    """template.yaml with other timeouts of the state machine, or of all of its Tasks, in seconds."""
+def template(folder: Path, *, machine_s: int) -> Path:
+    """template.yaml with another timeout of DrainNode, in seconds."""
     definition = json.loads((ROOT / "statemachine" / "drain_node.asl.json").read_text())
-    if machine_s is not None:
-        definition["TimeoutSeconds"] = machine_s
-    for state in definition["States"].values():
-        if task_s is not None and state["Type"] == "Task":
-            state["TimeoutSeconds"] = task_s
+    definition["TimeoutSeconds"] = machine_s
     shutil.copytree(
         ROOT / "statemachine",
         folder / "statemachine",

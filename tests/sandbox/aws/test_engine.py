@@ -6,7 +6,7 @@ import pkgutil
 import pytest
 from drain.errors import KubeUnavailable
 
-from sandbox.aws import engine
+from sandbox.aws import engine, pauses
 from tests.sandbox.aws.conftest import T0, task
 
 PATIENT = {"ErrorEquals": ["NotYet"], "IntervalSeconds": 100, "MaxAttempts": 3, "BackoffRate": 2}
@@ -29,7 +29,7 @@ def failing(times):
     return work
 
 
-@pytest.mark.parametrize("name", [engine.INVOKE, engine.PAUSES, *engine.DATED])
+@pytest.mark.parametrize("name", [engine.INVOKE, pauses.RETRY_TIME, pauses.TASK_THREADING, *engine.DATED])
 def test_what_is_replaced_is_there(name):
     """mock.patch would say the same, with less about what to look for."""
     assert pkgutil.resolve_name(name) is not None
@@ -75,6 +75,50 @@ def test_the_machines_timeout_cuts_a_pause_short(machine):
     shown = machine.run(task(Retry=[PATIENT]), TimeoutSeconds=250)
     assert shown["status"] == "TIMED_OUT"
     assert shown["stopDate"].timestamp() - T0 == 250
+
+
+def test_a_task_that_does_not_answer_times_out_on_the_clock(machine):
+    """TASK_THREADING; its work may end much later, and counts for nothing then."""
+    asked = []
+
+    def work(_event):
+        asked.append(machine.clock.now() - T0)
+        if len(asked) == 1:
+            machine.clock.sleep(10_000)
+        return {"asked": len(asked)}
+
+    machine.functions["work"] = work
+    late = {"ErrorEquals": ["States.Timeout"], "IntervalSeconds": 100, "MaxAttempts": 1}
+    arn = machine.start(task(TimeoutSeconds=20, Retry=[late], OutputPath="$.Payload"))
+    shown = machine.finish(arn)
+    assert json.loads(shown["output"]) == {"asked": 2}
+    assert asked == [0, 120]
+    (timed_out,) = machine.events(arn, "TaskTimedOut")
+    assert timed_out["timestamp"].timestamp() - T0 == 20
+    before = machine.clock.now()
+    machine.pass_time(20_000)  # The first attempt ends here, and time still passes.
+    assert machine.clock.now() - before == 20_000
+
+
+def test_work_within_its_time_is_no_timeout(machine):
+    """TASK_THREADING; a bounded watch of WaitForPods takes twenty seconds."""
+    machine.functions["work"] = lambda _event: machine.clock.sleep(19)
+    assert machine.run(task(TimeoutSeconds=20))["status"] == "SUCCEEDED"
+
+
+@pytest.mark.parametrize("pausing", ["Retry", "Wait"])
+def test_a_stop_ends_a_pause_at_once(machine, pausing):
+    """Environment.set_stop; nobody waits fifteen minutes for a drain that was stopped."""
+    machine.functions["work"] = failing(9)
+    states = task(Retry=[PATIENT]) if pausing == "Retry" else {"Type": "Wait", "Seconds": 500, "End": True}
+    machine.clock.enter()  # No time passes but what is slept here.
+    arn = machine.start(states)
+    machine.clock.sleep(30)
+    machine.client.stop_execution(executionArn=arn)
+    machine.clock.sleep(1)
+    shown = machine.client.describe_execution(executionArn=arn)
+    machine.clock.leave()
+    assert shown["status"] == "ABORTED"
 
 
 def test_two_executions_have_a_timeout_each(machine):
