@@ -70,13 +70,13 @@ def failure(detail: Mapping[str, Any], last: LastState | None, region: str, now:
     """
     document = last.document if last else json.loads(detail.get("input") or "{}")
     node = document.get("node", {}).get("name", "not found yet")
-    instance, lifecycle = document.get("instanceId", "none"), document.get("lifecycle")
+    instance, lifecycle = document.get("instanceId") or "none", document.get("lifecycle")
     error = detail.get("error") or detail["status"]
     lines = [
         f"The drain of node {node} (instance {instance}) ended as {detail['status']}.",
         "",
         f"Group:      {lifecycle['group'] if lifecycle else 'none: no lifecycle action'}",
-        f"Cluster:    {document.get('cluster', 'unknown')}",
+        f"Cluster:    {document.get('cluster') or 'unknown'}",
         f"State:      {last.name if last else 'none was entered'}",
         f"Error:      {error}",
         f"Why:        {_why(detail)}",

@@ -53,6 +53,16 @@ HISTORY = [
 ]
 
 
+def test_what_a_drain_by_hand_lacks_is_not_told_as_none():
+    """Behind FindNode each field is there, null where the drain has none."""
+    document = {**DOCUMENT, "instanceId": None, "lifecycle": None, "cluster": None}
+    last = LastState("EvictBatch", document, START, START)
+    body = failure(DETAIL, last, "eu-west-1", START + 60).body
+    assert "(instance none)" in body
+    assert "Cluster:    unknown" in body
+    assert "None" not in body.split("Why:")[0]
+
+
 def test_a_failed_drain_tells_what_where_why_and_what_to_do():
     """The whole message, as it arrives in the mail."""
     message = failure(DETAIL, last_state(HISTORY, START), "eu-west-1", START + 3600)
