@@ -108,6 +108,8 @@ class Termination:
     def __init__(self, clock: Clock) -> None:
         self._clock, self._decided, self._lock = clock, threading.Event(), threading.Lock()
         self._late: Idle | None = None
+        # The work begins before the wait does: time must not pass before the timeout is set.
+        self._until_waiting = clock.detach()
 
     def set(self) -> None:
         with self._lock:
@@ -118,6 +120,7 @@ class Termination:
     def wait(self, timeout: float) -> bool:
         """True if the work ended within ``timeout`` seconds."""
         timer = self._clock.call_at(self._clock.now() + timeout, self._expire)
+        self._until_waiting.end()
         self._decided.wait()
         timer.cancel()
         return self._late is None
