@@ -1,13 +1,15 @@
 """The AWS adapter: every call a function makes, each once; no error of botocore leaves this module.
 
 Clients are made when first asked for: a step pays for the ones it uses. They do not
-retry by themselves, since the state machine does, where an operator can see it.
+retry by themselves, since the state machine does, where an operator can see it. The session
+that makes them is kept (drain.connections), since it is what reads the services' models.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -31,6 +33,11 @@ CONFIG = Config(
     retries={"total_max_attempts": 1, "mode": "standard"},
     user_agent_extra=f"stepdrain/{VERSION}",
 )
+MAKING = threading.Lock()
+"""A session makes one client at a time; a Lambda has one thread, the embedded world has many.
+
+https://boto3.amazonaws.com/v1/documentation/api/latest/guide/session.html
+"""
 # Codes by which AWS services say "later"; ResourceContention is Auto Scaling's
 # (https://docs.aws.amazon.com/autoscaling/ec2/APIReference/CommonErrors.html).
 THROTTLES = {
@@ -59,18 +66,28 @@ class Endpoint:
     ca_pem: str
 
 
+def new_session() -> boto3.Session:
+    """A session with the credentials and the region of the environment; it keeps what it has read."""
+    return boto3.Session()
+
+
 class Aws:
     """One account and region, with the credentials of the calling function.
 
     Every method raises AwsThrottled, AwsUnavailable, AwsDenied (naming the action) or AwsRejected.
     """
 
-    def __init__(self, session: boto3.Session | None = None) -> None:
-        self._session = session or boto3.Session()
+    def __init__(self, session: boto3.Session) -> None:
+        self._session = session
+
+    def _client(self, service: str) -> Any:
+        make: Any = self._session.client  # boto3's stubs know 400 literal names and no str.
+        with MAKING:
+            return make(service, config=CONFIG)
 
     @cached_property
     def _auto_scaling(self) -> Any:
-        return self._session.client("autoscaling", config=CONFIG)
+        return self._client("autoscaling")
 
     def group_tags(self, group: str) -> dict[str, str]:
         """The tags of an Auto Scaling group; AwsRejected if there is no such group."""
@@ -131,7 +148,7 @@ class Aws:
         return self._tags_where("capacity-reservation-id", [reservation])
 
     def _tags_where(self, name: str, values: list[str]) -> dict[str, dict[str, str]]:
-        client = self._session.client("ec2", config=CONFIG)
+        client = self._client("ec2")
         pages = _pages(client, "describe_instances", "NextToken", Filters=[{"Name": name, "Values": values}])
         return {
             instance["InstanceId"]: {tag["Key"]: tag["Value"] for tag in instance.get("Tags", ())}
@@ -142,7 +159,7 @@ class Aws:
 
     def private_dns_name(self, instance_id: str) -> str | None:
         """The instance's private DNS name, None if EC2 no longer knows the instance."""
-        client = self._session.client("ec2", config=CONFIG)
+        client = self._client("ec2")
         try:
             answer = _call(client, "describe_instances", InstanceIds=[instance_id])
         except AwsRejected as error:
@@ -159,7 +176,7 @@ class Aws:
 
     def balancers_of(self, cluster: str) -> list[str]:
         """ARNs of target groups and load balancers that Kubernetes' cloud provider made for the cluster."""
-        client, token, arns = self._session.client("resourcegroupstaggingapi", config=CONFIG), "", []
+        client, token, arns = self._client("resourcegroupstaggingapi"), "", []
         while True:
             answer = _call(
                 client,
@@ -175,19 +192,19 @@ class Aws:
 
     def target_states(self, target_groups: Sequence[str], instance_id: str) -> dict[str, str]:
         """The instance's state in each target group (ARN) that holds it; one call for each group."""
-        client = self._session.client("elbv2", config=CONFIG)
+        client = self._client("elbv2")
         states = _each(target_groups, lambda arn: _target_state(client, arn, instance_id))
         return {arn: state for arn, state in states if state}
 
     def classic_states(self, names: Sequence[str], instance_id: str) -> dict[str, str]:
         """The instance's description in each classic load balancer; one call for each."""
-        client = self._session.client("elb", config=CONFIG)
+        client = self._client("elb")
         states = _each(names, lambda name: _classic_state(client, name, instance_id))
         return {name: state for name, state in states if state}
 
     def start_execution(self, state_machine_arn: str, name: str, document: Mapping[str, Any]) -> bool:
         """Start an execution; False if one of that name exists, which is the same drain."""
-        client = self._session.client("stepfunctions", config=CONFIG)
+        client = self._client("stepfunctions")
         text = json.dumps(document, sort_keys=True)
         try:
             _call(client, "start_execution", stateMachineArn=state_machine_arn, name=name, input=text)
@@ -202,7 +219,7 @@ class Aws:
 
         ``state_machine_arn`` may be an alias's; those that were started without it are listed, too.
         """
-        client = self._session.client("stepfunctions", config=CONFIG)
+        client = self._client("stepfunctions")
         options: dict[str, Any] = {"stateMachineArn": _unqualified(state_machine_arn), "maxResults": 200}
         while True:
             answer = _call(client, "list_executions", **options)
@@ -216,7 +233,7 @@ class Aws:
 
     def started_at(self, state_machine_arn: str, name: str) -> float | None:
         """When the execution of that name started, in epoch seconds; None if there is none."""
-        client = self._session.client("stepfunctions", config=CONFIG)
+        client = self._client("stepfunctions")
         arn = f"{_unqualified(state_machine_arn).replace(':stateMachine:', ':execution:')}:{name}"
         try:
             started: float = _call(client, "describe_execution", executionArn=arn)["startDate"].timestamp()
@@ -234,7 +251,7 @@ class Aws:
         A list knows no filter by name, so it is read to its end where that is short (RUNNING), and
         its newest 1,000 where it is not.
         """
-        client = self._session.client("stepfunctions", config=CONFIG)
+        client = self._client("stepfunctions")
         options = {"stateMachineArn": _unqualified(state_machine_arn), "statusFilter": status}
         pages = _pages(client, "list_executions", "nextToken", maxResults=1000, **options)
         listed = (
@@ -245,11 +262,11 @@ class Aws:
 
     def leases(self, table: str) -> Leases:
         """The table of leases (drain.turns)."""
-        return Leases(self._session.client("dynamodb", config=CONFIG), table)
+        return Leases(self._client("dynamodb"), table)
 
     def last_events(self, execution_arn: str) -> list[dict[str, Any]]:
         """The newest 200 events of an execution: more than its last state has, with all its retries."""
-        client = self._session.client("stepfunctions", config=CONFIG)
+        client = self._client("stepfunctions")
         answer = _call(
             client,
             "get_execution_history",
@@ -261,12 +278,12 @@ class Aws:
 
     def publish(self, topic_arn: str, subject: str, body: str) -> None:
         """Send a message to a topic."""
-        client = self._session.client("sns", config=CONFIG)
+        client = self._client("sns")
         _call(client, "publish", TopicArn=topic_arn, Subject=subject, Message=body)
 
     def cluster_endpoint(self, cluster: str) -> Endpoint:
         """Where the EKS cluster's API is; ClusterNotFound if there is none or it has no endpoint yet."""
-        client = self._session.client("eks", config=CONFIG)
+        client = self._client("eks")
         try:
             found = _call(client, "describe_cluster", name=cluster)["cluster"]
         except AwsRejected as error:
