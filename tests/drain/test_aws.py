@@ -1,13 +1,15 @@
 """The AWS adapter's own work; its calls are answered by the embedded account in tests/steps."""
 
 import base64
+import json
 from datetime import datetime
 
 import boto3
 import botocore.auth
+import botocore.loaders
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
-from drain.aws import Aws, _call
+from drain.aws import MODELS, Aws, _call, new_session
 from drain.errors import AwsDenied, AwsRejected, AwsThrottled, AwsUnavailable
 
 
@@ -85,3 +87,33 @@ def test_errors_of_aws_become_the_names_the_state_machine_knows(error, expected)
     """botocore's own class names are not stable enough to stand in ErrorEquals."""
     with pytest.raises(expected):
         _call(Refusing(error), "operate")
+
+
+OURS = json.loads((MODELS / "ec2" / "2016-11-15" / "service-2.json").read_text())
+THEIRS = botocore.loaders.Loader().load_service_model("ec2", "service-2")
+
+
+def without_texts(shape):
+    """A shape or operation of a service's model, without its documentation."""
+    if isinstance(shape, list):
+        return [without_texts(one) for one in shape]
+    if not isinstance(shape, dict):
+        return shape
+    return {key: without_texts(value) for key, value in shape.items() if key != "documentation"}
+
+
+def test_a_session_reads_the_small_model_of_ec2():
+    """botocore's own would take FindNode over 75 MB; a renamed directory would bring it back in silence."""
+    operations = new_session().client("ec2", region_name="eu-west-1").meta.method_to_api_mapping
+    assert list(operations.values()) == ["DescribeInstances"]
+
+
+def test_the_small_model_says_what_the_installed_botocore_says():
+    """It was cut from botocore's, and must be cut again where that changes."""
+    theirs = without_texts(THEIRS)
+    assert OURS["metadata"] == theirs["metadata"]
+    assert OURS["operations"]["DescribeInstances"] == theirs["operations"]["DescribeInstances"]
+    for name, shape in OURS["shapes"].items():
+        full = theirs["shapes"][name]
+        assert shape.get("members", {}).items() <= full.get("members", {}).items(), name
+        assert {**shape, "members": 0} == {**full, "members": 0}, name
