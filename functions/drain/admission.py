@@ -76,11 +76,13 @@ def admit(step: Step, cluster: Cluster, guess: str | None, now: float) -> NodeRe
     """
     if (step.lifecycle or {}).get("destination") == "WarmPool":
         raise NothingToDo(f"{step.instance_id} enters a warm pool and takes no pods yet.")
-    node = nodes.node_of(cluster, step.instance_id or "", guess)
+    until = deadline(step)
+    # As in FindNode: not every attempt lists all nodes, but the one that gives the instance up does.
+    listed = now >= until or step.attempt % nodes.LISTED_EVERY == 0
+    node = nodes.node_of(cluster, step.instance_id or "", guess, listed=listed)
     lacking = _lacking(node, step, cluster)
     if node is not None and not lacking:
         return nodes.reference(node)
-    until = deadline(step)
     if now >= until:
         raise NodeNeverReady(
             f"{lacking} The deadline, {clock.to_rfc3339(until)}, is over: Auto Scaling replaces the instance."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any, Protocol
 
 from drain.errors import KubeConflict, NodeNotRegistered, NothingToDo
@@ -12,6 +13,8 @@ from drain.invocation import NodeRef
 # service controller parses it as a boolean: "true" satisfies both
 # (kubernetes-sigs/aws-load-balancer-controller pkg/backend/endpoint_utils.go, kubernetes/cloud-provider).
 EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
+LISTED_EVERY = 3
+"""Attempts of FindNode for one list of all nodes; the last attempt (statemachine/pace.py) must list."""
 
 # What a drain of ours has set says so in an annotation of the same PATCH; its value is the drain's name.
 # Only what has one is undone.
@@ -34,13 +37,17 @@ def instance_of(node: Mapping[str, Any]) -> str:
     return str(node.get("spec", {}).get("providerID", "")).rsplit("/", 1)[-1]
 
 
-def find_node(cluster: Cluster, instance_id: str, guess: str | None, *, warm: bool = False) -> NodeRef:
+def find_node(
+    cluster: Cluster, instance_id: str, guess: str | None, attempt: int = 0, *, warm: bool = False
+) -> NodeRef:
     """The node of the instance (``node_of``); raises NodeNotRegistered if no node is.
 
+    All nodes are listed at every third ``attempt`` (0 is the first) only, for an instance that
+    never joined is asked for ten times.
     ``warm``: the instance leaves a warm pool, where most are stopped. Without a node that is Ready
     there is nothing to drain and nothing to wait for: NothingToDo.
     """
-    node = node_of(cluster, instance_id, guess)
+    node = node_of(cluster, instance_id, guess, listed=warm or attempt % LISTED_EVERY == 0)
     if warm and (node is None or not ready(node)):
         raise NothingToDo(f"{instance_id} leaves a warm pool, and no node of it is running.")
     if node is None:
@@ -48,17 +55,23 @@ def find_node(cluster: Cluster, instance_id: str, guess: str | None, *, warm: bo
     return reference(node)
 
 
-def node_of(cluster: Cluster, instance_id: str, guess: str | None) -> Mapping[str, Any] | None:
+def node_of(
+    cluster: Cluster, instance_id: str, guess: str | None, *, listed: bool
+) -> Mapping[str, Any] | None:
     """The Node whose providerID names ``instance_id``, None if there is none.
 
-    ``guess`` is the instance's private DNS name, mostly the node's name: one GET tells, and
-    a cluster of 5,000 nodes need not be listed. It is never believed by itself, since host
+    ``guess`` is the instance's private DNS name, mostly the node's name; on nodes that nodeadm
+    set up with InstanceIdNodeName it is the instance id
+    (https://awslabs.github.io/amazon-eks-ami/nodeadm/doc/examples/). One GET each tells, and a
+    cluster of 5,000 nodes need not be listed. A guess is never believed by itself, since host
     names can be chosen freely (aws/aws-node-termination-handler #618, #857).
+
+    If both fail, all nodes are listed where ``listed`` says so: the API selects nodes by labels
+    and names alone, and no label holds the instance id (aws/containers-roadmap #1395).
     """
-    node = cluster.node(guess) if guess else None
-    if node is None or instance_of(node) != instance_id:
-        node = next((one for one in cluster.nodes() if instance_of(one) == instance_id), None)
-    return node
+    guesses = (cluster.node(name) for name in filter(None, (guess, instance_id)))
+    candidates = chain(guesses, cluster.nodes() if listed else ())
+    return next((node for node in candidates if node is not None and instance_of(node) == instance_id), None)
 
 
 def ready(node: Mapping[str, Any]) -> bool:

@@ -39,4 +39,4 @@ def _node(step: Step) -> NodeRef:
         return nodes.named_node(cluster, step.node_name or "")
     guess = step.node_name or connections.aws().private_dns_name(step.instance_id)
     warm = (step.lifecycle or {}).get("origin") == "WarmPool"
-    return nodes.find_node(cluster, step.instance_id, guess, warm=warm)
+    return nodes.find_node(cluster, step.instance_id, guess, step.attempt, warm=warm)

@@ -36,7 +36,7 @@ def test_a_node_of_another_name_is_found_by_its_provider_id(world, step):
     world.kube.cluster.create(node_manifest("custom", STRANGER))
     answer, requests = found(world, step, instanceId=STRANGER)
     assert answer["name"] == "custom"
-    assert requests == [("list", "")]
+    assert requests == [("get", STRANGER), ("list", "")]
     world.kube.cluster.remove("Node", "custom")
 
 
@@ -48,7 +48,7 @@ def test_a_name_that_belongs_to_another_instance_is_not_believed(world, step):
     world.kube.cluster.create(node_manifest("its-real-node", instance))
     answer, requests = found(world, step, instanceId=instance)
     assert answer["name"] == "its-real-node"
-    assert requests == [("get", name), ("list", "")]
+    assert requests == [("get", name), ("get", instance), ("list", "")]
 
 
 def test_an_instance_without_a_node_is_waited_for(world, step):
