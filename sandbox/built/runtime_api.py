@@ -11,7 +11,7 @@ import json
 import queue
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -38,8 +38,11 @@ class Result:
 class _Handler(BaseHTTPRequestHandler):
     events: queue.Queue[bytes]
     results: queue.Queue[Result]
+    ready: Callable[[], None]
 
     def do_GET(self) -> None:
+        # The first question: the handler's module is imported.
+        type(self).ready()
         # A second question waits for ever, as on Lambda: the process is frozen, here it is ended.
         body = self.events.get()
         self.send_response(200)
@@ -79,23 +82,37 @@ def invoke(
     event: Any,
     within_s: float = 30,
     log: IO[str] | None = None,
+    observe: Callable[[str, int], None] = lambda _moment, _pid: None,
 ) -> Result:
     """Run ``command`` (awslambdaric with a handler) in a new process for one event.
 
-    What the function prints goes to ``log``, else to this process's own stdout and stderr. Raises
-    queue.Empty if there is no result after ``within_s`` seconds.
+    What the function prints goes to ``log``, else to this process's own stdout and stderr.
+    ``observe`` is called with "init" when the process has imported its handler and asks for work,
+    with "invoked" when it has answered, and with its process id; it stands still meanwhile.
+    Raises queue.Empty if there is no result after ``within_s`` seconds.
     """
+    started: queue.Queue[int] = queue.Queue()
     handler = type("Handler", (_Handler,), {"events": queue.Queue(), "results": queue.Queue()})
+    handler.ready = staticmethod(_once(lambda: observe("init", started.get())))
     handler.events.put(json.dumps(event).encode())
     with serving(handler) as address:
         surroundings = {**environment, "AWS_LAMBDA_RUNTIME_API": address}
         process = subprocess.Popen(command, env=surroundings, stdout=log, stderr=log)
+        started.put(process.pid)
         threading.Thread(target=_tell_exit, args=(process, handler.results), daemon=True).start()
         try:
-            return handler.results.get(timeout=within_s)
+            result: Result = handler.results.get(timeout=within_s)
+            observe("invoked", process.pid)
+            return result
         finally:
             process.kill()
             process.wait()
+
+
+def _once(action: Callable[[], None]) -> Callable[[], None]:
+    """``action`` at the first call, nothing at later ones: the second question is the process's last."""
+    todo = [action]
+    return lambda: todo.pop()() if todo else None
 
 
 def _tell_exit(process: subprocess.Popen[bytes], results: queue.Queue[Result]) -> None:

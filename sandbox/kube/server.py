@@ -23,6 +23,7 @@ from sandbox.kube.cluster import Cluster
 from sandbox.kube.faults import Faults
 from sandbox.kube.rbac import EVERYTHING, User
 from sandbox.kube.tokens import Authenticator, Tokens
+from sandbox.kube.traffic import Traffic
 
 Json = dict[str, Any]
 STARTS_WITHIN_S = 10
@@ -64,6 +65,7 @@ class KubeServer:
         self.faults = Faults()
         self.admin_token = admin_token
         self._tokens = Tokens({admin_token: User("admin", (EVERYTHING,)), **(users or {})}, authenticate)
+        self.traffic = Traffic(App(clock, self.cluster.store, self._tokens, self.faults, self._log))
         self._audit = audit
         self._port = port
         self._server: uvicorn.Server | None = None
@@ -94,8 +96,7 @@ class KubeServer:
         listener.bind(("127.0.0.1", self._port))
         listener.listen(256)
         self._port = listener.getsockname()[1]
-        app = App(self.clock, self.cluster.store, self._tokens, self.faults, self._log)
-        self._server = _QuietServer(_configuration(app))
+        self._server = _QuietServer(_configuration(self.traffic))
         self._thread = threading.Thread(target=self._serve, args=(listener,), name="kube", daemon=True)
         self._thread.start()
         if not self._server.answering.wait(STARTS_WITHIN_S):

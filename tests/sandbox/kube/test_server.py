@@ -58,3 +58,15 @@ def test_stopping_closes_a_connection_in_its_handshake(server):
         context.wrap_socket(connected(server), server_hostname="127.0.0.1").close()
         server.stop()
         assert is_closed(client)
+
+
+def test_the_bytes_of_each_client_are_counted(server):
+    """The benchmark compares clients by what they make the server send."""
+    context = ssl.create_default_context(cadata=server.ca_pem)
+    with context.wrap_socket(connected(server), server_hostname="127.0.0.1") as client:
+        lines = ["GET /version HTTP/1.1", "Host: localhost", "User-Agent: curl/8.5", "Connection: close"]
+        client.sendall("\r\n".join([*lines, "Authorization: Bearer admin", "", ""]).encode())
+        received = b"".join(iter(lambda: client.recv(4096), b""))
+    _, _, body = received.partition(b"\r\n\r\n")
+    assert server.traffic.sent == {"curl": len(body)}
+    assert server.traffic.received == {"curl": 0}
