@@ -29,6 +29,8 @@ def predicate(resource: Resource, query: dict[str, str]) -> Predicate | None:
         chosen.append(selectors.by_fields(query["fieldSelector"], resource))
     if query.get("labelSelector"):
         chosen.append(selectors.by_labels(query["labelSelector"]))
+    if len(chosen) == 1:
+        return chosen[0]
     return (lambda obj: all(fits(obj) for fits in chosen)) if chosen else None
 
 

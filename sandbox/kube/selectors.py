@@ -61,8 +61,14 @@ def by_fields(text: str, resource: Resource) -> Predicate:
         path, sign, value = re.split(r"(!=|==?)", part, maxsplit=1)
         if path not in known:
             raise _unknown(path, resource)
-        requirements.append((path.split("."), sign != "!=", value))
-    return lambda obj: all((_field(obj, path) == value) is wanted for path, wanted, value in requirements)
+        requirements.append(_requirement(path.split("."), sign != "!=", value))
+    if len(requirements) == 1:
+        return requirements[0]
+    return lambda obj: all(fits(obj) for fits in requirements)
+
+
+def _requirement(path: list[str], wanted: bool, value: str) -> Predicate:
+    return lambda obj: (_field(obj, path) == value) is wanted
 
 
 def _unknown(path: str, resource: Resource) -> Exception:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from itertools import takewhile
 from typing import Any
 
 from sandbox.clock import Clock, Idle, Timer
@@ -65,8 +66,10 @@ class Watch:
             target = self._request.target
             objects = self._store.all(target.resource, target.namespace)
             return [{"type": "ADDED", "object": obj} for obj in objects if self._seen(obj)]
-        past = [self._event(change) for change in self._store.history if change.version > int(since)]
-        return [event for event in past if event is not None]
+        # From the newest back: a watch begins mostly at the list before it, the history is long.
+        newer = takewhile(lambda change: change.version > int(since), reversed(self._store.history))
+        past = [self._event(change) for change in newer]
+        return [event for event in reversed(past) if event is not None]
 
     def _seen(self, obj: Json | None) -> bool:
         namespace = self._request.target.namespace
