@@ -4,7 +4,7 @@ UV := .venv/bin/uv
 # A made environment is a stamp file: it is made again when its lock changes.
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test test-more check lint-template build examples graph cli-docs statemachine lock clean
+.PHONY: help demo test test-more bench bench-docs check lint-template build examples graph cli-docs statemachine lock clean
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
@@ -25,6 +25,10 @@ help:  ## Show the targets
 
 .venv/lint: requirements/lint.txt | .venv/test
 	$(UV) pip install --quiet --python .venv/bin/python --require-hashes -r requirements/lint.txt
+	@touch $@
+
+.venv/bench: requirements/bench.txt | .venv/test
+	$(UV) pip install --quiet --python .venv/bin/python --require-hashes -r requirements/bench.txt
 	@touch $@
 
 .venv-author/made: requirements/author.txt | .venv/uv
@@ -59,10 +63,16 @@ test: .venv/test  ## Run the whole test-suite
 test-more: .venv/test  ## Run the property tests with twenty times as many, new examples
 	HYPOTHESIS_PROFILE=more .venv/bin/pytest -n 2 tests/properties tests/steps $(ARGS)
 
+bench: .venv/bench  ## Measure what a drain costs, beside kubectl drain; exit 1 if a target is missed (10 minutes)
+	.venv/bin/python -m bench $(ARGS)
+
+bench-docs: .venv/bench  ## Write docs/performance.md from what make bench measured
+	.venv/bin/python -m bench --page
+
 check: .venv/lint  ## Run the linters: ruff, mypy, import-linter
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	.venv/bin/mypy functions
+	.venv/bin/mypy functions bench
 	.venv/bin/lint-imports --no-logo
 
 lint-template: .venv-sam/made .venv-cfn-lint/made .venv-checkov/made  ## Check template.yaml: cfn-lint, sam validate, checkov
@@ -87,11 +97,11 @@ statemachine: .venv-author/made  ## Render statemachine/*.asl.json from the auth
 	.venv-author/bin/python statemachine/admit_node.py $(ARGS)
 
 lock: .venv/uv  ## Pin the dependencies again, to the newest that pyproject.toml allows
-	set -e; for group in run test lint author sam cfn-lint checkov; do \
+	set -e; for group in run test lint bench author sam cfn-lint checkov; do \
 	  groups=$$(case $$group in run) ;; test) echo --group pyproject.toml:test ;; \
-	    lint) echo --group pyproject.toml:test --group pyproject.toml:lint ;; \
+	    lint|bench) echo --group pyproject.toml:test --group pyproject.toml:$$group ;; \
 	    *) echo --group pyproject.toml:$$group ;; esac); \
-	  source=$$(case $$group in run|test|lint) echo pyproject.toml ;; esac); \
+	  source=$$(case $$group in run|test|lint|bench) echo pyproject.toml ;; esac); \
 	  $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate \
 	    --generate-hashes $$source $$groups --output-file requirements/$$group.txt; \
 	done

@@ -1,0 +1,1 @@
+"""What a drain costs, measured: ``python -m bench``. Never shipped."""

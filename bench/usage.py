@@ -1,0 +1,126 @@
+"""What drains use of AWS: each is run in virtual time, and its history is priced by bench.cost.
+
+The waiting of an invocation (a watch) is what its history says on the world's clock; its work comes
+from the measurements of one node and of cold starts.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import boto3
+
+from bench import cost, workload
+from bench.cost import Function, Usage
+from bench.history import facts
+from sandbox.aws.account import REGION
+from sandbox.aws.deploy import ROOT, translate
+from sandbox.workload import Manifest, budget
+from sandbox.world import World
+
+Json = dict[str, Any]
+PARAMETERS = {"ClusterName": "demo"}
+LONGEST_S = 172_000
+MONTHLY = (100, 10_000)
+DAY_S = 86_400
+INTAKE = "StartDrain"
+
+
+def measure(say: Callable[[str], None], one_node: Json, cold_start: Json) -> Json:
+    """Dollars of single drains and of months, beside an always-on pod and an idle stack."""
+    functions = known_functions(one_node, cold_start)
+    drains = {
+        "10 pods, 30 s grace": _drain(10),
+        cost.LARGE: _drain(110),
+        "110 pods, blocked for 15 minutes": _drain(110, blocked_s=900),
+        "110 pods, blocked for 48 hours": _drain(110, blocked_s=LONGEST_S * 2),
+    }
+    priced = [_priced(name, *found, functions) for name, found in drains.items()]
+    for one in priced:
+        say(f"{one['name']}: {one['dollars']:.5f} dollars")
+    kinds, schedules, idle = _idle(functions)
+    fixed, each = cost.fixed_month(kinds), next(one for one in priced if one["name"] == cost.LARGE)["dollars"]
+    return {
+        "drains": priced,
+        "idle_fixed": fixed,
+        "idle_schedules": schedules,
+        "idle_day": asdict(idle) | {"dollars": idle.dollars},
+        "months": [{"drains": count, "dollars": count * each + sum(fixed.values())} for count in MONTHLY],
+        "pod_month": cost.pod_month(),
+        "functions": {name: asdict(one) for name, one in functions.items()},
+    }
+
+
+def known_functions(one_node: Json, cold_start: Json) -> dict[str, Function]:
+    """Each state's function: memory from the template, CPU as measured.
+
+    Work of WaitForPods cannot be told from its watch; EvictBatch's, which lists the same pods and
+    asks for 110 evictions besides, stands for it. StartDrain's is taken as FindNode's.
+    """
+    cell = next(c for c in one_node["compared"] if c["tool"] == "stepdrain" and c["pods"] == 110)
+    visits = Counter(cell["invocations"])
+    work = {state: seconds / visits[state] for state, seconds in cell["states_s"].items()}
+    work |= {"WaitForPods": work["EvictBatch"], INTAKE: work["FindNode"]}
+    cold = {one["function"]: one for one in cold_start["functions"] if one["compiled"]}
+    memory = _memory()
+    return {
+        name: Function(memory[name], cold[name]["invoked_cpu_s"], work.get(name, work["FindNode"]))
+        for name in cold
+    }
+
+
+def _memory() -> dict[str, int]:
+    resources = translate(ROOT / "template.yaml", PARAMETERS)["Resources"]
+    return {
+        name.removesuffix("Function"): one["Properties"]["MemorySize"]
+        for name, one in resources.items()
+        if one["Type"] == "AWS::Lambda::Function"
+    }
+
+
+def _drain(pods: int, blocked_s: float = 0) -> tuple[list[tuple[str, float]], int, int]:
+    """Invocations (state, seconds waited), transitions and history events of one drain."""
+
+    def manifests(nodes: Sequence[str]) -> list[Manifest]:
+        held = [budget("default", "web", {"app": "web"}, 0)] if blocked_s else []
+        return [*workload.on_each(nodes, [[30] * pods]), *held]
+
+    with World(nodes=1, workload=manifests, parameters={"DrainTimeout": str(LONGEST_S)}) as world:
+        if blocked_s:
+            world.clock.call_at(world.clock.now() + blocked_s, lambda: _free(world))
+        world.terminate(next(iter(world.instances)))
+        world.settle(within_s=LONGEST_S * 1.1, every_s=60)
+        found = facts(world.history(world.executions()[0]["executionArn"]))
+    return [(INTAKE, 0.0), *found.invocations], found.transitions, found.events
+
+
+def _free(world: World) -> None:
+    world.kube.cluster.remove("PodDisruptionBudget", "web", "default")
+
+
+def _priced(
+    name: str,
+    invocations: list[tuple[str, float]],
+    transitions: int,
+    events: int,
+    functions: Mapping[str, Function],
+) -> Json:
+    used: Usage = cost.usage(invocations, transitions, functions)
+    waited_s = sum(seconds for _, seconds in invocations)
+    return {"name": name, **asdict(used), "waited_s": waited_s, "events": events, "dollars": used.dollars}
+
+
+def _idle(functions: Mapping[str, Function]) -> tuple[list[str], list[str], Usage]:
+    """Kinds of an idle stack's resources, one entry each; its schedules in words; the use of one day."""
+    with World(nodes=1) as world:
+        rules = boto3.client("events", region_name=REGION).list_rules()["Rules"]
+        schedules = [f"{r['Name']}: {r['ScheduleExpression']}" for r in rules if r.get("ScheduleExpression")]
+        world.pass_time(DAY_S)
+        names = {
+            one.name: key.removesuffix("Function") for key, one in world.aws.deployment.functions.items()
+        }
+        invoked = [(names[function], 0.0) for function, _ in world.aws.delivery.answers]
+        return list(world.aws.deployment.ignored.values()), schedules, cost.usage(invoked, 0, functions)
