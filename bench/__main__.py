@@ -50,7 +50,7 @@ def command(parts: tuple[str, ...], quick: bool, write_page: bool) -> None:
         _save(part, _measure(part, quick))
     found = [target for part in parts or JUDGES for target in JUDGES[part](_load(part))]
     _save("targets", [target.to_document() for target in found])
-    _save("machine", machine())
+    _save("machine", {**machine(), "quick": quick})
     _show(found)
     click.echo(f"{(time.monotonic() - began) / 60:.1f} minutes; files: {OUT.relative_to(ROOT)}/*.json")
     sys.exit(bool(missed(found)))

@@ -12,7 +12,8 @@ RESULTS = {
     "DescribeInstances": "<reservationSet/>",
     "DescribeLifecycleHooks": "<LifecycleHooks><member><HeartbeatTimeout>1800</HeartbeatTimeout>"
     "<GlobalTimeout>172800</GlobalTimeout></member></LifecycleHooks>",
-    "DescribeAutoScalingGroups": "<AutoScalingGroups><member><Tags/></member></AutoScalingGroups>",
+    "DescribeAutoScalingGroups": "<AutoScalingGroups><member>"
+    "<AutoScalingGroupName>workers</AutoScalingGroupName><Instances/><Tags/></member></AutoScalingGroups>",
 }
 """What an action's answer must hold for the function to go on."""
 
@@ -33,7 +34,7 @@ class AwsStub:
         action = parse_qs(body.decode()).get("Action", [""])[0]
         if not action:
             return "application/x-amz-json-1.0", json.dumps(
-                {"events": [], "executionArn": "", "startDate": 0}
+                {"events": [], "executions": [], "executionArn": "", "startDate": 0}
             )
         result = RESULTS.get(action, "")
         # EC2's protocol has no element around the result, that of the others has one.

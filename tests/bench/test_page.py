@@ -29,7 +29,7 @@ FUNCTIONS = [
     for name in page.DRAIN
 ]
 RESULTS = {
-    "machine": {"cores": 2, "processor": "x86_64", "python": "3.11.7", "date": "2026-11-24"},
+    "machine": {"cores": 2, "processor": "x86_64", "python": "3.11.7", "date": "2026-11-24", "quick": False},
     "targets": [
         {"part": "p", "name": "requests", "figure": 20, "limit": 20, "unit": "", "met": True},
         {"part": "p", "name": "too slow", "figure": 0.07, "limit": 0.05, "unit": "×", "met": False},
@@ -96,3 +96,9 @@ def test_imports_are_summed_by_package():
         "import time:       100 |        100 | json\n"
     )
     assert by_package(said) == {"botocore": 0.75, "json": 0.25}
+
+
+def test_a_quick_run_says_so():
+    """Its figures must not be taken for those of the whole benchmark."""
+    assert "--quick" in page.render({**RESULTS, "machine": {**RESULTS["machine"], "quick": True}})
+    assert "--quick" not in page.render(RESULTS)
