@@ -64,9 +64,9 @@ def test_only_what_is_deployed_with_bytecode_is_judged():
 
 
 def test_a_drain_among_many_must_not_cost_more():
-    """43 requests against 42 are within 5 %; a lost drain is not within anything."""
+    """43 requests against 42 are within 10 %, 47 events against 37 not within 25; no drain may be lost."""
     first = {"nodes": 1, "requests": 42, "events_most": 37, "succeeded": 1}
-    last = {"nodes": 500, "requests": 500 * 43, "events_most": 40, "succeeded": 499}
+    last = {"nodes": 500, "requests": 500 * 43, "events_most": 47, "succeeded": 499}
     assert [t.met for t in scale.targets({"runs": [first, last]})] == [True, False, False]
 
 
