@@ -16,6 +16,10 @@ RESULTS = {
     "<AutoScalingGroupName>workers</AutoScalingGroupName><Instances/><Tags/></member></AutoScalingGroups>",
 }
 """What an action's answer must hold for the function to go on."""
+JSON_ANSWER = {
+    "events": [], "executions": [], "executionArn": "", "startDate": 0, "ResourceTagMappingList": []
+}  # fmt: skip
+"""The same for Step Functions and Resource Groups Tagging, whose clients skip what they do not know."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +37,7 @@ class AwsStub:
             return "application/json", json.dumps({"cluster": cluster})
         action = parse_qs(body.decode()).get("Action", [""])[0]
         if not action:
-            return "application/x-amz-json-1.0", json.dumps(
-                {"events": [], "executions": [], "executionArn": "", "startDate": 0}
-            )
+            return "application/x-amz-json-1.0", json.dumps(JSON_ANSWER)
         result = RESULTS.get(action, "")
         # EC2's protocol has no element around the result, that of the others has one.
         wrapped = result if action == "DescribeInstances" else f"<{action}Result>{result}</{action}Result>"

@@ -8,7 +8,7 @@ from typing import Any
 
 Event = Mapping[str, Any]
 ENDS = ("TaskSucceeded", "TaskFailed", "TaskTimedOut")
-WAITING = ("EvictBatch", "WaitForPods")
+WAITING = ("EvictBatch", "WaitForPods", "WaitForVolumes", "WaitForTargets")
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Facts:
 
     @property
     def attempts(self) -> int:
-        """Attempts of EvictBatch and WaitForPods."""
+        """Attempts of the states that may ask the cluster again (WAITING)."""
         return sum(state in WAITING for state, _ in self.invocations)
 
     @property

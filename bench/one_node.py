@@ -208,7 +208,7 @@ def targets(measured: Json) -> list[Target]:
 
 
 def bound(cell: Mapping[str, Any]) -> int:
-    """P + 6, and 2 for each attempt of EvictBatch or WaitForPods."""
+    """P + 6, and 2 for each attempt of a state that waits (bench.history.WAITING)."""
     return int(cell["pods"] + 6 + 2 * cell["attempts"])
 
 

@@ -47,6 +47,13 @@ def test_time_is_in_functions_in_pauses_or_the_interpreters_own():
     assert found.own_s == pytest.approx(2)
 
 
+@pytest.mark.parametrize("state", ["EvictBatch", "WaitForPods", "WaitForVolumes", "WaitForTargets"])
+def test_each_state_that_lists_counts(state):
+    """The bound of requests gives two to each attempt of any of them."""
+    one = [an_event("TaskStateEntered", 0, state), an_event("TaskStarted", 0), an_event("TaskSucceeded", 1)]
+    assert facts(one).attempts == 1
+
+
 def test_attempts_are_those_of_the_waiting_states():
     """Each may cost two requests; CompleteAction asks the cluster nothing."""
     assert facts(HISTORY).attempts == 2

@@ -61,6 +61,7 @@ def test_the_page_shows_figures_machine_date_and_command():
 def test_a_missed_target_is_seen():
     """The page is made of whatever was measured, and says so."""
     text = page.render(RESULTS)
+    assert "**Missed:** too slow." in text
     assert "| p | requests | 20 | 20 |  | yes |" in text
     assert "| p | too slow | 0.07 | 0.05 | × | **no** |" in text
 
