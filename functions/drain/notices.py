@@ -49,7 +49,8 @@ class Notice:
 
 def known(event: Any) -> bool:
     """Whether the event is of a kind that this module reads."""
-    return isinstance(event, Mapping) and event.get("detail-type") in KINDS
+    kind = event.get("detail-type") if isinstance(event, Mapping) else None
+    return isinstance(kind, str) and kind in KINDS
 
 
 def read(event: Event, settings: IntakeSettings) -> Notice | Ignored:

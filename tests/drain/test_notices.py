@@ -124,6 +124,12 @@ def test_a_wrong_field_is_refused_by_its_name(name, change, named, settings):
         notices.read(sample(name, **change), settings)
 
 
+@pytest.mark.parametrize("kind", [None, [], {}, 3, "EC2 Instance-terminate Lifecycle Action"])
+def test_what_is_of_another_kind_is_not_read(kind):
+    """Not even where the kind is no text: the event is refused by its schema then, not by a traceback."""
+    assert not notices.known({"detail-type": kind})
+
+
 def test_each_kind_has_a_schema_and_a_sample():
     """One schema and one real payload for each kind."""
     schemas = {kind.schema for kind in notices.KINDS.values()}
