@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from itertools import chain
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 from drain.errors import KubeConflict, NodeNotRegistered, NothingToDo
@@ -69,9 +68,15 @@ def node_of(
     If both fail, all nodes are listed where ``listed`` says so: the API selects nodes by labels
     and names alone, and no label holds the instance id (aws/containers-roadmap #1395).
     """
-    guesses = (cluster.node(name) for name in filter(None, (guess, instance_id)))
-    candidates = chain(guesses, cluster.nodes() if listed else ())
+    candidates = _candidates(cluster, filter(None, (guess, instance_id)), listed)
     return next((node for node in candidates if node is not None and instance_of(node) == instance_id), None)
+
+
+def _candidates(cluster: Cluster, guesses: Iterable[str], listed: bool) -> Iterator[Mapping[str, Any] | None]:
+    # One by one, so that nothing is asked after the node is found.
+    yield from map(cluster.node, guesses)
+    if listed:
+        yield from cluster.nodes()
 
 
 def ready(node: Mapping[str, Any]) -> bool:
