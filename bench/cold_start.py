@@ -50,6 +50,8 @@ LIFECYCLE = {
     "heartbeatTimeout": 1800,
     "globalTimeout": 172800,
 }
+ENDS_WELL = ("response", "PodsRemaining")
+"""How a first invocation may end: the pods are still there, since nothing evicted them."""
 SHOWN = 8
 """Packages named in the table of imports."""
 
@@ -142,6 +144,8 @@ def _function(
 ) -> Json:
     runs = [_run(handler, artifact, environment) for _ in range(REPEATS[compiled])]
     least = min(runs, key=lambda run: run["init_cpu_s"])
+    if least["ended"] not in ENDS_WELL:
+        raise RuntimeError(f"{name} ended with {least['ended']}: its figure would be that of a failure.")
     return {"function": name.removesuffix("Function"), "compiled": compiled, **least}
 
 

@@ -3,11 +3,13 @@
 import base64
 import json
 from datetime import datetime
+from urllib.parse import parse_qsl
 
 import boto3
 import botocore.auth
 import botocore.loaders
 import pytest
+from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError, EndpointConnectionError
 from drain.aws import MODELS, Aws, _call, new_session
 from drain.errors import AwsDenied, AwsRejected, AwsThrottled, AwsUnavailable
@@ -117,3 +119,44 @@ def test_the_small_model_says_what_the_installed_botocore_says():
         full = theirs["shapes"][name]
         assert shape.get("members", {}).items() <= full.get("members", {}).items(), name
         assert {**shape, "members": 0} == {**full, "members": 0}, name
+
+
+PAGE = """<DescribeInstancesResponse><reservationSet><item><instancesSet><item>
+<instanceId>{instance}</instanceId><tagSet><item><key>eks:cluster-name</key><value>demo</value></item></tagSet></item></instancesSet></item>
+</reservationSet>{token}</DescribeInstancesResponse>"""
+
+
+@pytest.fixture
+def ec2(monkeypatch):
+    """An account whose EC2 answers in two pages; gives it, and the parameters of each request."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    session, requests = new_session(), []
+
+    def answer(request, **_):
+        requests.append(dict(parse_qsl(request.body)))
+        first = len(requests) == 1
+        token = "<nextToken>more</nextToken>" if first else ""
+        text = PAGE.format(instance="i-1" if first else "i-2", token=token)
+        response = AWSResponse(request.url, 200, {}, None)
+        response._content = text.encode()
+        return response
+
+    session.events.register("before-send.ec2.DescribeInstances", answer)
+    return Aws(session), requests
+
+
+@pytest.mark.parametrize(
+    ("ask", "name", "value"),
+    [
+        (lambda account: account.instance_tags(["i-1"]), "instance-id", "i-1"),
+        (lambda account: account.instances_in("cr-1"), "capacity-reservation-id", "cr-1"),
+    ],
+)
+def test_the_small_model_holds_what_a_question_by_filter_needs(ec2, ask, name, value):
+    """A field that it lacks would be left out of the request, or of the answer, without an error."""
+    account, requests = ec2
+    assert ask(account) == {one: {"eks:cluster-name": "demo"} for one in ("i-1", "i-2")}
+    assert (requests[0]["Filter.1.Name"], requests[0]["Filter.1.Value.1"]) == (name, value)
+    assert requests[1]["NextToken"] == "more"

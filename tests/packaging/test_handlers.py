@@ -59,16 +59,18 @@ def terminated() -> dict[str, Any]:
 
 # What each handler answers: a key of its result, or the error it ends with.
 TO_THE_CLUSTER = {
-    "steps.find_node.handler": (task(DRAIN), "name"),
+    "steps.find_node.handler": (task(DRAIN), "node"),
     "steps.label.handler": (task(DRAIN), "labelled"),
     "steps.cordon.handler": (task(DRAIN), "cordoned"),
     "steps.evict_batch.handler": (task(DRAIN), "evicted"),
     "steps.wait_for_pods.handler": (task(DRAIN), "next"),
     "steps.wait_for_volumes.handler": (task(DRAIN), "detached"),
+    "steps.uncordon.handler": (task(DRAIN), "undone"),
 }
 TO_AWS = {
     "steps.start_drain.handler": (terminated(), "AwsUnavailable"),
     "steps.sweep.handler": ({}, "AwsUnavailable"),
+    "steps.wait_for_node.handler": (task(HELD), "AwsUnavailable"),
     "steps.wait_for_targets.handler": (task(HELD), "AwsUnavailable"),
     "steps.heartbeat.handler": (task(HELD), "AwsUnavailable"),
     "steps.complete_action.handler": (task(HELD), "AwsUnavailable"),
