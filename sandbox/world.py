@@ -197,7 +197,7 @@ class World:
 
     def pods_on(self, node: str) -> list[Json]:
         """The pods bound to a node."""
-        return [pod for pod in self.kube.cluster.list("Pod") if pod["spec"].get("nodeName") == node]
+        return self.kube.cluster.store.all(BY_KIND["Pod"], node=node)
 
     def terminate(self, instance_id: str) -> None:
         """Have Auto Scaling terminate an instance, and not replace it."""

@@ -42,7 +42,7 @@ class AttachController:
         return [node] if node else []
 
     def _attach(self, node: str) -> None:
-        used = {volume for pod in self._pods(node) for volume in self._volumes(pod)}
+        used = {volume for pod in self._store.pods_on(node) for volume in self._volumes(pod)}
         for volume in sorted(used):
             name = attachment_name(volume, node)
             self._unused_since.pop(name, None)
@@ -72,11 +72,8 @@ class AttachController:
         return any(
             (pod["metadata"].get("labels") or {}).get(key) == value
             and "deletionTimestamp" not in pod["metadata"]
-            for pod in self._pods(node)
+            for pod in self._store.pods_on(node)
         )
-
-    def _pods(self, node: str) -> list[Json]:
-        return [pod for pod in self._store.pods() if pod["spec"].get("nodeName") == node]
 
     def _volumes(self, pod: Json) -> Iterable[str]:
         if pod["status"].get("phase") in ("Succeeded", "Failed"):

@@ -36,7 +36,7 @@ class DisruptionController:
         budgets = self._store.all(BUDGET, namespace)
         if not budgets:
             return
-        pods = [pod for pod in self._store.pods() if pod["metadata"]["namespace"] == namespace]
+        pods = self._store.all(POD, namespace)
         for budget in budgets:
             covered = [pod for pod in pods if covers(budget, pod)]
             self._store.replace(BUDGET, budget, {**budget, "status": self._status(budget, covered)})

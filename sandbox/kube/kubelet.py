@@ -112,7 +112,7 @@ class Kubelets:
 
     def _catch_up(self, name: str) -> None:
         """A kubelet that comes back ends the pods whose grace was over meanwhile."""
-        for pod in [one for one in self._store.pods() if one["spec"].get("nodeName") == name]:
+        for pod in self._store.pods_on(name):
             metadata = pod["metadata"]
             if metadata.get("deletionTimestamp", "9") <= self._store.timestamp():
                 self._end((metadata["namespace"], metadata["name"]), metadata["uid"])

@@ -34,6 +34,11 @@ def predicate(resource: Resource, query: dict[str, str]) -> Predicate | None:
     return (lambda obj: all(fits(obj) for fits in chosen)) if chosen else None
 
 
+def node_of(resource: Resource, query: dict[str, str]) -> str | None:
+    """The node whose pods alone a request can be about; None if it is about all, or about another kind."""
+    return selectors.node_of(query.get("fieldSelector", "")) if resource.plural == "pods" else None
+
+
 class Listing:
     """Answers list requests over a store."""
 
@@ -50,7 +55,9 @@ class Listing:
         if query.get("resourceVersion") == "0" and not query.get("continue"):
             limit = 0
         number, start = _read(query.get("continue", ""))
-        version, objects = self._snapshot(number, resource, namespace)
+        # A page's token counts from the first of all objects, so that a page begins with all.
+        node = None if limit else node_of(resource, query)
+        version, objects = self._snapshot(number, resource, namespace, node)
         items, end = _page(objects[start:], fits, limit)
         metadata: Json = {"resourceVersion": str(version)}
         left = len(objects) - start - end
@@ -65,10 +72,12 @@ class Listing:
             "items": [_item(obj) for obj in items],
         }
 
-    def _snapshot(self, number: int, resource: Resource, namespace: str) -> tuple[int, list[Json]]:
+    def _snapshot(
+        self, number: int, resource: Resource, namespace: str, node: str | None
+    ) -> tuple[int, list[Json]]:
         if number == 0:
             with self._store.lock:
-                return self._store.version, self._store.all(resource, namespace)
+                return self._store.version, self._store.all(resource, namespace, node)
         if number not in self._snapshots:
             message = "The provided continue parameter is too old to display a consistent list result."
             raise failure(410, "Expired", message)

@@ -27,11 +27,10 @@ class Scheduler:
         return ["all"] if change.type != "DELETED" and (unbound or change.resource is NODE) else []
 
     def _place_all(self) -> None:
-        pods = list(self._store.pods())
-        loads = Counter(pod["spec"].get("nodeName", "") for pod in pods)
-        unbound = [
-            p for p in pods if not p["spec"].get("nodeName") and "deletionTimestamp" not in p["metadata"]
-        ]
+        unbound = [pod for pod in self._store.pods_on("") if "deletionTimestamp" not in pod["metadata"]]
+        if not unbound:
+            return
+        loads = Counter(self._store.loads())
         nodes = [node for node in self._store.all(NODE) if _schedulable(node)]
         for pod in unbound:
             selector = (pod["spec"].get("nodeSelector") or {}).items()

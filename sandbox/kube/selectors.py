@@ -67,6 +67,12 @@ def by_fields(text: str, resource: Resource) -> Predicate:
     return lambda obj: all(fits(obj) for fits in requirements)
 
 
+def node_of(text: str) -> str | None:
+    """The node whose pods a field selector chooses, None if it does not ask for one node's."""
+    parts = (re.split(r"==?", part) for part in text.split(",") if "!=" not in part)
+    return next((part[1] for part in parts if part[0] == "spec.nodeName"), None)
+
+
 def _requirement(path: list[str], wanted: bool, value: str) -> Predicate:
     return lambda obj: (_field(obj, path) == value) is wanted
 

@@ -16,7 +16,7 @@ from itertools import takewhile
 from typing import Any
 
 from sandbox.clock import Clock, Idle, Timer
-from sandbox.kube.listing import predicate
+from sandbox.kube.listing import node_of, predicate
 from sandbox.kube.requests import Request
 from sandbox.kube.store import Change, Store
 
@@ -35,6 +35,7 @@ class Watch:
         self._loop = asyncio.get_running_loop()
         self._queue: asyncio.Queue[Json | None] = asyncio.Queue()
         self._fits = predicate(request.target.resource, request.query)
+        self._node = node_of(request.target.resource, request.query)
         self._coming = 0
         self._idle: Idle | None = None
         self._timer: Timer | None = None
@@ -57,14 +58,16 @@ class Watch:
         with self._store.lock:
             for event in self._backlog():
                 self._wake(event)
-            self._unsubscribe = self._store.subscribe(self._on_change)
+            self._unsubscribe = self._store.subscribe(
+                self._on_change, self._request.target.resource, self._node
+            )
             self._timer = self._clock.call_at(self._clock.now() + seconds, lambda: self._wake(None))
 
     def _backlog(self) -> list[Json]:
         since = self._request.query.get("resourceVersion", "")
         if since in ("", "0"):
             target = self._request.target
-            objects = self._store.all(target.resource, target.namespace)
+            objects = self._store.all(target.resource, target.namespace, self._node)
             return [{"type": "ADDED", "object": obj} for obj in objects if self._seen(obj)]
         # From the newest back: a watch begins mostly at the list before it, the history is long.
         newer = takewhile(lambda change: change.version > int(since), reversed(self._store.history))

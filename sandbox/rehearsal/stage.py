@@ -142,7 +142,7 @@ class Stage:
 
     def pods_on(self, node: str) -> list[Json]:
         """The pods bound to a node."""
-        return [pod for pod in self.cluster.list("Pod") if pod["spec"].get("nodeName") == node]
+        return self.cluster.store.all(BY_KIND["Pod"], node=node)
 
     def _gone(self, instance_id: str, result: str) -> None:
         """The machine is off: its Node and whatever still ran on it vanish."""

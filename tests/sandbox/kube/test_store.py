@@ -1,0 +1,89 @@
+"""What the store finds without looking at everything, and whom it tells; hypothesis plays the cluster."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sandbox.clock import VirtualClock
+from sandbox.kube.resources import BY_KIND
+from sandbox.kube.store import Store
+
+POD, NODE = BY_KIND["Pod"], BY_KIND["Node"]
+NAMESPACES, NAMES, NODES = ["a", "a-b", "ab"], ["x", "y", "z"], ["", "n1", "n2"]
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["put", "remove"]),
+        st.sampled_from(NAMESPACES),
+        st.sampled_from(NAMES),
+        st.sampled_from(NODES),
+    ),
+    max_size=20,
+)
+
+
+@pytest.fixture(scope="module")
+def clock():
+    """It only stamps."""
+    clock = VirtualClock()
+    yield clock
+    clock.close()
+
+
+def pod(namespace, name, node):
+    return {"metadata": {"namespace": namespace, "name": name}, "spec": {"nodeName": node} if node else {}}
+
+
+def play(store, steps):
+    """Create, bind or remove pods, as ``steps`` say."""
+    for what, namespace, name, node in steps:
+        before = store.get(POD, namespace, name)
+        if what == "remove" and before is not None:
+            store.remove(POD, before)
+        if what == "put" and before is None:
+            store.create(POD, pod(namespace, name, node))
+        elif what == "put":
+            store.replace(POD, before, {**before, "spec": pod(namespace, name, node)["spec"]})
+
+
+@given(STEPS)
+def test_lists_are_what_a_search_through_all_pods_finds(clock, steps):
+    """An index that forgot a pod would hide it from the drain, and from every test of it."""
+    store = Store(clock)
+    play(store, steps)
+    pods = sorted(store.pods(), key=lambda one: (one["metadata"]["namespace"], one["metadata"]["name"]))
+    assert store.all(POD) == pods
+    for namespace in NAMESPACES:
+        assert store.all(POD, namespace) == [one for one in pods if one["metadata"]["namespace"] == namespace]
+    for node in NODES:
+        on_node = [one for one in pods if one["spec"].get("nodeName", "") == node]
+        assert store.all(POD, node=node) == on_node
+        assert sorted(map(id, store.pods_on(node))) == sorted(map(id, on_node))
+        assert store.loads().get(node, 0) == (len(on_node) if node else 0)
+
+
+@given(STEPS)
+def test_who_listens_to_a_node_hears_what_concerns_it_and_no_more(clock, steps):
+    """A pod that comes to the node or goes from it concerns it; each change is told once."""
+    store = Store(clock)
+    everything, on_node = [], []
+    store.subscribe(everything.append)
+    store.subscribe(on_node.append, POD, "n1")
+    play(store, steps)
+    versions = [one for one in everything if "n1" in (node_of(one.object), node_of(one.before))]
+    assert on_node == versions
+
+
+def node_of(one):
+    return one["spec"].get("nodeName", "") if one else None
+
+
+def test_who_listens_to_a_kind_hears_of_no_other(clock):
+    """And of nothing any more, once it has stopped."""
+    store, told = Store(clock), []
+    stop = store.subscribe(told.append, NODE)
+    store.create(POD, pod("a", "x", "n1"))
+    store.create(NODE, {"metadata": {"name": "n1"}})
+    assert [change.resource for change in told] == [NODE]
+    stop()
+    store.create(NODE, {"metadata": {"name": "n2"}})
+    assert len(told) == 1
