@@ -130,7 +130,8 @@ class _Ticking:
         timer = Timer(at, callback)
         with self._changed:
             self._agenda.add(timer)
-            self._changed.notify_all()
+            if self._agenda.next_at() == at:
+                self._changed.notify_all()
         return timer
 
     def close(self) -> None:
@@ -241,7 +242,9 @@ class VirtualClock(_Ticking):
     def _set_busy(self, change: int) -> None:
         with self._changed:
             self._busy += change
-            self._changed.notify_all()
+            # To wake the clock for nothing costs more than most of what actors do.
+            if self._busy <= 0:
+                self._changed.notify_all()
 
     def _next_due(self) -> Timer | None:
         with self._changed:
