@@ -22,7 +22,7 @@ from drain import connections
 from moto import mock_aws
 from moto.sns.models import sns_backends
 
-from sandbox.aws import engine, permissions, redrive, service_models
+from sandbox.aws import engine, parsers, permissions, redrive, service_models
 from sandbox.aws.delivery import Delivery
 from sandbox.aws.deploy import Deployment, Function, Stack
 from sandbox.aws.lifecycle_hooks import LifecycleHooks
@@ -183,6 +183,7 @@ class Account:
         enter(service_models.read_once())
         for name in ("AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
             os.environ.pop(name, None)
+        enter(parsers.asked_once())
         enter(mock_aws(config=MOCK))
         enter(engine.running(self.clock, self.invoke, self._ended))
         enter(redrive.possible(self.clock))
