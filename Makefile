@@ -1,6 +1,8 @@
 # Two commands for a newcomer: make demo, make test. Each sets up what it needs.
 PYTHON ?= python3
 UV := .venv/bin/uv
+# Bytecode at once: where Python is told to write none, each process would compile for two seconds.
+INSTALL := $(UV) pip install --quiet --compile-bytecode --require-hashes --python
 # A made environment is a stamp file: it is made again when its lock changes.
 .DEFAULT_GOAL := help
 
@@ -15,41 +17,41 @@ help:  ## Show the targets
 	@touch $@
 
 .venv/run: requirements/run.txt pyproject.toml | .venv/uv
-	$(UV) pip install --quiet --python .venv/bin/python --require-hashes -r requirements/run.txt
+	$(INSTALL) .venv/bin/python -r requirements/run.txt
 	$(UV) pip install --quiet --python .venv/bin/python --no-deps --editable .
 	@touch $@
 
 .venv/test: requirements/test.txt | .venv/run
-	$(UV) pip install --quiet --python .venv/bin/python --require-hashes -r requirements/test.txt
+	$(INSTALL) .venv/bin/python -r requirements/test.txt
 	@touch $@
 
 .venv/lint: requirements/lint.txt | .venv/test
-	$(UV) pip install --quiet --python .venv/bin/python --require-hashes -r requirements/lint.txt
+	$(INSTALL) .venv/bin/python -r requirements/lint.txt
 	@touch $@
 
 .venv/bench: requirements/bench.txt | .venv/test
-	$(UV) pip install --quiet --python .venv/bin/python --require-hashes -r requirements/bench.txt
+	$(INSTALL) .venv/bin/python -r requirements/bench.txt
 	@touch $@
 
 .venv-author/made: requirements/author.txt | .venv/uv
 	$(PYTHON) -m venv .venv-author
-	$(UV) pip install --quiet --python .venv-author/bin/python --require-hashes -r requirements/author.txt
+	$(INSTALL) .venv-author/bin/python -r requirements/author.txt
 	@touch $@
 
 # Three environments: their dependencies contradict each other.
 .venv-sam/made: requirements/sam.txt | .venv/uv
 	$(PYTHON) -m venv .venv-sam
-	$(UV) pip install --quiet --python .venv-sam/bin/python --require-hashes -r requirements/sam.txt
+	$(INSTALL) .venv-sam/bin/python -r requirements/sam.txt
 	@touch $@
 
 .venv-cfn-lint/made: requirements/cfn-lint.txt | .venv/uv
 	$(PYTHON) -m venv .venv-cfn-lint
-	$(UV) pip install --quiet --python .venv-cfn-lint/bin/python --require-hashes -r requirements/cfn-lint.txt
+	$(INSTALL) .venv-cfn-lint/bin/python -r requirements/cfn-lint.txt
 	@touch $@
 
 .venv-checkov/made: requirements/checkov.txt | .venv/uv
 	$(PYTHON) -m venv .venv-checkov
-	$(UV) pip install --quiet --python .venv-checkov/bin/python --require-hashes -r requirements/checkov.txt
+	$(INSTALL) .venv-checkov/bin/python -r requirements/checkov.txt
 	@touch $@
 
 demo: .venv/run  ## Drain one node of a three-node cluster, live, in this process (SCENARIO=edges or refresh shows more; ARGS="--help" all options)
