@@ -100,10 +100,22 @@ class Aws:
 
     def group_tags(self, group: str) -> dict[str, str]:
         """The tags of an Auto Scaling group; AwsRejected if there is no such group."""
-        answer = _call(self._auto_scaling, "describe_auto_scaling_groups", AutoScalingGroupNames=[group])
-        if not answer["AutoScalingGroups"]:
+        groups = self._group(group)
+        if not groups:
             raise AwsRejected(f"There is no Auto Scaling group {group} in this account and region.")
-        return {tag["Key"]: tag.get("Value", "") for tag in answer["AutoScalingGroups"][0].get("Tags", ())}
+        return {tag["Key"]: tag.get("Value", "") for tag in groups[0].get("Tags", ())}
+
+    def _group(self, name: str) -> list[dict[str, Any]]:
+        """The group of that name in a list, without its instances where that can be said; or none."""
+        asked: dict[str, Any] = {"AutoScalingGroupNames": [name]}
+        # 500 instances are 300 KB of XML. An older boto3, which the runtime may bring, has no such parameter.
+        shape = self._auto_scaling.meta.service_model.operation_model("DescribeAutoScalingGroups").input_shape
+        if "IncludeInstances" in shape.members:
+            asked["IncludeInstances"] = False
+        groups: list[dict[str, Any]] = _call(self._auto_scaling, "describe_auto_scaling_groups", **asked)[
+            "AutoScalingGroups"
+        ]
+        return groups
 
     def groups(self, names: Sequence[str]) -> Iterator[dict[str, Any]]:
         """The Auto Scaling groups of these names (none: all), with their instances; in pages of 50."""
@@ -180,8 +192,7 @@ class Aws:
 
     def group_target_groups(self, group: str) -> list[str]:
         """ARNs of the target groups that the Auto Scaling group itself is attached to; none if it is gone."""
-        answer = _call(self._auto_scaling, "describe_auto_scaling_groups", AutoScalingGroupNames=[group])
-        return [arn for one in answer["AutoScalingGroups"] for arn in one.get("TargetGroupARNs", ())]
+        return [arn for one in self._group(group) for arn in one.get("TargetGroupARNs", ())]
 
     def balancers_of(self, cluster: str) -> list[str]:
         """ARNs of target groups and load balancers that Kubernetes' cloud provider made for the cluster."""

@@ -22,7 +22,7 @@ from drain import connections
 from moto import mock_aws
 from moto.sns.models import sns_backends
 
-from sandbox.aws import engine, parsers, permissions, redrive, service_models
+from sandbox.aws import engine, groups, parsers, permissions, redrive, service_models
 from sandbox.aws.delivery import Delivery
 from sandbox.aws.deploy import Deployment, Function, Stack
 from sandbox.aws.lifecycle_hooks import LifecycleHooks
@@ -188,6 +188,7 @@ class Account:
         enter(engine.running(self.clock, self.invoke, self._ended))
         enter(redrive.possible(self.clock))
         enter(self.hooks.holding())
+        enter(groups.described_in_part())
         enter(mock.patch.object(BaseClient, "_make_api_call", self._recorded(BaseClient._make_api_call)))
         enter(mock.patch.object(drain_clock, "source", self.clock.now))
         enter(mock.patch.object(drain_aws, "ThreadPoolExecutor", self._threads_of_the_function))

@@ -3,6 +3,7 @@
 import base64
 import json
 from datetime import datetime
+from types import SimpleNamespace
 from urllib.parse import parse_qsl
 
 import boto3
@@ -160,3 +161,35 @@ def test_the_small_model_holds_what_a_question_by_filter_needs(ec2, ask, name, v
     assert ask(account) == {one: {"eks:cluster-name": "demo"} for one in ("i-1", "i-2")}
     assert (requests[0]["Filter.1.Name"], requests[0]["Filter.1.Value.1"]) == (name, value)
     assert requests[1]["NextToken"] == "more"
+
+
+class Describing:
+    """A client for Auto Scaling whose boto3 knows the members of ``known``; notes what it is asked."""
+
+    def __init__(self, known):
+        self.meta, self.asked = self, []
+        self.service_model = self
+        self.input_shape = SimpleNamespace(members=known)
+
+    def operation_model(self, _name):
+        return self
+
+    def describe_auto_scaling_groups(self, **asked):
+        self.asked.append(asked)
+        return {"AutoScalingGroups": [{"Tags": [{"Key": "a"}], "TargetGroupARNs": ["arn"]}]}
+
+
+@pytest.mark.parametrize(
+    ("known", "more"),
+    [
+        ({"AutoScalingGroupNames", "IncludeInstances"}, {"IncludeInstances": False}),
+        ({"AutoScalingGroupNames"}, {}),
+    ],
+)
+def test_a_groups_instances_are_not_asked_for_where_boto3_can_say_so(known, more):
+    """They would make each drain dearer the larger its group is; an older boto3 refuses the parameter."""
+    account = Aws(a_session())
+    account._auto_scaling = client = Describing(known)
+    assert account.group_tags("workers") == {"a": ""}
+    assert account.group_target_groups("workers") == ["arn"]
+    assert client.asked == [{"AutoScalingGroupNames": ["workers"], **more}] * 2
