@@ -36,6 +36,8 @@ REQUESTS_GROWTH, EVENTS_GROWTH = 1.1, 1.25
 """What a drain among the most nodes may cost, as a share of one alone: here and there an attempt more,
 two requests and three events, where this machine's processors are late; but nothing that grows."""
 
+LATE = "No growth is the aim. Above 1, an attempt more here and there is allowed, on a machine that is late."
+
 
 def measure(say: Callable[[str], None], sizes: Sequence[int] = SIZES) -> Json:
     """One run for each size; ``say`` hears of each."""
@@ -115,7 +117,7 @@ def targets(measured: Json) -> list[Target]:
     lost = sum(run["nodes"] - run["succeeded"] for run in measured["runs"])
     among = f"among {last['nodes']} nodes, as a share of {first['nodes']}"
     return [
-        Target(PART, f"requests of a drain {among}", growth, REQUESTS_GROWTH, "×"),
-        Target(PART, f"history events {among}", events, EVENTS_GROWTH, "×"),
+        Target(PART, f"requests of a drain {among}", growth, REQUESTS_GROWTH, "×", LATE),
+        Target(PART, f"history events {among}", events, EVENTS_GROWTH, "×", LATE),
         Target(PART, "drains that did not succeed", lost, 0, ""),
     ]

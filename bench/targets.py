@@ -16,6 +16,8 @@ class Target:
     figure: float
     limit: float
     unit: str
+    note: str = ""
+    """Why the limit is not the one that was set out for, where it is another; shown beside it."""
 
     @property
     def met(self) -> bool:

@@ -31,8 +31,16 @@ FUNCTIONS = [
 RESULTS = {
     "machine": {"cores": 2, "processor": "x86_64", "python": "3.11.7", "date": "2026-11-24", "quick": False},
     "targets": [
-        {"part": "p", "name": "requests", "figure": 20, "limit": 20, "unit": "", "met": True},
-        {"part": "p", "name": "too slow", "figure": 0.07, "limit": 0.05, "unit": "×", "met": False},
+        {"part": "p", "name": "requests", "figure": 20, "limit": 20, "unit": "", "note": "Why.", "met": True},
+        {
+            "part": "p",
+            "name": "too slow",
+            "figure": 0.07,
+            "limit": 0.05,
+            "unit": "×",
+            "note": "",
+            "met": False,
+        },
     ],
     "one_node": {"kubectl": "v1.32.4", "compared": [CELL], "alone": [], "recorded": []},
     "cold_start": {"python": "3.13.0", "functions": FUNCTIONS, "contributors": {"botocore": 0.131}},
@@ -64,6 +72,13 @@ def test_a_missed_target_is_seen():
     assert "**Missed:** too slow." in text
     assert "| p | requests | 20 | 20 |  | yes |" in text
     assert "| p | too slow | 0.07 | 0.05 | × | **no** |" in text
+
+
+def test_a_limit_that_is_not_the_aim_says_why():
+    """Beside the table, where a reader compares; a target without a reason has no line."""
+    text = page.render(RESULTS)
+    assert "\n- requests: Why.\n" in text
+    assert "- too slow" not in text
 
 
 def test_a_run_without_kubectl_says_so():
