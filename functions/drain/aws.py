@@ -88,11 +88,14 @@ class Aws:
 
     def __init__(self, session: boto3.Session) -> None:
         self._session = session
+        self._clients: dict[str, Any] = {}
 
     def _client(self, service: str) -> Any:
         make: Any = self._session.client  # boto3's stubs know 400 literal names and no str.
         with MAKING:
-            return make(service, config=CONFIG)
+            if service not in self._clients:
+                self._clients[service] = make(service, config=CONFIG)
+            return self._clients[service]
 
     @cached_property
     def _auto_scaling(self) -> Any:
