@@ -86,19 +86,23 @@ class World:
         return self._clients[service]
 
     def __enter__(self) -> World:
-        self.kube.start()
-        self.aws.__enter__()
-        self._answering = contextlib.ExitStack()
-        self._answering.enter_context(self.balancers.answering())
-        self._make_cluster()
-        self._make_group()
-        self._load()
+        with contextlib.ExitStack() as opened:
+            opened.callback(self._close_clock)
+            opened.callback(self.kube.stop)
+            self.kube.start()
+            opened.enter_context(self.aws)
+            opened.enter_context(self.balancers.answering())
+            self._make_cluster()
+            self._make_group()
+            self._load()
+            # All went well: what is open stays so until the end.
+            self._opened = opened.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._answering.close()
-        self.aws.__exit__()
-        self.kube.stop()
+        self._opened.close()
+
+    def _close_clock(self) -> None:
         if self._own_clock and isinstance(self.clock, VirtualClock):
             self.clock.close()
 

@@ -178,7 +178,21 @@ class Account:
         self._patches = contextlib.ExitStack()
 
     def __enter__(self) -> Account:
-        enter = self._patches.enter_context
+        with contextlib.ExitStack() as patches:
+            self._patch(patches.enter_context)
+            self.deployment = Stack(self._template, self._parameters, ACCOUNT, REGION).deploy()
+            self._names = {one.name: logical_id for logical_id, one in self.deployment.functions.items()}
+            os.environ.update(self._shared_environment())
+            self.schedules.start()
+            # All went well: what is patched stays so until the end.
+            self._patches = patches.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.schedules.stop()
+        self._patches.close()
+
+    def _patch(self, enter: Callable[[contextlib.AbstractContextManager[Any]], Any]) -> None:
         enter(mock.patch.dict(os.environ, {**SURROUNDINGS, **self._environment}))
         enter(service_models.read_once())
         for name in ("AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
@@ -193,15 +207,6 @@ class Account:
         enter(mock.patch.object(drain_clock, "source", self.clock.now))
         enter(mock.patch.object(drain_aws, "ThreadPoolExecutor", self._threads_of_the_function))
         enter(mock.patch.object(connections, "KEPT", Containers(self._current)))
-        self.deployment = Stack(self._template, self._parameters, ACCOUNT, REGION).deploy()
-        self._names = {one.name: logical_id for logical_id, one in self.deployment.functions.items()}
-        os.environ.update(self._shared_environment())
-        self.schedules.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.schedules.stop()
-        self._patches.close()
 
     def _shared_environment(self) -> dict[str, str]:
         """The functions' variables in one process; two functions must not disagree on a value."""
