@@ -1,8 +1,7 @@
 """Many nodes at once: N nodes of 30 pods each are terminated in one moment.
 
 Waits pass in virtual time. Work is real, on the cores of this machine, which stand for as many
-Lambda containers as there are drains; so only a few invocations run at once, and the time limits
-of Task states, which the interpreter takes by the wall, are put out of force.
+Lambda containers as there are drains; so only a few invocations run at once.
 """
 
 from __future__ import annotations
@@ -13,9 +12,6 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
-from unittest import mock
-
-from moto.stepfunctions.parser.asl.component.common.timeouts.timeout import TimeoutSeconds
 
 from bench import workload
 from bench.targets import Target
@@ -31,7 +27,6 @@ AT_ONCE = 4
 """Invocations that work at once; more would only wait for this machine's processors."""
 WATCHING, CORDONING = "steps.wait_for_pods.handler", "steps.cordon.handler"
 """The first is not limited: it mostly waits, and a limit that waits would stop the clock."""
-UNLIMITED_S = 3600
 REQUESTS_GROWTH, EVENTS_GROWTH = 1.1, 1.25
 """What a drain among the most nodes may cost, as a share of one alone: here and there an attempt more,
 two requests and three events, where this machine's processors are late; but nothing that grows."""
@@ -46,10 +41,7 @@ def measure(say: Callable[[str], None], sizes: Sequence[int] = SIZES) -> Json:
 
 def _run(nodes: int, say: Callable[[str], None]) -> Json:
     graces = [workload.mix(PODS)] * nodes
-    with (
-        mock.patch.object(TimeoutSeconds, "_eval_seconds", mock.Mock(return_value=UNLIMITED_S)),
-        World(nodes=nodes, workload=lambda names: workload.on_each(names, graces)) as world,
-    ):
+    with World(nodes=nodes, workload=lambda names: workload.on_each(names, graces)) as world:
         done = _limited(world)
         began, cpu_began, at = time.monotonic(), time.process_time(), world.clock.now()
         with _standing_still(world):
