@@ -10,17 +10,24 @@ from sandbox.world import World
 
 Json = dict[str, Any]
 LOOK_EVERY_S = 0.1
+"""By the wall, so that lines come as things happen; in virtual time a second will do."""
 
 
 class Live:
     """Prints what is new since the last look, each line with the seconds since the beginning."""
 
     def __init__(
-        self, world: World, say: Callable[[str], None], machines: Sequence[str] = ("DrainNode",)
+        self,
+        world: World,
+        say: Callable[[str], None],
+        machines: Sequence[str] = ("DrainNode",),
+        look_every_s: float = LOOK_EVERY_S,
     ) -> None:
-        self._world, self._say, self._machines = world, say, machines
+        self._world, self._say, self._machines, self._look_every_s = world, say, machines, look_every_s
         self._began = world.clock.now()
         self._told: dict[str, int] = {}
+        self._over: dict[str, Any] = {}
+        """When an execution ended whose story is told; a redrive ends at another time."""
         self._pods = self._snapshot()
         self._edges: dict[str, str] = {}
 
@@ -36,7 +43,7 @@ class Live:
             self.look()
             if done:
                 return True
-            self._world.clock.sleep(LOOK_EVERY_S)
+            self._world.clock.sleep(self._look_every_s)
         return False
 
     def look(self) -> None:
@@ -58,12 +65,16 @@ class Live:
 
     def _states(self, execution: Json) -> None:
         arn = execution["executionArn"]
+        ended = execution.get("stopDate")
+        if ended is not None and ended == self._over.get(arn):
+            return
         history = self._world.history(arn)
         for event in history[self._told.get(arn, 0) :]:
             line = telling.state_line(event)
             if line is not None:
                 self.say(line)
         self._told[arn] = len(history)
+        self._over[arn] = ended
 
     def _snapshot(self) -> dict[str, Json]:
         pods = self._world.kube.cluster.list("Pod")

@@ -7,7 +7,7 @@ from typing import Any
 
 from sandbox import guarantees, workload
 from sandbox.clock import Clock, RealClock
-from sandbox.demo.live import Live
+from sandbox.demo.live import LOOK_EVERY_S, Live
 from sandbox.demo.scenario import Outcome
 from sandbox.world import World
 
@@ -26,12 +26,12 @@ def play(say: Callable[[str], None], nodes: int = 3) -> Outcome:
         clock.close()
 
 
-def run(say: Callable[[str], None], nodes: int, clock: Clock) -> Outcome:
+def run(say: Callable[[str], None], nodes: int, clock: Clock, look_every_s: float = LOOK_EVERY_S) -> Outcome:
     """Replace all nodes on ``clock``, one after the other, as an instance refresh does."""
     with World(clock=clock, nodes=nodes, workload=workload.cluster_workload) as world:
         world.add_launch_hook()
         world.boots_after_s = BOOTS_AFTER_S
-        live = Live(world, say, MACHINES)
+        live = Live(world, say, MACHINES, look_every_s)
         clock.enter()
         old = dict(world.instances)
         replaced = [_replace(world, live, instance, name) for instance, name in old.items()]

@@ -8,7 +8,7 @@ def test_an_instance_refresh_replaces_every_node_and_breaks_no_guarantee():
     """Three drains and three admissions, one after the other."""
     clock, said = VirtualClock(), []
     try:
-        outcome = refresh.run(said.append, 3, clock)
+        outcome = refresh.run(said.append, 3, clock, look_every_s=1)
     finally:
         clock.close()
     assert outcome.broken == []
