@@ -104,7 +104,9 @@ def _show(found: list[Target]) -> None:
 
 
 def _write_page() -> None:
-    results = {name: _load(name) for name in (*JUDGES, "targets", "machine")}
+    results = {name: _load(name) for name in (*JUDGES, "machine")}
+    # Judged anew, so that the page is whole also when the last run measured a part alone.
+    results["targets"] = [one.to_document() for part in JUDGES for one in JUDGES[part](results[part])]
     (DOCS / "performance.md").write_text(page.render(results))
     plot.draw(results["scale"], DOCS / "performance.svg")
     click.echo("docs/performance.md")

@@ -86,13 +86,20 @@ FIXED = {
 """Dollars a month of each resource of a kind that costs without being used."""
 
 
-def fixed_month(kinds: Iterable[str]) -> dict[str, float]:
-    """Dollars a month by kind, of an idle stack's resources (``kinds``, one entry each)."""
+def fixed_month(resources: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """Dollars a month by kind, of an idle stack's ``resources`` (as a template has them)."""
     found: dict[str, float] = {}
-    for kind in kinds:
+    for resource in resources:
+        kind = resource["Type"]
         if kind in FIXED:
-            found[kind] = found.get(kind, 0.0) + FIXED[kind]
+            found[kind] = found.get(kind, 0.0) + FIXED[kind] * _metrics(resource)
     return found
+
+
+def _metrics(resource: Mapping[str, Any]) -> int:
+    """How many metrics an alarm reads, each of which is billed; 1 for all else."""
+    metrics = resource.get("Properties", {}).get("Metrics", ())
+    return sum("MetricStat" in metric for metric in metrics) or 1
 
 
 def targets(measured: Mapping[str, Any]) -> list[Target]:

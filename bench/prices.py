@@ -16,6 +16,7 @@ LAMBDA_REQUEST = 0.20 / 1_000_000
 LOG_BYTE = 0.50 / 1_000_000_000
 """Ingestion: https://aws.amazon.com/cloudwatch/pricing/"""
 ALARM_MONTH = 0.10
+"""For each metric that an alarm reads."""
 DASHBOARD_MONTH = 3.00
 """From the fourth dashboard of an account on."""
 KEY_MONTH = 1.00

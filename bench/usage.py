@@ -41,8 +41,9 @@ def measure(say: Callable[[str], None], one_node: Json, cold_start: Json) -> Jso
     priced = [_priced(name, *found, functions) for name, found in drains.items()]
     for one in priced:
         say(f"{one['name']}: {one['dollars']:.5f} dollars")
-    kinds, schedules, idle = _idle(functions)
-    fixed, each = cost.fixed_month(kinds), next(one for one in priced if one["name"] == cost.LARGE)["dollars"]
+    standing, schedules, idle = _idle(functions)
+    fixed = cost.fixed_month(standing)
+    each = next(one for one in priced if one["name"] == cost.LARGE)["dollars"]
     return {
         "drains": priced,
         "idle_fixed": fixed,
@@ -113,8 +114,9 @@ def _priced(
     return {"name": name, **asdict(used), "waited_s": waited_s, "events": events, "dollars": used.dollars}
 
 
-def _idle(functions: Mapping[str, Function]) -> tuple[list[str], list[str], Usage]:
-    """Kinds of an idle stack's resources, one entry each; its schedules in words; the use of one day."""
+def _idle(functions: Mapping[str, Function]) -> tuple[list[Json], list[str], Usage]:
+    """An idle stack's resources beside its functions; its schedules in words; the use of one day."""
+    resources = translate(ROOT / "template.yaml", PARAMETERS)["Resources"]
     with World(nodes=1) as world:
         rules = boto3.client("events", region_name=REGION).list_rules()["Rules"]
         schedules = [f"{r['Name']}: {r['ScheduleExpression']}" for r in rules if r.get("ScheduleExpression")]
@@ -123,4 +125,5 @@ def _idle(functions: Mapping[str, Function]) -> tuple[list[str], list[str], Usag
             one.name: key.removesuffix("Function") for key, one in world.aws.deployment.functions.items()
         }
         invoked = [(names[function], 0.0) for function, _ in world.aws.delivery.answers]
-        return list(world.aws.deployment.ignored.values()), schedules, cost.usage(invoked, 0, functions)
+        standing = [resources[name] for name in world.aws.deployment.ignored]
+        return standing, schedules, cost.usage(invoked, 0, functions)

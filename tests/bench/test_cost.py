@@ -58,4 +58,12 @@ def test_the_pod_costs_its_larger_share_of_a_machine():
 def test_only_what_costs_without_being_used_is_in_the_fixed_part():
     """Nine alarms and a key; roles and log groups are free."""
     kinds = ["AWS::CloudWatch::Alarm"] * 9 + ["AWS::KMS::Key", "AWS::IAM::Role"]
-    assert cost.fixed_month(kinds) == {"AWS::CloudWatch::Alarm": pytest.approx(0.9), "AWS::KMS::Key": 1.0}
+    fixed = cost.fixed_month({"Type": kind} for kind in kinds)
+    assert fixed == {"AWS::CloudWatch::Alarm": pytest.approx(0.9), "AWS::KMS::Key": 1.0}
+
+
+def test_an_alarm_costs_as_much_as_it_reads_metrics():
+    """An expression over seven rules' metrics is billed like seven alarms."""
+    metrics = [{"Id": "sum", "Expression": "a + b"}, *({"Id": one, "MetricStat": {}} for one in "ab")]
+    alarm = {"Type": "AWS::CloudWatch::Alarm", "Properties": {"Metrics": metrics}}
+    assert cost.fixed_month([alarm]) == {"AWS::CloudWatch::Alarm": pytest.approx(0.2)}
