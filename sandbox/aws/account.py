@@ -194,7 +194,7 @@ class Account:
 
     def _patch(self, enter: Callable[[contextlib.AbstractContextManager[Any]], Any]) -> None:
         enter(mock.patch.dict(os.environ, {**SURROUNDINGS, **self._environment}))
-        enter(service_models.read_once())
+        enter(service_models.made_once())
         for name in ("AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
             os.environ.pop(name, None)
         enter(parsers.asked_once())

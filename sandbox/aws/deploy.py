@@ -68,9 +68,21 @@ def _parsed(text: str) -> Json:
 
 
 def translate(template: Path, parameters: Mapping[str, str]) -> Json:
-    """The template with its SAM resources translated; needs no credentials and no network."""
-    # Half the time of a world's start was spent in the YAML parser; the translator changes what it gets.
-    document = copy.deepcopy(_parsed(template.read_text()))
+    """The template with its SAM resources translated; needs no credentials and no network.
+
+    Who asks again for the same files and parameters gets the same document: to be read only.
+    """
+    folder = template.parent / "statemachine"
+    definitions = tuple((path.name, path.read_text()) for path in sorted(folder.glob("*.asl.json")))
+    return _translated(template.read_text(), definitions, tuple(sorted(parameters.items())))
+
+
+@cache
+def _translated(
+    text: str, definitions: tuple[tuple[str, str], ...], parameters: tuple[tuple[str, str], ...]
+) -> Json:
+    # The translator changes what it gets.
+    document, machines = copy.deepcopy(_parsed(text)), dict(definitions)
     # The translator wants code in S3; only the handlers' names matter here.
     document.setdefault("Globals", {}).setdefault("Function", {})["CodeUri"] = CODE
     for resource in document["Resources"].values():
@@ -79,8 +91,7 @@ def translate(template: Path, parameters: Mapping[str, str]) -> Json:
             case "AWS::Serverless::LayerVersion":
                 properties["ContentUri"] = CODE
             case "AWS::Serverless::StateMachine":
-                definition = template.parent / properties.pop("DefinitionUri")
-                properties["Definition"] = json.loads(definition.read_text())
+                properties["Definition"] = json.loads(machines[Path(properties.pop("DefinitionUri")).name])
     session = boto3.Session(region_name="eu-west-1")
     translated: Json = Translator({}, Parser(), boto_session=session).translate(document, dict(parameters))
     return translated
@@ -92,6 +103,7 @@ class Stack:
     def __init__(self, template: Path, parameters: Mapping[str, str], account: str, region: str) -> None:
         self._document = translate(template, parameters)
         self._account, self._region = account, region
+        self._clients: dict[str, Any] = {}
         self._resources = self._document["Resources"]
         values = {name: one.get("Default", "") for name, one in self._document["Parameters"].items()}
         pseudo = {
@@ -164,6 +176,11 @@ class Stack:
             return self.deployment.queues.get(logical_id, own)
         return own
 
+    def _client(self, service: str) -> Any:
+        if service not in self._clients:
+            self._clients[service] = boto3.client(service, region_name=self._region)
+        return self._clients[service]
+
     def _function(self, logical_id: str, properties: Json) -> None:
         environment = properties.get("Environment", {}).get("Variables", {})
         texts = {key: str(value) for key, value in environment.items()}
@@ -176,23 +193,23 @@ class Stack:
             self.deployment.failure_queues[properties["FunctionName"]] = name
 
     def _queue(self, logical_id: str, _properties: Json) -> None:
-        sqs = boto3.client("sqs", region_name=self._region)
+        sqs = self._client("sqs")
         self.deployment.queues[logical_id] = sqs.create_queue(QueueName=self._name(logical_id))["QueueUrl"]
 
     def _table(self, logical_id: str, properties: Json) -> None:
         given = {key: properties[key] for key in ("AttributeDefinitions", "KeySchema", "BillingMode")}
-        client = boto3.client("dynamodb", region_name=self._region)
+        client = self._client("dynamodb")
         client.create_table(TableName=self._name(logical_id), **given)
 
     def _topic(self, logical_id: str, _properties: Json) -> None:
-        boto3.client("sns", region_name=self._region).create_topic(Name=self._name(logical_id))
+        self._client("sns").create_topic(Name=self._name(logical_id))
 
     def _state_machine(self, logical_id: str, properties: Json) -> None:
         definition = json.dumps(properties["Definition"]) if "Definition" in properties else ""
         definition = definition or properties["DefinitionString"]
         for name, value in properties.get("DefinitionSubstitutions", {}).items():
             definition = definition.replace(f"${{{name}}}", str(value))
-        client = boto3.client("stepfunctions", region_name=self._region)
+        client = self._client("stepfunctions")
         made = client.create_state_machine(
             name=self._name(logical_id),
             definition=definition,
@@ -201,7 +218,7 @@ class Stack:
         self.deployment.state_machines[logical_id] = made["stateMachineArn"]
 
     def _rule(self, logical_id: str, properties: Json) -> None:
-        events = boto3.client("events", region_name=self._region)
+        events = self._client("events")
         name = self._name(logical_id)
         schedule = (
             {"ScheduleExpression": properties["ScheduleExpression"]}
