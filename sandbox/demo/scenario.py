@@ -183,9 +183,10 @@ def _of_daemonset(pod: Json) -> bool:
 
 
 def _owner(pod: Json) -> tuple[str, str]:
-    """Kind and name of the controller; every pod of the workload has one."""
-    (owner,) = pod["metadata"]["ownerReferences"]
-    return owner["kind"], owner["name"]
+    """Kind and name of the controller; the pod's own where it has none, as those of SCENARIO=edges."""
+    for owner in pod["metadata"].get("ownerReferences", ()):
+        return owner["kind"], owner["name"]
+    return pod["kind"], pod["metadata"]["name"]
 
 
 def _key(pod: Json) -> str:

@@ -10,8 +10,9 @@ from click.testing import CliRunner
 from sandbox import guarantees
 from sandbox.clock import VirtualClock
 from sandbox.demo import __main__ as demo
-from sandbox.demo import telling
+from sandbox.demo import edges, telling
 from sandbox.demo.scenario import Choices, run
+from sandbox.guarantees import Change
 
 
 def played(**choices):
@@ -51,6 +52,26 @@ def test_the_demo_shows_label_cordon_and_the_evictions_of_nginx_and_coredns_only
     assert [line[:2] for line in trail] == ["1.", "2.", "3.", "4."]
     for shown in ("-> FindNode", "<- CompleteAction", "== Succeeded", "terminates, grace 5 s", "is ready on"):
         assert shown in said
+
+
+def test_the_demo_can_show_the_edges_of_a_drain():
+    """SCENARIO=edges: waves, a volume that is detached, a target that drains; and its own judgement."""
+    outcome, said = played(edges=True)
+    assert outcome.broken == []
+    assert [name.split("/")[1] for name in outcome.summary["evicted"]] == list(edges.ORDER)
+    for shown in ("not yet: VolumesAttached", "is detached", "not yet: TargetsDraining", "of web is drained"):
+        assert shown in said
+
+
+def test_the_judgement_of_the_edges_can_fail():
+    """A drain that was too fast to wait for anything, and an order that is not the waves'."""
+    sentences = edges.broken([], [])
+    assert [one.split(".")[0] for one in sentences] == [
+        "The drain never waited for VolumesAttached",
+        "The drain never waited for TargetsDraining",
+    ]
+    wrong = [Change("t", "evict", f"default/{name}", 201, "stepdrain/0.1.0") for name in edges.ORDER[::-1]]
+    assert edges.broken([], wrong)[0].startswith("Waves: pods were evicted in the order default/log-shipper")
 
 
 def test_the_demo_can_show_a_budget_that_blocks_for_a_while():
