@@ -13,7 +13,7 @@ from typing import Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError, ProfileNotFound
-from drain.aws import DENIALS
+from drain.aws.calls import DENIALS
 
 from stepdrain.sentence import FAILED, NO_ACCESS, USAGE, Sentence
 

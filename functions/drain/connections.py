@@ -17,7 +17,8 @@ from collections.abc import Callable
 from typing import Any
 
 from drain import clock
-from drain.aws import Aws, Endpoint, new_session
+from drain.aws import Aws, new_session
+from drain.aws.eks import Endpoint
 
 ENDPOINT_KEPT_S = 3600
 # The API server takes a token for 15 minutes from its X-Amz-Date; one minute for clock skew,

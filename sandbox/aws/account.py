@@ -16,9 +16,9 @@ from unittest import mock
 import boto3
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
-from drain import aws as drain_aws
 from drain import clock as drain_clock
 from drain import connections
+from drain.aws import balancers
 from moto import mock_aws
 from moto.sns.models import sns_backends
 
@@ -205,7 +205,7 @@ class Account:
         enter(groups.described_in_part())
         enter(mock.patch.object(BaseClient, "_make_api_call", self._recorded(BaseClient._make_api_call)))
         enter(mock.patch.object(drain_clock, "source", self.clock.now))
-        enter(mock.patch.object(drain_aws, "ThreadPoolExecutor", self._threads_of_the_function))
+        enter(mock.patch.object(balancers, "ThreadPoolExecutor", self._threads_of_the_function))
         enter(mock.patch.object(connections, "KEPT", Containers(self._current)))
 
     def _shared_environment(self) -> dict[str, str]:

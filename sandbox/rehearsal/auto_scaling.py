@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from drain.aws import Aws, _translated
+from drain.aws import Aws
+from drain.aws.calls import translated
 from drain.errors import AwsRejected, DrainError
 
 from sandbox.aws.account import client_error
@@ -130,4 +131,4 @@ class Group(Aws):
 
 def _error(method: str, code: str, message: str, status: int) -> DrainError:
     """The error that the real adapter makes of such an answer."""
-    return _translated(client_error(method, code, message, status))
+    return translated(client_error(method, code, message, status))

@@ -12,7 +12,8 @@ import botocore.loaders
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError, EndpointConnectionError
-from drain.aws import MODELS, Aws, _call, new_session
+from drain.aws import MODELS, Aws, new_session
+from drain.aws.calls import call
 from drain.errors import AwsDenied, AwsRejected, AwsThrottled, AwsUnavailable
 
 
@@ -89,7 +90,7 @@ def client_error(code, status=400):
 def test_errors_of_aws_become_the_names_the_state_machine_knows(error, expected):
     """botocore's own class names are not stable enough to stand in ErrorEquals."""
     with pytest.raises(expected):
-        _call(Refusing(error), "operate")
+        call(Refusing(error), "operate")
 
 
 OURS = json.loads((MODELS / "ec2" / "2016-11-15" / "service-2.json").read_text())

@@ -2,7 +2,7 @@
 
 import pytest
 from drain import clock, connections
-from drain.aws import Endpoint
+from drain.aws.eks import Endpoint
 from drain.errors import InvalidSettings
 
 
