@@ -17,14 +17,25 @@ ORDER = ("queue-reader", "database", "coredns", "log-shipper")
 """Pods of the first node, in the order in which they leave it."""
 
 
-def manifests(nodes: Sequence[str]) -> Iterable[Json]:
-    """On the first node: a pod that leaves first, one with a volume, CoreDNS, and a pod that leaves last."""
+def manifests(nodes: Sequence[str], usual: Iterable[Json]) -> Iterable[Json]:
+    """On the first node: a pod that leaves first, one with a volume, CoreDNS, and a pod that leaves last.
+
+    The ``usual`` workload stands on the last one: its graces would outlast the volume's detaching, by chance.
+    """
+    for manifest in usual:
+        yield _kept_on(manifest, nodes[-1]) if manifest["kind"] == "ReplicaSet" else manifest
     yield from workload.csi_driver(nodes)
     yield from workload.volume("data", DETACHES_AFTER_S)
     yield in_wave(workload.lone_pod("queue-reader", nodes[0]), "0")
     yield workload.mounting(workload.lone_pod("database", nodes[0]), "data")
     yield on_node(in_wave(workload.lone_pod("log-shipper", nodes[0]), "9"), nodes[0])
     yield on_node(of_system(workload.lone_pod("coredns", nodes[0])), nodes[0])
+
+
+def _kept_on(replica_set: Json, node: str) -> Json:
+    template = replica_set["spec"]["template"]
+    spec = {**template["spec"], "nodeSelector": {"kubernetes.io/hostname": node}}
+    return {**replica_set, "spec": {**replica_set["spec"], "template": {**template, "spec": spec}}}
 
 
 def in_wave(pod: Json, wave: str) -> Json:

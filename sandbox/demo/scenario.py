@@ -90,9 +90,8 @@ def _chosen(world: World) -> tuple[str, str]:
 
 
 def _manifests(nodes: Sequence[str], choices: Choices) -> Iterable[Json]:
-    yield from workload.cluster_workload(nodes, replicas=choices.pods)
-    if choices.edges:
-        yield from edges.manifests(nodes)
+    usual = workload.cluster_workload(nodes, replicas=choices.pods)
+    yield from edges.manifests(nodes, usual) if choices.edges else usual
 
 
 def _parameters(choices: Choices) -> dict[str, str]:
