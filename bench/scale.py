@@ -9,8 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from bench import workload
@@ -44,21 +43,13 @@ def _run(nodes: int, say: Callable[[str], None]) -> Json:
     with World(nodes=nodes, workload=lambda names: workload.on_each(names, graces)) as world:
         done = _limited(world)
         began, cpu_began, at = time.monotonic(), time.process_time(), world.clock.now()
-        with _standing_still(world):
-            for instance_id in world.instances:
-                world.terminate(instance_id)
+        for instance_id in world.instances:
+            world.terminate(instance_id)
         _settle(world, nodes)
         work = {"work_s": time.monotonic() - began, "cpu_s": time.process_time() - cpu_began}
         run = {"nodes": nodes, **work, "cordoned_s": done[CORDONING][-1] - began, **_told(world, at)}
     say(f"{nodes} nodes: {run['requests'] / nodes:.1f} requests a drain, {run['work_s']:.1f} s of work")
     return run
-
-
-@contextmanager
-def _standing_still(world: World) -> Iterator[None]:
-    world.clock.enter()
-    yield
-    world.clock.leave()
 
 
 def _limited(world: World) -> Mapping[str, list[float]]:

@@ -30,11 +30,8 @@ def drains() -> Iterator[World]:
         world.terminate(refused)
         world.settle()
         world.kube.cluster.remove("Pod", LONE, "default")
-        # The caller is an actor from here on and to the end: time passes only where it sleeps, and no
-        # execution outlives the account.
-        world.clock.enter()
         world.terminate(blocked)
-        world.clock.sleep(60)
+        world.pass_time(60)
         world.clock.call_at(world.clock.now() + FREED_AFTER_S, lambda: _free(world))
         yield world
 

@@ -66,13 +66,11 @@ def run(
         instance_id, node = next(iter(world.instances.items())) if choices.edges else _chosen(world)
         staying = [_key(pod) for pod in world.pods_on(node) if _of_daemonset(pod)]
         live = Live(world, say)
-        clock.enter()
         _prepare(world, choices, node, live)
         live.say(f"Auto Scaling terminates {instance_id} ({node}); the hook holds it in Terminating:Wait")
         world.terminate(instance_id)
         finished = _play(world, choices, live)
         replaced = live.follow(lambda: _replaced(world), 30)
-        clock.leave()
         outcome = _judge(world, instance_id, node, staying, finished and replaced)
         if choices.edges:
             written = guarantees.changes(outcome.audit)

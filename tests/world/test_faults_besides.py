@@ -30,6 +30,7 @@ def test_a_fault_of_aws_ends_as_the_table_says(kind, function, operation, fault,
         world.aws.schedules.stop()  # The sweep would start what the event could not; this is about the event.
         if operation == "DescribeExecution":
             trouble.begin(world, blocked=True)  # Only a drain that runs already is described.
+            world.pass_time(1)
         error, times = trouble.aws_error(fault, operation)
         hit = Trouble(world, function).by_aws(operation, error, times)
         machine, instance = KINDS[kind](world)
