@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from drain.aws.calls import Clients, call
+from drain.aws.calls import Clients, call, pages
 from drain.errors import AwsRejected
 
 
@@ -39,12 +39,9 @@ class AutoScaling(Clients):
     def groups(self, names: Sequence[str]) -> Iterator[dict[str, Any]]:
         """The Auto Scaling groups of these names (none: all), with their instances; in pages of 50."""
         chosen: dict[str, Any] = {"AutoScalingGroupNames": list(names)} if names else {}
-        while True:
-            answer = call(self._auto_scaling, "describe_auto_scaling_groups", MaxRecords=50, **chosen)
-            yield from answer["AutoScalingGroups"]
-            if not answer.get("NextToken"):
-                return
-            chosen["NextToken"] = answer["NextToken"]
+        options = {"MaxRecords": 50, **chosen}
+        for page in pages(self._auto_scaling, "describe_auto_scaling_groups", "NextToken", **options):
+            yield from page["AutoScalingGroups"]
 
     def hook(self, group: str, name: str) -> dict[str, Any]:
         """A lifecycle hook with HeartbeatTimeout and GlobalTimeout in seconds; AwsRejected if absent."""

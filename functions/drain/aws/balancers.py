@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from drain.aws.calls import Clients, call
-from drain.errors import AwsRejected
+from drain.aws.calls import Clients, call_unless, pages
 
 WORKERS = 8
 """Requests in flight at once."""
@@ -18,19 +17,14 @@ class Balancers(Clients):
 
     def balancers_of(self, cluster: str) -> list[str]:
         """ARNs of target groups and load balancers that Kubernetes' cloud provider made for the cluster."""
-        client, token, arns = self._client("resourcegroupstaggingapi"), "", []
-        while True:
-            answer = call(
-                client,
-                "get_resources",
-                ResourceTypeFilters=["elasticloadbalancing:targetgroup", "elasticloadbalancing:loadbalancer"],
-                TagFilters=[{"Key": f"kubernetes.io/cluster/{cluster}"}],
-                PaginationToken=token,
-            )
-            arns += [one["ResourceARN"] for one in answer["ResourceTagMappingList"]]
-            token = answer.get("PaginationToken", "")
-            if not token:
-                return arns
+        answers = pages(
+            self._client("resourcegroupstaggingapi"),
+            "get_resources",
+            "PaginationToken",
+            ResourceTypeFilters=["elasticloadbalancing:targetgroup", "elasticloadbalancing:loadbalancer"],
+            TagFilters=[{"Key": f"kubernetes.io/cluster/{cluster}"}],
+        )
+        return [one["ResourceARN"] for page in answers for one in page["ResourceTagMappingList"]]
 
     def target_states(self, target_groups: Sequence[str], instance_id: str) -> dict[str, str]:
         """The instance's state in each target group (ARN) that holds it; one call for each group."""
@@ -54,7 +48,7 @@ def _each(names: Sequence[str], ask: Callable[[str], str]) -> list[tuple[str, st
 
 def _target_state(client: Any, arn: str, instance_id: str) -> str:
     # Not filtered by target: that needs the port, and a target that is gone would be an error.
-    answer = _absent_or(client, "describe_target_health", "TargetGroupNotFound", TargetGroupArn=arn)
+    answer = call_unless(client, "describe_target_health", "TargetGroupNotFound", TargetGroupArn=arn) or {}
     of_instance = [
         str(one["TargetHealth"]["State"])
         for one in answer.get("TargetHealthDescriptions", ())
@@ -67,16 +61,7 @@ def _target_state(client: Any, arn: str, instance_id: str) -> str:
 def _classic_state(client: Any, name: str, instance_id: str) -> str:
     instances = [{"InstanceId": instance_id}]
     absent = ("LoadBalancerNotFound", "InvalidInstance")
-    answer = _absent_or(
+    answer = call_unless(
         client, "describe_instance_health", *absent, LoadBalancerName=name, Instances=instances
     )
-    return next((str(one["Description"]) for one in answer.get("InstanceStates", ())), "")
-
-
-def _absent_or(client: Any, operation: str, *absent: str, **parameters: Any) -> Any:
-    try:
-        return call(client, operation, **parameters)
-    except AwsRejected as error:
-        if not any(code in str(error) for code in absent):
-            raise
-        return {}
+    return next((str(one["Description"]) for one in (answer or {}).get("InstanceStates", ())), "")

@@ -62,6 +62,16 @@ def call(client: Any, operation: str, **parameters: Any) -> Any:
         raise AwsUnavailable(f"{operation} got no answer: {error}.") from error
 
 
+def call_unless(client: Any, operation: str, *codes: str, **parameters: Any) -> Any | None:
+    """As ``call``; None if it was rejected with one of ``codes``, as for what does not exist."""
+    try:
+        return call(client, operation, **parameters)
+    except AwsRejected as error:
+        if not any(code in str(error) for code in codes):
+            raise
+        return None
+
+
 def pages(
     client: Any, operation: str, token: str, asked_by: str | None = None, **parameters: Any
 ) -> Iterator[Any]:

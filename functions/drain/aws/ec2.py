@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from drain.aws.calls import Clients, call, pages
-from drain.errors import AwsRejected
+from drain.aws.calls import Clients, call_unless, pages
 
 FILTER_VALUES = 200
 """https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html"""
@@ -40,11 +39,8 @@ class Ec2(Clients):
     def private_dns_name(self, instance_id: str) -> str | None:
         """The instance's private DNS name, None if EC2 no longer knows the instance."""
         client = self._client("ec2")
-        try:
-            answer = call(client, "describe_instances", InstanceIds=[instance_id])
-        except AwsRejected as error:
-            if "InvalidInstanceID" not in str(error):
-                raise
+        answer = call_unless(client, "describe_instances", "InvalidInstanceID", InstanceIds=[instance_id])
+        if answer is None:
             return None
         instances = [one for reservation in answer["Reservations"] for one in reservation["Instances"]]
         return (instances[0].get("PrivateDnsName") or None) if instances else None

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any
 
-from drain.aws.calls import Clients, call, pages
-from drain.errors import AwsRejected
+from drain.aws.calls import Clients, call, call_unless, pages
 
 
 class Executions(Clients):
@@ -18,13 +17,8 @@ class Executions(Clients):
         """Start an execution; False if one of that name exists, which is the same drain."""
         client = self._client("stepfunctions")
         text = json.dumps(document, sort_keys=True)
-        try:
-            call(client, "start_execution", stateMachineArn=state_machine_arn, name=name, input=text)
-        except AwsRejected as error:
-            if "ExecutionAlreadyExists" not in str(error):
-                raise
-            return False
-        return True
+        options = {"stateMachineArn": state_machine_arn, "name": name, "input": text}
+        return call_unless(client, "start_execution", "ExecutionAlreadyExists", **options) is not None
 
     def executions(self, state_machine_arn: str, since: float) -> Iterator[dict[str, Any]]:
         """Executions that started at ``since`` (epoch seconds) or later, newest first, in pages of 200.
@@ -33,27 +27,16 @@ class Executions(Clients):
         """
         client = self._client("stepfunctions")
         options: dict[str, Any] = {"stateMachineArn": _unqualified(state_machine_arn), "maxResults": 200}
-        while True:
-            answer = call(client, "list_executions", **options)
-            for one in answer["executions"]:
-                if one["startDate"].timestamp() < since:
-                    return
-                yield one
-            if not answer.get("nextToken"):
-                return
-            options["nextToken"] = answer["nextToken"]
+        listing = pages(client, "list_executions", "nextToken", **options)
+        listed = (one for page in listing for one in page["executions"])
+        return takewhile(lambda one: one["startDate"].timestamp() >= since, listed)
 
     def started_at(self, state_machine_arn: str, name: str) -> float | None:
         """When the execution of that name started, in epoch seconds; None if there is none."""
         client = self._client("stepfunctions")
         arn = f"{_unqualified(state_machine_arn).replace(':stateMachine:', ':execution:')}:{name}"
-        try:
-            started: float = call(client, "describe_execution", executionArn=arn)["startDate"].timestamp()
-        except AwsRejected as error:
-            if "ExecutionDoesNotExist" not in str(error):
-                raise
-            return None
-        return started
+        found = call_unless(client, "describe_execution", "ExecutionDoesNotExist", executionArn=arn)
+        return float(found["startDate"].timestamp()) if found else None
 
     def executions_of(self, state_machine_arn: str, instance_id: str, status: str) -> list[dict[str, Any]]:
         """The executions of ``status`` whose names begin with the instance's id.

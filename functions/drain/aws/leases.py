@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from drain.aws.calls import call, pages
-from drain.errors import AwsRejected
+from drain.aws.calls import call_unless, pages
 from drain.turns import Entry
+
+ANOTHERS = "ConditionalCheckFailedException"
 
 
 class Leases:
@@ -36,35 +37,28 @@ class Leases:
     def put(self, entry: Entry, now: float) -> bool:
         """Write a row that is free, expired at ``now`` or the holder's own; False if it is another's."""
         row = {**_key(entry), "holder": {"S": entry.holder}, "expiresAt": {"N": str(int(entry.expires_at))}}
-        try:
-            call(
-                self._client,
-                "put_item",
-                TableName=self._table,
-                Item=row,
-                ConditionExpression="attribute_not_exists(holder) OR holder = :h OR expiresAt <= :n",
-                ExpressionAttributeValues={":h": {"S": entry.holder}, ":n": {"N": str(int(now))}},
-            )
-        except AwsRejected as error:
-            if "ConditionalCheckFailedException" not in str(error):
-                raise
-            return False
-        return True
+        written = call_unless(
+            self._client,
+            "put_item",
+            ANOTHERS,
+            TableName=self._table,
+            Item=row,
+            ConditionExpression="attribute_not_exists(holder) OR holder = :h OR expiresAt <= :n",
+            ExpressionAttributeValues={":h": {"S": entry.holder}, ":n": {"N": str(int(now))}},
+        )
+        return written is not None
 
     def drop(self, entry: Entry) -> None:
         """Delete a row, unless it is another holder's by now."""
-        try:
-            call(
-                self._client,
-                "delete_item",
-                TableName=self._table,
-                Key=_key(entry),
-                ConditionExpression="holder = :h",
-                ExpressionAttributeValues={":h": {"S": entry.holder}},
-            )
-        except AwsRejected as error:
-            if "ConditionalCheckFailedException" not in str(error):
-                raise
+        call_unless(
+            self._client,
+            "delete_item",
+            ANOTHERS,
+            TableName=self._table,
+            Key=_key(entry),
+            ConditionExpression="holder = :h",
+            ExpressionAttributeValues={":h": {"S": entry.holder}},
+        )
 
 
 def _key(entry: Entry) -> dict[str, Any]:
