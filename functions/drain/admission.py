@@ -15,8 +15,7 @@ from drain.deadline import hook_of
 from drain.errors import NodeNeverReady, NodeNotReady, NothingToDo
 from drain.invocation import NodeRef, Step
 from drain.pods import Pod
-from drain.policy import with_tags
-from drain.requests import Start, cluster_of, noted
+from drain.requests import Start, start_for
 from drain.settings import IntakeSettings
 
 LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
@@ -46,26 +45,8 @@ def start(
     event: Mapping[str, Any], tags: Mapping[str, str], hook: Mapping[str, Any], settings: IntakeSettings
 ) -> Start:
     """The execution of AdmitNode for a valid launch event of ours; see drain.requests.start."""
-    detail = event["detail"]
-    policy, problems = with_tags(settings.policy, tags)
-    document = {
-        "instanceId": detail["EC2InstanceId"],
-        "cluster": cluster_of(tags, settings),
-        "reason": "launch",
-        "lifecycle": {
-            "group": detail["AutoScalingGroupName"],
-            "hook": detail["LifecycleHookName"],
-            "token": detail["LifecycleActionToken"],
-            "heartbeatTimeout": hook["HeartbeatTimeout"],
-            "globalTimeout": hook["GlobalTimeout"],
-            "origin": detail.get("Origin", "EC2"),
-            "destination": detail.get("Destination", "AutoScalingGroup"),
-        },
-        "policy": policy.to_document(),
-        **noted(problems),
-    }
-    name = f"{detail['EC2InstanceId']}-{detail['LifecycleActionToken'][:8]}"
-    return Start(name, document, ADMIT_NODE)
+    way = ("EC2", "AutoScalingGroup")
+    return start_for("launch", event, way, tags, hook, settings, ADMIT_NODE)
 
 
 def admit(step: Step, cluster: Cluster, guess: str | None, now: float) -> NodeRef:

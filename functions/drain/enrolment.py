@@ -14,7 +14,16 @@ from drain import clock, deadline
 from drain.errors import InvalidEvent
 from drain.notices import Notice
 from drain.policy import Policy, with_tags
-from drain.requests import CLUSTER_TAG_PREFIX, Ignored, Start, cluster_of, foreign_group, noted, serves
+from drain.requests import (
+    CLUSTER_TAG_PREFIX,
+    Ignored,
+    Start,
+    cluster_of,
+    foreign_group,
+    noted,
+    serves,
+    timeouts,
+)
 from drain.settings import IntakeSettings
 
 GROUP_TAG = "aws:autoscaling:groupName"
@@ -173,12 +182,10 @@ def lifecycle_of(
     """
     if not group or account.lifecycle_state(instance_id) != TERMINATING_WAIT:
         return None
-    hook = account.hook(group, settings.hook_name)
     return {
         "group": group,
         "hook": settings.hook_name,
-        "heartbeatTimeout": hook["HeartbeatTimeout"],
-        "globalTimeout": hook["GlobalTimeout"],
+        **timeouts(account.hook(group, settings.hook_name)),
         "origin": "AutoScalingGroup",
         "destination": "EC2",
     }

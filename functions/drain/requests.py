@@ -134,16 +134,29 @@ def start(
     event delivered twice starts the same execution twice, which Step Functions takes as one
     (https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html).
     """
-    detail = event["detail"]
+    return start_for("lifecycle", event, ("AutoScalingGroup", "EC2"), tags, hook, settings)
+
+
+def start_for(
+    reason: str,
+    event: Mapping[str, Any],
+    way: tuple[str, str],
+    tags: Mapping[str, str],
+    hook: Mapping[str, Any],
+    settings: IntakeSettings,
+    machine: str = "DrainNode",
+) -> Start:
+    """As ``start``, of ``machine``; ``way`` is the origin and destination if the event does not say."""
+    detail, (origin, destination) = event["detail"], way
     instance, token = detail["EC2InstanceId"], detail["LifecycleActionToken"]
     action = {
         "group": detail["AutoScalingGroupName"],
         "hook": detail["LifecycleHookName"],
         "token": token,
-        "origin": detail.get("Origin", "AutoScalingGroup"),
-        "destination": detail.get("Destination", "EC2"),
+        "origin": detail.get("Origin", origin),
+        "destination": detail.get("Destination", destination),
     }
-    return _start(f"{instance}-{token[:8]}", instance, "lifecycle", action, tags, hook, settings)
+    return _start(f"{instance}-{token[:8]}", instance, reason, action, tags, hook, settings, machine)
 
 
 def start_swept(
@@ -176,18 +189,23 @@ def _start(
     tags: Mapping[str, str],
     hook: Mapping[str, Any],
     settings: IntakeSettings,
+    machine: str = "DrainNode",
 ) -> Start:
     policy, problems = with_tags(settings.policy, tags)
-    timeouts = {"heartbeatTimeout": hook["HeartbeatTimeout"], "globalTimeout": hook["GlobalTimeout"]}
     document = {
         "instanceId": instance,
         "cluster": cluster_of(tags, settings),
         "reason": reason,
-        "lifecycle": {**action, **timeouts},
+        "lifecycle": {**action, **timeouts(hook)},
         "policy": policy.to_document(),
         **noted(problems),
     }
-    return Start(name, document)
+    return Start(name, document, machine)
+
+
+def timeouts(hook: Mapping[str, Any]) -> dict[str, int]:
+    """A hook's timeouts in seconds, from DescribeLifecycleHooks, as a document's ``lifecycle`` has them."""
+    return {"heartbeatTimeout": hook["HeartbeatTimeout"], "globalTimeout": hook["GlobalTimeout"]}
 
 
 def noted(problems: Sequence[str]) -> dict[str, list[str]]:
