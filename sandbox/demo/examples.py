@@ -46,10 +46,7 @@ def seeded() -> Iterator[None]:
     def uuid4() -> uuid.UUID:
         return uuid.UUID(int=numbers.getrandbits(128), version=4)
 
-    def token_hex(count: int) -> str:
-        return names.randbytes(count).hex()
-
-    with mock.patch.object(uuid, "uuid4", uuid4), mock.patch.object(secrets, "token_hex", token_hex):
+    with mock.patch.object(uuid, "uuid4", uuid4), mock.patch.object(secrets, "choice", names.choice):
         yield
 
 

@@ -7,7 +7,8 @@ import secrets
 from typing import Any
 
 from sandbox.kube.resources import Resource
-from sandbox.kube.status import bad_request, invalid
+from sandbox.kube.status import already_exists, bad_request, invalid
+from sandbox.kube.store import Store
 
 Json = dict[str, Any]
 LABEL_KEY = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
@@ -16,18 +17,25 @@ KEY_RULE = (
     "alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
     "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
 )
+SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
+"""What the end of a generated name is made of (kubernetes/apimachinery pkg/util/rand)."""
+TRIES = 8
+"""Names drawn before the server gives up (KEP-4420, RetryGenerateName)."""
 NOT_READY = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
 
 
-def admit(resource: Resource, namespace: str, obj: Json) -> Json:
-    """The object as it will be stored: named, in its namespace, with its defaults. Raises 400 or 422."""
+def admit(store: Store, resource: Resource, namespace: str, obj: Json) -> Json:
+    """The object as ``store`` will keep it: named, in its namespace, with its defaults.
+
+    Raises 400, 422, or 409 if no name was free among those that were drawn.
+    """
     metadata = dict(obj.get("metadata") or {})
     if not metadata.get("name"):
         if not metadata.get("generateName"):
             raise invalid(
                 "", resource.kind, resource.group, "metadata.name", "Required value: name or generateName"
             )
-        metadata["name"] = metadata["generateName"] + secrets.token_hex(3)[:5]
+        metadata["name"] = _free_name(store, resource, namespace, metadata["generateName"])
     if resource.namespaced:
         if metadata.get("namespace", namespace) != namespace:
             raise bad_request(
@@ -39,6 +47,14 @@ def admit(resource: Resource, namespace: str, obj: Json) -> Json:
     named = {"kind": resource.kind, "apiVersion": resource.api_version, **obj, "metadata": metadata}
     check(resource, named)
     return normal(resource, DEFAULTS.get(resource.plural, lambda one: one)(named))
+
+
+def _free_name(store: Store, resource: Resource, namespace: str, prefix: str) -> str:
+    for _ in range(TRIES):
+        name = prefix + "".join(secrets.choice(SUFFIX) for _ in range(5))
+        if store.get(resource, namespace, name) is None:
+            return name
+    raise already_exists(name, resource.plural, resource.group)
 
 
 def check(resource: Resource, obj: Json) -> None:

@@ -47,7 +47,8 @@ class AttachController:
             name = attachment_name(volume, node)
             self._unused_since.pop(name, None)
             if self._store.get(ATTACHMENT, "", name) is None:
-                self._store.create(ATTACHMENT, admission.admit(ATTACHMENT, "", _attachment(volume, node)))
+                made = admission.admit(self._store, ATTACHMENT, "", _attachment(volume, node))
+                self._store.create(ATTACHMENT, made)
         for one in self._store.all(ATTACHMENT):
             volume = one["spec"]["source"].get("persistentVolumeName")
             if one["spec"]["nodeName"] == node and volume not in used:

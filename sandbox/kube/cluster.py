@@ -47,7 +47,7 @@ class Cluster:
         namespace = (
             (manifest.get("metadata") or {}).get("namespace", "default") if resource.namespaced else ""
         )
-        return self.store.create(resource, admission.admit(resource, namespace, manifest))
+        return self.store.create(resource, admission.admit(self.store, resource, namespace, manifest))
 
     def load(self, manifests: Iterable[Json]) -> None:
         """Store manifests in their order; a List stands for its items, a namespace that is there stays."""

@@ -84,7 +84,7 @@ class Operations:
         target, body = request.target, _parsed(request, request.target.resource.kind)
         named = body.get("metadata") or {}
         self._open_namespace(target, named.get("name") or named.get("generateName", ""))
-        obj = admission.admit(target.resource, target.namespace, body)
+        obj = admission.admit(self._store, target.resource, target.namespace, body)
         name = obj["metadata"]["name"]
         if self._store.get(target.resource, target.namespace, name) is not None:
             raise already_exists(name, target.resource.plural, target.resource.group)

@@ -42,7 +42,7 @@ class ReplicaSetController:
         )
         for _ in range(int(owner["spec"].get("replicas", 1)) - active):
             pod = _pod_of(owner)
-            self._store.create(POD, admission.admit(POD, owner["metadata"]["namespace"], pod))
+            self._store.create(POD, admission.admit(self._store, POD, owner["metadata"]["namespace"], pod))
 
 
 def _leaves(change: Change) -> bool:

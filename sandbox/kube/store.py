@@ -110,7 +110,11 @@ class Store:
             return {node: len(pods) for node, pods in self._on_nodes.items() if node}
 
     def create(self, resource: Resource, obj: Json) -> Json:
-        """Store a new object with uid, creationTimestamp and resourceVersion."""
+        """Store a new object with uid, creationTimestamp and resourceVersion.
+
+        ValueError if one of that name is there: it would be lost, and nobody told.
+        """
+        key = obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
         metadata = {
             **obj["metadata"],
             "uid": obj["metadata"].get("uid") or str(uuid.uuid4()),
@@ -118,7 +122,10 @@ class Store:
         }
         if resource.generation:
             metadata["generation"] = 1
-        return self._put(resource, {**obj, "metadata": metadata}, "ADDED", None)
+        with self.lock:
+            if key in self._shelves[resource.plural].objects:
+                raise ValueError(f"{resource.plural} {'/'.join(key)} is there already; replace or remove it")
+            return self._put(resource, {**obj, "metadata": metadata}, "ADDED", None)
 
     def replace(self, resource: Resource, before: Json, after: Json) -> Json:
         """Store a changed object; one that is equal keeps its resourceVersion and tells nobody."""

@@ -69,7 +69,7 @@ def masked(text, world):
     text = replaced(text, {real: name for name, real in unmasked(world).items()})
     text = re.sub(r"(:i-\w+)-[0-9a-f]{8}\b", r"\1-TOKEN", text)
     text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME", text)
-    text = re.sub(r"orders-db-[0-9a-f]{5}", "orders-db-POD", text)
+    text = re.sub(r"orders-db-[a-z0-9]{5}", "orders-db-POD", text)
     text = re.sub(r"(?<=  )\d+ s(?=  )", "SECONDS", text)
     return "\n".join(re.sub(r" {2,}", "  ", line) for line in text.split("\n"))
 

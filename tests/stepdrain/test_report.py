@@ -7,6 +7,7 @@ import time
 import pytest
 from click.testing import CliRunner
 
+from sandbox.kube.admission import SUFFIX
 from stepdrain import examples, history, report
 from stepdrain.__main__ import cli
 from tests.stepdrain.histories import DOCUMENT, History, begun
@@ -125,4 +126,4 @@ def test_the_examples_are_what_the_drains_give():
 
 
 def without_numbers(page):
-    return re.sub(r"[0-9][0-9a-f.]*", "#", re.sub(r"-[0-9a-f]{5}\b", "-#", page))
+    return re.sub(r"[0-9][0-9a-f.]*", "#", re.sub(rf"-[{SUFFIX}]{{5}}\b", "-#", page))

@@ -87,3 +87,12 @@ def test_who_listens_to_a_kind_hears_of_no_other(clock):
     stop()
     store.create(NODE, {"metadata": {"name": "n2"}})
     assert len(told) == 1
+
+
+def test_nothing_is_created_over_what_is_there(clock):
+    """The first would be lost, and nobody told: a watch would see two ADDED of one name."""
+    store = Store(clock)
+    kept = store.create(POD, pod("a", "x", "n1"))
+    with pytest.raises(ValueError, match="pods a/x is there already"):
+        store.create(POD, pod("a", "x", "n2"))
+    assert store.all(POD) == [kept]
