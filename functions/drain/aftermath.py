@@ -7,10 +7,10 @@ stay until then, since the CSI driver's pod on the node does the detaching.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from drain import deadline, evictions, rounds
+from drain import deadline, evictions, pods, rounds, stuck
 from drain.budgets import Blocker
 from drain.deadline import Pace
 from drain.errors import DrainError
@@ -56,6 +56,23 @@ def following(step: Step, record: Round, timing: Timing) -> str:
     """``next_state``, or Heartbeat first if there is no time for it."""
     state = next_state(step, record)
     return state if state == rounds.COMPLETE_ACTION else timing.enter(state, record.heartbeat_at)
+
+
+def occupied(sorted_pods: Mapping[Action, list[Pod]], step: Step, now: float) -> bool:
+    """Whether pods that must not be left behind are on the node again: the drain goes back to them.
+
+    A cordon keeps the scheduler away, and not a pod that names its node; and somebody may have
+    lifted it. Pods that were given up do not count.
+    """
+    given_up = stuck.overdue(sorted_pods[Action.WAIT], step.policy, now) if step.round.stuck else []
+    leaving = [pod for pod in sorted_pods[Action.WAIT] if pod not in given_up]
+    return bool(sorted_pods[Action.EVICT] or sorted_pods[Action.REFUSE] or leaving)
+
+
+def sort(listed: Collection[Pod], step: Step) -> dict[Action, list[Pod]]:
+    """The node's pods by what becomes of them, as ``pods.sort``, with DaemonSets' pods held."""
+    sorted_pods = pods.sort(listed, step.policy, step.round.orphans, step.begun_at)
+    return hold_daemonsets(sorted_pods, step.policy, step.round)
 
 
 def over(timing: Timing) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
-from drain import aftermath, evictions, pods, rounds, stuck, waves
+from drain import aftermath, evictions, rounds, stuck, waves
 from drain.budgets import Blocker
 from drain.clock import to_rfc3339
 from drain.invocation import Step
@@ -100,8 +100,7 @@ def _look(step: Step, cluster: Cluster[L], now: float) -> Seen:
 
 
 def _sort(seen: list[Pod], step: Step) -> tuple[list[Pod], list[Pod]]:
-    sorted_pods = pods.sort(seen, step.policy, step.round.orphans, step.begun_at)
-    sorted_pods = aftermath.hold_daemonsets(sorted_pods, step.policy, step.round)
+    sorted_pods = aftermath.sort(seen, step)
     return sorted_pods[Action.EVICT] + sorted_pods[Action.REFUSE], sorted_pods[Action.WAIT]
 
 

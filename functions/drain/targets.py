@@ -15,6 +15,7 @@ from drain import aftermath, rounds
 from drain.budgets import Blocker
 from drain.errors import AwsThrottled
 from drain.invocation import Step
+from drain.pods import Pod
 from drain.policy import LONGEST_DELAY_S
 from drain.rounds import Round
 
@@ -29,9 +30,17 @@ DRAINING = ("draining", "deregistration currently in progress")
 LET_GO = ("unused", "not currently registered")
 
 
+class Listing(Protocol):
+    """A node's pods at one moment."""
+
+    @property
+    def pods(self) -> list[Pod]: ...
+
+
 class Cluster(Protocol):
     """What WaitForTargets asks of the Kubernetes adapter."""
 
+    def pods_on(self, node: str) -> Listing: ...
     def target_group_arns(self) -> list[str]: ...
 
 
@@ -48,15 +57,22 @@ def wait_for_targets(step: Step, cluster: Cluster, account: Account, now: float)
     """The record with the state that comes next.
 
         a target drains, or has not begun to       ask again, unless a heartbeat presses
+        pods landed on the node meanwhile          EvictBatch
         none, or the longest wait is over          CompleteAction
 
-    One list of TargetGroupBindings, the load balancers with the cluster's tag, the Auto Scaling
-    group's own; then one call for each target group. A throttled look counts as one that saw a
-    target drain. Raises TargetsDraining (or TargetsStillDraining) naming the target groups.
+    One list of the node's pods if this visit has waited; one of TargetGroupBindings, the load balancers
+    with the cluster's tag, the Auto Scaling group's own; then one call for each target group. A
+    throttled look counts as one that saw a target drain. Raises TargetsDraining (or
+    TargetsStillDraining) naming the target groups.
     """
     timing = step.aftermath(now)
     waited_s = now - (step.entered_at if step.round.emptied_at is None else step.round.emptied_at)
-    if aftermath.over(timing) or waited_s >= _longest_s(step.policy.wait_for_targets):
+    if aftermath.over(timing):
+        return _drained(step)
+    # A connection may take an hour to end, and WaitForPods has looked before that.
+    if step.attempt > 0 and _occupied(step, cluster, now):
+        return replace(step.round, next=rounds.EVICT_BATCH)
+    if waited_s >= _longest_s(step.policy.wait_for_targets):
         return _drained(step)
     try:
         states = _states(step, cluster, account)
@@ -68,6 +84,10 @@ def wait_for_targets(step: Step, cluster: Cluster, account: Account, now: float)
         return _drained(step)
     what = f"{len(awaited)} load balancer targets of {step.instance_id} have not drained"
     return aftermath.wait(step, timing, awaited, what, rounds.DRAINING)
+
+
+def _occupied(step: Step, cluster: Cluster, now: float) -> bool:
+    return aftermath.occupied(aftermath.sort(cluster.pods_on(step.the_node.name).pods, step), step, now)
 
 
 def _longest_s(asked: str) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from drain import aftermath, pods, rounds
+from drain import aftermath, rounds
 from drain.budgets import Blocker
 from drain.invocation import Step
 from drain.pods import Action, Pod
@@ -59,17 +59,16 @@ def wait_for_volumes(step: Step, cluster: Cluster, now: float) -> Round:
         none; DaemonSets' pods are still to be evicted         EvictBatch
         none                                                   what else is waited for
 
-    One list of all attachments; if the node has any, one list of its pods, and one GET for each
+    One list of all attachments; if the node has any or had some, one list of its pods, and one GET for each
     claim of a pod that stays: its volume stays attached, whoever else mounts it.
     Raises VolumesAttached (or VolumesStillAttached) naming the volumes.
     """
     timing, node = step.aftermath(now), step.the_node.name
     attached = [one for one in cluster.attachments() if one.node == node]
-    if not attached or aftermath.over(timing):
+    if aftermath.over(timing) or not (attached or step.attempt):
         return _detached(step, timing)
-    sorted_pods = pods.sort(cluster.pods_on(node).pods, step.policy, step.round.orphans, step.begun_at)
-    sorted_pods = aftermath.hold_daemonsets(sorted_pods, step.policy, step.round)
-    if any(sorted_pods[action] for action in (Action.EVICT, Action.WAIT, Action.REFUSE)):
+    sorted_pods = aftermath.sort(cluster.pods_on(node).pods, step)
+    if aftermath.occupied(sorted_pods, step, now):
         return replace(step.round, next=rounds.EVICT_BATCH)
     kept = _volumes_of(sorted_pods[Action.LEAVE], cluster)
     awaited = [Blocker(one.volume, f"held by {one.attacher}") for one in attached if one.volume not in kept]

@@ -3,10 +3,13 @@
 from dataclasses import replace
 
 import pytest
-from drain import stuck
-from drain.invocation import NodeRef
+from drain import aftermath, stuck
+from drain.invocation import NodeRef, parse
 from drain.pods import Pod
 from drain.policy import Policy
+from drain.rounds import Round
+
+from tests.drain.test_rounds import an_event
 
 T0 = 1_767_225_600.0
 POD = Pod("shop", "web-1", "u", "Running", True, {}, {}, "", None, False, 30, 0.0, T0)
@@ -53,3 +56,12 @@ def test_given_up_pods_are_named_like_blockers():
     named = stuck.names([replace(POD, name=f"web-{number}") for number in range(25)])
     assert named[0] == "shop/web-0: given up, its grace ended at 2026-01-01T00:00:00Z"
     assert named[-1] == "and 5 more"
+
+
+@pytest.mark.parametrize(
+    ("given_up", "now", "called_back"), [(1, T0 + 300, False), (0, T0 + 300, True), (1, T0, True)]
+)
+def test_pods_that_were_given_up_do_not_call_the_drain_back(given_up, now, called_back):
+    """They stay on the node to its end: a drain that went back to them would never rest."""
+    step = parse(an_event(round=Round(0, T0, stuck=given_up).to_document()))
+    assert aftermath.occupied(aftermath.sort([POD], step), step, now) is called_back

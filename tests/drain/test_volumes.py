@@ -1,5 +1,7 @@
 """Which volumes are waited for, how often, and what comes next."""
 
+from dataclasses import replace
+
 import pytest
 from drain.deadline import Hook, late_for_the_aftermath
 from drain.errors import VolumesAttached, VolumesStillAttached
@@ -61,6 +63,15 @@ def test_a_visit_that_came_late_gives_way_to_a_heartbeat_and_says_for_what():
 def test_a_pod_that_came_back_is_evicted_first():
     """Its volumes are not those of a pod that has left."""
     assert wait_for_volumes(an_empty_node(), Cluster(WEB), T0 + 1).next == "EvictBatch"
+
+
+@pytest.mark.parametrize(("attempt", "then"), [(0, "WaitForTargets"), (1, "EvictBatch")])
+def test_a_pod_that_landed_while_volumes_were_waited_for_is_evicted(attempt, then):
+    """G4: nothing evictable is left. WaitForPods has looked a moment ago where nothing was waited for."""
+    cluster = Cluster(WEB)
+    cluster.attachments = lambda: []
+    step = replace(an_empty_node(), attempt=attempt)
+    assert wait_for_volumes(step, cluster, T0 + 1).next == then
 
 
 def test_no_attachment_is_the_end_of_the_wait():

@@ -5,8 +5,9 @@ import json
 import boto3
 import pytest
 
+from sandbox import guarantees
 from sandbox.aws.account import AwsFault, client_error
-from sandbox.workload import cluster_workload
+from sandbox.workload import cluster_workload, lone_pod
 from sandbox.world import CLUSTER, GROUP, World
 
 WORLD = {"workload": cluster_workload}
@@ -50,6 +51,20 @@ def test_an_instance_is_let_go_when_its_targets_have_drained():
         assert drained(world)["status"] == "SUCCEEDED"
         assert seen == [{}]
         assert "web: draining" in failures(world, "TargetsDraining")[-1]
+
+
+def test_a_pod_that_lands_while_a_target_drains_is_evicted():
+    """G4 `CompleteLifecycleAction` is sent exactly when nothing evictable is left on the node."""
+    with World(**WORLD) as world:
+        instance, node = first(world)
+        world.balancers.target_group("web", world.instances, 60)
+        world.terminate(instance)
+        world.pass_time(30)
+        world.kube.cluster.create(lone_pod("debug", node))
+        world.settle()
+        evicted = [change for change in guarantees.changes(world.kube.audit_log) if change.kind == "evict"]
+        assert evicted[-1].object == "default/debug"
+        assert world.witness.left == {instance: []}
 
 
 def test_a_classic_load_balancer_is_waited_for_too():
