@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sandbox.kube import scheduler
 from sandbox.kube.store import Change
 
 Json = Mapping[str, Any]
@@ -26,18 +27,33 @@ class Witness:
     """Instance id to the evictable pods (``namespace/name``) that its machine took down with it."""
     homes: dict[str, set[str]] = field(default_factory=dict)
     """Node to the pods (``namespace/name``) that it ever had."""
+    returned: set[str] = field(default_factory=set)
+    """UIDs of pods with a controller that came to a node past its cordon, which they tolerate."""
     staying: set[str] = field(default_factory=set)
     """DaemonSets' and static pods (``namespace/name``), whether they are there still or not."""
+    _cordoned: set[str] = field(default_factory=set)
 
     def see(self, change: Change) -> None:
         """A listener of sandbox.kube.store.Store."""
         if change.resource.plural == "poddisruptionbudgets" and change.before is not None:
             self._judge_budget(change.object, change.before)
+        if change.resource.plural == "nodes":
+            self._judge_node(change)
         node = change.object.get("spec", {}).get("nodeName")
         if change.resource.plural == "pods" and node:
             self.homes.setdefault(node, set()).add(key(change.object))
+            arrived = change.before is None or not change.before["spec"].get("nodeName")
+            if arrived and node in self._cordoned and scheduler.tolerated(change.object, scheduler.CORDONED):
+                self.returned.add(change.object["metadata"]["uid"])
             if of_the_node(change.object):
                 self.staying.add(key(change.object))
+
+    def _judge_node(self, change: Change) -> None:
+        name = change.object["metadata"]["name"]
+        if change.type != "DELETED" and change.object["spec"].get("unschedulable"):
+            self._cordoned.add(name)
+        else:
+            self._cordoned.discard(name)
 
     def _judge_budget(self, now: Json, before: Json) -> None:
         status, old = now.get("status") or {}, before.get("status") or {}
@@ -49,7 +65,9 @@ class Witness:
 
     def machine_off(self, instance_id: str, pods: list[Json]) -> None:
         """An instance was terminated with these pods on its node, told before they vanish."""
-        self.left[instance_id] = sorted(key(pod) for pod in pods if evictable(pod))
+        self.left[instance_id] = sorted(
+            key(pod) for pod in pods if evictable(pod) and pod["metadata"]["uid"] not in self.returned
+        )
 
 
 def key(obj: Json) -> str:

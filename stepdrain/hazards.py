@@ -15,6 +15,7 @@ from typing import Any
 from drain.budgets import Budget, covers
 from drain.pods import Pod
 from drain.policy import Policy
+from drain.tolerations import tolerates
 from kubernetes.utils import parse_quantity
 
 Json = Mapping[str, Any]
@@ -49,6 +50,7 @@ def hazards(
     return [
         *_budgets(leaving, budgets),
         *(hazard for pod in leaving for hazard in _graces(pod, policy)),
+        *_returning(leaving),
         *_lone(leaving, raw),
         *_homeless([raw[pod.uid] for pod in leaving if pod.uid in raw], others, pods),
     ]
@@ -82,6 +84,15 @@ def _graces(pod: Pod, policy: Policy) -> Iterable[Hazard]:
         yield Hazard(
             f"{pod.key} has a grace of {grace} s, and the drain's deadline is after {policy.drain_timeout} s"
         )
+
+
+def _returning(leaving: Sequence[Pod]) -> Iterable[Hazard]:
+    for pod in leaving:
+        if pod.tolerates_cordon and pod.owner is not None:
+            yield Hazard(
+                f"{pod.key} tolerates the cordon: its replacement may start on this node, and is left there",
+                hint=True,
+            )
 
 
 def _lone(leaving: Sequence[Pod], raw: Mapping[str, Json]) -> Iterable[Hazard]:
@@ -130,22 +141,10 @@ def _refusal(pod: Json, node: Json, used: Mapping[str, Decimal]) -> str:
         return "a node is cordoned"
     if any(labels.get(key) != value for key, value in (spec.get("nodeSelector") or {}).items()):
         return "its nodeSelector does not fit"
-    if any(not _tolerates(spec, taint) for taint in node["spec"].get("taints") or ()):
+    if any(not tolerates(spec.get("tolerations") or (), taint) for taint in node["spec"].get("taints") or ()):
         return "a taint is not tolerated"
     room = (node.get("status") or {}).get("allocatable") or {}
     for resource, amount in _requests(pod).items():
         if resource in room and amount > parse_quantity(room[resource]) - used[resource]:
             return f"its {resource} request does not fit"
     return ""
-
-
-def _tolerates(spec: Json, taint: Json) -> bool:
-    """https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/"""
-    if taint["effect"] == "PreferNoSchedule":
-        return True
-    for one in spec.get("tolerations") or ():
-        same_key = one.get("key") in (None, "", taint["key"])
-        same_value = one.get("operator") == "Exists" or one.get("value", "") == taint.get("value", "")
-        if same_key and same_value and one.get("effect") in (None, "", taint["effect"]):
-            return True
-    return False

@@ -62,6 +62,8 @@ def node_event(node: NodeRef, reason: str, message: str, chapter: str, now: floa
 def drained(name: str, record: Round) -> tuple[str, str]:
     """Reason and message of the last Event of the drain called ``name``."""
     done = f"Drain {name} is done: {record.evicted} pods were evicted"
+    if record.returned:
+        done = f"{done}; others came back: {'; '.join(record.returned)}"
     if not record.stuck:
         return "Drained", done
     given_up = f"{record.stuck} were given up, since the node's kubelet no longer answers"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
-from drain import aftermath, evictions, rounds, stuck, waves
+from drain import aftermath, evictions, pods, rounds, stuck, waves
 from drain.budgets import Blocker
 from drain.clock import to_rfc3339
 from drain.invocation import Step
@@ -42,7 +42,9 @@ class Seen:
 
     staying: list[Pod]
     leaving: list[Pod]
-    stuck: list[Pod]
+    returned: list[Pod]
+    """They tolerate the cordon, and go with the machine."""
+    stuck: list[Pod] = field(default_factory=list)
 
     @property
     def to_evict(self) -> bool:
@@ -66,6 +68,7 @@ def wait_for_pods(step: Step, cluster: Cluster[L], now: float) -> Round:
         leaving=len(seen.leaving),
         stuck=len(seen.stuck),
         stuck_pods=stuck.names(seen.stuck),
+        returned=tuple(evictions.name_blockers([_why_left(pod, step) for pod in seen.returned])),
         blocked=min(step.round.blocked, len(seen.staying)),
     )
     if seen.to_evict:
@@ -86,22 +89,27 @@ def _emptied(step: Step, here: Round, timing: Timing) -> Round:
 def _look(step: Step, cluster: Cluster[L], now: float) -> Seen:
     node = step.the_node
     listing = cluster.pods_on(node.name)
-    staying, leaving = _sort(listing.pods, step)
-    late = stuck.overdue(leaving, step.policy, now)
+    seen = _sorted(listing.pods, step)
+    late = stuck.overdue(seen.leaving, step.policy, now)
     if late:
         # Instead of a watch, so that an attempt stays at two requests.
         given_up = late if stuck.silent(cluster.node(node.name), node) else []
-        return Seen(staying, [pod for pod in leaving if pod not in given_up], given_up)
-    seen = Seen(staying, leaving, [])
-    if leaving and not seen.to_evict and step.attempt < WATCHED_ATTEMPTS:
-        awaited = waves.first(leaving)
-        return Seen(*_sort(cluster.watch_until_gone(node.name, listing, awaited, WATCH_S), step), [])
+        leaving = [pod for pod in seen.leaving if pod not in given_up]
+        return replace(seen, leaving=leaving, stuck=given_up)
+    if seen.leaving and not seen.to_evict and step.attempt < WATCHED_ATTEMPTS:
+        awaited = waves.first(seen.leaving)
+        return _sorted(cluster.watch_until_gone(node.name, listing, awaited, WATCH_S), step)
     return seen
 
 
-def _sort(seen: list[Pod], step: Step) -> tuple[list[Pod], list[Pod]]:
-    sorted_pods = aftermath.sort(seen, step)
-    return sorted_pods[Action.EVICT] + sorted_pods[Action.REFUSE], sorted_pods[Action.WAIT]
+def _sorted(listed: list[Pod], step: Step) -> Seen:
+    heaps = aftermath.sort(listed, step)
+    returned = [pod for pod in heaps[Action.LEAVE] if pods.returned(pod, step.begun_at)]
+    return Seen(heaps[Action.EVICT] + heaps[Action.REFUSE], heaps[Action.WAIT], returned)
+
+
+def _why_left(pod: Pod, step: Step) -> Blocker:
+    return Blocker(pod.key, pods.verdict(pod, step.policy, begun_at=step.begun_at).reason)
 
 
 def _sentence(leaving: list[Pod]) -> str:

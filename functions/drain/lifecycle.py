@@ -99,6 +99,9 @@ def _losses(step: Step) -> str:
         sentences.append(
             f"{record.stuck} pods were given up, since the node's kubelet no longer answers: {named}."
         )
+    if record.returned:
+        named = "; ".join(record.returned)
+        sentences.append(f"Pods came back and go with the instance: {named}.")
     return " ".join(sentences)
 
 

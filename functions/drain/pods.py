@@ -15,6 +15,7 @@ from typing import Any
 
 from drain.clock import to_epoch_s
 from drain.policy import Policy
+from drain.tolerations import CORDON, tolerates
 
 MIRROR_ANNOTATION = "kubernetes.io/config.mirror"
 
@@ -67,6 +68,7 @@ class Pod:
     """When its grace ends (deletionTimestamp), None while nobody has asked it to go."""
     claims: tuple[str, ...] = ()
     """Names of the PersistentVolumeClaims that it mounts, in its own namespace."""
+    tolerates_cordon: bool = False
 
     @property
     def key(self) -> str:
@@ -106,6 +108,7 @@ def parse(raw: Mapping[str, Any]) -> Pod:
         created_at=to_epoch_s(metadata["creationTimestamp"]) if "creationTimestamp" in metadata else 0.0,
         deletion_at=to_epoch_s(deletion) if deletion else None,
         claims=tuple(_claims(metadata["name"], spec.get("volumes") or ())),
+        tolerates_cordon=tolerates(spec.get("tolerations") or (), CORDON),
     )
 
 
@@ -133,6 +136,7 @@ def verdict(pod: Pod, policy: Policy, *, orphan: bool = False, begun_at: float =
                                                      and it was there before ``begun_at``
         finished (Succeeded, Failed)                 leave: nothing of it runs any more
         terminating already                          wait
+        returned past the cordon (``returned``)      leave: it would come back for ever
         DaemonSet's, the DaemonSet is gone           as an unmanaged pod    (``orphan``)
         emptyDir volume, deleteEmptydirData off      refuse
         no controller, evictUnmanaged off            refuse
@@ -152,7 +156,20 @@ def verdict(pod: Pod, policy: Policy, *, orphan: bool = False, begun_at: float =
         return Verdict(Action.LEAVE, f"finished ({pod.phase})")
     if pod.deletion_at is not None:
         return Verdict(Action.WAIT, "terminating already")
+    if returned(pod, begun_at):
+        return Verdict(Action.LEAVE, f"tolerates the cordon, and {_owner_text(pod)} has put it back")
     return _verdict_on_running(pod, policy, orphan)
+
+
+def returned(pod: Pod, begun_at: float) -> bool:
+    """Whether the pod came to the node since ``begun_at`` (epoch seconds), past a cordon that it tolerates.
+
+    Evicting it again and again would never end: the emptiest node is where its replacement is put. So
+    Karpenter leaves such pods out of a drain, too (kubernetes-sigs/karpenter, IsDrainable in
+    pkg/utils/pod/scheduling.go).
+    """
+    lasting = pod.owner is not None and not pod.of_daemonset and not pod.finished
+    return lasting and pod.tolerates_cordon and pod.created_at >= begun_at
 
 
 def _verdict_on_running(pod: Pod, policy: Policy, orphan: bool) -> Verdict:

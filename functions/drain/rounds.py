@@ -55,6 +55,8 @@ class Round:
     """Pods deleted past their budgets because the policy said force."""
     forced_pods: tuple[str, ...] = ()
     """The first 20 of them as phrases."""
+    returned: tuple[str, ...] = ()
+    """The first 20 pods, as phrases, that tolerate the cordon and came back."""
     blockers: tuple[str, ...] = ()
     orphans: tuple[str, ...] = ()
     """UIDs of DaemonSet pods whose DaemonSet is gone."""
@@ -77,6 +79,7 @@ class Round:
             "stuckPods": list(self.stuck_pods),
             "forced": self.forced,
             "forcedPods": list(self.forced_pods),
+            "returned": list(self.returned),
             "blockers": list(self.blockers),
             "orphans": list(self.orphans),
             "emptiedAt": "" if self.emptied_at is None else clock.to_rfc3339(self.emptied_at),
@@ -105,6 +108,7 @@ def from_document(document: Mapping[str, Any] | None, begun_at: str) -> Round:
         stuck_pods=tuple(document.get("stuckPods", ())),
         forced=document["forced"],
         forced_pods=tuple(document.get("forcedPods", ())),
+        returned=tuple(document.get("returned", ())),
         blockers=tuple(document["blockers"]),
         orphans=tuple(document["orphans"]),
         emptied_at=max(begun, clock.to_epoch_s(emptied_at)) if emptied_at else None,

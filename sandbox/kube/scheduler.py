@@ -13,6 +13,8 @@ from sandbox.kube.store import Change, Store
 
 Json = dict[str, Any]
 POD, NODE = BY_KIND["Pod"], BY_KIND["Node"]
+CORDONED = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
+"""The taint that a cordon stands for."""
 
 
 class Scheduler:
@@ -31,17 +33,31 @@ class Scheduler:
         if not unbound:
             return
         loads = Counter(self._store.loads())
-        nodes = [node for node in self._store.all(NODE) if _schedulable(node)]
+        nodes = [node for node in self._store.all(NODE) if ready({"status": node.get("status") or {}})]
         for pod in unbound:
             selector = (pod["spec"].get("nodeSelector") or {}).items()
-            fitting = [n for n in nodes if selector <= (n["metadata"].get("labels") or {}).items()]
+            open_nodes = [node for node in nodes if all(tolerated(pod, taint) for taint in _taints(node))]
+            fitting = [n for n in open_nodes if selector <= (n["metadata"].get("labels") or {}).items()]
             if fitting:
                 chosen = min((n["metadata"]["name"] for n in fitting), key=lambda name: (loads[name], name))
                 loads[chosen] += 1
                 self._store.replace(POD, pod, {**pod, "spec": {**pod["spec"], "nodeName": chosen}})
 
 
-def _schedulable(node: Json) -> bool:
-    tainted = any(t["effect"] in ("NoSchedule", "NoExecute") for t in node["spec"].get("taints") or ())
-    alive = ready({"status": node.get("status") or {}})
-    return alive and not tainted and not node["spec"].get("unschedulable")
+def _taints(node: Json) -> list[Json]:
+    """What keeps pods away; a cordon counts as a taint, whoever has set it.
+
+    https://kubernetes.io/docs/concepts/architecture/nodes/#manual-node-administration
+    """
+    taints = [one for one in node["spec"].get("taints") or () if one["effect"] != "PreferNoSchedule"]
+    return [*taints, CORDONED] if node["spec"].get("unschedulable") else taints
+
+
+def tolerated(pod: Json, taint: Json) -> bool:
+    """Whether a toleration of the pod fits the taint."""
+    return any(
+        one.get("key") in (None, "", taint["key"])
+        and (one.get("operator") == "Exists" or one.get("value", "") == taint.get("value", ""))
+        and one.get("effect") in (None, "", taint["effect"])
+        for one in pod["spec"].get("tolerations") or ()
+    )

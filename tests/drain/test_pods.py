@@ -140,6 +140,26 @@ def test_a_daemonset_pod_that_came_back_is_left_in_peace():
     assert verdict(pod, policy, begun_at=young).reason == "DaemonSet kube-proxy has put it back"
 
 
+@pytest.mark.parametrize(
+    ("changes", "begun_after_s", "action"),
+    [
+        ({}, 0, Action.LEAVE),
+        ({}, 1, Action.EVICT),
+        ({"spec__tolerations": []}, 0, Action.EVICT),
+        ({"metadata__ownerReferences": []}, 0, Action.EVICT),
+        ({"metadata__deletionTimestamp": "2026-01-01T00:00:30Z"}, 0, Action.WAIT),
+    ],
+)
+def test_a_pod_that_came_back_past_the_cordon_is_left(changes, begun_after_s, action):
+    """Its controller would put it on the emptiest node again, and that is this one."""
+    young = {
+        "metadata__creationTimestamp": "2026-01-01T00:00:10Z",
+        "spec__tolerations": [{"operator": "Exists"}],
+    }
+    pod = a_pod(**{**young, **changes})
+    assert verdict(pod, Policy(), begun_at=pod.created_at + begun_after_s).action is action
+
+
 BARE, EMPTYDIR = {"metadata__ownerReferences": []}, {"spec__volumes": [{"name": "t", "emptyDir": {}}]}
 OF_DAEMONSET = {"metadata__ownerReferences": DAEMONSET}
 FINISHED, LEAVING = {"status__phase": "Succeeded"}, {"metadata__deletionTimestamp": "2026-01-01T00:00:30Z"}

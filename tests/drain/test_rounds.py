@@ -227,7 +227,7 @@ def test_an_empty_node_whose_volumes_nobody_has_looked_for_is_not_the_end():
 
 
 def test_a_pod_that_came_back_is_evicted_again():
-    """A pod that tolerates the cordon can land on the node while the drain waits."""
+    """A pod that names its node lands on it whatever the cordon says."""
     assert wait_for_pods(parse(an_event()), Cluster(a_pod(None), a_pod(T0)), T0).next == "EvictBatch"
 
 

@@ -100,6 +100,13 @@ def test_a_pod_that_no_other_node_would_take_is_a_hint(spec, other, why):
     ]
 
 
+def test_a_pod_that_tolerates_the_cordon_is_a_hint():
+    """Its replacement may start on the very node that is drained."""
+    assert told(pod(tolerations=[{"operator": "Exists"}]), SIBLING) == [
+        "hint: default/db-0 tolerates the cordon: its replacement may start on this node, and is left there"
+    ]
+
+
 def test_tolerations_selectors_and_room_are_honoured():
     """One node that takes the pod is enough."""
     spec = {

@@ -1,0 +1,39 @@
+"""Pods that tolerate the cordon: evicted once, and left where their controller has put them back."""
+
+import json
+
+from sandbox import guarantees
+from sandbox.workload import cluster_workload, replica_set
+from sandbox.world import World
+
+
+def tolerant(nodes):
+    """The usual workload, and a pod that is put on the first node whatever its taints are."""
+    one = replica_set("default", "agent", {"app": "agent"}, 1, 30)
+    one["spec"]["template"]["spec"] |= {
+        "tolerations": [{"operator": "Exists"}],
+        "nodeSelector": {"kubernetes.io/hostname": nodes[0]},
+    }
+    return [*cluster_workload(nodes), one]
+
+
+def test_a_pod_that_comes_back_past_the_cordon_is_evicted_once_and_named():
+    """G5 A drain ends: evicted as often as it came, such a pod held one for ever, without a pause.
+
+    G8 An execution of 48 h stays below 25,000 history events: such a drain wrote 12 a lap.
+    """
+    # As on AWS, seconds lie between the start and the first eviction; timestamps have no more.
+    with World(workload=tolerant, parameters={"SettleTime": "2"}) as world:
+        instance = next(iter(world.instances))
+        world.terminate(instance)
+        world.settle()
+        (execution,) = world.executions()
+        written = guarantees.changes(world.kube.audit_log)
+        evicted = [one.object for one in written if one.kind == "evict" and "agent" in one.object]
+        said = json.loads(execution["output"])["completed"]["reason"]
+        story = [one["message"] for one in world.kube.cluster.list("Event") if one["reason"] == "Drained"]
+    assert (execution["status"], len(evicted)) == ("SUCCEEDED", 1)
+    assert said.startswith("Pods came back and go with the instance: default/agent-")
+    assert "tolerates the cordon, and ReplicaSet agent has put it back" in said
+    assert "others came back: default/agent-" in story[0]
+    assert world.witness.left == {instance: []}
