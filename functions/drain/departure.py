@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 from drain import aftermath, evictions, pods, rounds, stuck, waves
 from drain.budgets import Blocker
 from drain.clock import to_rfc3339
+from drain.deadline import Pace
 from drain.invocation import Step
 from drain.pods import Action, Pod
 from drain.rounds import Round, Timing
@@ -16,6 +17,8 @@ from drain.rounds import Round, Timing
 WATCHED_ATTEMPTS = 3
 """Attempts of a visit that hold a watch; later ones only list, and leave staying to the state machine."""
 WATCH_S = 15
+PAUSES = {Pace.QUICK: 3, Pace.SLOW: 1}
+"""Attempts of a visit that only wait where pods come to the node while it is drained: 5 or 228 seconds."""
 
 
 class Listing(Protocol):
@@ -55,7 +58,7 @@ class Seen:
 def wait_for_pods(step: Step, cluster: Cluster[L], now: float) -> Round:
     """The record with the state that comes next; sends two requests at most: a list, and one more.
 
-        pods of this wave that nobody has asked to go     EvictBatch
+        pods of this wave that nobody has asked to go     EvictBatch, after a pause if they are new
         pods of this wave that are terminating            ask again, unless a heartbeat presses
         none left but those that stay or are stuck        what else is waited for, or CompleteAction
 
@@ -71,13 +74,28 @@ def wait_for_pods(step: Step, cluster: Cluster[L], now: float) -> Round:
         returned=tuple(evictions.name_blockers([_why_left(pod, step) for pod in seen.returned])),
         blocked=min(step.round.blocked, len(seen.staying)),
     )
-    if seen.to_evict:
+    pause = _pause(seen, step, timing)
+    if seen.to_evict and not pause:
         return replace(here, next=timing.onward(rounds.EVICT_BATCH, last))
-    if not seen.leaving:
+    if not seen.to_evict and not seen.leaving:
         return _emptied(step, here, timing)
     if timing.must_yield(last):
         return replace(here, next=rounds.HEARTBEAT)
-    raise rounds.REMAINING[timing.at](_sentence(seen.leaving))
+    raise rounds.REMAINING[timing.at](pause or _sentence(seen.leaving))
+
+
+def _pause(seen: Seen, step: Step, timing: Timing) -> str:
+    """Why the eviction of pods that came after the drain began is put off, "" if it is not.
+
+    Where the cordon was lifted, or a controller names the node in its pods, each evicted pod has a
+    successor at once: without a pause a drain would use up its history in minutes (G8).
+    """
+    wave = waves.first([*seen.staying, *seen.leaving])
+    young = [pod for pod in wave if pod.deletion_at is None and pod.created_at > step.begun_at]
+    if not young or step.attempt >= PAUSES[timing.at]:
+        return ""
+    named = "; ".join(evictions.name_blockers([Blocker(pod.key, "is to be evicted next") for pod in young]))
+    return f"{len(young)} pods came to the node after the drain began: {named}"
 
 
 def _emptied(step: Step, here: Round, timing: Timing) -> Round:

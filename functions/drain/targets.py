@@ -67,12 +67,10 @@ def wait_for_targets(step: Step, cluster: Cluster, account: Account, now: float)
     """
     timing = step.aftermath(now)
     waited_s = now - (step.entered_at if step.round.emptied_at is None else step.round.emptied_at)
-    if aftermath.over(timing):
-        return _drained(step)
     # A connection may take an hour to end, and WaitForPods has looked before that.
     if step.attempt > 0 and _occupied(step, cluster, now):
         return replace(step.round, next=rounds.EVICT_BATCH)
-    if waited_s >= _longest_s(step.policy.wait_for_targets):
+    if aftermath.over(timing) or waited_s >= _longest_s(step.policy.wait_for_targets):
         return _drained(step)
     try:
         states = _states(step, cluster, account)

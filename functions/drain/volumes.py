@@ -65,11 +65,14 @@ def wait_for_volumes(step: Step, cluster: Cluster, now: float) -> Round:
     """
     timing, node = step.aftermath(now), step.the_node.name
     attached = [one for one in cluster.attachments() if one.node == node]
-    if aftermath.over(timing) or not (attached or step.attempt):
+    over = aftermath.over(timing) or not attached
+    if over and not step.attempt:
         return _detached(step, timing)
     sorted_pods = aftermath.sort(cluster.pods_on(node).pods, step)
     if aftermath.occupied(sorted_pods, step, now):
         return replace(step.round, next=rounds.EVICT_BATCH)
+    if over:
+        return _detached(step, timing)
     kept = _volumes_of(sorted_pods[Action.LEAVE], cluster)
     awaited = [Blocker(one.volume, f"held by {one.attacher}") for one in attached if one.volume not in kept]
     if not awaited:

@@ -1,6 +1,7 @@
 """The record of a drain, and what comes next."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from drain.clock import to_epoch_s
@@ -229,6 +230,16 @@ def test_an_empty_node_whose_volumes_nobody_has_looked_for_is_not_the_end():
 def test_a_pod_that_came_back_is_evicted_again():
     """A pod that names its node lands on it whatever the cordon says."""
     assert wait_for_pods(parse(an_event()), Cluster(a_pod(None), a_pod(T0)), T0).next == "EvictBatch"
+
+
+@pytest.mark.parametrize(("number", "error", "last"), [(0, PodsRemaining, 3), (1, PodsStillRemaining, 1)])
+def test_pods_that_keep_coming_are_evicted_after_a_pause(number, error, last):
+    """Each one evicted has a successor at once, and a lap without a pause would use up the history (G8)."""
+    event = an_event(round=Round(number, T0).to_document(), policy={"drainTimeout": 172_800})
+    step, cluster = parse(event), Cluster(replace(a_pod(None), created_at=T0 + 10))
+    with pytest.raises(error, match="1 pods came to the node after the drain began: shop/web-1"):
+        wait_for_pods(replace(step, attempt=last - 1), cluster, T0 + 20)
+    assert wait_for_pods(replace(step, attempt=last), cluster, T0 + 20).next == "EvictBatch"
 
 
 def test_leaving_pods_are_asked_for_again_and_named():

@@ -37,3 +37,22 @@ def test_a_pod_that_comes_back_past_the_cordon_is_evicted_once_and_named():
     assert "tolerates the cordon, and ReplicaSet agent has put it back" in said
     assert "others came back: default/agent-" in story[0]
     assert world.witness.left == {instance: []}
+
+
+def test_a_lifted_cordon_makes_a_drain_neither_end_nor_race():
+    """G8: each evicted pod has a successor on the node at once, as long as nobody cordons it again."""
+    with World(workload=cluster_workload, parameters={"SettleTime": "2"}) as world:
+        instance, node = next(iter(world.instances.items()))
+        world.terminate(instance)
+        world.pass_time(1)
+        for name in world.instances.values():
+            world.kube.cluster.change("Node", name, "", {"spec": {"unschedulable": name != node}})
+        world.pass_time(120)
+        (running,) = world.executions()
+        raced = len(world.history(running["executionArn"]))
+        for name in world.instances.values():
+            world.kube.cluster.change("Node", name, "", {"spec": {"unschedulable": name == node}})
+        world.settle()
+        assert (running["status"], world.executions()[0]["status"]) == ("RUNNING", "SUCCEEDED")
+        assert raced < 1000
+        assert world.witness.left == {instance: []}
