@@ -174,7 +174,13 @@ def label() -> Any:
 
 def cordon() -> Any:
     """Whether the node was changed is for the history, not for the document."""
-    return task("Cordon", pace.STEP_TIMEOUT_S, patient(*KUBE), result_path=None)
+    return task(
+        "Cordon",
+        pace.STEP_TIMEOUT_S,
+        patient(*KUBE),
+        result_selector=picked("at"),
+        result_path="$.cordon",
+    )
 
 
 def settle() -> Any:

@@ -71,7 +71,7 @@ def occupied(sorted_pods: Mapping[Action, list[Pod]], step: Step, now: float) ->
 
 def sort(listed: Collection[Pod], step: Step) -> dict[Action, list[Pod]]:
     """The node's pods by what becomes of them, as ``pods.sort``, with DaemonSets' pods held."""
-    sorted_pods = pods.sort(listed, step.policy, step.round.orphans, step.begun_at)
+    sorted_pods = pods.sort(listed, step.policy, step.round.orphans, step.cordoned_at)
     return hold_daemonsets(sorted_pods, step.policy, step.round)
 
 

@@ -45,7 +45,7 @@ def evict_batch(step: Step, cluster: Cluster, now: float, complain: Callable[[st
     """
     everything = cluster.pods_on(step.the_node.name).pods
     orphans = step.round.orphans or _orphans(everything, step, cluster)
-    sorted_pods = pods.sort(everything, step.policy, orphans, step.begun_at)
+    sorted_pods = pods.sort(everything, step.policy, orphans, step.cordoned_at)
     empty = _empty(sorted_pods, orphans)
     known = replace(step.round, orphans=tuple(orphans), detached=step.round.detached and empty)
     sorted_pods = aftermath.hold_daemonsets(sorted_pods, step.policy, known)

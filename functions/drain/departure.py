@@ -85,17 +85,17 @@ def wait_for_pods(step: Step, cluster: Cluster[L], now: float) -> Round:
 
 
 def _pause(seen: Seen, step: Step, timing: Timing) -> str:
-    """Why the eviction of pods that came after the drain began is put off, "" if it is not.
+    """Why the eviction of pods that came after the cordon is put off, "" if it is not.
 
     Where the cordon was lifted, or a controller names the node in its pods, each evicted pod has a
     successor at once: without a pause a drain would use up its history in minutes (G8).
     """
     wave = waves.first([*seen.staying, *seen.leaving])
-    young = [pod for pod in wave if pod.deletion_at is None and pod.created_at > step.begun_at]
+    young = [pod for pod in wave if pod.deletion_at is None and pod.created_at >= step.cordoned_at]
     if not young or step.attempt >= PAUSES[timing.at]:
         return ""
     named = "; ".join(evictions.name_blockers([Blocker(pod.key, "is to be evicted next") for pod in young]))
-    return f"{len(young)} pods came to the node after the drain began: {named}"
+    return f"{len(young)} pods came to the node after its cordon: {named}"
 
 
 def _emptied(step: Step, here: Round, timing: Timing) -> Round:
@@ -122,12 +122,12 @@ def _look(step: Step, cluster: Cluster[L], now: float) -> Seen:
 
 def _sorted(listed: list[Pod], step: Step) -> Seen:
     heaps = aftermath.sort(listed, step)
-    returned = [pod for pod in heaps[Action.LEAVE] if pods.returned(pod, step.begun_at)]
+    returned = [pod for pod in heaps[Action.LEAVE] if pods.returned(pod, step.cordoned_at)]
     return Seen(heaps[Action.EVICT] + heaps[Action.REFUSE], heaps[Action.WAIT], returned)
 
 
 def _why_left(pod: Pod, step: Step) -> Blocker:
-    return Blocker(pod.key, pods.verdict(pod, step.policy, begun_at=step.begun_at).reason)
+    return Blocker(pod.key, pods.verdict(pod, step.policy, since=step.cordoned_at).reason)
 
 
 def _sentence(leaving: list[Pod]) -> str:

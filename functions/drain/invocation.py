@@ -60,6 +60,8 @@ class Step:
     """What could not be read before the drain began, sentence by sentence, with what is used instead."""
     admission: bool
     """The instance arrives (AdmitNode), and does not leave."""
+    cordoned_at: float
+    """Epoch seconds from which on a new pod came to the node past the drain's cordon."""
 
     @property
     def name(self) -> str:
@@ -145,6 +147,7 @@ def parse(event: Mapping[str, Any]) -> Step:
         nothing_to_do="nothingToDo" in drain,
         warnings=tuple(drain.get("warnings") or ()),
         admission=drain.get("reason") == "launch",
+        cordoned_at=_cordoned_at(drain.get("cordon"), execution),
     )
 
 
@@ -169,6 +172,11 @@ def document(drain: Mapping[str, Any], node: NodeRef) -> dict[str, Any]:
 
 def _node(found: Mapping[str, Any]) -> NodeRef:
     return NodeRef(found["name"], found["uid"], found.get("excluded", False), found.get("cordoned", False))
+
+
+def _cordoned_at(cordon: Mapping[str, Any] | None, execution: Mapping[str, Any]) -> float:
+    # Objects' times are whole seconds: a pod of the cordon's own second may have been there before it.
+    return clock.to_epoch_s(cordon["at"] if cordon else execution["StartTime"]) + 1
 
 
 def _reason(caught: Mapping[str, Any] | None) -> str:

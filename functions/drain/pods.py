@@ -128,12 +128,12 @@ def _controller(references: Collection[Mapping[str, Any]]) -> Owner | None:
     return None
 
 
-def verdict(pod: Pod, policy: Policy, *, orphan: bool = False, begun_at: float = inf) -> Verdict:
+def verdict(pod: Pod, policy: Policy, *, orphan: bool = False, since: float = inf) -> Verdict:
     """What becomes of ``pod``; the first rule that fits decides.
 
         static (mirror) pod                          leave
         DaemonSet's, the DaemonSet exists            leave, or evict if the policy asks for it
-                                                     and it was there before ``begun_at``
+                                                     and it was there before ``since``
         finished (Succeeded, Failed)                 leave: nothing of it runs any more
         terminating already                          wait
         returned past the cordon (``returned``)      leave: it would come back for ever
@@ -150,26 +150,26 @@ def verdict(pod: Pod, policy: Policy, *, orphan: bool = False, begun_at: float =
     if pod.of_daemonset and not orphan:
         if not policy.evict_daemonsets:
             return Verdict(Action.LEAVE, f"{_owner_text(pod)} would put it back")
-        if pod.created_at >= begun_at:
+        if pod.created_at >= since:
             return Verdict(Action.LEAVE, f"{_owner_text(pod)} has put it back")
     if pod.finished:
         return Verdict(Action.LEAVE, f"finished ({pod.phase})")
     if pod.deletion_at is not None:
         return Verdict(Action.WAIT, "terminating already")
-    if returned(pod, begun_at):
+    if returned(pod, since):
         return Verdict(Action.LEAVE, f"tolerates the cordon, and {_owner_text(pod)} has put it back")
     return _verdict_on_running(pod, policy, orphan)
 
 
-def returned(pod: Pod, begun_at: float) -> bool:
-    """Whether the pod came to the node since ``begun_at`` (epoch seconds), past a cordon that it tolerates.
+def returned(pod: Pod, since: float) -> bool:
+    """Whether the pod came to the node since ``since`` (epoch seconds), past a cordon that it tolerates.
 
     Evicting it again and again would never end: the emptiest node is where its replacement is put. So
     Karpenter leaves such pods out of a drain, too (kubernetes-sigs/karpenter, IsDrainable in
     pkg/utils/pod/scheduling.go).
     """
     lasting = pod.owner is not None and not pod.of_daemonset and not pod.finished
-    return lasting and pod.tolerates_cordon and pod.created_at >= begun_at
+    return lasting and pod.tolerates_cordon and pod.created_at >= since
 
 
 def _verdict_on_running(pod: Pod, policy: Policy, orphan: bool) -> Verdict:
@@ -188,15 +188,15 @@ def _owner_text(pod: Pod) -> str:
 
 
 def sort(
-    pods: Collection[Pod], policy: Policy, orphans: Collection[str] = (), begun_at: float = inf
+    pods: Collection[Pod], policy: Policy, orphans: Collection[str] = (), since: float = inf
 ) -> dict[Action, list[Pod]]:
     """The node's pods by what becomes of them.
 
-    ``orphans`` holds UIDs of orphaned DaemonSet pods; ``begun_at`` is when the drain began
-    (epoch seconds): a DaemonSet's pod that is younger has been evicted once and came back.
+    ``orphans`` holds UIDs of orphaned DaemonSet pods; ``since`` is when the node was
+    cordoned (epoch seconds): a DaemonSet's pod that is younger has been evicted once and came back.
     """
     sorted_pods: dict[Action, list[Pod]] = {action: [] for action in Action}
     for pod in pods:
-        judged = verdict(pod, policy, orphan=pod.uid in orphans, begun_at=begun_at)
+        judged = verdict(pod, policy, orphan=pod.uid in orphans, since=since)
         sorted_pods[judged.action].append(pod)
     return sorted_pods

@@ -13,13 +13,13 @@ LOG = Logger(service="stepdrain")
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """``{"cordoned": bool}``; false if the Node object is gone (its pods may still be there)."""
-    step = parse(event)
+    """``{"cordoned": bool, "at": time}``; false if the Node object is gone (its pods may still be there)."""
+    step, now = parse(event), clock.now()
     cluster = connections.kube(step.cluster)
     cordoned = nodes.cordon(cluster, step.the_node, step.name)
     for untold in beginning.tell_the_beginning(
-        cluster, step, clock.now(), wanted=settings.node_conditions(os.environ)
+        cluster, step, now, wanted=settings.node_conditions(os.environ)
     ):
         LOG.warning(untold)
     LOG.info("node cordoned", node=step.the_node.name, cordoned=cordoned)
-    return {"cordoned": cordoned}
+    return {"cordoned": cordoned, "at": clock.to_rfc3339(now)}

@@ -136,8 +136,8 @@ def test_a_daemonset_pod_that_came_back_is_left_in_peace():
     pod = a_pod(metadata__ownerReferences=DAEMONSET, metadata__creationTimestamp="2026-01-01T00:00:10Z")
     old, young = pod.created_at + 1, pod.created_at
     policy = Policy(evict_daemonsets=True)
-    assert verdict(pod, policy, begun_at=old).action is Action.EVICT
-    assert verdict(pod, policy, begun_at=young).reason == "DaemonSet kube-proxy has put it back"
+    assert verdict(pod, policy, since=old).action is Action.EVICT
+    assert verdict(pod, policy, since=young).reason == "DaemonSet kube-proxy has put it back"
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_a_pod_that_came_back_past_the_cordon_is_left(changes, begun_after_s, ac
         "spec__tolerations": [{"operator": "Exists"}],
     }
     pod = a_pod(**{**young, **changes})
-    assert verdict(pod, Policy(), begun_at=pod.created_at + begun_after_s).action is action
+    assert verdict(pod, Policy(), since=pod.created_at + begun_after_s).action is action
 
 
 BARE, EMPTYDIR = {"metadata__ownerReferences": []}, {"spec__volumes": [{"name": "t", "emptyDir": {}}]}

@@ -232,12 +232,20 @@ def test_a_pod_that_came_back_is_evicted_again():
     assert wait_for_pods(parse(an_event()), Cluster(a_pod(None), a_pod(T0)), T0).next == "EvictBatch"
 
 
+@pytest.mark.parametrize(
+    ("document", "since"), [({}, T0 + 1), ({"cordon": {"at": "2026-01-01T00:10:00Z"}}, T0 + 601)]
+)
+def test_a_pod_is_new_from_the_second_after_the_cordon(document, since):
+    """FindNode may take minutes, and who came meanwhile was never evicted."""
+    assert parse(an_event(**document)).cordoned_at == since
+
+
 @pytest.mark.parametrize(("number", "error", "last"), [(0, PodsRemaining, 3), (1, PodsStillRemaining, 1)])
 def test_pods_that_keep_coming_are_evicted_after_a_pause(number, error, last):
     """Each one evicted has a successor at once, and a lap without a pause would use up the history (G8)."""
     event = an_event(round=Round(number, T0).to_document(), policy={"drainTimeout": 172_800})
     step, cluster = parse(event), Cluster(replace(a_pod(None), created_at=T0 + 10))
-    with pytest.raises(error, match="1 pods came to the node after the drain began: shop/web-1"):
+    with pytest.raises(error, match="1 pods came to the node after its cordon: shop/web-1"):
         wait_for_pods(replace(step, attempt=last - 1), cluster, T0 + 20)
     assert wait_for_pods(replace(step, attempt=last), cluster, T0 + 20).next == "EvictBatch"
 

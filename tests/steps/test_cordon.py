@@ -11,7 +11,7 @@ from sandbox.kube.faults import Fault
 
 def test_the_node_is_cordoned_and_says_so(cluster, node, payload):
     """Two requests: the patch, and the Event that `kubectl describe node` shows."""
-    assert cordon.handler(payload(), None) == {"cordoned": True}
+    assert cordon.handler(payload(), None)["cordoned"] is True
     assert cluster.get("Node", node)["spec"]["unschedulable"] is True
     assert cluster.asked() == [("patch", "nodes", 200), ("create", "events", 201)]
     (event,) = [e for e in cluster.list("Event") if e["involvedObject"]["name"] == node]
@@ -22,7 +22,7 @@ def test_the_node_is_cordoned_and_says_so(cluster, node, payload):
 def test_cordoning_twice_tells_it_once(cluster, node, payload):
     """A retry is no second drain."""
     cordon.handler(payload(), None)
-    assert cordon.handler(payload(), None) == {"cordoned": True}
+    assert cordon.handler(payload(), None)["cordoned"] is True
     assert cluster.told(node) == ["DrainStarted"]
 
 
@@ -39,7 +39,7 @@ def test_an_event_that_cannot_be_written_does_not_stop_the_drain(cluster, node, 
     """The story must not decide about what it tells."""
     cluster.server.faults.add(Fault(path="/events", status=403, body={"message": "no events for you"}))
     with caplog.at_level(logging.WARNING):
-        assert cordon.handler(payload(), None) == {"cordoned": True}
+        assert cordon.handler(payload(), None)["cordoned"] is True
     assert "Event DrainStarted could not be written: no events for you" in caplog.text
 
 
@@ -47,7 +47,7 @@ def test_a_node_that_is_gone_is_no_error(cluster, node, payload):
     """Its pods may still be there."""
     event = payload()
     cluster.remove("Node", node)
-    assert cordon.handler(event, None) == {"cordoned": False}
+    assert cordon.handler(event, None)["cordoned"] is False
 
 
 def test_a_successor_of_the_same_name_stays_schedulable(cluster, node, payload):
@@ -55,7 +55,7 @@ def test_a_successor_of_the_same_name_stays_schedulable(cluster, node, payload):
     event = payload()
     cluster.remove("Node", node)
     cluster.create({"kind": "Node", "metadata": {"name": node}, "spec": {}})
-    assert cordon.handler(event, None) == {"cordoned": False}
+    assert cordon.handler(event, None)["cordoned"] is False
     assert "unschedulable" not in cluster.get("Node", node)["spec"]
 
 
