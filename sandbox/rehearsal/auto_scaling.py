@@ -49,6 +49,9 @@ class Group(Aws):
     """Instance id to private DNS name."""
     actions: dict[str, Action] = field(default_factory=dict)
     faults: list[tuple[str, tuple[str, str, int]]] = field(default_factory=list)
+    target_drains_s: int = 0
+    """Seconds from the first look until the load balancer has let go of an instance; 0: there is none."""
+    _drained_at: dict[str, float] = field(default_factory=dict)
 
     def wait_for(self, instance_id: str, token: str) -> None:
         """The hook begins to hold the instance."""
@@ -95,10 +98,11 @@ class Group(Aws):
 
     def group_target_groups(self, group: str) -> list[str]:  # noqa: ARG002
         self._fail("group_target_groups")
-        return []
+        return ["arn:aws:elasticloadbalancing:::targetgroup/web/1"] if self.target_drains_s else []
 
-    def target_states(self, target_groups: Sequence[str], instance_id: str) -> dict[str, str]:  # noqa: ARG002
-        return {}
+    def target_states(self, target_groups: Sequence[str], instance_id: str) -> dict[str, str]:
+        at = self._drained_at.setdefault(instance_id, self.clock.now() + self.target_drains_s)
+        return dict.fromkeys(target_groups, "draining" if self.clock.now() < at else "unused")
 
     def classic_states(self, names: Sequence[str], instance_id: str) -> dict[str, str]:  # noqa: ARG002
         return {}

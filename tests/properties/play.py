@@ -28,7 +28,7 @@ def play(night: Night) -> Stage:
         stage.clock.run(LASTS_S)
         for after_s in night.redrive_after_s:
             stage.clock.run(after_s)
-            _mend(stage)
+            mend(stage)
             for execution in stage.machine.executions.values():
                 if execution.status in ("FAILED", "TIMED_OUT"):
                     stage.machine.redrive(execution)
@@ -44,10 +44,10 @@ def _prepare(stage: Stage, night: Night) -> None:
 
     for number, instance in enumerate(list(stage.instances)[: night.victims]):
         later(number * night.apart_s, _terminate, stage, instance, night.deliveries)
-    for fault in night.faults:
-        later(fault.at_s, stage.transport.faults.add, _fault(fault))
+    for one in night.faults:
+        later(one.at_s, stage.transport.faults.add, fault(one))
     for at_s, number, allows in night.edits:
-        later(at_s, _edit, stage, f"app{number}", allows)
+        later(at_s, edit, stage, f"app{number}", allows)
     for at_s, seconds in night.skews:
         later(at_s, setattr, stage, "skew_s", float(seconds))
     stage.group.faults.extend(night.refusals)
@@ -60,28 +60,32 @@ def _terminate(stage: Stage, instance: str, deliveries: list[int]) -> None:
         stage.clock.call_at(stage.clock.now() + after_s, lambda: stage.deliver(event))
 
 
-def _fault(fault: object) -> Fault:
-    status, cut = fault.status, fault.cut  # type: ignore[attr-defined]
+def fault(drawn: object) -> Fault:
+    """What the transport does to requests, of a night's fault."""
+    status, cut = drawn.status, drawn.cut  # type: ignore[attr-defined]
     if not status:
-        return Fault(fault.verb, times=fault.times, cut=cut or "reset")  # type: ignore[attr-defined]
-    return Fault(fault.verb, times=fault.times, status=status, body="{cut")  # type: ignore[attr-defined]
+        return Fault(drawn.verb, times=drawn.times, cut=cut or "reset")  # type: ignore[attr-defined]
+    return Fault(drawn.verb, times=drawn.times, status=status, body="{cut")  # type: ignore[attr-defined]
 
 
-def _edit(stage: Stage, name: str, allows: int) -> None:
+def edit(stage: Stage, name: str, allows: int) -> None:
+    """Somebody edits a budget, if there is one of that name."""
     if stage.cluster.get("PodDisruptionBudget", name, "default") is not None:
         stage.cluster.change("PodDisruptionBudget", name, "default", {"spec": {"maxUnavailable": allows}})
 
 
-def _mend(stage: Stage) -> None:
+def mend(stage: Stage) -> None:
+    """Whatever was wrong with cluster, account and functions is right again."""
     stage.transport.faults.clear()
     stage.group.faults.clear()
     stage.deaths.clear()
     stage.skew_s = 0.0
 
 
-def broken(stage: Stage, night: Night) -> list[str]:
-    """A sentence for each guarantee that the night broke."""
-    return [*_cluster(stage, night), *_actions(stage, night), *_executions(stage)]
+def broken(stage: Stage, night: Night, *, ended: bool = True) -> list[str]:
+    """A sentence for each guarantee that the night broke, so far or (``ended``) once everything is over."""
+    actions = _actions(stage, night) if ended else ()
+    return [*_cluster(stage, night), *_completions(stage, night), *actions, *_executions(stage, ended=ended)]
 
 
 def _cluster(stage: Stage, night: Night) -> Iterator[str]:
@@ -90,19 +94,25 @@ def _cluster(stage: Stage, night: Night) -> Iterator[str]:
         yield from guarantees.order_broken(written, node, stage.witness.homes.get(node, set()))
     yield from guarantees.deletions_made(written, policy)
     yield from guarantees.others_touched(written, stage.witness.staying)
-    if policy != "force" and not any(stage.witness.left.values()):
+    # Pods that came back go with the machine, and budgets fall with them (docs/decisions/0033).
+    if policy != "force" and not any(stage.witness.left.values()) and not stage.witness.returned:
         yield from guarantees.budgets_broken(stage.witness.budgets)
 
 
 def _actions(stage: Stage, night: Night) -> Iterator[str]:
     executions = stage.machine.executions.values()
-    started = {one.document["instanceId"]: one for one in executions}
+    started = {one.document["instanceId"] for one in executions}
     terminated = list(stage.instances)[: night.victims]
     letters = set(terminated) if stage.intake_errors else set()
     for error in stage.intake_errors:
         if not _typed(error):
             yield f"G6: StartDrain ended with {error}, no error of ours."
-    yield from guarantees.actions_lost(terminated, set(started) | letters)
+    yield from guarantees.actions_lost(terminated, started | letters)
+
+
+def _completions(stage: Stage, night: Night) -> Iterator[str]:
+    executions = stage.machine.executions.values()
+    started = {one.document["instanceId"]: one for one in executions}
     yield from guarantees.started_twice(one.document["instanceId"] for one in executions)
     for instance, result in stage.ended:
         if result in ("CONTINUE", "ABANDON"):
@@ -120,9 +130,9 @@ def _told(execution: Execution) -> bool:
     return "completed" in execution.document
 
 
-def _executions(stage: Stage) -> Iterator[str]:
+def _executions(stage: Stage, *, ended: bool) -> Iterator[str]:
     for one in stage.machine.executions.values():
-        if one.status == "RUNNING":
+        if ended and one.status == "RUNNING":
             yield f"G5: {one.name} still runs after hours, in {one.state}."
         if one.status == "FAILED" and not _typed(one.error):
             yield f"G5: {one.name} failed in {one.state} with {one.error}, no error of ours: {one.cause}"
