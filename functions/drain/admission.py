@@ -14,7 +14,7 @@ from drain.budgets import Blocker
 from drain.deadline import hook_of
 from drain.errors import NodeNeverReady, NodeNotReady, NothingToDo
 from drain.invocation import NodeRef, Step
-from drain.pods import Pod
+from drain.pods import Listing
 from drain.requests import Start, start_for
 from drain.settings import IntakeSettings
 
@@ -23,13 +23,6 @@ LAUNCH = "EC2 Instance-launch Lifecycle Action"
 ADMIT_NODE = "AdmitNode"
 MARGIN_S = 60
 """AdmitNode decides this long before the hook's time is over, so that it is still heard."""
-
-
-class Listing(Protocol):
-    """A node's pods at one moment."""
-
-    @property
-    def pods(self) -> list[Pod]: ...
 
 
 class Cluster(Protocol):

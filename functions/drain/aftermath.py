@@ -64,8 +64,7 @@ def occupied(sorted_pods: Mapping[Action, list[Pod]], step: Step, now: float) ->
     A cordon keeps the scheduler away, and not a pod that names its node; and somebody may have
     lifted it. Pods that were given up do not count.
     """
-    given_up = stuck.overdue(sorted_pods[Action.WAIT], step.policy, now) if step.round.stuck else []
-    leaving = [pod for pod in sorted_pods[Action.WAIT] if pod not in given_up]
+    leaving = stuck.awaited(sorted_pods[Action.WAIT], step, now)
     return bool(sorted_pods[Action.EVICT] or sorted_pods[Action.REFUSE] or leaving)
 
 

@@ -11,18 +11,11 @@ from drain.budgets import Blocker, Budget
 from drain.errors import DrainRefused
 from drain.evictions import Answer, Outcome, Tally
 from drain.invocation import Step
-from drain.pods import Action, Pod
+from drain.pods import Action, Listing, Pod
 from drain.rounds import Round
 
 CLOCK_SKEW_S = 60
 """The API server's clock and the function's may differ by as much."""
-
-
-class Listing(Protocol):
-    """A node's pods at one moment."""
-
-    @property
-    def pods(self) -> list[Pod]: ...
 
 
 class Cluster(Protocol):
@@ -52,7 +45,7 @@ def evict_batch(step: Step, cluster: Cluster, now: float, complain: Callable[[st
     _refuse(sorted_pods[Action.REFUSE], step)
     if not _begun(step) and (complaints := waves.complaints(sorted_pods[Action.EVICT])):
         complain("; ".join(complaints))
-    leaving = _leaving(sorted_pods[Action.WAIT], step, now)
+    leaving = stuck.awaited(sorted_pods[Action.WAIT], step, now)
     tally, forced = _move(sorted_pods[Action.EVICT], leaving, step, cluster, now)
     if error := tally.error():
         raise error
@@ -72,12 +65,6 @@ def evict_batch(step: Step, cluster: Cluster, now: float, complain: Callable[[st
         blockers=tuple(evictions.name_blockers(tally.blocked)),
         next=rounds.WAIT_FOR_PODS,
     )
-
-
-def _leaving(terminating: list[Pod], step: Step, now: float) -> list[Pod]:
-    """Those whose wave is to be waited for: where WaitForPods found the kubelet silent, not the overdue."""
-    given_up = stuck.overdue(terminating, step.policy, now) if step.round.stuck else []
-    return [pod for pod in terminating if pod not in given_up]
 
 
 def _empty(sorted_pods: Mapping[Action, list[Pod]], orphans: Sequence[str]) -> bool:

@@ -11,7 +11,7 @@ from drain.budgets import Blocker
 from drain.clock import to_rfc3339
 from drain.deadline import Pace
 from drain.invocation import Step
-from drain.pods import Action, Pod
+from drain.pods import Action, Listing, Pod
 from drain.rounds import Round, Timing
 
 WATCHED_ATTEMPTS = 3
@@ -19,13 +19,6 @@ WATCHED_ATTEMPTS = 3
 WATCH_S = 15
 PAUSES = {Pace.QUICK: 3, Pace.SLOW: 1}
 """Attempts of a visit that only wait where pods come to the node while it is drained: 5 or 228 seconds."""
-
-
-class Listing(Protocol):
-    """A node's pods at one moment."""
-
-    @property
-    def pods(self) -> list[Pod]: ...
 
 
 L = TypeVar("L", bound=Listing)
@@ -50,9 +43,9 @@ class Seen:
     stuck: list[Pod] = field(default_factory=list)
 
     @property
-    def to_evict(self) -> bool:
-        """Whether this wave has a pod that nobody has asked to go; stuck pods hold no wave."""
-        return any(pod.deletion_at is None for pod in waves.first([*self.staying, *self.leaving]))
+    def to_evict(self) -> list[Pod]:
+        """The pods of this wave that nobody has asked to go; stuck pods hold no wave."""
+        return [pod for pod in waves.first([*self.staying, *self.leaving]) if pod.deletion_at is None]
 
 
 def wait_for_pods(step: Step, cluster: Cluster[L], now: float) -> Round:
@@ -90,8 +83,7 @@ def _pause(seen: Seen, step: Step, timing: Timing) -> str:
     Where the cordon was lifted, or a controller names the node in its pods, each evicted pod has a
     successor at once: without a pause a drain would use up its history in minutes (G8).
     """
-    wave = waves.first([*seen.staying, *seen.leaving])
-    young = [pod for pod in wave if pod.deletion_at is None and pod.created_at >= step.cordoned_at]
+    young = [pod for pod in seen.to_evict if pod.created_at >= step.cordoned_at]
     if not young or step.attempt >= PAUSES[timing.at]:
         return ""
     named = "; ".join(evictions.name_blockers([Blocker(pod.key, "is to be evicted next") for pod in young]))

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
-from typing import Any
+from typing import Any, Protocol
 
 from drain.clock import to_epoch_s
 from drain.policy import Policy
@@ -87,6 +87,13 @@ class Pod:
             "DaemonSet",
             "apps/v1",
         )
+
+
+class Listing(Protocol):
+    """A node's pods at one moment."""
+
+    @property
+    def pods(self) -> list[Pod]: ...
 
 
 def parse(raw: Mapping[str, Any]) -> Pod:

@@ -16,7 +16,7 @@ from typing import Any
 from drain import evictions
 from drain.budgets import Blocker
 from drain.clock import to_rfc3339
-from drain.invocation import NodeRef
+from drain.invocation import NodeRef, Step
 from drain.pods import Pod
 from drain.policy import Policy
 
@@ -24,6 +24,12 @@ from drain.policy import Policy
 def overdue(leaving: Iterable[Pod], policy: Policy, now: float) -> list[Pod]:
     """The terminating pods whose grace ended ``stuckAfter`` seconds ago or more (``now``: epoch seconds)."""
     return [pod for pod in leaving if pod.deletion_at and now >= pod.deletion_at + policy.stuck_after]
+
+
+def awaited(terminating: Sequence[Pod], step: Step, now: float) -> list[Pod]:
+    """Those that are still waited for: where WaitForPods found the kubelet silent, not the overdue."""
+    given_up = overdue(terminating, step.policy, now) if step.round.stuck else []
+    return [pod for pod in terminating if pod not in given_up]
 
 
 def silent(node: Mapping[str, Any] | None, reference: NodeRef) -> bool:

@@ -15,7 +15,7 @@ from drain import aftermath, rounds
 from drain.budgets import Blocker
 from drain.errors import AwsThrottled
 from drain.invocation import Step
-from drain.pods import Pod
+from drain.pods import Listing
 from drain.policy import LONGEST_DELAY_S
 from drain.rounds import Round
 
@@ -28,13 +28,6 @@ DRAINING = ("draining", "deregistration currently in progress")
 """In a target's state, and in the description of a classic load balancer's instance
 (https://docs.aws.amazon.com/elasticloadbalancing/2012-06-01/APIReference/API_InstanceState.html)."""
 LET_GO = ("unused", "not currently registered")
-
-
-class Listing(Protocol):
-    """A node's pods at one moment."""
-
-    @property
-    def pods(self) -> list[Pod]: ...
 
 
 class Cluster(Protocol):

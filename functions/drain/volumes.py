@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from drain import aftermath, rounds
 from drain.budgets import Blocker
 from drain.invocation import Step
-from drain.pods import Action, Pod
+from drain.pods import Action, Listing, Pod
 from drain.rounds import Round, Timing
 
 
@@ -34,13 +34,6 @@ def parse(raw: Mapping[str, Any]) -> Attachment | None:
     spec = raw["spec"]
     volume = spec["source"].get("persistentVolumeName")
     return Attachment(spec["nodeName"], volume, spec["attacher"]) if volume else None
-
-
-class Listing(Protocol):
-    """A node's pods at one moment."""
-
-    @property
-    def pods(self) -> list[Pod]: ...
 
 
 class Cluster(Protocol):

@@ -54,7 +54,10 @@ def _taints(node: Json) -> list[Json]:
 
 
 def tolerated(pod: Json, taint: Json) -> bool:
-    """Whether a toleration of the pod fits the taint."""
+    """Whether a toleration of the pod fits the taint.
+
+    A second reading of the rule, on purpose: a judge that used drain.tolerations would share its mistakes.
+    """
     return any(
         one.get("key") in (None, "", taint["key"])
         and (one.get("operator") == "Exists" or one.get("value", "") == taint.get("value", ""))

@@ -141,7 +141,7 @@ def test_a_daemonset_pod_that_came_back_is_left_in_peace():
 
 
 @pytest.mark.parametrize(
-    ("changes", "begun_after_s", "action"),
+    ("changes", "cordoned_after_s", "action"),
     [
         ({}, 0, Action.LEAVE),
         ({}, 1, Action.EVICT),
@@ -150,14 +150,14 @@ def test_a_daemonset_pod_that_came_back_is_left_in_peace():
         ({"metadata__deletionTimestamp": "2026-01-01T00:00:30Z"}, 0, Action.WAIT),
     ],
 )
-def test_a_pod_that_came_back_past_the_cordon_is_left(changes, begun_after_s, action):
+def test_a_pod_that_came_back_past_the_cordon_is_left(changes, cordoned_after_s, action):
     """Its controller would put it on the emptiest node again, and that is this one."""
     young = {
         "metadata__creationTimestamp": "2026-01-01T00:00:10Z",
         "spec__tolerations": [{"operator": "Exists"}],
     }
     pod = a_pod(**{**young, **changes})
-    assert verdict(pod, Policy(), since=pod.created_at + begun_after_s).action is action
+    assert verdict(pod, Policy(), since=pod.created_at + cordoned_after_s).action is action
 
 
 BARE, EMPTYDIR = {"metadata__ownerReferences": []}, {"spec__volumes": [{"name": "t", "emptyDir": {}}]}

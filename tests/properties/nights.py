@@ -33,6 +33,17 @@ class App:
     twice: bool = False
     system: bool = False
 
+    def manifests(self, number: int) -> list[dict[str, Any]]:
+        """The ReplicaSet ``app<number>`` and its budgets."""
+        labels, name = {"app": str(number)}, f"app{number}"
+        priority = "system-cluster-critical" if self.system else ""
+        made = [replica_set("default", name, labels, self.replicas, self.grace_s, priority)]
+        if self.allows is not None:
+            made.append(budget("default", name, labels, self.allows))
+        if self.twice:
+            made.append(budget("default", f"{name}-too", labels, 1))
+        return made
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -71,13 +82,7 @@ class Night:
         """The workload, for nodes of these names."""
         made = list(daemonset("kube-proxy", nodes))
         for number, app in enumerate(self.apps):
-            labels, name = {"app": str(number)}, f"app{number}"
-            priority = "system-cluster-critical" if app.system else ""
-            made.append(replica_set("default", name, labels, app.replicas, app.grace_s, priority))
-            if app.allows is not None:
-                made.append(budget("default", name, labels, app.allows))
-            if app.twice:
-                made.append(budget("default", f"{name}-too", labels, 1))
+            made += app.manifests(number)
         if self.lone:
             made.append(lone_pod("lone", nodes[0]))
         return made

@@ -1,17 +1,18 @@
 """A night that nobody has planned: hypothesis decides after each step what goes wrong next.
 
-test_bad_nights.py plays plans; here pods land on cordoned nodes, cordons are lifted, and whoever
-is called mends and redrives at any moment (docs/decisions/0013).
+test_bad_nights.py plays plans; here pods land on cordoned nodes, targets drain, and whoever is
+called mends and redrives at any moment (docs/decisions/0013).
 """
 
 import contextlib
+from dataclasses import replace
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from sandbox.rehearsal.stage import Death, Stage
-from sandbox.workload import budget, daemonset, lone_pod, replica_set
+from sandbox.workload import daemonset, lone_pod
 from tests.properties import play
 from tests.properties.nights import APPS, DIES, FAULTS, POLICIES, REFUSALS, Night
 
@@ -53,12 +54,10 @@ class Shift(RuleBasedStateMachine):
     @rule(app=APPS, tolerant=st.booleans())
     def deploy(self, app, tolerant):
         self.names += 1
-        name, labels = f"app{self.names}", {"app": str(self.names)}
-        made = replica_set("default", name, labels, app.replicas, app.grace_s)
+        made, *budgets = replace(app, twice=False, system=False).manifests(self.names)
         if tolerant:
             made["spec"]["template"]["spec"]["tolerations"] = [{"operator": "Exists"}]
-        held = [] if app.allows is None else [budget("default", name, labels, app.allows)]
-        self.stage.cluster.load([made, *held])
+        self.stage.cluster.load([made, *budgets])
 
     @rule(node=st.integers(0, NODES - 1))
     def land(self, node):
