@@ -55,7 +55,7 @@ help:  ## Show the targets
 	@touch $@
 
 demo: .venv/run  ## Drain one node of a three-node cluster, live, in this process (SCENARIO=edges or refresh shows more; ARGS="--help" all options)
-	@rm -f out/demo/history.json; status=0; .venv/bin/python -m sandbox.demo $(if $(SCENARIO),--scenario $(SCENARIO)) $(ARGS) || status=$$?; \
+	@rm -f out/demo/history.json; status=0; .venv/bin/python -m stepdrain_sandbox.demo $(if $(SCENARIO),--scenario $(SCENARIO)) $(ARGS) || status=$$?; \
 	  [ ! -f out/demo/history.json ] || .venv/bin/stepdrain report --from-file out/demo/history.json \
 	    --audit out/demo/audit.jsonl --out out/demo/report.html | sed 's/^/Report: /'; exit $$status
 
@@ -86,13 +86,13 @@ build: .venv-sam/made  ## Build what sam deploys: the functions and their layer
 	SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam build
 
 examples: .venv/run  ## Write docs/examples again: two drains' reports, the same every time
-	.venv/bin/python -m stepdrain.examples $(ARGS)
+	.venv/bin/python -m stepdrain_cli.examples $(ARGS)
 
 graph: .venv/run  ## Draw docs/drain-node.svg from the rendered state machine (needs graphviz)
 	.venv/bin/stepdrain graph --out docs/drain-node.svg $(ARGS)
 
 cli-docs: .venv/run  ## Write docs/cli.md again from the help texts
-	.venv/bin/python -m stepdrain.manual $(ARGS)
+	.venv/bin/python -m stepdrain_cli.manual $(ARGS)
 
 statemachine: .venv-author/made  ## Render statemachine/*.asl.json from the authoring source
 	.venv-author/bin/python statemachine/drain_node.py $(ARGS)

@@ -19,7 +19,7 @@ from rich.table import Table
 
 from bench import cold_start, cost, listing, one_node, page, plot, scale, usage
 from bench.targets import Target, missed
-from sandbox.aws.deploy import ROOT
+from stepdrain_sandbox.aws.deploy import ROOT
 
 Json = dict[str, Any]
 OUT, DOCS = ROOT / "out" / "bench", ROOT / "docs"

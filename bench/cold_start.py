@@ -21,21 +21,21 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from drain.clock import now, to_rfc3339
+from stepdrain.clock import now, to_rfc3339
 
 from bench import workload
 from bench.aws_stub import AwsStub, answering
 from bench.process import Moment, moment
 from bench.targets import Target
-from sandbox.aws.deploy import ROOT, translate
-from sandbox.built import artifacts
-from sandbox.built.artifacts import Built
-from sandbox.built.runtime_api import invoke, serving
-from sandbox.clock import RealClock
-from sandbox.kube.eks_token import EksTokens
-from sandbox.kube.rbac import EVERYTHING, User
-from sandbox.kube.server import KubeServer
-from sandbox.world import node_manifest
+from stepdrain_sandbox.aws.deploy import ROOT, translate
+from stepdrain_sandbox.built import artifacts
+from stepdrain_sandbox.built.artifacts import Built
+from stepdrain_sandbox.built.runtime_api import invoke, serving
+from stepdrain_sandbox.clock import RealClock
+from stepdrain_sandbox.kube.eks_token import EksTokens
+from stepdrain_sandbox.kube.rbac import EVERYTHING, User
+from stepdrain_sandbox.kube.server import KubeServer
+from stepdrain_sandbox.world import node_manifest
 
 Json = dict[str, Any]
 PART = "cold start"
@@ -120,16 +120,16 @@ def _surroundings() -> Iterator[dict[str, str]]:
 
 
 def _event(handler: str, uid: str) -> Json:
-    if handler == "steps.start_drain.handler":
+    if handler == "stepdrain.steps.start_drain.handler":
         found: Json = json.loads((ROOT / "tests" / "events" / "terminate-lifecycle-action.json").read_text())
         return found
-    if handler == "steps.notify.handler":
+    if handler == "stepdrain.steps.notify.handler":
         arn = f"arn:aws:states:eu-west-1:123456789012:execution:stepdrain:{INSTANCE}-87654321"
         detail = {"executionArn": arn, "name": "x", "status": "FAILED", "startDate": 0, "input": "{}"}
         return {"region": "eu-west-1", "detail": detail}
     begun = to_rfc3339(now())
     document: Json = {"instanceId": INSTANCE, "cluster": CLUSTER, "lifecycle": LIFECYCLE}
-    if handler != "steps.find_node.handler":
+    if handler != "stepdrain.steps.find_node.handler":
         document["node"] = {"name": INSTANCE, "uid": uid}
     return {
         "execution": {"Name": "x", "StartTime": begun},
@@ -192,7 +192,14 @@ def _import_cpu_s(handler: str, artifact: Built, environment: Mapping[str, str])
 
 def _contributors(artifact: Built, environment: Mapping[str, str]) -> Json:
     """Share of each top-level package in the import of a step that asks the cluster."""
-    said = _python(artifact, environment, "-X", "importtime", "-c", "import steps.wait_for_pods, drain.kube")
+    said = _python(
+        artifact,
+        environment,
+        "-X",
+        "importtime",
+        "-c",
+        "import stepdrain.steps.wait_for_pods, stepdrain.adapters.kube",
+    )
     return dict(islice(by_package(said).items(), SHOWN))
 
 

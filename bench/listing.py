@@ -19,8 +19,8 @@ import yaml
 
 from bench.process import moment
 from bench.targets import Target
-from sandbox.aws.deploy import ROOT
-from sandbox.built.runtime_api import serving
+from stepdrain_sandbox.aws.deploy import ROOT
+from stepdrain_sandbox.built.runtime_api import serving
 
 Json = dict[str, Any]
 PART = "listing"
@@ -97,7 +97,7 @@ def _in_its_own_process(way: str, config: Path) -> Json:
 
 def _list(way: str, config: str) -> int:
     """List the node's pods in this process; how many there are."""
-    from drain.kube import connect_by_kubeconfig  # noqa: PLC0415 - only the child pays for it
+    from stepdrain.adapters.kube import connect_by_kubeconfig  # noqa: PLC0415 - only the child pays for it
 
     cluster = connect_by_kubeconfig(config)
     if way == "adapter":
@@ -106,7 +106,7 @@ def _list(way: str, config: str) -> int:
 
 
 def _child(way: str, config: str) -> None:
-    import drain.kube  # noqa: F401, PLC0415 - imported before the measurement begins
+    import stepdrain.adapters.kube  # noqa: F401, PLC0415 - imported before the measurement begins
 
     before = moment(os.getpid())
     listed = _list(way, config)

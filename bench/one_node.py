@@ -19,8 +19,8 @@ from typing import Any
 from bench import workload
 from bench.history import Facts, facts
 from bench.targets import Target
-from sandbox.clock import RealClock
-from sandbox.world import World
+from stepdrain_sandbox.clock import RealClock
+from stepdrain_sandbox.world import World
 
 Json = dict[str, Any]
 PART = "one node"

@@ -14,9 +14,9 @@ from typing import Any
 
 from bench import workload
 from bench.targets import Target
-from sandbox.aws.account import Context
-from sandbox.aws.deploy import Function
-from sandbox.world import World
+from stepdrain_sandbox.aws.account import Context
+from stepdrain_sandbox.aws.deploy import Function
+from stepdrain_sandbox.world import World
 
 Json = dict[str, Any]
 PART = "scale"
@@ -24,7 +24,7 @@ SIZES = (1, 10, 100, 500)
 PODS = 30
 AT_ONCE = 4
 """Invocations that work at once; more would only wait for this machine's processors."""
-WATCHING, CORDONING = "steps.wait_for_pods.handler", "steps.cordon.handler"
+WATCHING, CORDONING = "stepdrain.steps.wait_for_pods.handler", "stepdrain.steps.cordon.handler"
 """The first is not limited: it mostly waits, and a limit that waits would stop the clock."""
 REQUESTS_GROWTH, EVENTS_GROWTH = 1.1, 1.25
 """What a drain among the most nodes may cost, as a share of one alone: here and there an attempt more,

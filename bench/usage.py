@@ -16,10 +16,10 @@ import boto3
 from bench import cost, workload
 from bench.cost import Function, Usage
 from bench.history import facts
-from sandbox.aws.account import REGION
-from sandbox.aws.deploy import ROOT, translate
-from sandbox.workload import Manifest, budget
-from sandbox.world import World
+from stepdrain_sandbox.aws.account import REGION
+from stepdrain_sandbox.aws.deploy import ROOT, translate
+from stepdrain_sandbox.workload import Manifest, budget
+from stepdrain_sandbox.world import World
 
 Json = dict[str, Any]
 PARAMETERS = {"ClusterName": "demo"}

@@ -32,7 +32,7 @@ LIMIT_BYTES = 30_000_000
 PLATFORMS = ("manylinux2014", "manylinux_2_28", "manylinux_2_34")
 
 APIS = ("core_v1_api", "apps_v1_api", "policy_v1_api", "storage_v1_api", "custom_objects_api")
-"""Modules of kubernetes.client.api that stay: those of the classes drain.kube uses, and may soon."""
+"""Modules of kubernetes.client.api that stay: those of the classes adapters.kube uses, and may soon."""
 UNUSED = (
     "bin",
     "**/tests",
@@ -70,13 +70,8 @@ def build_layer(source: Path, output: Path) -> None:
 
 def build_functions(source: Path, output: Path) -> None:
     """Copy and compile the functions' code."""
-    for package in ("steps", "drain"):
-        shutil.copytree(
-            source / package,
-            output / package,
-            ignore=shutil.ignore_patterns("__pycache__"),
-            dirs_exist_ok=True,
-        )
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(source / "stepdrain", output / "stepdrain", ignore=ignored, dirs_exist_ok=True)
     report("functions", output, compile_all(output, "/var/task"))
 
 
@@ -107,7 +102,7 @@ def prune(python: Path) -> None:
 def trim_client(client: Path) -> None:
     """Leave only APIS of the Kubernetes client, and none of its models.
 
-    Models are what answers are parsed into, which drain.kube never asks for: it takes JSON
+    Models are what answers are parsed into, which stepdrain.adapters.kube never asks for: it takes JSON
     (``_preload_content=False``). Importing them costs as much time and memory as all the rest.
     """
     for module in (client / "api").glob("*_api.py"):

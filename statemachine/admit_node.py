@@ -16,7 +16,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "functions"))
 
-from drain.errors import NodeNeverReady, NodeNotReady, NothingToDo
+from stepdrain.errors import NodeNeverReady, NodeNotReady, NothingToDo
 
 from statemachine import pace
 from statemachine.authoring import render, retry

@@ -21,17 +21,17 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from drain.deadline import HEARTBEAT_DUE_S, NEAR_DEADLINE_S, QUICK_AFTERMATH_S, Pace
-from drain.policy import LONGEST_DELAY_S
-from drain.rounds import ATTACHED, BLOCKED, DRAINING, REMAINING
-from drain.targets import MARGIN_S
+from stepdrain.document.progress import ATTACHED, BLOCKED, DRAINING, REMAINING
+from stepdrain.rules.deadline import HEARTBEAT_DUE_S, NEAR_DEADLINE_S, QUICK_AFTERMATH_S, Pace
+from stepdrain.rules.policy import LONGEST_DELAY_S
+from stepdrain.states.wait_for_targets import MARGIN_S
 
 MOST_PODS = 110
 """Pods on a node by the kubelet's default (maxPods), each supposed to go in a pass of its own."""
 CHOICE_EVENTS = WAIT_EVENTS = 2
 FOR_PODS = {"EvictBatch": BLOCKED, "WaitForPods": REMAINING}
 AFTERMATH = {"WaitForVolumes": ATTACHED, "WaitForTargets": DRAINING}
-"""States that wait for what lags behind the pods (drain.aftermath)."""
+"""States that wait for what lags behind the pods (stepdrain.states.after_pods)."""
 BOUNDED_S = {"WaitForTargets": LONGEST_DELAY_S + MARGIN_S}
 """States that wait no longer than this, whatever the drain's deadline is."""
 WAITING = {**FOR_PODS, **AFTERMATH}
@@ -65,7 +65,7 @@ def worst_visit_s(state: State) -> float:
     """The longest one visit of a Task can last: all its retriers used up, each attempt timing out.
 
     Of the two retriers of a pace only the longer one counts, since a visit keeps its pace
-    (drain.deadline.pace depends on nothing that changes during a visit).
+    (stepdrain.rules.deadline.pace depends on nothing that changes during a visit).
     """
     return max(_all_used_up_s(state, _retriers_at(state, pace)) for pace in Pace)
 
@@ -84,7 +84,7 @@ def _all_used_up_s(state: State, retriers: list[Mapping[str, Any]]) -> float:
 def longest_round_s(machine: State) -> float:
     """From one heartbeat to entering the next: what may pass before one is due, and the longest visit.
 
-    A visit to a state of AFTERMATH waits only if it was entered before one was due (drain.aftermath.wait).
+    A visit to a state of AFTERMATH waits only if it was entered before one was due (states.after_pods.wait).
     """
     return HEARTBEAT_DUE_S + max(worst_visit_s(machine["States"][name]) for name in WAITING)
 
@@ -92,10 +92,10 @@ def longest_round_s(machine: State) -> float:
 def unlucky_round_s(machine: State, heartbeat_timeout_s: float) -> float:
     """As longest_round_s, for any order of events, and with every moment's error in both states.
 
-    drain.deadline.heartbeat_pressing lets no attempt that found something to wait for pass
+    stepdrain.rules.deadline.heartbeat_pressing lets no attempt that found something to wait for pass
     half of the heartbeat timeout. Attempts that found nothing out (no answer, a timeout) cannot
     decide that; they come on top: at worst those of both states, one after the other. States of
-    AFTERMATH are entered only if their silence ends within the half (drain.deadline.late_for_the_aftermath),
+    AFTERMATH are entered only if their silence ends within the half (rules.deadline.late_for_the_aftermath),
     or else follow a heartbeat: then longest_round_s holds.
     """
     for_pods = sum(silence_s(machine["States"][name]) for name in FOR_PODS)

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from drain.errors import DrainError
+from stepdrain.errors import DrainError
 
 from statemachine.pace import Retrier
 

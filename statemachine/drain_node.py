@@ -4,7 +4,7 @@
     python statemachine/drain_node.py --check    exit 1 if it differs from what this renders
 
 Needs the authoring environment (docs/decisions/0001). Numbers and their arithmetic are in
-statemachine/pace.py, error names in functions/drain/errors.py. Errors that no Catch here
+statemachine/pace.py, error names in functions/stepdrain/errors.py. Errors that no Catch here
 names end the execution at the state that met them, so that a redrive goes on from there.
 """
 
@@ -18,7 +18,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "functions"))
 
-from drain.errors import (
+from stepdrain.document.progress import Round
+from stepdrain.document.step import DOCUMENT
+from stepdrain.errors import (
     AwsThrottled,
     AwsUnavailable,
     DrainReleased,
@@ -38,8 +40,6 @@ from drain.errors import (
     VolumesAttached,
     VolumesStillAttached,
 )
-from drain.invocation import DOCUMENT
-from drain.rounds import Round
 
 from statemachine import pace
 from statemachine.authoring import (

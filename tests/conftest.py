@@ -1,23 +1,30 @@
 """What tests of the whole world share."""
 
+import copy
+import json
 import logging
 import os
 import shutil
+from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
+from stepdrain.intake.settings import IntakeSettings
+from stepdrain.rules.policy import Policy
 
-from sandbox.workload import cluster_workload
-from sandbox.world import World
+from stepdrain_sandbox.workload import cluster_workload
+from stepdrain_sandbox.world import World
 
 # `make test` derives its examples from the tests' names: the same each time, on every machine.
 # `make test-more` makes new ones, and prints how to repeat one that fails.
 SLOW = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
-settings.register_profile("ci", derandomize=True, database=None, max_examples=500, **SLOW)
-settings.register_profile("more", max_examples=10_000, print_blob=True, **SLOW)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+hypothesis_settings.register_profile("ci", derandomize=True, database=None, max_examples=500, **SLOW)
+hypothesis_settings.register_profile("more", max_examples=10_000, print_blob=True, **SLOW)
+hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 KUBECTL = shutil.which("kubectl")
+EVENTS = Path(__file__).parent / "events"
 
 
 def pytest_terminal_summary(terminalreporter):
@@ -40,3 +47,26 @@ def world():
     """Three nodes with the demo's workload, in virtual time."""
     with World(workload=cluster_workload) as world:
         yield world
+
+
+@pytest.fixture
+def terminate_event():
+    """The documented event of a terminating instance, the test's own copy."""
+    return copy.deepcopy(json.loads((EVENTS / "terminate-lifecycle-action.json").read_text()))
+
+
+@pytest.fixture
+def settings():
+    """An installation for cluster demo, group workers, hook stepdrain."""
+    return IntakeSettings(
+        cluster="demo",
+        other_clusters=(),
+        state_machine_arn="arn:aws:states:eu-west-1:123456789012:stateMachine:DrainNode",
+        account_id="123456789012",
+        hook_name="stepdrain",
+        launch_hook_name="stepdrain-launch",
+        group_names=("workers",),
+        group_prefix="",
+        skip_managed_node_groups=True,
+        policy=Policy(),
+    )

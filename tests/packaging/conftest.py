@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.built import artifacts
-from sandbox.built.artifacts import Built
+from stepdrain_sandbox.built import artifacts
+from stepdrain_sandbox.built.artifacts import Built
 
 
 @pytest.fixture(scope="session")

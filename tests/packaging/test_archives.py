@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from layer import build
-from sandbox.aws.deploy import ROOT
-from sandbox.built.artifacts import Built
+from stepdrain_sandbox.aws.deploy import ROOT
+from stepdrain_sandbox.built.artifacts import Built
 
 CONSOLE_LIMIT_BYTES = 3_000_000
 """Larger code is not shown in the Lambda console
@@ -52,7 +52,7 @@ def test_all_functions_share_one_archive(built: Built) -> None:
 
 def test_the_code_archive_holds_the_two_packages_and_nothing_else(built: Built) -> None:
     """What lies about in a developer's tree must not be deployed."""
-    assert {path.name for path in built.function.iterdir()} == {"steps", "drain"}
+    assert {path.name for path in built.function.iterdir()} == {"stepdrain"}
 
 
 def test_compiled_modules_are_there_for_both_processors(built: Built) -> None:
@@ -105,13 +105,13 @@ def test_tracebacks_show_lambdas_paths(built: Built) -> None:
     """A path of the machine that built it would mislead whoever reads the log."""
     if not compiled(built):
         pytest.skip("There is no interpreter of the runtime's version, and the build says so.")
-    (pyc,) = (built.function / "drain" / "__pycache__").glob("errors.*.pyc")
-    assert b"/var/task/drain/errors.py" in pyc.read_bytes()
+    (pyc,) = (built.function / "stepdrain" / "__pycache__").glob("errors.*.pyc")
+    assert b"/var/task/stepdrain/errors.py" in pyc.read_bytes()
 
 
 def test_the_layer_has_every_client_class_that_the_adapter_uses() -> None:
     """Another API would be missing only on Lambda; its name belongs into APIS in layer/build.py."""
-    tree = ast.parse((ROOT / "functions" / "drain" / "kube.py").read_text())
+    tree = ast.parse((ROOT / "functions" / "stepdrain" / "adapters" / "kube.py").read_text())
     used = {
         node.attr
         for node in ast.walk(tree)

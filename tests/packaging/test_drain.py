@@ -2,11 +2,11 @@
 
 import json
 
-from sandbox import guarantees
-from sandbox.built import functions
-from sandbox.clock import RealClock
-from sandbox.workload import cluster_workload
-from sandbox.world import World
+from stepdrain_sandbox import guarantees
+from stepdrain_sandbox.built import functions
+from stepdrain_sandbox.clock import RealClock
+from stepdrain_sandbox.workload import cluster_workload
+from stepdrain_sandbox.world import World
 from tests.world import emf
 
 BY_A_DRAIN = {

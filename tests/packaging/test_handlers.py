@@ -12,9 +12,9 @@ import pytest
 import yaml
 from samtranslator.yaml_helper import yaml_parse
 
-from sandbox.aws.deploy import ROOT
-from sandbox.built.artifacts import Built
-from sandbox.built.runtime_api import Result, invoke, serving
+from stepdrain_sandbox.aws.deploy import ROOT
+from stepdrain_sandbox.built.artifacts import Built
+from stepdrain_sandbox.built.runtime_api import Result, invoke, serving
 from tests.packaging.kube_stub import Cluster
 
 TIME = "2026-01-01T00:00:00.000Z"
@@ -59,22 +59,22 @@ def terminated() -> dict[str, Any]:
 
 # What each handler answers: a key of its result, or the error it ends with.
 TO_THE_CLUSTER = {
-    "steps.find_node.handler": (task(DRAIN), "node"),
-    "steps.label.handler": (task(DRAIN), "labelled"),
-    "steps.cordon.handler": (task(DRAIN), "cordoned"),
-    "steps.evict_batch.handler": (task(DRAIN), "evicted"),
-    "steps.wait_for_pods.handler": (task(DRAIN), "next"),
-    "steps.wait_for_volumes.handler": (task(DRAIN), "detached"),
-    "steps.uncordon.handler": (task(DRAIN), "undone"),
+    "stepdrain.steps.find_node.handler": (task(DRAIN), "node"),
+    "stepdrain.steps.label.handler": (task(DRAIN), "labelled"),
+    "stepdrain.steps.cordon.handler": (task(DRAIN), "cordoned"),
+    "stepdrain.steps.evict_batch.handler": (task(DRAIN), "evicted"),
+    "stepdrain.steps.wait_for_pods.handler": (task(DRAIN), "next"),
+    "stepdrain.steps.wait_for_volumes.handler": (task(DRAIN), "detached"),
+    "stepdrain.steps.uncordon.handler": (task(DRAIN), "undone"),
 }
 TO_AWS = {
-    "steps.start_drain.handler": (terminated(), "AwsUnavailable"),
-    "steps.sweep.handler": ({}, "AwsUnavailable"),
-    "steps.wait_for_node.handler": (task(HELD), "AwsUnavailable"),
-    "steps.wait_for_targets.handler": (task(HELD), "AwsUnavailable"),
-    "steps.heartbeat.handler": (task(HELD), "AwsUnavailable"),
-    "steps.complete_action.handler": (task(HELD), "AwsUnavailable"),
-    "steps.notify.handler": ({"region": "eu-west-1", "detail": STATUS}, "AwsUnavailable"),
+    "stepdrain.steps.start_drain.handler": (terminated(), "AwsUnavailable"),
+    "stepdrain.steps.sweep.handler": ({}, "AwsUnavailable"),
+    "stepdrain.steps.wait_for_node.handler": (task(HELD), "AwsUnavailable"),
+    "stepdrain.steps.wait_for_targets.handler": (task(HELD), "AwsUnavailable"),
+    "stepdrain.steps.heartbeat.handler": (task(HELD), "AwsUnavailable"),
+    "stepdrain.steps.complete_action.handler": (task(HELD), "AwsUnavailable"),
+    "stepdrain.steps.notify.handler": ({"region": "eu-west-1", "detail": STATUS}, "AwsUnavailable"),
 }
 
 
@@ -135,7 +135,7 @@ def test_a_handler_that_asks_aws_ends_with_an_error_of_ours_when_nobody_answers(
 
 def test_a_handler_asks_eks_where_the_cluster_is_when_no_kubeconfig_is_given(built: Built) -> None:
     """So it runs in an account: through DescribeCluster, which nobody answers here."""
-    result = invoke(built.command("steps.cordon.handler"), built.environment(), task(DRAIN))
+    result = invoke(built.command("stepdrain.steps.cordon.handler"), built.environment(), task(DRAIN))
     assert outcome(result) == "AwsUnavailable"
 
 
@@ -145,6 +145,6 @@ def test_a_dependency_that_is_missing_is_found(package: str, built: Built, tmp_p
     poorer = tmp_path / "layer"
     shutil.copytree(built.layer, poorer)
     shutil.rmtree(poorer / "python" / package)
-    result = invoke(built.command("steps.heartbeat.handler"), built.environment(poorer), task(HELD))
+    result = invoke(built.command("stepdrain.steps.heartbeat.handler"), built.environment(poorer), task(HELD))
     assert "ImportModuleError" in str(result.body)
     assert package in result.body["errorMessage"]

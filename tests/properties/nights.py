@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from drain.policy import ON_TIMEOUT
 from hypothesis import strategies as st
+from stepdrain.rules.policy import ON_TIMEOUT
 
-from sandbox.rehearsal.auto_scaling import DENIED, DOWN, THROTTLED
-from sandbox.rehearsal.stage import DEFINITION
-from sandbox.workload import budget, daemonset, lone_pod, replica_set
+from stepdrain_sandbox.rehearsal.auto_scaling import DENIED, DOWN, THROTTLED
+from stepdrain_sandbox.rehearsal.stage import DEFINITION
+from stepdrain_sandbox.workload import budget, daemonset, lone_pod, replica_set
 
 TASKS = [name for name, state in DEFINITION["States"].items() if state["Type"] == "Task"]
 CALLS = (

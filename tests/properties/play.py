@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from drain import errors
-from drain.errors import DrainError
+from stepdrain import errors
+from stepdrain.errors import DrainError
 
-from sandbox import guarantees
-from sandbox.kube.faults import Fault
-from sandbox.rehearsal.interpreter import Execution
-from sandbox.rehearsal.stage import Death, Stage
+from stepdrain_sandbox import guarantees
+from stepdrain_sandbox.kube.faults import Fault
+from stepdrain_sandbox.rehearsal.interpreter import Execution
+from stepdrain_sandbox.rehearsal.stage import Death, Stage
 from tests.properties.nights import DEATHS, HOURS_S, Night
 
 LASTS_S = 8 * HOURS_S
 LARGEST_DOCUMENT = 32 * 1024
 NO_NAMES = {"KeyError", *DEATHS}
-"""What the deaths of a night are called; any other name must be one of drain.errors."""
+"""What the deaths of a night are called; any other name must be one of stepdrain.errors."""
 
 
 def play(night: Night) -> Stage:

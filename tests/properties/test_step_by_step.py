@@ -11,8 +11,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from sandbox.rehearsal.stage import Death, Stage
-from sandbox.workload import daemonset, lone_pod
+from stepdrain_sandbox.rehearsal.stage import Death, Stage
+from stepdrain_sandbox.workload import daemonset, lone_pod
 from tests.properties import play
 from tests.properties.nights import APPS, DIES, FAULTS, POLICIES, REFUSALS, Night
 

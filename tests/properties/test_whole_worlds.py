@@ -6,10 +6,10 @@ What the rehearsal leaves out (docs/decisions/0013) is all here; it costs a seco
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sandbox.aws.account import AwsFault, LambdaFault, client_error
-from sandbox.judgement import broken
-from sandbox.kube.faults import Fault
-from sandbox.world import World
+from stepdrain_sandbox.aws.account import AwsFault, LambdaFault, client_error
+from stepdrain_sandbox.judgement import broken
+from stepdrain_sandbox.kube.faults import Fault
+from stepdrain_sandbox.world import World
 from tests.properties.nights import POLICIES, nights
 
 EXAMPLES, MORE = 12, 240

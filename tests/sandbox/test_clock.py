@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from sandbox.clock import VirtualClock
+from stepdrain_sandbox.clock import VirtualClock
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sandbox.world import World
+from stepdrain_sandbox.world import World
 
 
 @pytest.mark.parametrize("broken", [{"workload": lambda _nodes: 1 / 0}, {"parameters": {"Unknown": "x"}}])

@@ -6,9 +6,9 @@ import copy
 from typing import Any
 
 import pytest
-from drain import turns
-from drain.deadline import Pace
-from drain.policy import LONGEST_SETTLE_S
+from stepdrain.rules.deadline import Pace
+from stepdrain.rules.policy import LONGEST_SETTLE_S
+from stepdrain.states import concurrency_limit
 
 from statemachine import arithmetic
 from statemachine.pace import REFERENCE_HEARTBEAT_S
@@ -68,7 +68,7 @@ def test_even_an_unlucky_round_leaves_time_for_a_heartbeat(machine: State) -> No
 def test_a_turn_outlasts_the_longest_round(machine: State, heartbeat_timeout_s: int) -> None:
     """EvictBatch renews the lease in each round; between two, a living drain must not lose its turn."""
     unlucky = arithmetic.unlucky_round_s(machine, heartbeat_timeout_s)
-    assert turns.lease_s(heartbeat_timeout_s) > unlucky
+    assert concurrency_limit.lease_s(heartbeat_timeout_s) > unlucky
 
 
 @pytest.mark.parametrize("name", ["FindNode", "Label", "Cordon", "Heartbeat", "CompleteAction"])

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from drain import errors
-from drain.errors import DrainError, DrainReleased, NotYet, Stopped, Transient
+from stepdrain import errors
+from stepdrain.errors import DrainError, DrainReleased, NotYet, Stopped, Transient
 
 from statemachine.arithmetic import WAITING
 

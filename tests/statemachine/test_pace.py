@@ -6,7 +6,7 @@ import itertools
 from typing import Any
 
 import pytest
-from drain import deadline
+from stepdrain.rules import deadline
 
 from statemachine import pace
 from statemachine.arithmetic import AFTERMATH, FOR_PODS, WAITING, delays_s, retrier_of, silence_s

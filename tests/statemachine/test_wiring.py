@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from drain.rounds import Round
+from stepdrain.document.progress import Round
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = ROOT / "template.yaml"
@@ -62,12 +62,13 @@ def test_each_function_of_the_template_runs_the_module_of_its_state(
 ) -> None:
     """The logical id is what the state names, the handler what then runs."""
     handlers = {name: resources[f"{name}Function"]["Properties"]["Handler"] for name in tasks}
-    assert handlers == {name: f"steps.{snake(name)}.handler" for name in tasks}
+    assert handlers == {name: f"stepdrain.steps.{snake(name)}.handler" for name in tasks}
 
 
 def test_each_state_has_a_module(tasks: dict[str, State]) -> None:
     """Who sees a red state opens the file of that name."""
-    missing = [n for n in tasks if not (ROOT / "functions" / "steps" / f"{snake(n)}.py").exists()]
+    steps = ROOT / "functions" / "stepdrain" / "steps"
+    missing = [n for n in tasks if not (steps / f"{snake(n)}.py").exists()]
     assert missing == []
 
 

@@ -6,14 +6,14 @@ Servers and worlds live for a module; each test makes a node or takes an instanc
 import itertools
 
 import pytest
-from drain import clock as drain_clock
-from drain.clock import to_rfc3339
+from stepdrain import clock as drain_clock
+from stepdrain.clock import to_rfc3339
 
-from sandbox.clock import VirtualClock
-from sandbox.kube.rbac import User
-from sandbox.kube.server import KubeServer
-from sandbox.workload import cluster_workload, lone_pod
-from sandbox.world import World, rbac_manifests
+from stepdrain_sandbox.clock import VirtualClock
+from stepdrain_sandbox.kube.rbac import User
+from stepdrain_sandbox.kube.server import KubeServer
+from stepdrain_sandbox.workload import cluster_workload, lone_pod
+from stepdrain_sandbox.world import World, rbac_manifests
 
 NUMBERS = itertools.count()
 

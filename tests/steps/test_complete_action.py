@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from drain.errors import AwsDenied
-from steps import complete_action
+from stepdrain.errors import AwsDenied
+from stepdrain.steps import complete_action
 
-from sandbox.aws.account import AwsFault, client_error
+from stepdrain_sandbox.aws.account import AwsFault, client_error
 
 
 def test_the_instance_is_let_go(world, step, held):

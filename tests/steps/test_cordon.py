@@ -3,10 +3,10 @@
 import logging
 
 import pytest
-from drain.errors import KubeForbidden
-from steps import cordon
+from stepdrain.errors import KubeForbidden
+from stepdrain.steps import cordon
 
-from sandbox.kube.faults import Fault
+from stepdrain_sandbox.kube.faults import Fault
 
 
 def test_the_node_is_cordoned_and_says_so(cluster, node, payload):

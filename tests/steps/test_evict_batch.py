@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from drain.errors import DrainRefused, EvictionBlocked, EvictionStillBlocked, KubeForbidden
-from steps import evict_batch
+from stepdrain.errors import DrainRefused, EvictionBlocked, EvictionStillBlocked, KubeForbidden
+from stepdrain.steps import evict_batch
 
-from sandbox.workload import budget
+from stepdrain_sandbox.workload import budget
 
 
 def terminating(cluster, node):

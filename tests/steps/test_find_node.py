@@ -1,11 +1,11 @@
 """FindNode: the node is the one whose providerID names the instance, and nothing else is believed."""
 
 import pytest
-from drain.errors import AwsThrottled, ClusterNotFound, InvalidEvent, NodeNotRegistered
-from drain.invocation import DOCUMENT
-from steps import find_node
+from stepdrain.document.step import DOCUMENT
+from stepdrain.errors import AwsThrottled, ClusterNotFound, InvalidEvent, NodeNotRegistered
+from stepdrain.steps import find_node
 
-from sandbox.world import node_manifest
+from stepdrain_sandbox.world import node_manifest
 
 STRANGER = "i-0123456789abcdef0"
 
@@ -80,7 +80,7 @@ def test_an_instance_id_of_another_form_is_refused(world, step, instance_id):
 
 def test_a_throttled_aws_is_asked_again_by_the_state_machine(world, step, instance):
     """EC2 throttles whole accounts, in big scale-ins above all."""
-    from sandbox.aws.account import AwsFault, client_error
+    from stepdrain_sandbox.aws.account import AwsFault, client_error
 
     error = client_error("DescribeInstances", "RequestLimitExceeded", "later", 503)
     world.aws.aws_faults.append(AwsFault("DescribeInstances", error))

@@ -1,10 +1,10 @@
 """Heartbeat: Auto Scaling keeps the instance, or the drain ends at its deadline."""
 
 import pytest
-from drain.errors import AwsThrottled, DrainTimedOut, LifecycleActionExpired
-from steps import heartbeat
+from stepdrain.errors import AwsThrottled, DrainTimedOut, LifecycleActionExpired
+from stepdrain.steps import heartbeat
 
-from sandbox.aws.account import AwsFault, client_error
+from stepdrain_sandbox.aws.account import AwsFault, client_error
 
 
 def beats(world, instance):

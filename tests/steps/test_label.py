@@ -1,10 +1,10 @@
 """Label: the node leaves its load balancers."""
 
 import pytest
-from drain.errors import InvalidEvent, KubeForbidden, KubeUnavailable
-from steps import label
+from stepdrain.errors import InvalidEvent, KubeForbidden, KubeUnavailable
+from stepdrain.steps import label
 
-from sandbox.kube.faults import Fault
+from stepdrain_sandbox.kube.faults import Fault
 
 EXCLUDED = "node.kubernetes.io/exclude-from-external-load-balancers"
 

@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
-from steps import notify
+from stepdrain.steps import notify
 
 REGION = "eu-west-1"
 INPUT = {

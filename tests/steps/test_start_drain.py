@@ -5,10 +5,10 @@ import json
 
 import boto3
 import pytest
-from drain.errors import AwsRejected, InvalidEvent, InvalidSettings
-from steps import start_drain
+from stepdrain.errors import AwsRejected, InvalidEvent, InvalidSettings
+from stepdrain.steps import start_drain
 
-from sandbox.aws.lifecycle_hooks import action_event
+from stepdrain_sandbox.aws.lifecycle_hooks import action_event
 
 
 @pytest.fixture(autouse=True)

@@ -9,12 +9,12 @@ import json
 import re
 from pathlib import Path
 
-from drain.errors import InvalidEvent
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from steps import start_drain
+from stepdrain.errors import InvalidEvent
+from stepdrain.steps import start_drain
 
-from sandbox.rehearsal.stage import Stage
+from stepdrain_sandbox.rehearsal.stage import Stage
 
 EVENT = json.loads((Path(__file__).parent.parent / "events" / "terminate-lifecycle-action.json").read_text())
 INPUTS, AT_ONCE = 10_000, 20

@@ -1,9 +1,9 @@
 """Uncordon: what drains of ours had set on the node is undone, and what others had set stays."""
 
 import pytest
-from drain.errors import KubeForbidden
-from drain.nodes import CORDONED_BY, EXCLUDE_LABEL, LABELLED_BY
-from steps import cordon, label, uncordon
+from stepdrain.errors import KubeForbidden
+from stepdrain.states.nodes import CORDONED_BY, EXCLUDE_LABEL, LABELLED_BY
+from stepdrain.steps import cordon, label, uncordon
 
 
 def marks(cluster, node):

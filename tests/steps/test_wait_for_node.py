@@ -1,9 +1,9 @@
 """WaitForNode: an arriving instance goes into service when its node can take pods."""
 
 import pytest
-from drain.clock import to_rfc3339
-from drain.errors import NodeNeverReady, NodeNotReady, NothingToDo
-from steps import wait_for_node
+from stepdrain.clock import to_rfc3339
+from stepdrain.errors import NodeNeverReady, NodeNotReady, NothingToDo
+from stepdrain.steps import wait_for_node
 
 LIFECYCLE = {
     "group": "workers",

@@ -1,10 +1,10 @@
 """WaitForPods: gone is 404 or another UID, and the wait is the state machine's, not the function's."""
 
 import pytest
-from drain.errors import KubeUnavailable, PodsRemaining
-from steps import evict_batch, wait_for_pods
+from stepdrain.errors import KubeUnavailable, PodsRemaining
+from stepdrain.steps import evict_batch, wait_for_pods
 
-from sandbox.kube.faults import Fault
+from stepdrain_sandbox.kube.faults import Fault
 
 
 def leaving(cluster, node, payload, grace_s):

@@ -5,10 +5,10 @@ import json
 import boto3
 import pytest
 
-from sandbox import guarantees
-from sandbox.aws.account import AwsFault, client_error
-from sandbox.workload import cluster_workload, lone_pod
-from sandbox.world import CLUSTER, GROUP, World
+from stepdrain_sandbox import guarantees
+from stepdrain_sandbox.aws.account import AwsFault, client_error
+from stepdrain_sandbox.workload import cluster_workload, lone_pod
+from stepdrain_sandbox.world import CLUSTER, GROUP, World
 
 WORLD = {"workload": cluster_workload}
 

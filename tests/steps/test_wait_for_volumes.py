@@ -5,8 +5,8 @@ from itertools import pairwise
 
 import pytest
 
-from sandbox.workload import cluster_workload, csi_driver, daemonset, lone_pod, mounting, volume
-from sandbox.world import World
+from stepdrain_sandbox.workload import cluster_workload, csi_driver, daemonset, lone_pod, mounting, volume
+from stepdrain_sandbox.world import World
 
 FOREVER = 100_000
 

@@ -17,8 +17,8 @@ from typing import Any
 
 from samtranslator.yaml_helper import yaml_parse
 
-from sandbox.aws.deploy import translate
-from sandbox.aws.intrinsics import Resolver
+from stepdrain_sandbox.aws.deploy import translate
+from stepdrain_sandbox.aws.intrinsics import Resolver
 
 ROOT = Path(__file__).parents[2]
 PSEUDO = {

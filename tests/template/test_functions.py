@@ -7,7 +7,8 @@ import re
 from typing import Any
 
 import pytest
-from drain import policy, settings
+from stepdrain.intake import settings
+from stepdrain.rules import policy
 
 from tests.template.stack import ROOT, Stack, source
 
@@ -58,8 +59,8 @@ def test_every_state_has_a_function_named_as_its_module(definition: str) -> None
     for state in tasks(machine):
         module = re.sub(r"(?<!^)(?=[A-Z])", "_", state).lower()
         properties = source()["Resources"][f"{state}Function"]["Properties"]
-        assert properties["Handler"] == f"steps.{module}.handler"
-        assert (ROOT / "functions" / "steps" / f"{module}.py").exists()
+        assert properties["Handler"] == f"stepdrain.steps.{module}.handler"
+        assert (ROOT / "functions" / "stepdrain" / "steps" / f"{module}.py").exists()
 
 
 @pytest.mark.parametrize("name", ["DrainNode", "AdmitNode"])

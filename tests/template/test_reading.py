@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 import yaml
-from drain import errors, notifications
+from stepdrain import errors
+from stepdrain.reporting import failure_message
 
 from tests.template.stack import ROOT, refusals, source
 
@@ -80,7 +81,7 @@ def test_every_error_has_a_section_in_the_manual(error: str) -> None:
     headings = re.findall(r"^#{2,4} (.+)$", OPERATIONS, re.MULTILINE)
     # As GitHub makes them: https://docs.github.com/en/get-started/writing-on-github
     anchors = {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
-    assert notifications.anchor(error) in anchors
+    assert failure_message.anchor(error) in anchors
 
 
 def test_every_taggable_resource_carries_the_cluster_as_a_tag() -> None:

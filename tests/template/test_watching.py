@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from drain.metrics import Metric
+from stepdrain.reporting.metrics import Metric
 
 from tests.template.stack import ROOT, Stack, source
 

@@ -3,13 +3,13 @@
 import json
 
 import pytest
-from drain.nodes import CORDONED_BY, EXCLUDE_LABEL, LABELLED_BY
+from stepdrain.states.nodes import CORDONED_BY, EXCLUDE_LABEL, LABELLED_BY
 
-from sandbox import guarantees
-from sandbox.aws.lifecycle_hooks import LAUNCHING, TERMINATING
-from sandbox.kube.kubelet import READY_AFTER
-from sandbox.workload import cluster_workload
-from sandbox.world import World
+from stepdrain_sandbox import guarantees
+from stepdrain_sandbox.aws.lifecycle_hooks import LAUNCHING, TERMINATING
+from stepdrain_sandbox.kube.kubelet import READY_AFTER
+from stepdrain_sandbox.workload import cluster_workload
+from stepdrain_sandbox.world import World
 
 
 def node(world, instance):

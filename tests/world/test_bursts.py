@@ -3,12 +3,12 @@
 import itertools
 
 import pytest
-from drain.clock import to_epoch_s
+from stepdrain.clock import to_epoch_s
 
-from sandbox import guarantees
-from sandbox.aws.account import LambdaFault
-from sandbox.workload import replica_set
-from sandbox.world import World
+from stepdrain_sandbox import guarantees
+from stepdrain_sandbox.aws.account import LambdaFault
+from stepdrain_sandbox.workload import replica_set
+from stepdrain_sandbox.world import World
 
 GRACE_S = 20
 

@@ -7,14 +7,14 @@ import boto3
 import yaml
 from moto.eks.models import eks_backends
 
-from sandbox import guarantees
-from sandbox.aws.account import ACCESS_KEY, ACCOUNT, REGION
-from sandbox.kube.discovery import base64_of
-from sandbox.kube.eks_token import EksTokens
-from sandbox.kube.rbac import User
-from sandbox.kube.server import KubeServer
-from sandbox.workload import cluster_workload
-from sandbox.world import HOOK, KUBERNETES, World, node_manifest
+from stepdrain_sandbox import guarantees
+from stepdrain_sandbox.aws.account import ACCESS_KEY, ACCOUNT, REGION
+from stepdrain_sandbox.kube.discovery import base64_of
+from stepdrain_sandbox.kube.eks_token import EksTokens
+from stepdrain_sandbox.kube.rbac import User
+from stepdrain_sandbox.kube.server import KubeServer
+from stepdrain_sandbox.workload import cluster_workload
+from stepdrain_sandbox.world import HOOK, KUBERNETES, World, node_manifest
 
 GREEN = "green"
 

@@ -4,13 +4,13 @@ import json
 from collections import Counter
 
 import pytest
-from drain import kube
+from stepdrain.adapters import kube
 
-from sandbox import guarantees
-from sandbox.judgement import broken
-from sandbox.kube.store import rfc3339
-from sandbox.workload import budget, daemonset, replica_set
-from sandbox.world import World
+from stepdrain_sandbox import guarantees
+from stepdrain_sandbox.judgement import broken
+from stepdrain_sandbox.kube.store import rfc3339
+from stepdrain_sandbox.workload import budget, daemonset, replica_set
+from stepdrain_sandbox.world import World
 
 MANY, SPARE = 100, 4
 ATTEMPTED = ("EvictBatch", "WaitForPods", "WaitForVolumes", "WaitForTargets")

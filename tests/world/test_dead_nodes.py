@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from sandbox import guarantees
-from sandbox.kube.kubelet import DEAD
-from sandbox.workload import cluster_workload
-from sandbox.world import World
+from stepdrain_sandbox import guarantees
+from stepdrain_sandbox.kube.kubelet import DEAD
+from stepdrain_sandbox.workload import cluster_workload
+from stepdrain_sandbox.world import World
 from tests.world.test_drain import attempts, fullest, requests_of
 
 

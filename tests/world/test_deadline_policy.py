@@ -6,8 +6,8 @@ import json
 import boto3
 import pytest
 
-from sandbox import guarantees
-from sandbox.world import World
+from stepdrain_sandbox import guarantees
+from stepdrain_sandbox.world import World
 from tests.world.test_drain import fullest
 
 

@@ -6,9 +6,9 @@ import json
 import boto3
 import pytest
 
-from sandbox import guarantees
-from sandbox.workload import cluster_workload, replica_set
-from sandbox.world import World
+from stepdrain_sandbox import guarantees
+from stepdrain_sandbox.workload import cluster_workload, replica_set
+from stepdrain_sandbox.world import World
 
 LISTING = ("EvictBatch", "WaitForPods", "WaitForVolumes", "WaitForTargets")
 

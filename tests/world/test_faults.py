@@ -9,12 +9,12 @@ from pathlib import Path
 
 import boto3
 import pytest
-from drain import kube
+from stepdrain.adapters import kube
 
-from sandbox.aws.account import LambdaFault
-from sandbox.judgement import broken
-from sandbox.workload import cluster_workload, lone_pod
-from sandbox.world import World
+from stepdrain_sandbox.aws.account import LambdaFault
+from stepdrain_sandbox.judgement import broken
+from stepdrain_sandbox.workload import cluster_workload, lone_pod
+from stepdrain_sandbox.world import World
 from tests.world import fault_table, trouble
 from tests.world.trouble import Trouble
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.judgement import broken
-from sandbox.kube.store import rfc3339
-from sandbox.workload import cluster_workload
-from sandbox.world import World
+from stepdrain_sandbox.judgement import broken
+from stepdrain_sandbox.kube.store import rfc3339
+from stepdrain_sandbox.workload import cluster_workload
+from stepdrain_sandbox.world import World
 from tests.world import fault_table, trouble
 from tests.world.test_faults import DELIVERED_AFTER_S, letters
 from tests.world.trouble import Trouble

@@ -1,7 +1,7 @@
 """What a drain asks must not grow with the cluster."""
 
-from sandbox.workload import daemonset, replica_set
-from sandbox.world import World, node_manifest
+from stepdrain_sandbox.workload import daemonset, replica_set
+from stepdrain_sandbox.world import World, node_manifest
 
 WAITED_FOR = ("pods", "volumeattachments", "targetgroupbindings")
 """Each attempt of a state that waits (bench.history.WAITING) lists one of these once."""

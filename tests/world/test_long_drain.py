@@ -2,8 +2,8 @@
 
 import pytest
 
-from sandbox.rehearsal.stage import Stage
-from sandbox.workload import budget, replica_set
+from stepdrain_sandbox.rehearsal.stage import Stage
+from stepdrain_sandbox.workload import budget, replica_set
 
 DAY_S = 86_400
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from sandbox.aws.account import LambdaFault
-from sandbox.workload import cluster_workload, lone_pod
-from sandbox.world import World
+from stepdrain_sandbox.aws.account import LambdaFault
+from stepdrain_sandbox.workload import cluster_workload, lone_pod
+from stepdrain_sandbox.world import World
 from tests.template.stack import Stack
 from tests.world import emf
 

@@ -1,20 +1,20 @@
 """Each role grants what its function calls: a call too many is denied, a grant too many is found here.
 
 What is called is recorded while drains of all kinds run; the world denies what the template does not
-grant (sandbox.aws.permissions), in every test and in the demo.
+grant (stepdrain_sandbox.aws.permissions), in every test and in the demo.
 """
 
 import copy
 import json
 
 import pytest
-from drain.clock import to_rfc3339
 from samtranslator.yaml_helper import yaml_parse
+from stepdrain.clock import to_rfc3339
 
-from sandbox.aws import permissions
-from sandbox.aws.deploy import ROOT, translate
-from sandbox.workload import cluster_workload, lone_pod
-from sandbox.world import CLUSTER, World
+from stepdrain_sandbox.aws import permissions
+from stepdrain_sandbox.aws.deploy import ROOT, translate
+from stepdrain_sandbox.workload import cluster_workload, lone_pod
+from stepdrain_sandbox.world import CLUSTER, World
 from tests.template.stack import Stack
 
 SERVICES_OWN = {

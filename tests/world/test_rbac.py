@@ -4,8 +4,8 @@ import functools
 
 import pytest
 
-from sandbox.workload import cluster_workload, daemonset, mounting, volume
-from sandbox.world import World, rbac_manifests
+from stepdrain_sandbox.workload import cluster_workload, daemonset, mounting, volume
+from stepdrain_sandbox.world import World, rbac_manifests
 
 FORCE = {"OnTimeout": "force", "DrainTimeout": "300"}
 CONDITIONS = {"NodeConditions": "true"}

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import boto3
 import pytest
-from drain import clock
 from moto.ec2.models import ec2_backends
 from moto.ec2.utils import filter_dict_attribute_mapping
+from stepdrain import clock
 
-from sandbox import guarantees
-from sandbox.aws.account import ACCOUNT, REGION
-from sandbox.kube.store import rfc3339
-from sandbox.workload import cluster_workload
-from sandbox.world import GROUP, World
+from stepdrain_sandbox import guarantees
+from stepdrain_sandbox.aws.account import ACCOUNT, REGION
+from stepdrain_sandbox.kube.store import rfc3339
+from stepdrain_sandbox.workload import cluster_workload
+from stepdrain_sandbox.world import GROUP, World
 
 EVENTS = Path(__file__).parent.parent / "events"
 

@@ -10,12 +10,12 @@ from collections import Counter
 import boto3
 import pytest
 
-from sandbox import guarantees
-from sandbox.aws.account import LambdaFault
-from sandbox.aws.deploy import ROOT
-from sandbox.judgement import broken
-from sandbox.workload import cluster_workload
-from sandbox.world import World
+from stepdrain_sandbox import guarantees
+from stepdrain_sandbox.aws.account import LambdaFault
+from stepdrain_sandbox.aws.deploy import ROOT
+from stepdrain_sandbox.judgement import broken
+from stepdrain_sandbox.workload import cluster_workload
+from stepdrain_sandbox.world import World
 from tests.world import fault_table, trouble
 from tests.world.trouble import Trouble
 
@@ -226,7 +226,7 @@ def test_a_full_history_is_not_redriven(world_of_a_quarter, monkeypatch):
     begin_held(world)
     world.settle()
     arn = world.executions()[0]["executionArn"]
-    monkeypatch.setattr("sandbox.aws.redrive.MOST_EVENTS", len(world.history(arn)))
+    monkeypatch.setattr("stepdrain_sandbox.aws.redrive.MOST_EVENTS", len(world.history(arn)))
     assert "events" in refused(arn)
 
 

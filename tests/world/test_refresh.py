@@ -1,7 +1,7 @@
 """The demo's instance refresh, in virtual time: its judgement and its story."""
 
-from sandbox.clock import VirtualClock
-from sandbox.demo import refresh
+from stepdrain_sandbox.clock import VirtualClock
+from stepdrain_sandbox.demo import refresh
 
 
 def test_an_instance_refresh_replaces_every_node_and_breaks_no_guarantee():

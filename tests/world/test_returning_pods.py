@@ -2,9 +2,9 @@
 
 import json
 
-from sandbox import guarantees
-from sandbox.workload import cluster_workload, replica_set
-from sandbox.world import World
+from stepdrain_sandbox import guarantees
+from stepdrain_sandbox.workload import cluster_workload, replica_set
+from stepdrain_sandbox.world import World
 
 
 def tolerant(nodes):

@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 from click.testing import CliRunner
 
-from sandbox import guarantees
-from sandbox.clock import VirtualClock
-from sandbox.demo import __main__ as demo
-from sandbox.demo import edges, telling
-from sandbox.demo.scenario import Choices, run
-from sandbox.guarantees import Change
+from stepdrain_sandbox import guarantees
+from stepdrain_sandbox.clock import VirtualClock
+from stepdrain_sandbox.demo import __main__ as demo
+from stepdrain_sandbox.demo import edges, telling
+from stepdrain_sandbox.demo.scenario import Choices, run
+from stepdrain_sandbox.guarantees import Change
 
 
 def played(**choices):

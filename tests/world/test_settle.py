@@ -2,9 +2,9 @@
 
 import pytest
 
-from sandbox import guarantees
-from sandbox.workload import cluster_workload
-from sandbox.world import World
+from stepdrain_sandbox import guarantees
+from stepdrain_sandbox.workload import cluster_workload
+from stepdrain_sandbox.world import World
 
 
 @pytest.mark.parametrize("seconds", [0, 90])

@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from sandbox.workload import cluster_workload, lone_pod
-from sandbox.world import World, rbac_manifests
+from stepdrain_sandbox.workload import cluster_workload, lone_pod
+from stepdrain_sandbox.world import World, rbac_manifests
 
 LONE = "lone"
 FAILING = {"EvictUnmanaged": "false"}

@@ -4,11 +4,11 @@ import json
 
 import boto3
 import pytest
-from drain.errors import AwsThrottled
+from stepdrain.errors import AwsThrottled
 
-from sandbox import guarantees
-from sandbox.aws.account import AwsFault, client_error
-from sandbox.world import GROUP, HOOK, World
+from stepdrain_sandbox import guarantees
+from stepdrain_sandbox.aws.account import AwsFault, client_error
+from stepdrain_sandbox.world import GROUP, HOOK, World
 
 SWEEP_S = 300
 

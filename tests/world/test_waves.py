@@ -4,8 +4,8 @@ from itertools import pairwise
 
 import pytest
 
-from sandbox.workload import cluster_workload, lone_pod
-from sandbox.world import World
+from stepdrain_sandbox.workload import cluster_workload, lone_pod
+from stepdrain_sandbox.world import World
 
 SYSTEM = "system-cluster-critical"
 

@@ -11,16 +11,16 @@ from pathlib import Path
 
 import trustme
 from botocore.exceptions import ReadTimeoutError
-from drain import connections
 from moto.eks.models import eks_backends
+from stepdrain.adapters import connections
 
-from sandbox.aws.account import ACCOUNT, REGION, AwsFault, client_error
-from sandbox.aws.deploy import ROOT
-from sandbox.judgement import broken
-from sandbox.kube.discovery import base64_of
-from sandbox.kube.faults import Fault
-from sandbox.kube.status import budget_refusal, failure
-from sandbox.world import CLUSTER, World
+from stepdrain_sandbox.aws.account import ACCOUNT, REGION, AwsFault, client_error
+from stepdrain_sandbox.aws.deploy import ROOT
+from stepdrain_sandbox.judgement import broken
+from stepdrain_sandbox.kube.discovery import base64_of
+from stepdrain_sandbox.kube.faults import Fault
+from stepdrain_sandbox.kube.status import budget_refusal, failure
+from stepdrain_sandbox.world import CLUSTER, World
 
 SLOW_S, PATIENCE_S = 0.9, (3, 0.5)
 """Real seconds of a slow answer, and the adapter's timeouts meanwhile: the same proportion as 15 to 8."""

@@ -6,9 +6,9 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from sandbox.aws import engine, redrive
-from sandbox.aws.account import ACCOUNT, MOCK, REGION, SURROUNDINGS
-from sandbox.clock import VirtualClock
+from stepdrain_sandbox.aws import engine, redrive
+from stepdrain_sandbox.aws.account import ACCOUNT, MOCK, REGION, SURROUNDINGS
+from stepdrain_sandbox.clock import VirtualClock
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/r"
 T0 = 1_767_225_600.0

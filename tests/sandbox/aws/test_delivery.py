@@ -5,8 +5,8 @@ import json
 import boto3
 import pytest
 
-from sandbox.aws.account import ACCOUNT, REGION
-from sandbox.aws.delivery import Delivery
+from stepdrain_sandbox.aws.account import ACCOUNT, REGION
+from stepdrain_sandbox.aws.delivery import Delivery
 from tests.sandbox.aws.conftest import T0
 
 EVENT = {"source": "aws.autoscaling", "detail-type": "D", "detail": {"n": 1}}

@@ -5,8 +5,8 @@ import json
 import boto3
 import pytest
 
-from sandbox.aws.account import ACCOUNT, REGION
-from sandbox.aws.deploy import ROOT, Stack
+from stepdrain_sandbox.aws.account import ACCOUNT, REGION
+from stepdrain_sandbox.aws.deploy import ROOT, Stack
 
 TEMPLATE = ROOT / "template.yaml"
 MADE = {

@@ -4,9 +4,9 @@ import json
 import pkgutil
 
 import pytest
-from drain.errors import KubeUnavailable
+from stepdrain.errors import KubeUnavailable
 
-from sandbox.aws import engine, pauses
+from stepdrain_sandbox.aws import engine, pauses
 from tests.sandbox.aws.conftest import T0, task
 
 PATIENT = {"ErrorEquals": ["NotYet"], "IntervalSeconds": 100, "MaxAttempts": 3, "BackoffRate": 2}

@@ -2,8 +2,8 @@
 
 import boto3
 
-from sandbox.aws import groups
-from sandbox.aws.account import REGION
+from stepdrain_sandbox.aws import groups
+from stepdrain_sandbox.aws.account import REGION
 
 
 def test_instances_are_left_out_where_asked_for(account):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sandbox.aws.intrinsics import Resolver
+from stepdrain_sandbox.aws.intrinsics import Resolver
 
 PARAMETERS = {"Name": "demo", "Empty": "", "AWS::Region": "eu-west-1", "List": ["a", "b"]}
 CONDITIONS = {

@@ -4,8 +4,8 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from sandbox.aws.account import REGION
-from sandbox.aws.lifecycle_hooks import LifecycleHooks
+from stepdrain_sandbox.aws.account import REGION
+from stepdrain_sandbox.aws.lifecycle_hooks import LifecycleHooks
 from tests.sandbox.aws.conftest import T0
 
 GROUP = "workers"
@@ -170,7 +170,7 @@ def test_abandon_drops_all_other_hooks(group):
 
 @pytest.mark.parametrize("call", ["beat", "complete"])
 def test_an_action_that_is_not_active_is_refused_in_the_apis_words(group, call):
-    """drain/lifecycle.py knows the case by this message alone."""
+    """states/lifecycle_action.py knows the case by this message alone."""
     group.hook()
     instance = group.terminate()
     group.complete(InstanceId=instance)

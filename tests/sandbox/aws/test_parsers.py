@@ -4,7 +4,7 @@ import pytest
 from moto.stepfunctions.parser.asl.component.common.flow.start_at import StartAt
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser, ASLParserException
 
-from sandbox.aws import parsers
+from stepdrain_sandbox.aws import parsers
 
 MACHINE = '{"StartAt": "A", "States": {"A": {"Type": "Pass", "End": true}}}'
 
@@ -16,7 +16,7 @@ def _patched():
 
 
 def test_a_program_is_its_executions_own():
-    """A redrive sets where the program starts (sandbox.aws.redrive); the next one starts at its start."""
+    """A redrive sets where the program starts (aws.redrive); the next one starts at its start."""
     program, tree = AmazonStateLanguageParser.parse(MACHINE)
     program.start_at = StartAt("B")
     again, same_tree = AmazonStateLanguageParser.parse(MACHINE)

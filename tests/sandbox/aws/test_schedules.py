@@ -2,8 +2,8 @@
 
 import pytest
 
-from sandbox.aws.schedules import interval_s
-from sandbox.world import World
+from stepdrain_sandbox.aws.schedules import interval_s
+from stepdrain_sandbox.world import World
 
 
 @pytest.mark.parametrize(

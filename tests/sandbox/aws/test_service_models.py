@@ -5,8 +5,8 @@ import pytest
 from botocore.config import Config
 from moto import mock_aws
 
-from sandbox.aws import service_models
-from sandbox.aws.account import SURROUNDINGS
+from stepdrain_sandbox.aws import service_models
+from stepdrain_sandbox.aws.account import SURROUNDINGS
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sandbox.clock import VirtualClock
+from stepdrain_sandbox.clock import VirtualClock
 
 
 @pytest.fixture

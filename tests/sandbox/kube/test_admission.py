@@ -4,10 +4,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from sandbox.clock import VirtualClock
-from sandbox.kube import admission
-from sandbox.kube.cluster import Cluster
-from sandbox.kube.status import ApiError
+from stepdrain_sandbox.clock import VirtualClock
+from stepdrain_sandbox.kube import admission
+from stepdrain_sandbox.kube.cluster import Cluster
+from stepdrain_sandbox.kube.status import ApiError
 
 POD = {"kind": "Pod", "metadata": {"generateName": "web-"}}
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.clock import RealClock
-from sandbox.kube.rbac import User
-from sandbox.kube.server import KubeServer
+from stepdrain_sandbox.clock import RealClock
+from stepdrain_sandbox.kube.rbac import User
+from stepdrain_sandbox.kube.server import KubeServer
 
 HERE = Path(__file__).parent
 RECORDED = json.loads(gzip.decompress((HERE / "golden" / "kube-apiserver-v1.36.2.json.gz").read_bytes()))

@@ -5,9 +5,9 @@ import threading
 
 import pytest
 
-from sandbox.clock import RealClock
-from sandbox.kube.server import KubeServer
-from sandbox.workload import budget, daemonset
+from stepdrain_sandbox.clock import RealClock
+from stepdrain_sandbox.kube.server import KubeServer
+from stepdrain_sandbox.workload import budget, daemonset
 from tests.conftest import KUBECTL
 
 pytestmark = pytest.mark.skipif(KUBECTL is None, reason="kubectl is not installed")

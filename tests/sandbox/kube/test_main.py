@@ -1,4 +1,4 @@
-"""``python -m sandbox.kube`` as a process: the emulator alone, for whoever has a client of their own."""
+"""``python -m stepdrain_sandbox.kube`` as a process: the emulator alone, for any client."""
 
 import base64
 import json
@@ -22,7 +22,7 @@ NODE = "apiVersion: v1\nkind: Node\nmetadata: {name: n1}\n"
 
 
 def command(*arguments):
-    return [sys.executable, "-m", "sandbox.kube", *map(str, arguments)]
+    return [sys.executable, "-m", "stepdrain_sandbox.kube", *map(str, arguments)]
 
 
 def failed(*arguments):

@@ -5,8 +5,8 @@ import ssl
 
 import pytest
 
-from sandbox.clock import VirtualClock
-from sandbox.kube.server import KubeServer
+from stepdrain_sandbox.clock import VirtualClock
+from stepdrain_sandbox.kube.server import KubeServer
 
 
 @pytest.fixture

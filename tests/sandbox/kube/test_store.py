@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.clock import VirtualClock
-from sandbox.kube.resources import BY_KIND
-from sandbox.kube.store import Store
+from stepdrain_sandbox.clock import VirtualClock
+from stepdrain_sandbox.kube.resources import BY_KIND
+from stepdrain_sandbox.kube.store import Store
 
 POD, NODE = BY_KIND["Pod"], BY_KIND["Node"]
 NAMESPACES, NAMES, NODES = ["a", "a-b", "ab"], ["x", "y", "z"], ["", "n1", "n2"]

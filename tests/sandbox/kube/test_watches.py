@@ -1,10 +1,10 @@
 """A quiet watch lets virtual time pass, and not a second more than until something happens."""
 
 import pytest
-from drain.kube import Access, connect
+from stepdrain.adapters.kube import Access, connect
 
-from sandbox.kube.server import KubeServer
-from sandbox.workload import lone_pod
+from stepdrain_sandbox.kube.server import KubeServer
+from stepdrain_sandbox.workload import lone_pod
 
 
 @pytest.fixture

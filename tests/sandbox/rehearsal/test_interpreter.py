@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from sandbox.aws.account import LambdaFault
-from sandbox.rehearsal.clock import QuietClock
-from sandbox.rehearsal.interpreter import Machine
-from sandbox.rehearsal.stage import Death, Stage
-from sandbox.workload import cluster_workload
-from sandbox.world import World
+from stepdrain_sandbox.aws.account import LambdaFault
+from stepdrain_sandbox.rehearsal.clock import QuietClock
+from stepdrain_sandbox.rehearsal.interpreter import Machine
+from stepdrain_sandbox.rehearsal.stage import Death, Stage
+from stepdrain_sandbox.workload import cluster_workload
+from stepdrain_sandbox.world import World
 
 
 def hold(cluster, clock, seconds):

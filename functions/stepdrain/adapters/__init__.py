@@ -1,0 +1,1 @@
+"""The network: Kubernetes, AWS, and the connections to them. Nobody else talks to either."""

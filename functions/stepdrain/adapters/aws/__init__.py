@@ -1,0 +1,50 @@
+"""The AWS adapter: every call a function makes, each once; no error of botocore leaves this package.
+
+A module for each service. The clients do not retry by themselves, since the state machine does,
+where an operator can see it. The session that makes them is kept (stepdrain.adapters.connections), since it
+is what reads the services' models.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import boto3
+import botocore.session
+
+from stepdrain.adapters.aws.auto_scaling import AutoScaling
+from stepdrain.adapters.aws.balancers import Balancers
+from stepdrain.adapters.aws.calls import call
+from stepdrain.adapters.aws.ec2 import Ec2
+from stepdrain.adapters.aws.eks import Eks
+from stepdrain.adapters.aws.executions import Executions
+from stepdrain.adapters.aws.leases import Leases
+
+MODELS = Path(__file__).with_name("models")
+
+
+def new_session() -> boto3.Session:
+    """A session with the credentials and the region of the environment; it keeps what it has read.
+
+    Of EC2 it knows what adapters/aws/models holds: botocore's own model of it costs 75 ms of CPU and
+    20 MB more to read (docs/decisions/0010).
+    """
+    core = botocore.session.get_session()
+    core.set_config_variable("data_path", str(MODELS))
+    return boto3.Session(botocore_session=core)
+
+
+class Aws(AutoScaling, Ec2, Balancers, Executions, Eks):
+    """One account and region, with the credentials of the calling function.
+
+    Every method raises AwsThrottled, AwsUnavailable, AwsDenied (naming the action) or AwsRejected.
+    """
+
+    def leases(self, table: str) -> Leases:
+        """The table of leases (stepdrain.states.concurrency_limit)."""
+        return Leases(self._client("dynamodb"), table)
+
+    def publish(self, topic_arn: str, subject: str, body: str) -> None:
+        """Send a message to a topic."""
+        client = self._client("sns")
+        call(client, "publish", TopicArn=topic_arn, Subject=subject, Message=body)

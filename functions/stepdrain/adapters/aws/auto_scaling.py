@@ -1,0 +1,84 @@
+"""Auto Scaling: groups, their hooks, and the lifecycle actions that hold instances."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from stepdrain.adapters.aws.calls import Clients, call, pages
+from stepdrain.errors import AwsRejected
+
+
+class AutoScaling(Clients):
+    """Its part of stepdrain.adapters.aws.Aws."""
+
+    @cached_property
+    def _auto_scaling(self) -> Any:
+        return self._client("autoscaling")
+
+    def group_tags(self, group: str) -> dict[str, str]:
+        """The tags of an Auto Scaling group; AwsRejected if there is no such group."""
+        groups = self._group(group)
+        if not groups:
+            raise AwsRejected(f"There is no Auto Scaling group {group} in this account and region.")
+        return {tag["Key"]: tag.get("Value", "") for tag in groups[0].get("Tags", ())}
+
+    def _group(self, name: str) -> list[dict[str, Any]]:
+        """The group of that name in a list, without its instances where that can be said; or none."""
+        asked: dict[str, Any] = {"AutoScalingGroupNames": [name]}
+        # 500 instances are 300 KB of XML. An older boto3, which the runtime may bring, has no such parameter.
+        shape = self._auto_scaling.meta.service_model.operation_model("DescribeAutoScalingGroups").input_shape
+        if "IncludeInstances" in shape.members:
+            asked["IncludeInstances"] = False
+        groups: list[dict[str, Any]] = call(self._auto_scaling, "describe_auto_scaling_groups", **asked)[
+            "AutoScalingGroups"
+        ]
+        return groups
+
+    def groups(self, names: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """The Auto Scaling groups of these names (none: all), with their instances; in pages of 50."""
+        chosen: dict[str, Any] = {"AutoScalingGroupNames": list(names)} if names else {}
+        options = {"MaxRecords": 50, **chosen}
+        for page in pages(self._auto_scaling, "describe_auto_scaling_groups", "NextToken", **options):
+            yield from page["AutoScalingGroups"]
+
+    def hook(self, group: str, name: str) -> dict[str, Any]:
+        """A lifecycle hook with HeartbeatTimeout and GlobalTimeout in seconds; AwsRejected if absent."""
+        answer = call(
+            self._auto_scaling,
+            "describe_lifecycle_hooks",
+            AutoScalingGroupName=group,
+            LifecycleHookNames=[name],
+        )
+        if not answer["LifecycleHooks"]:
+            raise AwsRejected(f"Auto Scaling group {group} has no lifecycle hook {name}.")
+        return dict(answer["LifecycleHooks"][0])
+
+    def record_heartbeat(self, lifecycle: Mapping[str, Any], instance_id: str) -> None:
+        """Restart the heartbeat timeout of the instance's lifecycle action."""
+        call(self._auto_scaling, "record_lifecycle_action_heartbeat", **_action(lifecycle, instance_id))
+
+    def complete_action(self, lifecycle: Mapping[str, Any], instance_id: str, result: str) -> None:
+        """End the lifecycle action with ``result``, CONTINUE or ABANDON."""
+        action = _action(lifecycle, instance_id)
+        call(self._auto_scaling, "complete_lifecycle_action", LifecycleActionResult=result, **action)
+
+    def lifecycle_state(self, instance_id: str) -> str:
+        """The instance's lifecycle state in its Auto Scaling group; "" if it is in none."""
+        answer = call(self._auto_scaling, "describe_auto_scaling_instances", InstanceIds=[instance_id])
+        return (
+            str(answer["AutoScalingInstances"][0]["LifecycleState"]) if answer["AutoScalingInstances"] else ""
+        )
+
+    def group_target_groups(self, group: str) -> list[str]:
+        """ARNs of the target groups that the Auto Scaling group itself is attached to; none if it is gone."""
+        return [arn for one in self._group(group) for arn in one.get("TargetGroupARNs", ())]
+
+
+def _action(lifecycle: Mapping[str, Any], instance_id: str) -> dict[str, str]:
+    action = {"AutoScalingGroupName": lifecycle["group"], "LifecycleHookName": lifecycle["hook"]}
+    # The sweep knows no token; the instance id serves then, as long as the hook has one action for it.
+    if lifecycle.get("token"):
+        action["LifecycleActionToken"] = lifecycle["token"]
+    return {**action, "InstanceId": instance_id}

@@ -1,0 +1,67 @@
+"""Elastic Load Balancing: which load balancers may hold an instance, and whether they still do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from stepdrain.adapters.aws.calls import Clients, call_unless, pages
+
+WORKERS = 8
+"""Requests in flight at once."""
+
+
+class Balancers(Clients):
+    """Its part of stepdrain.adapters.aws.Aws."""
+
+    def balancers_of(self, cluster: str) -> list[str]:
+        """ARNs of target groups and load balancers that Kubernetes' cloud provider made for the cluster."""
+        answers = pages(
+            self._client("resourcegroupstaggingapi"),
+            "get_resources",
+            "PaginationToken",
+            ResourceTypeFilters=["elasticloadbalancing:targetgroup", "elasticloadbalancing:loadbalancer"],
+            TagFilters=[{"Key": f"kubernetes.io/cluster/{cluster}"}],
+        )
+        return [one["ResourceARN"] for page in answers for one in page["ResourceTagMappingList"]]
+
+    def target_states(self, target_groups: Sequence[str], instance_id: str) -> dict[str, str]:
+        """The instance's state in each target group (ARN) that holds it; one call for each group."""
+        client = self._client("elbv2")
+        states = _each(target_groups, lambda arn: _target_state(client, arn, instance_id))
+        return {arn: state for arn, state in states if state}
+
+    def classic_states(self, names: Sequence[str], instance_id: str) -> dict[str, str]:
+        """The instance's description in each classic load balancer; one call for each."""
+        client = self._client("elb")
+        states = _each(names, lambda name: _classic_state(client, name, instance_id))
+        return {name: state for name, state in states if state}
+
+
+def _each(names: Sequence[str], ask: Callable[[str], str]) -> list[tuple[str, str]]:
+    if not names:
+        return []
+    with ThreadPoolExecutor(max_workers=min(WORKERS, len(names))) as workers:
+        return list(zip(names, workers.map(ask, names), strict=True))
+
+
+def _target_state(client: Any, arn: str, instance_id: str) -> str:
+    # Not filtered by target: that needs the port, and a target that is gone would be an error.
+    answer = call_unless(client, "describe_target_health", "TargetGroupNotFound", TargetGroupArn=arn) or {}
+    of_instance = [
+        str(one["TargetHealth"]["State"])
+        for one in answer.get("TargetHealthDescriptions", ())
+        if one["Target"]["Id"] == instance_id
+    ]
+    # A target group can hold an instance with several ports.
+    return next((state for state in of_instance if "draining" in state), (of_instance or [""])[0])
+
+
+def _classic_state(client: Any, name: str, instance_id: str) -> str:
+    instances = [{"InstanceId": instance_id}]
+    absent = ("LoadBalancerNotFound", "InvalidInstance")
+    answer = call_unless(
+        client, "describe_instance_health", *absent, LoadBalancerName=name, Instances=instances
+    )
+    return next((str(one["Description"]) for one in (answer or {}).get("InstanceStates", ())), "")

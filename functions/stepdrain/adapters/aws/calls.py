@@ -1,0 +1,97 @@
+"""One call of AWS: the client that makes it, and the project's error for whatever goes wrong."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from stepdrain import VERSION
+from stepdrain.errors import AwsDenied, AwsRejected, AwsThrottled, AwsUnavailable, DrainError
+
+CONFIG = Config(
+    connect_timeout=3,
+    read_timeout=8,
+    retries={"total_max_attempts": 1, "mode": "standard"},
+    user_agent_extra=f"stepdrain/{VERSION}",
+)
+MAKING = threading.Lock()
+"""A session makes one client at a time; a Lambda has one thread, the embedded world has many.
+
+https://boto3.amazonaws.com/v1/documentation/api/latest/guide/session.html
+"""
+# Codes by which AWS services say "later"; ResourceContention is Auto Scaling's
+# (https://docs.aws.amazon.com/autoscaling/ec2/APIReference/CommonErrors.html).
+THROTTLES = {
+    "Throttling", "ThrottlingException", "ThrottledException", "RequestLimitExceeded", "RequestThrottled",
+    "RequestThrottledException", "ProvisionedThroughputExceededException", "TransactionConflictException",
+    "TooManyRequestsException", "ResourceContention", "ResourceContentionFault",
+}  # fmt: skip
+DENIALS = {
+    "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "ExpiredToken", "ExpiredTokenException",
+    "InvalidClientTokenId", "UnrecognizedClientException", "AuthFailure",
+}  # fmt: skip
+
+
+class Clients:
+    """Clients of one session, each made when it is first asked for: a step pays for the ones it uses."""
+
+    def __init__(self, session: boto3.Session) -> None:
+        self._session = session
+        self._clients: dict[str, Any] = {}
+
+    def _client(self, service: str) -> Any:
+        make: Any = self._session.client  # boto3's stubs know 400 literal names and no str.
+        with MAKING:
+            if service not in self._clients:
+                self._clients[service] = make(service, config=CONFIG)
+            return self._clients[service]
+
+
+def call(client: Any, operation: str, **parameters: Any) -> Any:
+    """The answer of an operation (``describe_cluster``); without one AwsUnavailable, else ``translated``."""
+    try:
+        return getattr(client, operation)(**parameters)
+    except ClientError as error:
+        raise translated(error) from error
+    except BotoCoreError as error:
+        raise AwsUnavailable(f"{operation} got no answer: {error}.") from error
+
+
+def call_unless(client: Any, operation: str, *codes: str, **parameters: Any) -> Any | None:
+    """As ``call``; None if it was rejected with one of ``codes``, as for what does not exist."""
+    try:
+        return call(client, operation, **parameters)
+    except AwsRejected as error:
+        if not any(code in str(error) for code in codes):
+            raise
+        return None
+
+
+def pages(
+    client: Any, operation: str, token: str, asked_by: str | None = None, **parameters: Any
+) -> Iterator[Any]:
+    """The answers of a paged operation; ``token`` is the answer's field, ``asked_by`` the parameter."""
+    while True:
+        answer = call(client, operation, **parameters)
+        yield answer
+        if not answer.get(token):
+            return
+        parameters[asked_by or token] = answer[token]
+
+
+def translated(error: ClientError) -> DrainError:
+    """AwsThrottled, AwsDenied, AwsUnavailable (a 5xx) or AwsRejected, telling operation and answer."""
+    code, message = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
+    said = f"{error.operation_name} answered {code}: {message}"
+    if code in THROTTLES:
+        return AwsThrottled(said)
+    if code in DENIALS:
+        return AwsDenied(f"{said}. Check the function's role in template.yaml.")
+    if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400) >= 500:
+        return AwsUnavailable(said)
+    return AwsRejected(said)

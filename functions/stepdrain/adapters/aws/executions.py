@@ -1,0 +1,85 @@
+"""Step Functions: executions are started, and looked for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from itertools import islice, takewhile
+from typing import Any
+
+from stepdrain.adapters.aws.calls import Clients, call, call_unless, pages
+
+
+class Executions(Clients):
+    """Its part of stepdrain.adapters.aws.Aws."""
+
+    def start_execution(self, state_machine_arn: str, name: str, document: Mapping[str, Any]) -> bool:
+        """Start an execution; False if one of that name exists, which is the same drain."""
+        client = self._client("stepfunctions")
+        text = json.dumps(document, sort_keys=True)
+        options = {"stateMachineArn": state_machine_arn, "name": name, "input": text}
+        return call_unless(client, "start_execution", "ExecutionAlreadyExists", **options) is not None
+
+    def executions(self, state_machine_arn: str, since: float) -> Iterator[dict[str, Any]]:
+        """Executions that started at ``since`` (epoch seconds) or later, newest first, in pages of 200.
+
+        ``state_machine_arn`` may be an alias's; those that were started without it are listed, too.
+        """
+        client = self._client("stepfunctions")
+        options: dict[str, Any] = {"stateMachineArn": _unqualified(state_machine_arn), "maxResults": 200}
+        listing = pages(client, "list_executions", "nextToken", **options)
+        listed = (one for page in listing for one in page["executions"])
+        return takewhile(lambda one: one["startDate"].timestamp() >= since, listed)
+
+    def started_at(self, state_machine_arn: str, name: str) -> float | None:
+        """When the execution of that name started, in epoch seconds; None if there is none."""
+        client = self._client("stepfunctions")
+        arn = f"{_unqualified(state_machine_arn).replace(':stateMachine:', ':execution:')}:{name}"
+        found = call_unless(client, "describe_execution", "ExecutionDoesNotExist", executionArn=arn)
+        return float(found["startDate"].timestamp()) if found else None
+
+    def executions_of(self, state_machine_arn: str, instance_id: str, status: str) -> list[dict[str, Any]]:
+        """The executions of ``status`` whose names begin with the instance's id.
+
+        Each with ``name``, ``startedAt`` and ``redrivenAt`` (RFC 3339; None if never) and ``document``,
+        its input.
+        A list knows no filter by name, so it is read to its end where that is short (RUNNING), and
+        its newest 1,000 where it is not.
+        """
+        client = self._client("stepfunctions")
+        options = {"stateMachineArn": _unqualified(state_machine_arn), "statusFilter": status}
+        listing = pages(client, "list_executions", "nextToken", maxResults=1000, **options)
+        listed = (
+            one
+            for page in (listing if status == "RUNNING" else islice(listing, 1))
+            for one in page["executions"]
+        )
+        arns = [one["executionArn"] for one in listed if one["name"].startswith(f"{instance_id}-")]
+        return [_execution(call(client, "describe_execution", executionArn=arn)) for arn in arns]
+
+    def last_events(self, execution_arn: str) -> list[dict[str, Any]]:
+        """The newest 200 events of an execution: more than its last state has, with all its retries."""
+        client = self._client("stepfunctions")
+        answer = call(
+            client,
+            "get_execution_history",
+            executionArn=execution_arn,
+            reverseOrder=True,
+            maxResults=200,
+        )
+        return list(answer["events"])
+
+
+def _execution(described: Mapping[str, Any]) -> dict[str, Any]:
+    redriven = described.get("redriveDate")
+    return {
+        "name": described["name"],
+        "startedAt": described["startDate"].isoformat(),
+        "redrivenAt": redriven.isoformat() if redriven else None,
+        "document": json.loads(described.get("input") or "{}"),
+    }
+
+
+def _unqualified(state_machine_arn: str) -> str:
+    """The state machine's own ARN, where an alias or version (an eighth part) is given."""
+    return ":".join(state_machine_arn.split(":")[:7])

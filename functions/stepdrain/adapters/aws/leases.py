@@ -1,0 +1,65 @@
+"""DynamoDB: the table of turns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stepdrain.adapters.aws.calls import call_unless, pages
+from stepdrain.states.concurrency_limit import Entry
+
+ANOTHERS = "ConditionalCheckFailedException"
+
+
+class Leases:
+    """A DynamoDB table with the key groupName and entry, and the TTL expiresAt (concurrency_limit.Ledger)."""
+
+    def __init__(self, client: Any, table: str) -> None:
+        self._client, self._table = client, table
+
+    def entries(self, group: str) -> list[Entry]:
+        """All rows of a group as they are now, expired ones included, in order of ``entry``."""
+        answers = pages(
+            self._client,
+            "query",
+            "LastEvaluatedKey",
+            "ExclusiveStartKey",
+            TableName=self._table,
+            ConsistentRead=True,
+            KeyConditionExpression="groupName = :g",
+            ExpressionAttributeValues={":g": {"S": group}},
+        )
+        rows = [row for page in answers for row in page["Items"]]
+        return [
+            Entry(row["groupName"]["S"], row["entry"]["S"], row["holder"]["S"], float(row["expiresAt"]["N"]))
+            for row in rows
+        ]
+
+    def put(self, entry: Entry, now: float) -> bool:
+        """Write a row that is free, expired at ``now`` or the holder's own; False if it is another's."""
+        row = {**_key(entry), "holder": {"S": entry.holder}, "expiresAt": {"N": str(int(entry.expires_at))}}
+        written = call_unless(
+            self._client,
+            "put_item",
+            ANOTHERS,
+            TableName=self._table,
+            Item=row,
+            ConditionExpression="attribute_not_exists(holder) OR holder = :h OR expiresAt <= :n",
+            ExpressionAttributeValues={":h": {"S": entry.holder}, ":n": {"N": str(int(now))}},
+        )
+        return written is not None
+
+    def drop(self, entry: Entry) -> None:
+        """Delete a row, unless it is another holder's by now."""
+        call_unless(
+            self._client,
+            "delete_item",
+            ANOTHERS,
+            TableName=self._table,
+            Key=_key(entry),
+            ConditionExpression="holder = :h",
+            ExpressionAttributeValues={":h": {"S": entry.holder}},
+        )
+
+
+def _key(entry: Entry) -> dict[str, Any]:
+    return {"groupName": {"S": entry.group}, "entry": {"S": entry.entry}}

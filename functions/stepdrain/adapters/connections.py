@@ -1,0 +1,76 @@
+"""Connections of one Lambda container: made when first needed, kept between invocations.
+
+A cluster's endpoint and CA are kept for an hour (they change when a cluster is made
+anew), its token for 13 of the 15 minutes it is valid. The client itself is made for
+each invocation: a frozen container loses its idle sockets, and urllib3 does not
+repeat a POST on a dead one. The session of boto3 is kept as long as the container: it
+holds the models of the services, which cost 50 ms of CPU to read, and no socket.
+
+STEPDRAIN_KUBECONFIG, where set, names a kubeconfig file to use instead of EKS, and
+STEPDRAIN_KUBE_CONTEXT a context in it: the same handlers then serve any cluster.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from stepdrain import clock
+from stepdrain.adapters.aws import Aws, new_session
+from stepdrain.adapters.aws.eks import Endpoint
+
+ENDPOINT_KEPT_S = 3600
+# The API server takes a token for 15 minutes from its X-Amz-Date; one minute for clock skew,
+# one for the invocation itself (kubernetes-sigs/aws-iam-authenticator, pkg/token/token.go).
+TOKEN_KEPT_S = 780
+FOR_EVER_S = 10**9
+
+
+class Kept:
+    """Values by key, each for a while."""
+
+    def __init__(self) -> None:
+        self._values: dict[tuple[str, ...], tuple[float, Any]] = {}
+
+    def get(self, key: tuple[str, ...], seconds: int, make: Callable[[], Any], fresh: bool = False) -> Any:
+        """The value under ``key``, made anew if it is older than ``seconds`` or ``fresh`` is asked for."""
+        made_at, value = self._values.get(key, (float("-inf"), None))
+        if fresh or clock.now() - made_at >= seconds:
+            value = make()
+            self._values[key] = (clock.now(), value)
+        return value
+
+    def forget(self) -> None:
+        """Drop everything, as a new container would begin."""
+        self._values.clear()
+
+
+KEPT = Kept()
+
+
+def kube(cluster: str) -> Any:
+    """A client (adapters.kube.Kube) for the EKS cluster of that name, or for the configured kubeconfig.
+
+    Raises ClusterNotFound, InvalidSettings or an Aws… error; the cluster itself is not asked yet.
+    """
+    # Imported here: a step that talks to AWS alone must not pay for the Kubernetes client.
+    from stepdrain.adapters.kube import Access, connect, connect_by_kubeconfig  # noqa: PLC0415
+
+    if path := os.environ.get("STEPDRAIN_KUBECONFIG"):
+        return connect_by_kubeconfig(path, os.environ.get("STEPDRAIN_KUBE_CONTEXT") or None)
+    account = aws()
+
+    def access(fresh: bool) -> Access:
+        endpoint: Endpoint = KEPT.get(
+            ("endpoint", cluster), ENDPOINT_KEPT_S, lambda: account.cluster_endpoint(cluster)
+        )
+        token = KEPT.get(("token", cluster), TOKEN_KEPT_S, lambda: account.kube_token(cluster), fresh)
+        return Access(endpoint.url, endpoint.ca_pem, token)
+
+    return connect(access)
+
+
+def aws() -> Aws:
+    """The account and region the function runs in."""
+    return Aws(KEPT.get(("session",), FOR_EVER_S, new_session))

@@ -1,0 +1,1 @@
+"""What flows between the states, and what is derived from it."""

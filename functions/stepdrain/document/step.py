@@ -1,0 +1,192 @@
+"""What the state machine sends to a step, as one typed value."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from stepdrain import clock
+from stepdrain.document import progress
+from stepdrain.document.progress import Round, Timing
+from stepdrain.rules import deadline
+from stepdrain.rules.policy import Policy
+from stepdrain.schemas.validation import validate
+
+
+@dataclass(frozen=True)
+class NodeRef:
+    """The node of the drain: its name, and the UID that tells it from a successor of that name.
+
+    ``excluded`` and ``cordoned``: somebody else had labelled it out of load balancers, or cordoned
+    it, before any drain of ours; nobody but them undoes that.
+    """
+
+    name: str
+    uid: str
+    excluded: bool = False
+    cordoned: bool = False
+
+
+@dataclass(frozen=True)
+class Step:
+    """One invocation of one step."""
+
+    cluster: str
+    """Empty before FindNode where the drain was started by hand without it."""
+    instance_id: str | None
+    node_name: str | None
+    lifecycle: Mapping[str, Any] | None
+    ends_at: float | None
+    """Epoch seconds at which EC2 takes the instance, if it has announced that; nobody can put it off."""
+    policy: Policy
+    node: NodeRef | None
+    round: Round
+    execution: Mapping[str, Any]
+    attempt: int
+    """0 at the first attempt of this visit to the state, then the number of retries."""
+    entered_at: float
+    """Epoch seconds at which the state was entered; the same for all attempts of a visit."""
+    waited_for: str
+    """What the last round waited for in vain, in the words of its error; empty if nothing."""
+    never_joined: bool
+    """FindNode found no node for the instance."""
+    released: str
+    """Why the policy lets the instance go with pods on it; empty if it does not."""
+    abandoned: str
+    """Why a launching instance is given back to Auto Scaling; empty if it is not."""
+    nothing_to_do: bool
+    """The instance has no running node and needs none: from or to a warm pool."""
+    warnings: tuple[str, ...]
+    """What could not be read before the drain began, sentence by sentence, with what is used instead."""
+    admission: bool
+    """The instance arrives (AdmitNode), and does not leave."""
+    cordoned_at: float
+    """Epoch seconds from which on a new pod came to the node past the drain's cordon."""
+
+    @property
+    def name(self) -> str:
+        """The execution's name, as the console lists it."""
+        return str(self.execution["Name"])
+
+    @property
+    def begun_at(self) -> float:
+        """Epoch seconds at which the drain began; a redrive does not change it."""
+        return clock.to_epoch_s(self.execution["StartTime"])
+
+    @property
+    def redriven(self) -> bool:
+        """A person has redriven the execution after it failed."""
+        return bool(self.execution.get("RedriveTime"))
+
+    @property
+    def running_since(self) -> float:
+        """Epoch seconds of the redrive if there was one, else of the start."""
+        return clock.to_epoch_s(self.execution.get("RedriveTime") or self.execution["StartTime"])
+
+    @property
+    def the_node(self) -> NodeRef:
+        """The node FindNode found; only states behind FindNode may ask for it."""
+        if self.node is None:
+            raise LookupError("This state stands behind FindNode, and the document has no node.")
+        return self.node
+
+    def timing(self, now: float) -> Timing:
+        """Where the drain stands at ``now`` (epoch seconds)."""
+        return self._timing(now, self.round.number)
+
+    def aftermath(self, now: float) -> Timing:
+        """As ``timing``, for a state that waits for what lags behind the pods."""
+        number = deadline.aftermath_round(self.round.number, self.entered_at, self.round.emptied_at)
+        return self._timing(now, number)
+
+    def _timing(self, now: float, round_number: int) -> Timing:
+        hook = deadline.hook_of(self.lifecycle)
+        until = deadline.drain_deadline(self.execution, self.policy, hook, self.ends_at)
+        pace = deadline.pace(round_number, self.entered_at, until, hook)
+        interrupted = deadline.interrupted(until, self.ends_at)
+        if not _forces(self.policy, interrupted):
+            yields_at = until
+        else:
+            yields_at = self.ends_at if interrupted and self.ends_at is not None else float("inf")
+        return Timing(now, until, hook, pace, yields_at, interrupted)
+
+    def forces(self, now: float) -> bool:
+        """Whether pods are deleted past their budgets when their grace no longer fits otherwise."""
+        return _forces(self.policy, self.timing(now).interrupted)
+
+
+def _forces(policy: Policy, interrupted: bool) -> bool:
+    # "fail" holds an instance for a person to look; this one nobody can hold, and a pod that ends by
+    # its own grace is better off than one that goes with the machine.
+    return policy.on_timeout == "force" or (interrupted and policy.on_timeout == "fail")
+
+
+def parse(event: Mapping[str, Any]) -> Step:
+    """The step in a Task's payload; raises InvalidEvent if it does not fit schemas/step.json."""
+    validate("step", event)
+    execution, state, drain = event["execution"], event["state"], event["drain"]
+    node = drain.get("node")
+    return Step(
+        cluster=drain.get("cluster") or "",
+        instance_id=drain.get("instanceId"),
+        node_name=drain.get("nodeName"),
+        lifecycle=drain.get("lifecycle"),
+        ends_at=clock.to_epoch_s(drain["endsAt"]) if drain.get("endsAt") else None,
+        policy=Policy.from_document(drain.get("policy") or {}),
+        node=_node(node) if node else None,
+        round=progress.from_document(
+            drain.get("round"), execution.get("RedriveTime") or execution["StartTime"]
+        ),
+        execution=execution,
+        attempt=state["RetryCount"],
+        entered_at=clock.to_epoch_s(state["EnteredTime"]),
+        waited_for=_reason(drain.get("waited")),
+        never_joined="neverJoined" in drain,
+        released=_reason(drain.get("released")),
+        abandoned=_reason(drain.get("abandoned")),
+        nothing_to_do="nothingToDo" in drain,
+        warnings=tuple(drain.get("warnings") or ()),
+        admission=drain.get("reason") == "launch",
+        cordoned_at=_cordoned_at(drain.get("cordon"), execution),
+    )
+
+
+DOCUMENT = (
+    "instanceId",
+    "nodeName",
+    "cluster",
+    "reason",
+    "lifecycle",
+    "policy",
+    "warnings",
+    "endsAt",
+    "node",
+)
+"""Fields of the document behind FindNode; null where a drain has none."""
+
+
+def document(drain: Mapping[str, Any], node: NodeRef) -> dict[str, Any]:
+    """The document as FindNode hands it on, each field of DOCUMENT in it."""
+    return {**dict.fromkeys(DOCUMENT), **drain, "node": asdict(node)}
+
+
+def _node(found: Mapping[str, Any]) -> NodeRef:
+    return NodeRef(found["name"], found["uid"], found.get("excluded", False), found.get("cordoned", False))
+
+
+def _cordoned_at(cordon: Mapping[str, Any] | None, execution: Mapping[str, Any]) -> float:
+    # Objects' times are whole seconds: a pod of the cordon's own second may have been there before it.
+    return clock.to_epoch_s(cordon["at"] if cordon else execution["StartTime"]) + 1
+
+
+def _reason(caught: Mapping[str, Any] | None) -> str:
+    """The sentence of a caught error: Cause is the JSON that Lambda makes of an exception, or text."""
+    if not caught:
+        return ""
+    cause = caught.get("Cause", "")
+    try:
+        return str(json.loads(cause)["errorMessage"])
+    except (ValueError, KeyError, TypeError):
+        return str(cause)

@@ -1,0 +1,1 @@
+"""From an event or a schedule to the executions that it starts."""

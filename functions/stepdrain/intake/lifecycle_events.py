@@ -1,0 +1,193 @@
+"""From an event to a drain: is it well formed, is it ours, and what is the execution's input?
+
+Three answers are possible. An event that is not what its sender documents raises
+InvalidEvent, so that it ends in the dead-letter queue where somebody sees it. One that
+is fine but not ours is Ignored, with the reason that is logged. All else is a Start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stepdrain.intake.settings import IntakeSettings
+from stepdrain.rules.policy import with_tags
+
+TERMINATING = "autoscaling:EC2_INSTANCE_TERMINATING"
+# Instances of a managed node group and their groups carry this tag; EKS drains those itself
+# (https://docs.aws.amazon.com/eks/latest/userguide/managed-node-groups.html).
+MANAGED_NODE_GROUP_TAG = "eks:nodegroup-name"
+CLUSTER_TAG_PREFIX = "kubernetes.io/cluster/"
+
+
+@dataclass(frozen=True)
+class Ignored:
+    """The event is none of ours; ``reason`` says why in a sentence."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Start:
+    """Start one execution: its name in the console, and its input."""
+
+    name: str
+    document: dict[str, Any]
+    machine: str = "DrainNode"
+    """Which state machine: DrainNode or AdmitNode."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What could not be read and was not used; the drain tells it on the node, too."""
+        return tuple(self.document.get("warnings", ()))
+
+
+def foreign(
+    event: Mapping[str, Any], settings: IntakeSettings, expected: str = TERMINATING
+) -> Ignored | None:
+    """Why this event, judged by itself, is not ours; None if it may be. ``expected``: its transition.
+
+    Runs before validation: what another tool's rule sends here need not fit our schema.
+    """
+    if event.get("Event") == "autoscaling:TEST_NOTIFICATION":
+        return Ignored("It is the test notification that Auto Scaling sends when a hook is made.")
+    detail = event.get("detail")
+    if not isinstance(detail, Mapping):
+        return None
+    transition = detail.get("LifecycleTransition")
+    if isinstance(transition, str) and transition != expected:
+        return Ignored(f"Its transition is {transition}, not {expected}.")
+    own_hook = settings.hook_name if expected == TERMINATING else settings.launch_hook_name
+    return _foreign_origin(event, detail, settings, own_hook)
+
+
+def _foreign_origin(
+    event: Mapping[str, Any], detail: Mapping[str, Any], settings: IntakeSettings, own_hook: str
+) -> Ignored | None:
+    group, hook, account = (
+        detail.get("AutoScalingGroupName"),
+        detail.get("LifecycleHookName"),
+        event.get("account"),
+    )
+    if isinstance(hook, str) and hook != own_hook:
+        return Ignored(f"Its hook is {hook}, and ours is {own_hook}: another tool completes it.")
+    if isinstance(account, str) and account.isdigit() and account != settings.account_id:
+        return Ignored(f"It comes from account {account}; this installation serves {settings.account_id}.")
+    if isinstance(group, str) and not serves(settings, group):
+        return Ignored(f"Group {group} is not among the groups this installation serves.")
+    return None
+
+
+def serves(settings: IntakeSettings, group: str) -> bool:
+    """Whether the installation serves the group of that name: by names, by prefix, or all."""
+    if not settings.group_names and not settings.group_prefix:
+        return True
+    by_prefix = bool(settings.group_prefix) and group.startswith(settings.group_prefix)
+    return by_prefix or group in settings.group_names
+
+
+def foreign_group(tags: Mapping[str, str], settings: IntakeSettings) -> Ignored | None:
+    """Why the group with these tags is not ours; None if it is (or does not say)."""
+    if settings.skip_managed_node_groups and MANAGED_NODE_GROUP_TAG in tags:
+        return Ignored(f"Managed node group {tags[MANAGED_NODE_GROUP_TAG]}: EKS drains its nodes itself.")
+    clusters = [key.removeprefix(CLUSTER_TAG_PREFIX) for key in tags if key.startswith(CLUSTER_TAG_PREFIX)]
+    if clusters and not set(settings.clusters) & set(clusters):
+        ours = " or ".join(settings.clusters)
+        return Ignored(f"The group belongs to cluster {', '.join(clusters)}, not to {ours}.")
+    return None
+
+
+def cluster_of(tags: Mapping[str, str], settings: IntakeSettings) -> str:
+    """The cluster that a group or an instance with these tags belongs to; ours where they do not say."""
+    tagged = [key.removeprefix(CLUSTER_TAG_PREFIX) for key in tags if key.startswith(CLUSTER_TAG_PREFIX)]
+    return next((one for one in settings.clusters if one in tagged), settings.cluster)
+
+
+def start(
+    event: Mapping[str, Any], tags: Mapping[str, str], hook: Mapping[str, Any], settings: IntakeSettings
+) -> Start:
+    """The execution for a valid event of ours.
+
+    ``hook`` is the group's hook as DescribeLifecycleHooks shows it, whose timeouts (seconds)
+    the drain must fit into. Name and input depend on the event alone, never on the time: an
+    event delivered twice starts the same execution twice, which Step Functions takes as one
+    (https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html).
+    """
+    return start_for("lifecycle", event, ("AutoScalingGroup", "EC2"), tags, hook, settings)
+
+
+def start_for(
+    reason: str,
+    event: Mapping[str, Any],
+    way: tuple[str, str],
+    tags: Mapping[str, str],
+    hook: Mapping[str, Any],
+    settings: IntakeSettings,
+    machine: str = "DrainNode",
+) -> Start:
+    """As ``start``, of ``machine``; ``way`` is the origin and destination if the event does not say."""
+    detail, (origin, destination) = event["detail"], way
+    instance, token = detail["EC2InstanceId"], detail["LifecycleActionToken"]
+    action = {
+        "group": detail["AutoScalingGroupName"],
+        "hook": detail["LifecycleHookName"],
+        "token": token,
+        "origin": detail.get("Origin", origin),
+        "destination": detail.get("Destination", destination),
+    }
+    return _start(f"{instance}-{token[:8]}", instance, reason, action, tags, hook, settings, machine)
+
+
+def start_swept(
+    instance: str, group: str, tags: Mapping[str, str], hook: Mapping[str, Any], settings: IntakeSettings
+) -> Start:
+    """The execution for an instance that waits behind our hook without one, its event being lost.
+
+    As ``start``, but nobody tells the action's token: the instance id stands for it, which is enough
+    for Auto Scaling (adapters.aws). The name is the same at every sweep, so that two sweeps start one.
+    """
+    action = {
+        "group": group,
+        "hook": settings.hook_name,
+        "origin": "AutoScalingGroup",
+        "destination": "EC2",
+    }
+    return _start(swept_name(instance), instance, "sweep", action, tags, hook, settings)
+
+
+def swept_name(instance: str) -> str:
+    """The name of the execution that the sweep starts for ``instance``."""
+    return f"{instance}-sweep"
+
+
+def _start(
+    name: str,
+    instance: str,
+    reason: str,
+    action: Mapping[str, str],
+    tags: Mapping[str, str],
+    hook: Mapping[str, Any],
+    settings: IntakeSettings,
+    machine: str = "DrainNode",
+) -> Start:
+    policy, problems = with_tags(settings.policy, tags)
+    document = {
+        "instanceId": instance,
+        "cluster": cluster_of(tags, settings),
+        "reason": reason,
+        "lifecycle": {**action, **timeouts(hook)},
+        "policy": policy.to_document(),
+        **noted(problems),
+    }
+    return Start(name, document, machine)
+
+
+def timeouts(hook: Mapping[str, Any]) -> dict[str, int]:
+    """A hook's timeouts in seconds, from DescribeLifecycleHooks, as a document's ``lifecycle`` has them."""
+    return {"heartbeatTimeout": hook["HeartbeatTimeout"], "globalTimeout": hook["GlobalTimeout"]}
+
+
+def noted(problems: Sequence[str]) -> dict[str, list[str]]:
+    """The part of a document that tells what could not be read; nothing where all could."""
+    return {"warnings": list(problems)} if problems else {}

@@ -1,0 +1,72 @@
+"""What an installation is told by its template: environment variables, read once, checked, typed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from stepdrain.errors import InvalidSettings
+from stepdrain.rules import policy
+from stepdrain.rules.policy import Policy
+
+
+@dataclass(frozen=True)
+class IntakeSettings:
+    """What StartDrain has to know to tell its own events from others'."""
+
+    cluster: str
+    """The first cluster, and the one of a group that does not say."""
+    other_clusters: tuple[str, ...]
+    state_machine_arn: str
+    account_id: str
+    hook_name: str
+    launch_hook_name: str
+    group_names: tuple[str, ...]
+    """Empty together with ``group_prefix``: every group of the cluster."""
+    group_prefix: str
+    skip_managed_node_groups: bool
+    policy: Policy
+
+    @property
+    def clusters(self) -> tuple[str, ...]:
+        """All clusters that this installation serves."""
+        return (self.cluster, *self.other_clusters)
+
+
+def intake(environ: Mapping[str, str]) -> IntakeSettings:
+    """StartDrain's settings; raises InvalidSettings naming the variable that is absent or wrong."""
+    return IntakeSettings(
+        cluster=_required(environ, "STEPDRAIN_CLUSTER"),
+        state_machine_arn=_required(environ, "STEPDRAIN_STATE_MACHINE_ARN"),
+        account_id=_required(environ, "STEPDRAIN_ACCOUNT_ID"),
+        hook_name=_required(environ, "STEPDRAIN_HOOK_NAME"),
+        launch_hook_name=environ.get("STEPDRAIN_LAUNCH_HOOK_NAME", ""),
+        other_clusters=_listed(environ, "STEPDRAIN_OTHER_CLUSTERS"),
+        group_names=_listed(environ, "STEPDRAIN_GROUP_NAMES"),
+        group_prefix=environ.get("STEPDRAIN_GROUP_PREFIX", ""),
+        skip_managed_node_groups=environ.get("STEPDRAIN_SKIP_MANAGED_NODE_GROUPS", "true") == "true",
+        policy=policy.from_environment(environ),
+    )
+
+
+def node_conditions(environ: Mapping[str, str]) -> bool:
+    """Whether a drain shows itself as conditions of its Node (stepdrain.reporting.node_conditions)."""
+    return environ.get("STEPDRAIN_NODE_CONDITIONS", "false") == "true"
+
+
+def manual(environ: Mapping[str, str]) -> IntakeSettings:
+    """FindNode's settings for a drain started by hand: as StartDrain's, without the machine's ARN."""
+    return intake({**environ, "STEPDRAIN_STATE_MACHINE_ARN": "none: FindNode starts nothing"})
+
+
+def _listed(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(one.strip() for one in environ.get(name, "").split(",") if one.strip())
+
+
+def _required(environ: Mapping[str, str], name: str) -> str:
+    value = environ.get(name, "")
+    if not value:
+        raise InvalidSettings(
+            f"The function's environment lacks {name}; template.yaml sets it: deploy again."
+        )
+    return value

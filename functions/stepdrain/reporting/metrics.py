@@ -1,0 +1,84 @@
+"""What a drain adds to the installation's metrics: numbers from its record, and the line that carries them.
+
+A function writes a line in CloudWatch's embedded metric format to its log, and CloudWatch makes
+metrics of it: no request, no permission, and nothing to wait for
+(https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format.html).
+Dimensions are the cluster and nothing finer: each combination of values is a metric that costs money.
+
+What a retry or a redrive does to each is said in its function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+
+from stepdrain.document.progress import Round
+from stepdrain.document.step import Step
+
+NAMESPACE, SERVICE = "Stepdrain", "stepdrain"
+
+
+class Metric(StrEnum):
+    """All metrics there are; template.yaml names them in its alarm and its dashboard."""
+
+    DRAIN_AGE = "DrainAge"
+    DRAIN_DURATION = "DrainDuration"
+    PODS_EVICTED = "PodsEvicted"
+    EVICTIONS_BLOCKED = "EvictionsBlocked"
+    PODS_FORCED = "PodsForced"
+
+
+SECONDS = {Metric.DRAIN_AGE, Metric.DRAIN_DURATION}
+Numbers = Mapping[Metric, float]
+
+
+def of_batch(step: Step, record: Round) -> Numbers:
+    """Counts of pods that one attempt of EvictBatch moved, from the record before and after it.
+
+    A pod is counted once, however often the state is retried or redriven: an evicted pod
+    terminates, and no later attempt asks for it again. PodsForced are not among PodsEvicted.
+    """
+    forced = record.forced - step.round.forced
+    moved = {
+        Metric.PODS_EVICTED: record.evicted - step.round.evicted - forced,
+        Metric.PODS_FORCED: forced,
+    }
+    return {**moved, **of_blocked(step, record.blocked)}
+
+
+def of_blocked(step: Step, pods: int) -> Numbers:
+    """Count of the pods that budgets hold, once for each visit of EvictBatch and not for each retry.
+
+    A state that waits for 48 hours would else count the same pod a thousand times.
+    """
+    return {Metric.EVICTIONS_BLOCKED: pods} if step.attempt == 0 else {}
+
+
+def of_heartbeat(step: Step, now: float) -> Numbers:
+    """Seconds since the start or redrive. A gauge, read by its maximum: telling it twice is harmless."""
+    return {Metric.DRAIN_AGE: now - step.running_since}
+
+
+def of_completion(step: Step, now: float) -> Numbers:
+    """Seconds from the start to the completed action, time that a failed drain waited for a person included.
+
+    Nothing for an instance that never joined or that arrives: nothing was drained. Told after the action is
+    completed, so that a retry that did not get so far tells nothing.
+    """
+    nothing_drained = step.never_joined or step.nothing_to_do or step.admission
+    return {} if nothing_drained else {Metric.DRAIN_DURATION: now - step.begun_at}
+
+
+def publish(cluster: str, numbers: Numbers) -> None:
+    """Write ``numbers`` as one line to stdout, the function's log; nothing if there are none."""
+    if not numbers:
+        return
+    line = EphemeralMetrics(namespace=NAMESPACE, service=SERVICE)
+    line.add_dimension(name="cluster", value=cluster)
+    for metric, number in numbers.items():
+        unit = MetricUnit.Seconds if metric in SECONDS else MetricUnit.Count
+        line.add_metric(name=metric.value, unit=unit, value=number)
+    line.flush_metrics()

@@ -1,0 +1,83 @@
+"""The drain's story on the Node itself, as Kubernetes Events: ``kubectl describe node`` tells it.
+
+An Event never decides about a drain: if it cannot be written, the sentence why goes to
+the function's log and the drain goes on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from stepdrain import VERSION
+from stepdrain.clock import to_rfc3339
+from stepdrain.document.progress import Round
+from stepdrain.document.step import NodeRef
+from stepdrain.errors import DrainError, KubeConflict
+
+NORMAL, WARNING = "Normal", "Warning"
+REASONS = {
+    "DrainStarted": NORMAL,
+    "PodsBlocked": WARNING,
+    "PodsForced": WARNING,
+    "AnnotationIgnored": WARNING,
+    "TagIgnored": WARNING,
+    "Drained": NORMAL,
+    "DrainedButStuck": WARNING,
+    "DrainFailed": WARNING,
+}
+MESSAGE_CHARACTERS = 1000
+"""The API server takes more; ``kubectl describe`` shows it on one line."""
+
+
+class Cluster(Protocol):
+    """What is asked of the Kubernetes adapter."""
+
+    def create_event(self, event: Mapping[str, Any]) -> None: ...
+
+
+def node_event(node: NodeRef, reason: str, message: str, chapter: str, now: float) -> dict[str, Any]:
+    """The core/v1 Event; its name follows from node, reason and ``chapter``, so telling twice is once.
+
+    ``chapter`` tells equal reasons apart: the execution's name, and the round where one matters.
+    A Node's Events live in the namespace default (kubernetes/kubernetes, pkg/apis/core/validation).
+    """
+    digest = hashlib.sha256(f"{node.uid}/{reason}/{chapter}".encode()).hexdigest()[:16]
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"namespace": "default", "name": f"{node.name[:200]}.{digest}"},
+        "involvedObject": {"apiVersion": "v1", "kind": "Node", "name": node.name, "uid": node.uid},
+        "reason": reason,
+        "message": message[:MESSAGE_CHARACTERS],
+        "type": REASONS[reason],
+        "source": {"component": f"stepdrain/{VERSION}"},
+        "firstTimestamp": to_rfc3339(now),
+        "lastTimestamp": to_rfc3339(now),
+        "count": 1,
+    }
+
+
+def drained(name: str, record: Round) -> tuple[str, str]:
+    """Reason and message of the last Event of the drain called ``name``."""
+    done = f"Drain {name} is done: {record.evicted} pods were evicted"
+    if record.returned:
+        done = f"{done}; others came back: {'; '.join(record.returned)}"
+    if not record.stuck:
+        return "Drained", done
+    given_up = f"{record.stuck} were given up, since the node's kubelet no longer answers"
+    return "DrainedButStuck", f"{done}, {given_up}: {'; '.join(record.stuck_pods)}"
+
+
+def announce(
+    cluster: Cluster, node: NodeRef, reason: str, message: str, chapter: str, now: float
+) -> str | None:
+    """Write the Event; None if it stands there, else why not, for the log."""
+    try:
+        cluster.create_event(node_event(node, reason, message, chapter, now))
+    except KubeConflict:
+        return None  # It was told by an earlier attempt of the same step.
+    except DrainError as error:
+        return f"Event {reason} could not be written: {error}"
+    return None

@@ -1,0 +1,1 @@
+"""Decisions about pods, budgets and time: pure functions over values."""

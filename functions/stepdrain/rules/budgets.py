@@ -1,0 +1,151 @@
+"""What a disruption budget will say to an eviction, told before it is asked.
+
+EvictBatch lists the budgets with the pods and asks only for evictions that can
+succeed: a blocked drain then costs two list requests an attempt, however many pods
+wait, and the answer names the budget. The API server stays the judge: whatever this
+module allows may still be refused. The rules are those of the Eviction API
+(kubernetes/kubernetes, pkg/registry/core/pod/storage/eviction.go), in its order.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from stepdrain.rules.pods import Pod
+
+
+@dataclass(frozen=True)
+class Budget:
+    """A PodDisruptionBudget: whom it covers and how many may go. Numbers are counts of pods."""
+
+    namespace: str
+    name: str
+    selector: Mapping[str, Any] | None
+    always_allow_unready: bool
+    allowed: int
+    current: int
+    desired: int
+    observed: bool
+    """The disruption controller has seen the budget's latest form; before that nothing may go."""
+
+
+def parse(raw: Mapping[str, Any]) -> Budget:
+    """A budget from its JSON as the API lists it (policy/v1 PodDisruptionBudget)."""
+    metadata, spec, status = raw["metadata"], raw.get("spec", {}), raw.get("status", {})
+    return Budget(
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        selector=spec.get("selector"),
+        always_allow_unready=spec.get("unhealthyPodEvictionPolicy") == "AlwaysAllow",
+        allowed=status.get("disruptionsAllowed", 0),
+        current=status.get("currentHealthy", 0),
+        desired=status.get("desiredHealthy", 0),
+        observed=status.get("observedGeneration", 0) >= metadata.get("generation", 0),
+    )
+
+
+def covers(budget: Budget, pod: Pod) -> bool:
+    """Whether the budget's selector takes the pod in; an empty selector takes all of its namespace.
+
+    Rules: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/
+    """
+    if budget.namespace != pod.namespace or budget.selector is None:
+        return False
+    equal = all(
+        pod.labels.get(key) == value for key, value in (budget.selector.get("matchLabels") or {}).items()
+    )
+    return equal and all(_fits(pod, one) for one in budget.selector.get("matchExpressions") or ())
+
+
+def _fits(pod: Pod, expression: Mapping[str, Any]) -> bool:
+    key, values = expression["key"], expression.get("values") or ()
+    match expression["operator"]:
+        case "In":
+            return pod.labels.get(key) in values
+        case "NotIn":
+            return pod.labels.get(key) not in values
+        case "Exists":
+            return key in pod.labels
+        case _:
+            return key not in pod.labels
+
+
+@dataclass
+class Ledger:
+    """The budgets of a cluster while one batch is chosen: what each still allows."""
+
+    budgets: Sequence[Budget]
+    spent: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def obstacle(self, pod: Pod) -> str | None:
+        """Why an eviction of ``pod`` would be refused now, as a phrase naming the budget; None if not.
+
+        finished, Pending or terminating pod              no budget counts
+        two budgets or more                               refused until somebody edits one
+        not ready, and the budget says AlwaysAllow        no budget counts
+        not ready, and enough others are healthy          no budget counts
+        otherwise                                         the budget's disruptionsAllowed
+        """
+        budgets = [budget for budget in self.budgets if covers(budget, pod)]
+        if not budgets or pod.finished or pod.phase == "Pending" or pod.deletion_at is not None:
+            return None
+        if len(budgets) > 1:
+            names = " and ".join(sorted(budget.name for budget in budgets))
+            return f"more than one disruption budget selects it ({names}): the Eviction API refuses that"
+        return None if _spares_unready(budgets[0], pod) else self._exhausted(budgets[0])
+
+    def spend(self, pod: Pod) -> None:
+        """Count an eviction that is about to be asked for against the pod's budget."""
+        for budget in self.budgets:
+            if covers(budget, pod) and not _spares_unready(budget, pod):
+                self.spent[budget.namespace, budget.name] += 1
+
+    def _exhausted(self, budget: Budget) -> str | None:
+        if not budget.observed:
+            return f"disruption budget {budget.name} is still being processed by the server"
+        if budget.allowed - self.spent[budget.namespace, budget.name] > 0:
+            return None
+        if budget.current <= budget.desired or self.spent[budget.namespace, budget.name]:
+            needs = f"needs {budget.desired} healthy pods and has {budget.current}"
+            return f"disruption budget {budget.name} {needs}"
+        return f"disruption budget {budget.name} does not allow evicting pods now"
+
+
+def _spares_unready(budget: Budget, pod: Pod) -> bool:
+    enough_healthy = budget.current >= budget.desired > 0
+    return not pod.ready and (budget.always_allow_unready or enough_healthy)
+
+
+@dataclass(frozen=True)
+class Blocker:
+    """A pod that cannot be evicted now, and why."""
+
+    pod: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.pod}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One batch: the pods to evict now, and those that a budget holds."""
+
+    evict: list[Pod]
+    blocked: list[Blocker]
+
+
+def choose(pods: Iterable[Pod], budgets: Sequence[Budget], batch_size: int) -> Choice:
+    """Up to ``batch_size`` pods (a count) whose eviction can succeed, in the order given."""
+    ledger, choice = Ledger(budgets), Choice([], [])
+    for pod in pods:
+        obstacle = ledger.obstacle(pod)
+        if obstacle is not None:
+            choice.blocked.append(Blocker(pod.key, obstacle))
+        elif len(choice.evict) < batch_size:
+            ledger.spend(pod)
+            choice.evict.append(pod)
+    return choice

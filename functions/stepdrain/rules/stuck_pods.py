@@ -1,0 +1,53 @@
+"""Pods that never leave, because the kubelet that would end them no longer answers.
+
+An evicted pod stays until its kubelet says that its containers have ended. If that kubelet is
+gone, the pod stays for ever (https://kubernetes.io/docs/concepts/architecture/nodes/#condition),
+and with it the drain would stay until its deadline, for an instance that dies anyway. So such a
+pod is given up: named in the result, and left to the end of its machine. It is never deleted with
+grace 0, which would let a StatefulSet start its successor while it may still run
+(https://kubernetes.io/docs/tasks/run-application/force-delete-stateful-set-pod/).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from stepdrain.clock import to_rfc3339
+from stepdrain.rules import eviction_answers
+from stepdrain.rules.budgets import Blocker
+from stepdrain.rules.pods import Pod
+from stepdrain.rules.policy import Policy
+
+
+def overdue(leaving: Iterable[Pod], policy: Policy, now: float) -> list[Pod]:
+    """The terminating pods whose grace ended ``stuckAfter`` seconds ago or more (``now``: epoch seconds)."""
+    return [pod for pod in leaving if pod.deletion_at and now >= pod.deletion_at + policy.stuck_after]
+
+
+def awaited(terminating: Sequence[Pod], policy: Policy, now: float, *, silent: bool) -> list[Pod]:
+    """Those that are still waited for; the overdue are not where the node's kubelet is ``silent``."""
+    given_up = overdue(terminating, policy, now) if silent else []
+    return [pod for pod in terminating if pod not in given_up]
+
+
+def silent(node: Mapping[str, Any] | None, uid: str) -> bool:
+    """Whether nobody would end the pods of the drain's node any more.
+
+    ``node`` is its JSON, None if it is gone; ``uid`` is the UID that the drain has found.
+
+    Its Ready condition is Unknown (the kubelet reports nothing) or False (it cannot run pods), or
+    the Node object is gone or another one's by now.
+    """
+    if node is None or node["metadata"]["uid"] != uid:
+        return True
+    conditions = node.get("status", {}).get("conditions") or ()
+    return not any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+
+
+def names(stuck: Sequence[Pod]) -> tuple[str, ...]:
+    """At most 20 of the given-up pods as phrases, then how many more there are."""
+    named = [
+        Blocker(pod.key, f"given up, its grace ended at {to_rfc3339(pod.deletion_at or 0)}") for pod in stuck
+    ]
+    return tuple(eviction_answers.name_blockers(named))

@@ -1,0 +1,56 @@
+"""In which order pods leave: waves, each gone before the next one starts.
+
+CoreDNS must answer while applications shut down, and a log shipper must run while
+they write their last lines. The order is Karpenter's (kubernetes-sigs/karpenter,
+pkg/controllers/node/termination/terminator), asked for of kubectl in
+kubernetes/kubernetes #109353.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from stepdrain.rules.pods import Pod
+
+ORDINARY, SYSTEM, DAEMONSETS = 1, 2, 3
+FIRST, LAST = 0, 9
+ANNOTATION = "stepdrain/wave"
+"""On a pod, a whole number from 0 (leaves first) to 9 (leaves last), instead of its own wave."""
+# https://kubernetes.io/docs/tasks/administer-cluster/guaranteed-scheduling-critical-addon-pods/
+SYSTEM_CLASSES = ("system-cluster-critical", "system-node-critical")
+
+
+def wave(pod: Pod) -> int:
+    """The pod's wave: its annotation's if that can be read, else by what it is.
+
+    DaemonSet's pod                        3
+    pod of a system priority class         2
+    any other                              1
+    """
+    asked = pod.annotations.get(ANNOTATION, "")
+    if readable(asked):
+        return int(asked)
+    if pod.of_daemonset:
+        return DAEMONSETS
+    return SYSTEM if pod.priority_class in SYSTEM_CLASSES else ORDINARY
+
+
+def readable(asked: str) -> bool:
+    """Whether an annotation's text is a wave."""
+    return asked.isdecimal() and asked.isascii() and FIRST <= int(asked) <= LAST
+
+
+def complaints(pods: Collection[Pod]) -> list[str]:
+    """A sentence for each pod whose annotation cannot be read, with the wave that is used instead."""
+    unread = [pod for pod in pods if not readable(pod.annotations.get(ANNOTATION, str(FIRST)))]
+    rule = f"is no number from {FIRST} to {LAST}"
+    return [
+        f"{pod.key}: annotation {ANNOTATION}={pod.annotations[ANNOTATION]!r} {rule}; wave {wave(pod)} is used"
+        for pod in unread
+    ]
+
+
+def first(pods: Collection[Pod]) -> list[Pod]:
+    """The pods of the earliest wave among ``pods``; those still leaving count, so pass them too."""
+    earliest = min(map(wave, pods), default=None)
+    return [pod for pod in pods if wave(pod) == earliest]

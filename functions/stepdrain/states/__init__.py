@@ -1,0 +1,1 @@
+"""One module for each state's decision, named as the state."""

@@ -1,0 +1,120 @@
+"""Bursts: drains of one group take turns under a limit, in order of arrival.
+
+Every dying node is labelled and cordoned at once, so that no evicted pod lands on the next victim;
+only evictions wait. The limit is a number of slots in a DynamoDB table, each held by one drain under a
+lease: a conditional write gives a slot to one drain alone, and a drain that has died frees its slot when
+its lease runs out. A ticket, written at the first attempt, keeps the place in the queue.
+
+    groupName   entry                                   holder          expiresAt (epoch seconds, TTL)
+    workers     slot#000                                i-1…-87654321   1767226500
+    workers     ticket#2026-01-01T00:00:05Z#i-2…-…      i-2…-…          1767226500
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from stepdrain.clock import to_rfc3339
+from stepdrain.document import progress
+from stepdrain.document.progress import Round
+from stepdrain.document.step import Step
+from stepdrain.errors import DrainError, NotYet, NotYourTurn, StillNotYourTurn
+from stepdrain.rules import eviction_answers
+from stepdrain.rules.budgets import Blocker
+from stepdrain.rules.deadline import Pace
+
+SILENCE_S, SHORTEST_HALF_S = 600, 300
+"""Seconds that a lease lasts beyond half of the heartbeat timeout, and the least that counts as that half."""
+SLOT, TICKET = "slot#", "ticket#"
+WAITS: dict[Pace, type[NotYet]] = {Pace.QUICK: NotYourTurn, Pace.SLOW: StillNotYourTurn}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row of the table; ``expires_at`` in epoch seconds."""
+
+    group: str
+    entry: str
+    holder: str
+    expires_at: float
+
+
+class Ledger(Protocol):
+    """What is asked of the AWS adapter, for one table."""
+
+    def entries(self, group: str) -> list[Entry]: ...
+    def put(self, entry: Entry, now: float) -> bool: ...
+    def drop(self, entry: Entry) -> None: ...
+
+
+def lease_s(heartbeat_timeout_s: float) -> float:
+    """Seconds for which a drain has its turn without a word.
+
+    Longer than EvictBatch can stay away between two attempts, which goes with the hook's heartbeat
+    timeout, in seconds (statemachine/arithmetic.py, unlucky_round_s).
+    """
+    return max(heartbeat_timeout_s / 2, SHORTEST_HALF_S) + SILENCE_S
+
+
+def limited(step: Step, now: float) -> bool:
+    """Whether the drain has to take turns: not without a group, and not when EC2 takes the instance."""
+    grouped = step.lifecycle is not None and step.policy.max_concurrent_drains > 0
+    return grouped and not step.timing(now).interrupted
+
+
+def take(step: Step, ledger: Ledger, now: float) -> Round | None:
+    """None if it is this drain's turn, whose lease is then renewed.
+
+    Otherwise the round's record, if a heartbeat presses, else raises NotYourTurn (or
+    StillNotYourTurn), naming who goes first.
+    """
+    group = str((step.lifecycle or {})["group"])
+    live = [entry for entry in ledger.entries(group) if entry.expires_at > now]
+    if _claims(step, group, live, ledger, now):
+        return None
+    timing = step.timing(now)
+    if timing.must_yield(step.round.heartbeat_at):
+        return replace(step.round, next=progress.WAIT_FOR_PODS)
+    raise WAITS[timing.at](_sentence(step, live))
+
+
+def release(step: Step, ledger: Ledger) -> str | None:
+    """Give up the drain's slot and place; None, or why not, for the log: the lease runs out by itself."""
+    try:
+        for entry in ledger.entries(str((step.lifecycle or {})["group"])):
+            if entry.holder == step.name:
+                ledger.drop(entry)
+    except DrainError as error:
+        return f"The turn could not be given up: {error} It ends with its lease."
+    return None
+
+
+def _claims(step: Step, group: str, live: Sequence[Entry], ledger: Ledger, now: float) -> bool:
+    until = now + lease_s((step.lifecycle or {})["heartbeatTimeout"])
+    slots = {entry.entry: entry for entry in live if entry.entry.startswith(SLOT)}
+    for own in (entry for entry in slots.values() if entry.holder == step.name):
+        return ledger.put(replace(own, expires_at=until), now)
+    ticket = Entry(group, f"{TICKET}{to_rfc3339(step.begun_at)}#{step.name}", step.name, until)
+    ledger.put(ticket, now)
+    names = [f"{SLOT}{number:03d}" for number in range(step.policy.max_concurrent_drains)]
+    free, ahead = [name for name in names if name not in slots], _ahead(ticket, live)
+    return len(ahead) < len(free) and ledger.put(replace(ticket, entry=free[len(ahead)]), now)
+
+
+def _ahead(ticket: Entry, live: Sequence[Entry]) -> list[Entry]:
+    """Those that came earlier and still wait."""
+    running = {entry.holder for entry in live if entry.entry.startswith(SLOT)}
+    waiting = [entry for entry in live if entry.entry.startswith(TICKET) and entry.holder not in running]
+    return [entry for entry in waiting if entry.entry < ticket.entry]
+
+
+def _sentence(step: Step, live: Sequence[Entry]) -> str:
+    running = [Blocker(entry.holder, "is draining") for entry in live if entry.entry.startswith(SLOT)]
+    named = "; ".join(eviction_answers.name_blockers(running)) or "drains that came earlier"
+    most = step.policy.max_concurrent_drains
+    return (
+        f"At most {most} drains of the group run at once (maxConcurrentDrains); the node is cordoned and "
+        f"waits for its turn behind: {named}"
+    )

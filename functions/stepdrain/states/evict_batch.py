@@ -1,0 +1,169 @@
+"""EvictBatch: one list of the node's pods, one of the budgets, and the evictions that can succeed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from stepdrain.document import progress
+from stepdrain.document.progress import Round
+from stepdrain.document.step import Step
+from stepdrain.errors import DrainRefused
+from stepdrain.rules import budgets, deadline, eviction_answers, pods, stuck_pods, waves
+from stepdrain.rules.budgets import Blocker, Budget
+from stepdrain.rules.eviction_answers import Answer, Outcome, Tally
+from stepdrain.rules.pods import Action, Listing, Pod
+from stepdrain.states import after_pods
+
+CLOCK_SKEW_S = 60
+"""The API server's clock and the function's may differ by as much."""
+
+
+class Cluster(Protocol):
+    """What EvictBatch asks of the Kubernetes adapter."""
+
+    def pods_on(self, node: str) -> Listing: ...
+    def budgets(self) -> list[Budget]: ...
+    def daemonsets(self) -> set[tuple[str, str]]: ...
+    def evict(self, doomed: Sequence[Pod], grace_s: int) -> list[tuple[Pod, Answer]]: ...
+    def delete(self, doomed: Sequence[tuple[Pod, int]]) -> list[tuple[Pod, Answer]]: ...
+
+
+def evict_batch(step: Step, cluster: Cluster, now: float, complain: Callable[[str], None]) -> Round:
+    """Evict what can be evicted now; the record says how many, and who was blocked by what.
+
+    ``complain`` gets a sentence about annotations that cannot be read, at the beginning of a drain.
+    Raises DrainRefused before anything is evicted if the policy forbids a pod's eviction;
+    EvictionBlocked (or EvictionStillBlocked) if not one pod could be evicted; the errors of
+    ``eviction_answers.Tally.error`` if the API refused.
+    """
+    everything = cluster.pods_on(step.the_node.name).pods
+    orphans = step.round.orphans or _orphans(everything, step, cluster)
+    sorted_pods = pods.sort(everything, step.policy, orphans, step.cordoned_at)
+    empty = _empty(sorted_pods, orphans)
+    known = replace(step.round, orphans=tuple(orphans), detached=step.round.detached and empty)
+    sorted_pods = after_pods.hold_daemonsets(sorted_pods, step.policy, known)
+    _refuse(sorted_pods[Action.REFUSE], step)
+    if not _begun(step) and (complaints := waves.complaints(sorted_pods[Action.EVICT])):
+        complain("; ".join(complaints))
+    leaving = stuck_pods.awaited(sorted_pods[Action.WAIT], step.policy, now, silent=step.round.stuck > 0)
+    tally, forced = _move(sorted_pods[Action.EVICT], leaving, step, cluster, now)
+    if error := tally.error():
+        raise error
+    timing = step.timing(now)
+    if tally.blocked and not tally.evicted and not forced and not timing.must_yield(step.round.heartbeat_at):
+        named = "; ".join(eviction_answers.name_blockers(tally.blocked))
+        held = len(tally.blocked)
+        raise progress.BLOCKED[timing.at](f"None of {held} pods can be evicted now: {named}", held)
+    return replace(
+        known,
+        emptied_at=step.round.emptied_at if empty else None,
+        evicted=step.round.evicted + tally.evicted,
+        leaving=len(leaving) + tally.evicted,
+        blocked=len(tally.blocked),
+        forced=step.round.forced + len(forced),
+        forced_pods=(*step.round.forced_pods, *map(str, forced))[: eviction_answers.NAMED_BLOCKERS],
+        blockers=tuple(eviction_answers.name_blockers(tally.blocked)),
+        next=progress.WAIT_FOR_PODS,
+    )
+
+
+def _empty(sorted_pods: Mapping[Action, list[Pod]], orphans: Sequence[str]) -> bool:
+    """Whether nothing but DaemonSets' pods is to go: what has been detached stays so then."""
+    going = [pod for action in (Action.EVICT, Action.WAIT) for pod in sorted_pods[action]]
+    return all(pod.of_daemonset and pod.uid not in orphans for pod in going)
+
+
+def _refuse(refused: list[Pod], step: Step) -> None:
+    if not refused:
+        return
+    reasons = [Blocker(pod.key, pods.verdict(pod, step.policy).reason) for pod in refused]
+    raise DrainRefused(
+        f"The policy forbids evicting {len(refused)} of the node's pods: "
+        f"{'; '.join(eviction_answers.name_blockers(reasons))}. Nothing was evicted in this attempt. "
+        "Remove the pods or change the policy, then redrive."
+    )
+
+
+def _begun(step: Step) -> bool:
+    return step.attempt > 0 or step.round.number > 0 or step.round.evicted > 0
+
+
+def _orphans(everything: list[Pod], step: Step, cluster: Cluster) -> list[str]:
+    """UIDs of DaemonSet pods whose DaemonSet is gone; asked for once a drain, it costs a request.
+
+    Capped like the blockers are, for the document's size; further ones stay, as DaemonSet pods do.
+    """
+    if _begun(step) or not any(pod.of_daemonset for pod in everything):
+        return []
+    known = cluster.daemonsets()
+    lost = [
+        p.uid for p in everything if p.of_daemonset and p.owner and (p.namespace, p.owner.name) not in known
+    ]
+    return lost[: eviction_answers.NAMED_BLOCKERS]
+
+
+def _move(
+    staying: list[Pod], leaving: list[Pod], step: Step, cluster: Cluster, now: float
+) -> tuple[Tally, list[Blocker]]:
+    """Evict the first wave; under onTimeout: force, delete pods of any whose grace no longer fits.
+
+    The second value names the deleted ones, which the tally counts as evicted, too.
+    """
+    doomed = _past_grace([*staying, *leaving], step, now)
+    answers = cluster.delete(doomed) if doomed else []
+    graces = {pod.uid: grace for pod, grace in doomed}
+    deleted = eviction_answers.tally(answers)
+    # A pod that was terminating has been counted before.
+    deleted.evicted = eviction_answers.tally(one for one in answers if one[0].deletion_at is None).evicted
+    forced = [
+        Blocker(pod.key, f"deleted past its budgets, with {graces[pod.uid]} s of grace")
+        for pod, answer in answers
+        if eviction_answers.classify(answer) is Outcome.ACCEPTED
+    ]
+    forced_uids = set(graces)
+    first = waves.first([*staying, *leaving])
+    rest = [pod for pod in first if pod.deletion_at is None and pod.uid not in forced_uids]
+    if not rest:
+        return deleted, forced
+    choice = budgets.choose(rest, cluster.budgets(), step.policy.batch_size)
+    # Once a round the server is asked even if all budgets say no: a mistake in our reading of
+    # them must not be what a drain hangs on.
+    asked = choice.evict or ([rest[0]] if step.attempt == 0 else [])
+    held = [blocker for blocker in choice.blocked if blocker.pod not in {pod.key for pod in asked}]
+    result = eviction_answers.tally(_evict(asked, step, cluster, now), held)
+    result.evicted += deleted.evicted
+    result.errors = deleted.errors | result.errors
+    return result, forced
+
+
+def _evict(asked: list[Pod], step: Step, cluster: Cluster, now: float) -> list[tuple[Pod, Answer]]:
+    """Evict each pod with its own grace, or with what EC2 leaves of it."""
+    timing = step.timing(now)
+    graces: dict[int, list[Pod]] = {}
+    for pod in asked:
+        own = _grace(pod, step)
+        fits = deadline.fitting_grace(own, now, timing.deadline) if timing.interrupted else own
+        graces.setdefault(step.policy.grace_period if fits >= own else fits, []).append(pod)
+    return [answer for grace, doomed in graces.items() for answer in cluster.evict(doomed, grace)]
+
+
+def _past_grace(present: list[Pod], step: Step, now: float) -> list[tuple[Pod, int]]:
+    """Under force, the pods whose grace ends behind the deadline, each with the grace that is left for it.
+
+    Those that are terminating already count as well: a DELETE shortens the grace they were given. A
+    minute is let pass.
+    """
+    if not step.forces(now):
+        return []
+    until = step.timing(now).deadline
+    # A grace that was cut must not look late again: the server's clock may be ahead of ours.
+    cut_off = max(until, now + 1) + CLOCK_SKEW_S
+    late = [pod for pod in present if pod.deletion_at is None or pod.deletion_at > cut_off]
+    graces = [(pod, deadline.forced_grace(_grace(pod, step), now, until)) for pod in late]
+    return [(pod, grace) for pod, grace in graces if grace is not None]
+
+
+def _grace(pod: Pod, step: Step) -> int:
+    return pod.grace_s if step.policy.grace_period < 0 else step.policy.grace_period

@@ -1,0 +1,115 @@
+"""The lifecycle action: keep it alive while the drain lasts, complete it when the drain is over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Protocol
+
+from stepdrain.clock import to_rfc3339
+from stepdrain.document import progress
+from stepdrain.document.progress import Round, Timing
+from stepdrain.document.step import Step
+from stepdrain.errors import AwsRejected, DrainReleased, DrainTimedOut, LifecycleActionExpired
+
+# Auto Scaling answers with ValidationError, which it uses for much else; only the message tells.
+NO_ACTION = "No active Lifecycle Action found"
+
+
+class AutoScaling(Protocol):
+    """What is asked of the AWS adapter."""
+
+    def record_heartbeat(self, lifecycle: Mapping[str, Any], instance_id: str) -> None: ...
+    def complete_action(self, lifecycle: Mapping[str, Any], instance_id: str, result: str) -> None: ...
+
+
+def heartbeat(step: Step, auto_scaling: AutoScaling, now: float) -> Round:
+    """Begin another round: tell Auto Scaling that the drain goes on, or end it at its deadline.
+
+    The heartbeat is sent even when the deadline is over, so that whoever is called has a
+    whole heartbeat timeout to look and redrive. Raises LifecycleActionExpired if Auto
+    Scaling waits no longer, DrainTimedOut or DrainReleased as ``onTimeout`` says.
+    """
+    _record(step, auto_scaling)
+    timing = step.timing(now)
+    if now >= timing.yields_at:
+        _end_at_deadline(step, timing)
+    return replace(step.round, number=step.round.number + 1, heartbeat_at=now, next=progress.EVICT_BATCH)
+
+
+def _record(step: Step, auto_scaling: AutoScaling) -> None:
+    if step.lifecycle is None or step.instance_id is None:
+        return
+    try:
+        auto_scaling.record_heartbeat(step.lifecycle, step.instance_id)
+    except AwsRejected as error:
+        if NO_ACTION not in str(error):
+            raise
+        raise LifecycleActionExpired(
+            f"Auto Scaling no longer waits for {step.instance_id} (hook {step.lifecycle['hook']}): "
+            "the action was completed by somebody else or timed out, and the instance is going. "
+            "A redrive cannot hold it."
+        ) from error
+
+
+def _end_at_deadline(step: Step, timing: Timing) -> None:
+    gave_way = step.round.next == progress.HEARTBEAT and "; ".join(step.round.blockers)
+    waited = gave_way or step.waited_for or "pods are left on the node"
+    sentence = f"The drain's deadline, {to_rfc3339(timing.deadline)}, is over. Last: {waited}"
+    if timing.interrupted:
+        raise DrainReleased(f"{sentence} EC2 takes the instance, and nobody can hold it.")
+    if step.policy.on_timeout == "fail":
+        raise DrainTimedOut(sentence)
+    raise DrainReleased(f"{sentence} onTimeout is {step.policy.on_timeout}: the instance is let go.")
+
+
+def complete(step: Step, auto_scaling: AutoScaling) -> dict[str, Any]:
+    """Complete the lifecycle action; the answer says with what result and why.
+
+    ABANDON for a launching instance that became no node, and where the policy says so; both results
+    terminate an instance, but with ABANDON a group's retain policy keeps it as evidence. An action
+    that is no longer active is success: somebody was faster.
+    """
+    abandons = step.abandoned or (step.released and step.policy.on_timeout == "abandon")
+    result = "ABANDON" if abandons else "CONTINUE"
+    answer = {
+        "result": result,
+        "outcome": _outcome(step),
+        "reason": step.abandoned or step.released or _losses(step),
+    }
+    if step.lifecycle is None or step.instance_id is None:
+        return {**answer, "result": "NONE"}
+    try:
+        auto_scaling.complete_action(step.lifecycle, step.instance_id, result)
+    except AwsRejected as error:
+        if NO_ACTION not in str(error):
+            raise
+        return {**answer, "result": "ALREADY_COMPLETED"}
+    return answer
+
+
+def _losses(step: Step) -> str:
+    """Sentences about pods that did not leave by an eviction, empty if there are none."""
+    record, sentences = step.round, []
+    if record.forced:
+        named = "; ".join(record.forced_pods)
+        sentences.append(f"{record.forced} pods were deleted past their budgets: {named}.")
+    if record.stuck:
+        named = "; ".join(record.stuck_pods)
+        sentences.append(
+            f"{record.stuck} pods were given up, since the node's kubelet no longer answers: {named}."
+        )
+    if record.returned:
+        named = "; ".join(record.returned)
+        sentences.append(f"Pods came back and go with the instance: {named}.")
+    return " ".join(sentences)
+
+
+def _outcome(step: Step) -> str:
+    if step.never_joined:
+        return "never joined"
+    if step.nothing_to_do:
+        return "nothing to do"
+    if step.admission:
+        return "never ready" if step.abandoned else "admitted"
+    return "released" if step.released else "drained"

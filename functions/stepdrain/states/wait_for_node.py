@@ -1,0 +1,86 @@
+"""Arrivals: an instance goes into service when its node can take pods, and what a drain had set is undone.
+
+The launch hook of managed node groups (Launch-LC-Hook), for self-managed ones. The instance is held in
+Pending:Wait meanwhile (https://docs.aws.amazon.com/autoscaling/ec2/userguide/lifecycle-hooks.html).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from stepdrain import clock
+from stepdrain.document.step import NodeRef, Step
+from stepdrain.errors import NodeNeverReady, NodeNotReady, NothingToDo
+from stepdrain.intake.lifecycle_events import Start, start_for
+from stepdrain.intake.settings import IntakeSettings
+from stepdrain.rules import eviction_answers
+from stepdrain.rules.budgets import Blocker
+from stepdrain.rules.deadline import hook_of
+from stepdrain.rules.pods import Listing
+from stepdrain.states import nodes
+
+LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
+LAUNCH = "EC2 Instance-launch Lifecycle Action"
+ADMIT_NODE = "AdmitNode"
+MARGIN_S = 60
+"""AdmitNode decides this long before the hook's time is over, so that it is still heard."""
+
+
+class Cluster(Protocol):
+    """What is asked of the Kubernetes adapter."""
+
+    def node(self, name: str) -> Mapping[str, Any] | None: ...
+    def nodes(self) -> Iterable[Mapping[str, Any]]: ...
+    def patch_node(self, name: str, body: Mapping[str, Any]) -> Mapping[str, Any] | None: ...
+    def pods_on(self, node: str) -> Listing: ...
+
+
+def start(
+    event: Mapping[str, Any], tags: Mapping[str, str], hook: Mapping[str, Any], settings: IntakeSettings
+) -> Start:
+    """The execution of AdmitNode for a valid launch event of ours; see intake.lifecycle_events.start."""
+    way = ("EC2", "AutoScalingGroup")
+    return start_for("launch", event, way, tags, hook, settings, ADMIT_NODE)
+
+
+def admit(step: Step, cluster: Cluster, guess: str | None, now: float) -> NodeRef:
+    """The instance's node, once it is Ready (and its DaemonSets' pods are, under admitDaemonsets).
+
+    Raises NodeNotReady while it is not, NodeNeverReady past the deadline, and NothingToDo for an
+    instance that enters a warm pool: it serves nobody yet.
+    """
+    if (step.lifecycle or {}).get("destination") == "WarmPool":
+        raise NothingToDo(f"{step.instance_id} enters a warm pool and takes no pods yet.")
+    until = deadline(step)
+    # As in FindNode: not every attempt lists all nodes, but the one that gives the instance up does.
+    listed = now >= until or step.attempt % nodes.LISTED_EVERY == 0
+    node = nodes.node_of(cluster, step.instance_id or "", guess, listed=listed)
+    lacking = _lacking(node, step, cluster)
+    if node is not None and not lacking:
+        return nodes.reference(node)
+    if now >= until:
+        raise NodeNeverReady(
+            f"{lacking} The deadline, {clock.to_rfc3339(until)}, is over: Auto Scaling replaces the instance."
+        )
+    raise NodeNotReady(f"{lacking} It has until {clock.to_rfc3339(until)}.")
+
+
+def deadline(step: Step) -> float:
+    """Until when the node may take, in epoch seconds: the policy's time, less where the hook grants less."""
+    hook = hook_of(step.lifecycle)
+    granted = step.policy.admit_timeout if hook is None else hook.heartbeat_timeout - MARGIN_S
+    return step.begun_at + min(step.policy.admit_timeout, granted)
+
+
+def _lacking(node: Mapping[str, Any] | None, step: Step, cluster: Cluster) -> str:
+    if node is None:
+        return f"No node of the cluster has the providerID of {step.instance_id}."
+    name = node["metadata"]["name"]
+    if not nodes.ready(node):
+        return f"Node {name} is registered and not Ready."
+    if not step.policy.admit_daemonsets:
+        return ""
+    late = [Blocker(p.key, "not ready") for p in cluster.pods_on(name).pods if p.of_daemonset and not p.ready]
+    named = "; ".join(eviction_answers.name_blockers(late))
+    return f"Node {name} waits for {len(late)} pods of DaemonSets: {named}." if late else ""

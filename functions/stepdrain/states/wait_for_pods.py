@@ -1,0 +1,133 @@
+"""WaitForPods: are the evicted pods gone, and what is to be done next?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, TypeVar
+
+from stepdrain.clock import to_rfc3339
+from stepdrain.document import progress
+from stepdrain.document.progress import Round, Timing
+from stepdrain.document.step import Step
+from stepdrain.rules import eviction_answers, pods, stuck_pods, waves
+from stepdrain.rules.budgets import Blocker
+from stepdrain.rules.deadline import Pace
+from stepdrain.rules.pods import Action, Listing, Pod
+from stepdrain.states import after_pods
+
+WATCHED_ATTEMPTS = 3
+"""Attempts of a visit that hold a watch; later ones only list, and leave staying to the state machine."""
+WATCH_S = 15
+PAUSES = {Pace.QUICK: 3, Pace.SLOW: 1}
+"""Attempts of a visit that only wait where pods come to the node while it is drained: 5 or 228 seconds."""
+
+
+L = TypeVar("L", bound=Listing)
+
+
+class Cluster(Protocol[L]):
+    """What WaitForPods asks of the Kubernetes adapter."""
+
+    def pods_on(self, node: str) -> L: ...
+    def watch_until_gone(self, node: str, listing: L, leaving: Iterable[Pod], seconds: int) -> list[Pod]: ...
+    def node(self, name: str) -> Mapping[str, Any] | None: ...
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The node's pods that count for the drain, by what is to be waited for."""
+
+    staying: list[Pod]
+    leaving: list[Pod]
+    returned: list[Pod]
+    """They tolerate the cordon, and go with the machine."""
+    stuck: list[Pod] = field(default_factory=list)
+
+    @property
+    def to_evict(self) -> list[Pod]:
+        """The pods of this wave that nobody has asked to go; stuck pods hold no wave."""
+        return [pod for pod in waves.first([*self.staying, *self.leaving]) if pod.deletion_at is None]
+
+
+def wait_for_pods(step: Step, cluster: Cluster[L], now: float) -> Round:
+    """The record with the state that comes next; sends two requests at most: a list, and one more.
+
+        pods of this wave that nobody has asked to go     EvictBatch, after a pause if they are new
+        pods of this wave that are terminating            ask again, unless a heartbeat presses
+        none left but those that stay or are stuck        what else is waited for, or CompleteAction
+
+    Raises PodsRemaining (or PodsStillRemaining), naming the pods and until when they may take.
+    """
+    seen = _look(step, cluster, now)
+    timing, last = step.timing(now), step.round.heartbeat_at
+    here = replace(
+        step.round,
+        leaving=len(seen.leaving),
+        stuck=len(seen.stuck),
+        stuck_pods=stuck_pods.names(seen.stuck),
+        returned=tuple(eviction_answers.name_blockers([_why_left(pod, step) for pod in seen.returned])),
+        blocked=min(step.round.blocked, len(seen.staying)),
+    )
+    pause = _pause(seen, step, timing)
+    if seen.to_evict and not pause:
+        return replace(here, next=timing.onward(progress.EVICT_BATCH, last))
+    if not seen.to_evict and not seen.leaving:
+        return _emptied(step, here, timing)
+    if timing.must_yield(last):
+        return replace(here, next=progress.HEARTBEAT)
+    raise progress.REMAINING[timing.at](pause or _sentence(seen.leaving))
+
+
+def _pause(seen: Seen, step: Step, timing: Timing) -> str:
+    """Why the eviction of pods that came after the cordon is put off, "" if it is not.
+
+    Where the cordon was lifted, or a controller names the node in its pods, each evicted pod has a
+    successor at once: without a pause a drain would use up its history in minutes (G8).
+    """
+    young = [pod for pod in seen.to_evict if pod.created_at >= step.cordoned_at]
+    if not young or step.attempt >= PAUSES[timing.at]:
+        return ""
+    named = "; ".join(
+        eviction_answers.name_blockers([Blocker(pod.key, "is to be evicted next") for pod in young])
+    )
+    return f"{len(young)} pods came to the node after its cordon: {named}"
+
+
+def _emptied(step: Step, here: Round, timing: Timing) -> Round:
+    since = timing.now if here.emptied_at is None else here.emptied_at
+    empty = replace(here, emptied_at=since, blocked=0, blockers=())
+    return replace(empty, next=after_pods.following(step, empty, timing))
+
+
+def _look(step: Step, cluster: Cluster[L], now: float) -> Seen:
+    node = step.the_node
+    listing = cluster.pods_on(node.name)
+    seen = _sorted(listing.pods, step)
+    late = stuck_pods.overdue(seen.leaving, step.policy, now)
+    if late:
+        # Instead of a watch, so that an attempt stays at two requests.
+        given_up = late if stuck_pods.silent(cluster.node(node.name), node.uid) else []
+        leaving = [pod for pod in seen.leaving if pod not in given_up]
+        return replace(seen, leaving=leaving, stuck=given_up)
+    if seen.leaving and not seen.to_evict and step.attempt < WATCHED_ATTEMPTS:
+        awaited = waves.first(seen.leaving)
+        return _sorted(cluster.watch_until_gone(node.name, listing, awaited, WATCH_S), step)
+    return seen
+
+
+def _sorted(listed: list[Pod], step: Step) -> Seen:
+    heaps = after_pods.sort(listed, step)
+    returned = [pod for pod in heaps[Action.LEAVE] if pods.returned(pod, step.cordoned_at)]
+    return Seen(heaps[Action.EVICT] + heaps[Action.REFUSE], heaps[Action.WAIT], returned)
+
+
+def _why_left(pod: Pod, step: Step) -> Blocker:
+    return Blocker(pod.key, pods.verdict(pod, step.policy, since=step.cordoned_at).reason)
+
+
+def _sentence(leaving: list[Pod]) -> str:
+    slowest = sorted(leaving, key=lambda pod: -(pod.deletion_at or 0))
+    named = [Blocker(pod.key, f"has until {to_rfc3339(pod.deletion_at or 0)}") for pod in slowest]
+    phrases = "; ".join(eviction_answers.name_blockers(named))
+    return f"{len(leaving)} evicted pods are still on the node: {phrases}"

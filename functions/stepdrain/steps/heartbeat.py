@@ -1,0 +1,24 @@
+"""Heartbeat: tell Auto Scaling that the drain goes on, or end it at its deadline."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from stepdrain import clock
+from stepdrain.adapters import connections
+from stepdrain.document.step import parse
+from stepdrain.reporting import metrics
+from stepdrain.states import lifecycle_action
+
+LOG = Logger(service="stepdrain")
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """The record of the next round; raises DrainTimedOut, DrainReleased or LifecycleActionExpired."""
+    step, now = parse(event), clock.now()
+    metrics.publish(step.cluster, metrics.of_heartbeat(step, now))
+    record = lifecycle_action.heartbeat(step, connections.aws(), now).to_document()
+    LOG.info("heartbeat", instance=step.instance_id, waited_for=step.waited_for, round=record)
+    return record

@@ -1,0 +1,25 @@
+"""Label: take the node out of its load balancers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from stepdrain.adapters import connections
+from stepdrain.document.step import parse
+from stepdrain.states import nodes
+
+LOG = Logger(service="stepdrain")
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """``{"labelled": bool, "seconds": int}``.
+
+    labelled    false if the Node object is gone (its pods may still be there)
+    seconds     until the first eviction, as the policy says; the state Settle waits so long
+    """
+    step = parse(event)
+    labelled = nodes.exclude_from_load_balancers(connections.kube(step.cluster), step.the_node, step.name)
+    LOG.info("node labelled out of load balancers", node=step.the_node.name, labelled=labelled)
+    return {"labelled": labelled, "seconds": step.policy.settle_time}

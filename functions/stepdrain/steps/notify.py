@@ -1,0 +1,68 @@
+"""Notify: tell somebody that a drain ended without success. No state: a rule on its status calls it.
+
+The message goes first and counts alone: what cannot be written on the Node is logged.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from stepdrain import clock
+from stepdrain.adapters import connections
+from stepdrain.adapters.aws import Aws
+from stepdrain.errors import DrainError
+from stepdrain.intake import settings
+from stepdrain.reporting import failure_message, node_conditions
+from stepdrain.reporting.failure_message import LastState, NodeStory
+from stepdrain.reporting.node_events import announce
+
+LOG = Logger(service="stepdrain")
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """``{"subject"}`` of what was sent, for an event ``Step Functions Execution Status Change``.
+
+    Raises Aws… errors if it cannot be sent: Lambda then tries twice more and hands the event
+    to the dead-letter queue.
+    """
+    detail, account = event["detail"], connections.aws()
+    last = _last_state(detail, account)
+    message = failure_message.failure(detail, last, event["region"], clock.now())
+    account.publish(os.environ["STEPDRAIN_TOPIC_ARN"], message.subject, message.body)
+    LOG.info("notification sent", execution=detail["name"], subject=message.subject)
+    if story := failure_message.on_the_node(detail, last):
+        _write_on(story, clock.now())
+    return {"subject": message.subject}
+
+
+def _write_on(story: NodeStory, now: float) -> None:
+    try:
+        cluster = connections.kube(story.cluster)
+    except DrainError as error:
+        LOG.warning(f"Event DrainFailed could not be written: {error}")
+        return
+    wanted = settings.node_conditions(os.environ)
+    for untold in (
+        announce(cluster, story.node, "DrainFailed", story.message, story.chapter, now),
+        node_conditions.show(
+            cluster, story.node, node_conditions.State.FAILED, story.message, now, wanted=wanted
+        ),
+    ):
+        if untold:
+            LOG.warning(untold)
+
+
+def _last_state(detail: Mapping[str, Any], account: Aws) -> LastState | None:
+    try:
+        history = account.last_events(detail["executionArn"])
+    except DrainError as error:
+        # A message without the state is better than none.
+        LOG.warning(f"The execution's history could not be read: {error}")
+        return None
+    # The event's times are epoch milliseconds
+    # (https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html).
+    return failure_message.last_state(history, detail["startDate"] / 1000)

@@ -1,0 +1,81 @@
+"""StartDrain: from an event to executions with names, or to logged reasons why not."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from stepdrain.adapters import connections
+from stepdrain.adapters.aws import Aws
+from stepdrain.errors import DrainError
+from stepdrain.intake import interruption_events, lifecycle_events, ownership, settings, sweep
+from stepdrain.intake.lifecycle_events import Ignored, Start
+from stepdrain.schemas.validation import validate
+from stepdrain.states import wait_for_node
+
+LOG = Logger(service="stepdrain")
+MACHINES = {
+    "DrainNode": "STEPDRAIN_STATE_MACHINE_ARN",
+    wait_for_node.ADMIT_NODE: "STEPDRAIN_ADMIT_STATE_MACHINE_ARN",
+}
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """``{"execution", "started"}`` or ``{"ignored": reason}``; by instance, in ``drains``, for a notice.
+
+    Raises InvalidEvent or InvalidSettings, and Aws… errors: Lambda then tries twice more and
+    hands the event to the dead-letter queue.
+    """
+    own, account = settings.intake(os.environ), connections.aws()
+    if not interruption_events.known(event):
+        return _carry_out(_decide(event, own, account), account)
+    notice = interruption_events.read(event, own)
+    if isinstance(notice, Ignored):
+        return _carry_out(notice, account)
+    decisions = ownership.starts(notice, account, own)
+    return {"drains": {one: _carry_out(decision, account) for one, decision in decisions.items()}}
+
+
+def _carry_out(decision: Ignored | Start, account: Aws) -> dict[str, Any]:
+    if isinstance(decision, Ignored):
+        LOG.info("event ignored", reason=decision.reason)
+        return {"ignored": decision.reason}
+    for warning in decision.warnings:
+        LOG.warning(warning)
+    arn = os.environ[MACHINES[decision.machine]]
+    started = account.start_execution(arn, decision.name, decision.document)
+    said = "started" if started else "was started before"
+    LOG.info(f"{decision.machine} {said}", execution=decision.name)
+    return {"execution": decision.name, "started": started}
+
+
+def _decide(event: dict[str, Any], own: settings.IntakeSettings, account: Aws) -> Ignored | Start:
+    if not isinstance(event, dict):
+        validate("lifecycle-action", event)
+    launches = event.get("detail-type") == wait_for_node.LAUNCH
+    if ignored := lifecycle_events.foreign(
+        event, own, wait_for_node.LAUNCHING if launches else lifecycle_events.TERMINATING
+    ):
+        return ignored
+    validate("lifecycle-launch" if launches else "lifecycle-action", event)
+    group, hook = event["detail"]["AutoScalingGroupName"], event["detail"]["LifecycleHookName"]
+    tags = account.group_tags(group)
+    if ignored := lifecycle_events.foreign_group(tags, own):
+        return ignored
+    if launches:
+        return wait_for_node.start(event, tags, account.hook(group, hook), own)
+    return _swept_before(event, own, account) or lifecycle_events.start(
+        event, tags, account.hook(group, hook), own
+    )
+
+
+def _swept_before(event: dict[str, Any], own: settings.IntakeSettings, account: Aws) -> Ignored | None:
+    name = lifecycle_events.swept_name(event["detail"]["EC2InstanceId"])
+    try:
+        return sweep.covered(event, name, account.started_at(own.state_machine_arn, name))
+    except DrainError as error:
+        # A second drain of one instance changes nothing; one that is not started is lost.
+        LOG.warning(f"Whether the sweep was faster is unknown: {error}")
+        return None

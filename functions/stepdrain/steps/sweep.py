@@ -1,0 +1,31 @@
+"""Sweep: start the drains whose events were lost. No state: a schedule calls it."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from stepdrain import clock
+from stepdrain.adapters import connections
+from stepdrain.intake import settings, sweep
+
+LOG = Logger(service="stepdrain")
+
+
+def handler(_event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """``{"started": [execution], "left": {instance: reason}}``.
+
+    Raises InvalidSettings or an Aws… error: Lambda then tries twice more, and the next sweep goes on.
+    """
+    found = sweep.sweep(settings.intake(os.environ), connections.aws(), clock.now())
+    for warning in found.warnings:
+        LOG.warning(warning)
+    for name in found.started:
+        LOG.warning("drain started by the sweep: its event was lost or is late", execution=name)
+    for one in found.left:
+        log = LOG.warning if one.needs_help else LOG.info
+        log("instance left alone", instance=one.instance, reason=one.reason)
+    LOG.info("swept", started=len(found.started), left=len(found.left))
+    return found.to_document()

@@ -1,0 +1,24 @@
+"""WaitForNode: has the launching instance become a node that can take pods?"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from stepdrain import clock
+from stepdrain.adapters import connections
+from stepdrain.document.step import parse
+from stepdrain.states import wait_for_node
+
+LOG = Logger(service="stepdrain")
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """The node (stepdrain.document.step.NodeRef); raises NodeNotReady while it is none, or is not Ready."""
+    step = parse(event)
+    guess = connections.aws().private_dns_name(step.instance_id or "")
+    node = wait_for_node.admit(step, connections.kube(step.cluster), guess, clock.now())
+    LOG.info("node ready", instance=step.instance_id, node=node.name, uid=node.uid)
+    return asdict(node)

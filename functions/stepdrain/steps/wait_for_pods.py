@@ -1,0 +1,30 @@
+"""WaitForPods: are the evicted pods gone?"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from stepdrain import clock
+from stepdrain.adapters import connections
+from stepdrain.document.step import parse
+from stepdrain.intake import settings
+from stepdrain.reporting.drain_end import tell_the_end
+from stepdrain.states.wait_for_pods import wait_for_pods
+
+LOG = Logger(service="stepdrain")
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """The round's record with the state that comes next; raises PodsRemaining while pods are leaving."""
+    step = parse(event)
+    cluster = connections.kube(step.cluster)
+    record = wait_for_pods(step, cluster, clock.now())
+    for untold in tell_the_end(
+        cluster, step, record, clock.now(), wanted=settings.node_conditions(os.environ)
+    ):
+        LOG.warning(untold)
+    LOG.info("pods looked for", node=step.the_node.name, attempt=step.attempt, round=record.to_document())
+    return record.to_document()

@@ -1,0 +1,32 @@
+"""WaitForTargets: have the load balancers let go of the instance?"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from stepdrain import clock
+from stepdrain.adapters import connections
+from stepdrain.document.step import parse
+from stepdrain.intake import settings
+from stepdrain.reporting.drain_end import tell_the_end
+from stepdrain.states.wait_for_targets import wait_for_targets
+
+LOG = Logger(service="stepdrain")
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """The round's record with the state that comes next; raises TargetsDraining while a target drains."""
+    step = parse(event)
+    cluster = connections.kube(step.cluster)
+    record = wait_for_targets(step, cluster, connections.aws(), clock.now())
+    for untold in tell_the_end(
+        cluster, step, record, clock.now(), wanted=settings.node_conditions(os.environ)
+    ):
+        LOG.warning(untold)
+    LOG.info(
+        "targets looked for", instance=step.instance_id, attempt=step.attempt, round=record.to_document()
+    )
+    return record.to_document()

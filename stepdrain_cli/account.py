@@ -1,0 +1,123 @@
+"""The account a command works in: AWS by boto3, or the embedded one; and what AWS refuses, as a sentence."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError, ProfileNotFound
+from stepdrain.adapters.aws.calls import DENIALS
+
+from stepdrain_cli.sentence import FAILED, NO_ACCESS, USAGE, Sentence
+
+EXPIRED = ("ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException")
+PREFIXES = {"stepfunctions": "states"}
+"""IAM's name of a service where boto3 has another."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """Where drains are found: a session, the state machine's ARN, and their clock (epoch seconds)."""
+
+    session: boto3.Session
+    machine: str
+    now: Callable[[], float]
+    sleep: Callable[[float], None]
+    world: Any = None
+    """The embedded world behind ``--sandbox``, None on AWS."""
+
+    def client(self, service: str) -> Any:
+        """A boto3 client, with boto3's own retries."""
+        return self.session.client(service)
+
+
+@contextlib.contextmanager
+def on_aws(region: str | None, profile: str | None, stack: str, machine: str | None) -> Iterator[Account]:
+    """The user's account; the state machine is ``machine`` or the output of ``stack``."""
+    with sentences():
+        session = boto3.Session(profile_name=profile, region_name=region)
+        yield Account(session, machine or _machine_of(session, stack), time.time, time.sleep)
+
+
+@contextlib.contextmanager
+def on_sandbox() -> Iterator[Account]:
+    """An embedded account with a handful of drains, made for this command and gone with it."""
+    # Imported here: the world takes seconds to load, and only --sandbox needs it.
+    from stepdrain_sandbox.aws.account import REGION  # noqa: PLC0415
+    from stepdrain_sandbox.demo.drains import drains  # noqa: PLC0415
+
+    logging.disable(logging.CRITICAL)
+    try:
+        with drains() as world, sentences():
+            session = boto3.Session(region_name=REGION)
+            yield Account(session, world.machine, world.clock.now, world.clock.sleep, world)
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def _machine_of(session: boto3.Session, stack: str) -> str:
+    try:
+        described = session.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+    except ClientError as error:
+        if "does not exist" not in str(error):
+            raise
+        raise Sentence(
+            f"There is no stack {stack} in region {session.region_name}; "
+            "name yours with --stack, or the state machine with --state-machine ARN."
+        ) from error
+    outputs = {one["OutputKey"]: one["OutputValue"] for one in described[0].get("Outputs", ())}
+    if "StateMachineArn" not in outputs:
+        raise Sentence(f"Stack {stack} has no output StateMachineArn: it is not Stepdrain's, or not ready.")
+    return outputs["StateMachineArn"]
+
+
+@contextlib.contextmanager
+def sentences() -> Iterator[None]:
+    """While this lasts, what botocore raises becomes a sentence and an exit status."""
+    try:
+        yield
+    except (NoCredentialsError, ProfileNotFound, NoRegionError) as error:
+        raise Sentence(f"{_how(error)}", NO_ACCESS) from error
+    except ClientError as error:
+        raise _refused(error) from error
+    except BotoCoreError as error:
+        raise Sentence(f"AWS gave no usable answer: {error}.", NO_ACCESS) from error
+
+
+def _how(error: Exception) -> str:
+    if isinstance(error, NoRegionError):
+        return "No region is set: give --region, or set AWS_REGION."
+    if isinstance(error, ProfileNotFound):
+        return f"{error}; `aws configure list-profiles` lists them."
+    return "There are no AWS credentials: give --profile, run `aws sso login`, or try it with --sandbox."
+
+
+def _refused(error: ClientError) -> Sentence:
+    code, message = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
+    if code in EXPIRED:
+        return Sentence(f"The AWS credentials are no longer valid ({code}): log in again.", NO_ACCESS)
+    if code in DENIALS:
+        named = re.search(r"perform: ([\w-]+:\w+)", message)
+        action = named[1] if named else error.operation_name
+        return Sentence(f"You lack the permission {action}: {message}", NO_ACCESS)
+    status = USAGE if "DoesNotExist" in code or code == "InvalidArn" else FAILED
+    return Sentence(f"{error.operation_name} answered {code}: {message}", status)
+
+
+@contextlib.contextmanager
+def sandbox_of_groups() -> Iterator[tuple[boto3.Session, str]]:
+    """A session of an embedded account with four node groups, and the path of its cluster's kubeconfig."""
+    from stepdrain_sandbox.aws.account import REGION  # noqa: PLC0415
+    from stepdrain_sandbox.demo.groups import groups  # noqa: PLC0415
+
+    with groups() as world, tempfile.NamedTemporaryFile("w", suffix=".yaml") as kubeconfig, sentences():
+        kubeconfig.write(world.kube.kubeconfig())
+        kubeconfig.flush()
+        yield boto3.Session(region_name=REGION), kubeconfig.name

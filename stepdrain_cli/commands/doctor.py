@@ -1,0 +1,156 @@
+"""``stepdrain doctor``: which node groups are unprotected, and the command that mends each."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterator
+
+import boto3
+import click
+
+from stepdrain_cli import groups, tables
+from stepdrain_cli.account import sandbox_of_groups, sentences
+from stepdrain_cli.commands.options import KUBECONFIG_HELP, as_json
+from stepdrain_cli.groups import Finding, Group
+from stepdrain_cli.sentence import DONE, FAILED
+from stepdrain_cli.survey import Doctor, Survey
+
+HEAD = ["GROUP", "INSTANCES", "MANAGED BY", "LAUNCH HOOK", "TERMINATE HOOK", "COVERED BY", "WRONG"]
+NOTE = "Sandbox: an embedded account with four groups, made for this command and gone after it."
+
+
+@click.command("doctor")
+@click.option("--cluster", metavar="NAME", help="The EKS cluster.")
+@click.option(
+    "--kubeconfig", metavar="FILE", help=f"{KUBECONFIG_HELP} Without it nodes and RBAC are not looked at."
+)
+@click.option("--context", help="Context in the kubeconfig; its current one if absent.")
+@click.option("--region", metavar="REGION", help="AWS region; your configuration's if absent.")
+@click.option("--profile", metavar="NAME", help="Profile of your AWS configuration.")
+@click.option("--stack", default="stepdrain", show_default=True, metavar="NAME", help="Stack it is in.")
+@click.option("--fix", is_flag=True, help="Put the hooks that are missing or wrong, asking before each.")
+@click.option("--yes", is_flag=True, help="With --fix: do not ask.")
+@click.option("--dry-run", is_flag=True, help="With --fix: print the commands instead of doing it.")
+@click.option("--sandbox", is_flag=True, help="Use an embedded account; nothing persists.")
+@as_json
+def command(
+    cluster: str | None,
+    kubeconfig: str | None,
+    context: str | None,
+    region: str | None,
+    profile: str | None,
+    stack: str,
+    fix: bool,
+    yes: bool,
+    dry_run: bool,
+    sandbox: bool,
+    as_json: bool,
+) -> None:
+    """Show every Auto Scaling group of a cluster, what protects it, what is wrong, and how to mend it.
+
+    Hooks are shown as name, heartbeat/global timeout in seconds, default result; a managed node group has
+    1800/172800 CONTINUE. Exit status 1: something is wrong.
+    """
+    if not cluster and not sandbox:
+        raise click.UsageError("Say which cluster: --cluster NAME.")
+    with _session(region, profile, sandbox) as (session, own_kubeconfig):
+        config = kubeconfig or own_kubeconfig
+        found = Doctor(session, cluster or "demo", None if sandbox else stack, config, context).examine()
+        if as_json:
+            click.echo(json.dumps(found.to_document(), indent=2))
+        else:
+            _print(found, cluster or "demo")
+        if fix:
+            _fix(session, found, yes=yes, dry_run=dry_run)
+            return
+        sys.exit(DONE if found.well else FAILED)
+
+
+@contextlib.contextmanager
+def _session(
+    region: str | None, profile: str | None, sandbox: bool
+) -> Iterator[tuple[boto3.Session, str | None]]:
+    if sandbox:
+        click.echo(NOTE, err=True)
+        with sandbox_of_groups() as found:
+            yield found
+        return
+    with sentences():
+        yield boto3.Session(region_name=region, profile_name=profile), None
+
+
+def _print(found: Survey, cluster: str) -> None:
+    if not found.groups:
+        click.echo(f"No Auto Scaling group belongs to cluster {cluster}.")
+    else:
+        tables.show(HEAD, [_row(one) for one in found.groups])
+    wrong = [(one.name, one.findings) for one in found.groups if one.findings]
+    wrong += [(f"cluster {cluster}", tuple(found.findings))] if found.findings else []
+    for where, findings in wrong:
+        click.echo()
+        for mended_by in dict.fromkeys(finding.command for finding in findings):
+            for finding in findings:
+                if finding.command == mended_by:
+                    click.echo(f"{where}: {finding.what}")
+            click.echo(f"  {mended_by}")
+    for text in found.unasked:
+        click.echo(f"\nNot checked: {text}")
+    click.echo(f"\n{_summary(found, cluster)}")
+
+
+def _row(group: Group) -> list[str]:
+    return [
+        group.name,
+        str(group.instances),
+        group.managed_by,
+        group.launch,
+        group.terminate,
+        group.covered_by,
+        str(len(group.findings)) if group.findings else "-",
+    ]
+
+
+def _summary(found: Survey, cluster: str) -> str:
+    bare = [one.name for one in found.groups if one.covered_by == "nothing"]
+    counted = f"{len(bare)} of {len(found.groups)} groups"
+    what = f"Not protected: {', '.join(bare)} ({counted})." if bare else "Every group is protected."
+    if bare and found.installed is None:
+        return f"{what}\nNext: install Stepdrain, docs/operations.md; then ask the doctor again."
+    if _hooks(found):
+        return f"{what}\nNext: stepdrain doctor --cluster {cluster} --fix puts the hooks, asking before each."
+    return what if found.well else f"{what}\nNext: run the commands above."
+
+
+def _hooks(found: Survey) -> list[tuple[Group, Finding]]:
+    """The first hook to put on each group whose events are taken.
+
+    A hook that nobody listens to would hold each instance for half an hour.
+    """
+    fixable = [one for one in found.groups if all(finding.puts_hook for finding in one.findings)]
+    return [(one, one.findings[0]) for one in fixable if one.findings]
+
+
+def _fix(session: boto3.Session, found: Survey, *, yes: bool, dry_run: bool) -> None:
+    hooks = _hooks(found)
+    for group, finding in hooks:
+        if dry_run:
+            click.echo(finding.command)
+            continue
+        if not yes and not click.confirm(f"Put the hook on {group.name}?", err=True):
+            continue
+        _put(session, group.name, found.installed.hook if found.installed else "")
+        click.echo(f"Put the hook on {group.name}.")
+    if not hooks:
+        click.echo("There is no hook to put.", err=True)
+
+
+def _put(session: boto3.Session, group: str, hook: str) -> None:
+    session.client("autoscaling").put_lifecycle_hook(
+        AutoScalingGroupName=group,
+        LifecycleHookName=hook,
+        LifecycleTransition=groups.TERMINATING,
+        HeartbeatTimeout=groups.HEARTBEAT_S,
+        DefaultResult=groups.DEFAULT_RESULT,
+    )

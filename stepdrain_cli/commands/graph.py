@@ -1,0 +1,51 @@
+"""``stepdrain graph``: the state machine as SVG."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from stepdrain_cli import graph
+from stepdrain_cli.commands.report import write
+from stepdrain_cli.sentence import FAILED, USAGE, Sentence
+from stepdrain_sandbox.aws.deploy import ROOT
+
+RENDERED = ROOT / "statemachine" / "drain_node.asl.json"
+
+
+@click.command("graph")
+@click.argument("definition", required=False, metavar="[FILE]")
+@click.option("--out", metavar="FILE", help="Write it there instead of to stdout.")
+@click.option("--check", is_flag=True, help="Only compare with --out; exit 1 if it differs.")
+def command(definition: str | None, out: str | None, check: bool) -> None:
+    """Draw a state machine (an ASL file; the project's own if absent) as SVG, by graphviz."""
+    picture = graph.svg(_machine(Path(definition) if definition else RENDERED))
+    if out is None:
+        click.echo(picture, nl=False)
+    elif check:
+        _compare(Path(out), picture)
+    else:
+        write(Path(out), picture)
+
+
+def _machine(path: Path) -> graph.Machine:
+    try:
+        machine: graph.Machine = json.loads(path.read_text())
+        _ = machine["StartAt"], machine["States"].items()
+    except OSError as error:
+        raise Sentence(f"{path} cannot be read: {error.strerror}.") from error
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise Sentence(f"{path} is no state machine in the Amazon States Language.") from None
+    return machine
+
+
+def _compare(path: Path, picture: str) -> None:
+    committed = path.read_text() if path.exists() else ""
+    if f"graphviz version {graph.drawn_by()} " not in committed and committed:
+        click.echo(f"Not compared: {path} was drawn by another version of graphviz.", err=True)
+        sys.exit(USAGE)
+    if committed != picture:
+        raise Sentence(f"{path} is not what is drawn from the definition; run make graph.", FAILED)

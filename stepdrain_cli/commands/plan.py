@@ -1,0 +1,64 @@
+"""``stepdrain plan``: what a drain would do, without doing it."""
+
+from __future__ import annotations
+
+import json
+
+import click
+from stepdrain.adapters.kube import connect_by_kubeconfig
+from stepdrain.errors import KubeForbidden
+from stepdrain.rules.policy import Policy
+
+from stepdrain_cli import tables
+from stepdrain_cli.chart import duration
+from stepdrain_cli.cluster import Json, everything
+from stepdrain_cli.commands.options import as_json, no_such_node, on_cluster
+from stepdrain_cli.plan import Plan, plan
+
+
+@click.command("plan")
+@on_cluster
+@as_json
+def command(node: str, kubeconfig: str, context: str | None, policy: Policy, as_json: bool) -> None:
+    """Show what a drain of NODE (a name or an instance id) would do with each pod, and why it would hang.
+
+    Changes nothing. A hint is likely, not certain: affinities and volumes are not looked at.
+    """
+    cluster = connect_by_kubeconfig(kubeconfig, context)
+    found = plan(cluster, node, policy, lambda: _everything(kubeconfig, context))
+    if found is None:
+        raise no_such_node(node)
+    if as_json:
+        click.echo(json.dumps(found.to_document(), indent=2))
+    else:
+        _print(found)
+
+
+def _everything(kubeconfig: str, context: str | None) -> tuple[list[Json], list[Json]]:
+    try:
+        return everything(kubeconfig, context)
+    except KubeForbidden as error:
+        click.echo(f"Hints about other nodes are left out: {error}", err=True)
+        return [], []
+
+
+def _print(found: Plan) -> None:
+    rows = [
+        [
+            "-" if line.wave is None else str(line.wave),
+            line.verdict,
+            line.pod,
+            f"{line.grace_s}s",
+            line.reason,
+        ]
+        for line in found.lines
+    ]
+    tables.show(["WAVE", "VERDICT", "POD", "GRACE", "REASON"], rows)
+    held = f"; {len(found.blocked)} would hold the drain up now" if found.blocked else ""
+    moving = sum(line.wave is not None for line in found.lines)
+    click.echo(f"\n{moving} of {len(found.lines)} pods would leave {found.node}{held}.")
+    click.echo(f"Expected time: at most {duration(found.expected_s)}, if nothing blocks.")
+    if found.hazards:
+        click.echo("\nWhy it would hang, or hurt:")
+    for hazard in found.hazards:
+        click.echo(f"  {hazard}")

@@ -1,0 +1,52 @@
+"""``stepdrain report``: one drain as one HTML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stepdrain_cli import drains, history
+from stepdrain_cli.commands.options import account_options, opened
+from stepdrain_cli.sentence import Sentence
+
+
+@click.command("report")
+@click.argument("execution", required=False, metavar="[EXECUTION]")
+@click.option("--from-file", metavar="FILE", help="A history (GetExecutionHistory as JSON).")
+@click.option(
+    "--audit", metavar="FILE", help="The cluster's audit log, one event a line: shows each eviction."
+)
+@click.option("--out", default="report.html", show_default=True, metavar="FILE", help="Where to write it.")
+@account_options
+def command(
+    execution: str | None, from_file: str | None, audit: str | None, out: str, **account: Any
+) -> None:
+    """Write one drain as one HTML file that needs no network: states, pods, waits, costs, audit trail.
+
+    EXECUTION is an execution's ARN, a node's name or an instance id.
+    """
+    if bool(execution) == bool(from_file):
+        raise Sentence("Say which drain: an EXECUTION, or --from-file history.json.")
+    events = history.read(Path(from_file)) if from_file else _fetched(str(execution), account)
+    logged = history.read_audit(Path(audit)) if audit else None
+    # Imported here: the template engine is needed by this command only.
+    from stepdrain_cli.report import render  # noqa: PLC0415
+
+    write(Path(out), render(events, logged))
+    click.echo(out)
+
+
+def _fetched(execution: str, options: dict[str, Any]) -> list[dict[str, Any]]:
+    with opened(**options) as account:
+        return drains.events(account, drains.find(account, execution).arn)
+
+
+def write(path: Path, text: str) -> None:
+    """Write the file; Sentence if that is impossible."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    except OSError as error:
+        raise Sentence(f"{path} cannot be written: {error.strerror}.") from error

@@ -1,0 +1,186 @@
+"""Drains in an account: which there are, which one a name means, how one stands."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from stepdrain.clock import to_rfc3339
+from stepdrain.reporting.failure_message import last_state
+from stepdrain.rules import deadline
+from stepdrain.rules.policy import Policy
+
+from stepdrain_cli import history
+from stepdrain_cli.account import Account
+from stepdrain_cli.sentence import DONE, FAILED, REFUSED, TIMED_OUT, Sentence
+from stepdrain_cli.timeline import Timeline, timeline
+
+Json = dict[str, Any]
+SEARCHED = 200
+"""Executions that are looked through for a node's name, newest first: each costs a request."""
+INSTANCE = re.compile(r"i-[0-9a-f]{8,17}")
+
+
+@dataclass(frozen=True)
+class Drain:
+    """One execution as a list shows it; times in epoch seconds, ``ended`` None while it runs."""
+
+    arn: str
+    name: str
+    status: str
+    started: float
+    ended: float | None
+    node: str
+    instance: str
+    state: str
+
+    def to_document(self) -> Json:
+        """As JSON shows it, times in RFC 3339."""
+        return {
+            **vars(self),
+            "started": to_rfc3339(self.started),
+            "ended": None if self.ended is None else to_rfc3339(self.ended),
+        }
+
+
+def listed(account: Account, status: str | None = None) -> Iterator[Drain]:
+    """Drains, newest first; ``status`` as ListExecutions filters it. Each one reached costs a request."""
+    client = account.client("stepfunctions")
+    for one in _executions(client, account.machine, status):
+        yield _drain(client, one)
+
+
+def _executions(client: Any, machine: str, status: str | None = None) -> Iterator[Json]:
+    filtered = {"statusFilter": status} if status else {}
+    found: list[Json] = []
+    for page in client.get_paginator("list_executions").paginate(stateMachineArn=machine, **filtered):
+        found += page["executions"]
+        if len(found) >= 10 * SEARCHED:
+            break
+    yield from sorted(found, key=lambda one: (one["startDate"], one["name"]), reverse=True)
+
+
+def _drain(client: Any, one: Json) -> Drain:
+    answer = client.get_execution_history(executionArn=one["executionArn"], reverseOrder=True, maxResults=200)
+    started, stopped = one["startDate"].timestamp(), one.get("stopDate")
+    last = last_state(answer["events"], started)
+    document = last.document if last else {}
+    found = INSTANCE.match(one["name"])
+    return Drain(
+        arn=one["executionArn"],
+        name=one["name"],
+        status=one["status"],
+        started=started,
+        ended=stopped.timestamp() if stopped and one["status"] != "RUNNING" else None,
+        node=document.get("node", {}).get("name") or document.get("nodeName", ""),
+        instance=document.get("instanceId") or (found[0] if found else ""),
+        state=last.name if last else "",
+    )
+
+
+def find(account: Account, target: str) -> Drain:
+    """The newest drain of a node (name, or its first label), an instance (id) or of an execution (ARN).
+
+    Sentence if there is none, or if the name means several nodes.
+    """
+    client = account.client("stepfunctions")
+    if target.startswith("arn:"):
+        return _drain(client, client.describe_execution(executionArn=target))
+    executions = _executions(client, account.machine)
+    if target.startswith("i-"):
+        by_name = [one for one in executions if one["name"].startswith(target)]
+        return _only(target, (_drain(client, one) for one in by_name[:SEARCHED]))
+    drains = (_drain(client, one) for one in islice(executions, SEARCHED))
+    return _only(target, (one for one in drains if target in (one.node, one.node.split(".")[0], one.name)))
+
+
+def _only(target: str, drains: Iterable[Drain]) -> Drain:
+    found = list(drains)
+    if not found:
+        raise Sentence(
+            f"No drain of {target} is among the newest {SEARCHED}; `stepdrain list` shows the names."
+        )
+    meant = sorted({one.node or one.instance for one in found})
+    if len(meant) > 1:
+        raise Sentence(f"{target} can mean {', '.join(meant)}: give the whole name or the instance id.")
+    return found[0]
+
+
+def events(account: Account, arn: str) -> list[Json]:
+    """The whole history of an execution, as stepdrain_cli.history checks it."""
+    pages = account.client("stepfunctions").get_paginator("get_execution_history").paginate(executionArn=arn)
+    return history.checked([event for page in pages for event in page["events"]], arn)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How one drain stands at a moment; times in epoch seconds, ``heartbeat_until`` None without a hook."""
+
+    drain: Drain
+    events: list[Json]
+    line: Timeline
+    deadline: float
+    heartbeat_until: float | None
+    redrives: int
+    redrivable: bool
+    why_not: str
+
+    def to_document(self) -> Json:
+        """As JSON shows it."""
+        visit = self.line.visits[-1] if self.line.visits else None
+        return {
+            **self.drain.to_document(),
+            "attempts": len(visit.attempts) if visit else 0,
+            "error": self.line.error or (visit.error if visit else ""),
+            "cause": self.line.cause or self.waiting_for,
+            "round": self.line.document.get("round", {}),
+            "deadline": to_rfc3339(self.deadline),
+            "heartbeatUntil": None if self.heartbeat_until is None else to_rfc3339(self.heartbeat_until),
+            "redrives": self.redrives,
+            "redrivable": self.redrivable,
+        }
+
+    @property
+    def waiting_for(self) -> str:
+        """The words of the last attempt that failed in the present state, "" if none did."""
+        if not self.line.visits or not self.line.visits[-1].attempts:
+            return ""
+        failed = [one.cause for one in self.line.visits[-1].attempts if one.error]
+        return failed[-1] if failed else ""
+
+
+def standing(account: Account, drain: Drain) -> Standing:
+    """How a drain stands now."""
+    shown = account.client("stepfunctions").describe_execution(executionArn=drain.arn)
+    happened = events(account, drain.arn)
+    line = timeline(happened)
+    document = line.document or json.loads(shown.get("input") or "{}")
+    lifecycle, redriven = document.get("lifecycle"), shown.get("redriveDate")
+    execution = {"StartTime": to_rfc3339(line.started)}
+    if redriven:
+        execution["RedriveTime"] = to_rfc3339(redriven.timestamp())
+    policy = Policy.from_document(document.get("policy") or {})
+    hook = deadline.hook_of(lifecycle)
+    begun = redriven.timestamp() if redriven else line.started
+    beaten = max([begun, *(v.left for v in line.visits if v.state == "Heartbeat" and v.left is not None)])
+    return Standing(
+        drain,
+        happened,
+        line,
+        deadline.drain_deadline(execution, policy, hook),
+        beaten + hook.heartbeat_timeout if hook else None,
+        shown.get("redriveCount", 0),
+        shown.get("redriveStatus") == "REDRIVABLE",
+        shown.get("redriveStatusReason", ""),
+    )
+
+
+def exit_status(status: str, error: str) -> int:
+    """The exit status that a drain's status comes to."""
+    if status in ("SUCCEEDED", "RUNNING", "PENDING_REDRIVE"):
+        return DONE
+    return {"DrainRefused": REFUSED, "DrainTimedOut": TIMED_OUT}.get(error, FAILED)

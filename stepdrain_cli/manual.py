@@ -1,0 +1,55 @@
+"""docs/cli.md, from the commands themselves. ``--check`` only compares, and exits 1 on a difference."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from stepdrain_cli.__main__ import cli
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "cli.md"
+WIDTH = 100
+HEAD = """# The command line
+
+Generated from the help texts (`make cli-docs`).
+
+Data goes to stdout, progress and notes to stderr. On a terminal tables are wrapped and `watch` draws in
+place; elsewhere lines are whole and there are no colours or cursor movements. `NO_COLOR` is honoured.
+
+| exit status | means |
+|---|---|
+| 0 | done; for `status` and `watch` also: it runs |
+| 1 | the drain failed or was stopped, a redrive was refused, `doctor` found something wrong |
+| 2 | wrong usage or input: unknown node, ambiguous name, a file of something else |
+| 3 | the policy refused the drain |
+| 4 | the drain's deadline passed |
+| 5 | no access: no credentials, a missing permission (named), no answer from AWS |
+
+Completion: `eval "$(stepdrain completion bash)"`; zsh and fish likewise.
+"""
+
+
+def text() -> str:
+    """The page."""
+    parts = [HEAD, _section("stepdrain", cli)]
+    parts += [_section(f"stepdrain {name}", cli.commands[name]) for name in cli.commands]
+    return "\n".join(parts)
+
+
+def _section(name: str, command: click.Command) -> str:
+    context = click.Context(command, info_name=name, terminal_width=WIDTH, help_option_names=["-h", "--help"])
+    return f"## {name}\n\n```\n{command.get_help(context)}\n```\n"
+
+
+def main() -> None:
+    """Write or check the page."""
+    if "--check" not in sys.argv[1:]:
+        PAGE.write_text(text())
+    elif PAGE.read_text() != text():
+        sys.exit("docs/cli.md is not what the commands say; run make cli-docs.")
+
+
+if __name__ == "__main__":
+    main()

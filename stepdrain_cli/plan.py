@@ -1,0 +1,113 @@
+"""What a drain would do, without doing it: every pod with its wave, its verdict and the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from stepdrain.adapters.kube import Kube
+from stepdrain.rules import pods, waves
+from stepdrain.rules.budgets import Ledger
+from stepdrain.rules.pods import Action, Pod
+from stepdrain.rules.policy import Policy
+from stepdrain.states.nodes import instance_of
+
+from stepdrain_cli.hazards import Hazard, hazards
+
+Everything = Callable[[], tuple[Sequence[Mapping[str, Any]], Sequence[Mapping[str, Any]]]]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One pod of the plan. ``wave`` is None for pods that stay."""
+
+    pod: str
+    verdict: str
+    wave: int | None
+    reason: str
+    grace_s: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A node's drain as it would begin now."""
+
+    node: str
+    instance: str
+    lines: list[Line]
+    expected_s: int = 0
+    """Seconds if nothing blocks: the longest grace of each wave, one after the other; at most that."""
+    hazards: tuple[Hazard, ...] = ()
+
+    @property
+    def blocked(self) -> list[Line]:
+        """The pods that would hold the drain up now."""
+        return [line for line in self.lines if line.verdict in ("blocked", "refuse")]
+
+    def to_document(self) -> dict[str, object]:
+        """The plan as JSON shows it."""
+        return {**asdict(self), "blocked": len(self.blocked)}
+
+
+def plan(
+    cluster: Kube, target: str, policy: Policy, everything: Everything = lambda: ([], [])
+) -> Plan | None:
+    """The plan for a node (name or instance id); None if the cluster has no such node. Reads only.
+
+    ``everything`` gives all pods and nodes of the cluster, for the hints.
+    """
+    node = _node(cluster, target)
+    if node is None:
+        return None
+    node_name = node["metadata"]["name"]
+    on_node = cluster.pods_on(node_name).pods
+    known = cluster.daemonsets() if any(pod.of_daemonset for pod in on_node) else set()
+    budgets = cluster.budgets()
+    ledger = Ledger(budgets)
+    here = sorted(on_node, key=_order)
+    lines = [_line(pod, policy, ledger, known) for pod in here]
+    leaving = [pod for pod, line in zip(here, lines, strict=True) if line.wave is not None]
+    found = hazards(leaving, budgets, *everything(), policy)
+    return Plan(node_name, instance_of(node), lines, _expected_s(lines), tuple(found))
+
+
+def _node(cluster: Kube, target: str) -> Mapping[str, Any] | None:
+    if not target.startswith("i-"):
+        return cluster.node(target)
+    return next((one for one in cluster.nodes() if instance_of(one) == target), None)
+
+
+def _expected_s(lines: Sequence[Line]) -> int:
+    longest: dict[int, int] = {}
+    for line in lines:
+        if line.wave is not None:
+            longest[line.wave] = max(longest.get(line.wave, 0), line.grace_s)
+    return sum(longest.values())
+
+
+def _order(pod: Pod) -> tuple[int, str]:
+    return waves.wave(pod), pod.key
+
+
+def _line(pod: Pod, policy: Policy, ledger: Ledger, known: set[tuple[str, str]]) -> Line:
+    orphan = pod.of_daemonset and pod.owner is not None and (pod.namespace, pod.owner.name) not in known
+    judged = pods.verdict(pod, policy, orphan=orphan)
+    obstacle = ledger.obstacle(pod) if judged.action is Action.EVICT else None
+    if judged.action is Action.EVICT and obstacle is None:
+        ledger.spend(pod)
+    moves = judged.action in (Action.EVICT, Action.WAIT)
+    return Line(
+        pod=pod.key,
+        verdict="blocked" if obstacle else str(judged.action),
+        wave=waves.wave(pod) if moves else None,
+        reason=obstacle or judged.reason + _bad_annotation(pod),
+        grace_s=pod.grace_s if policy.grace_period < 0 else policy.grace_period,
+    )
+
+
+def _bad_annotation(pod: Pod) -> str:
+    asked = pod.annotations.get(waves.ANNOTATION, "")
+    if not asked or waves.readable(asked):
+        return ""
+    return f"; its annotation {waves.ANNOTATION}={asked!r} is no number from 0 to 9 and is not used"

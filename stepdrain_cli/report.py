@@ -1,0 +1,136 @@
+"""One drain as one HTML file: no network, no script, light and dark, on paper too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from stepdrain.clock import to_epoch_s, to_rfc3339
+from stepdrain.reporting.failure_message import RUNBOOK, console_link
+
+from stepdrain_cli import chart, costs, pod_stays, waits
+from stepdrain_cli.timeline import Timeline, timeline
+from stepdrain_sandbox import guarantees
+
+Json = dict[str, Any]
+SHOWN_CHANGES = 300
+WORDS = {
+    "label": "label: out of external load balancers",
+    "cordon": "cordon: unschedulable",
+    "evict": "eviction",
+    "delete": "delete, past its budget",
+}
+
+ORDER = {"label": 0, "cordon": 1}
+
+
+@dataclass(frozen=True)
+class Number:
+    """A fact in large letters; ``note`` says where it comes from."""
+
+    name: str
+    value: str
+    note: str = ""
+
+
+def render(events: Sequence[Mapping[str, Any]], audit: Sequence[Mapping[str, Any]] | None = None) -> str:
+    """The report of a history (stepdrain_cli.history) and, where there is one, of the cluster's audit log."""
+    line = timeline(events)
+    inside = pod_stays.within(line, audit or ())
+    met = pod_stays.stays(line, inside)
+    environment = Environment(
+        loader=PackageLoader("stepdrain_cli"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"duration": chart.duration, "clock": to_rfc3339}
+    changes = guarantees.changes(inside)
+    return environment.get_template("report.html.j2").render(
+        line=line,
+        facts=_facts(line),
+        numbers=_numbers(line, inside, audit is not None),
+        states=chart.states(line),
+        pods=chart.pods(line, met),
+        waits=waits.waits(line),
+        stages=waits.stages(line),
+        shown=waits.SHOWN,
+        trail=_trail(line, changes[:SHOWN_CHANGES]),
+        untold=max(0, len(changes) - SHOWN_CHANGES),
+        audited=audit is not None,
+        doubt=_doubt(line, changes) if audit is not None else "",
+        commands=_commands(line),
+        runbook=f"{RUNBOOK}#{line.error.lower()}" if line.error else RUNBOOK,
+    )
+
+
+def _facts(line: Timeline) -> list[tuple[str, str]]:
+    lifecycle = line.document.get("lifecycle") or {}
+    facts = [
+        ("Node", line.node or "not found yet"),
+        ("Instance", line.instance or "none"),
+        ("Cluster", str(line.document.get("cluster", "unknown"))),
+        ("Group", str(lifecycle.get("group") or "none: no lifecycle action")),
+        ("Started", to_rfc3339(line.started)),
+        ("Ended" if line.status != "RUNNING" else "Last event", to_rfc3339(line.ended)),
+        ("Execution", line.arn or "unknown: no state had begun"),
+    ]
+    completed = line.document.get("completed")
+    return [*facts, ("Action", f"{completed['result']}: {completed['outcome']}")] if completed else facts
+
+
+def _numbers(line: Timeline, audit: Sequence[Mapping[str, Any]], audited: bool) -> list[Number]:
+    round_ = line.document.get("round") or {}
+    ours = sum(str(one.get("userAgent", "")).startswith("stepdrain/") for one in audit)
+    forced = f"{round_['forced']} of them forced" if round_.get("forced") else ""
+    return [
+        Number("time", chart.duration(line.ended - line.started), _redrives(len(line.redriven))),
+        Number("evictions", str(round_.get("evicted", 0)), forced),
+        Number("still blocked", str(round_.get("blocked", 0)), "in the last record"),
+        Number("retries", str(line.retries)),
+        Number("heartbeats", str(sum(v.state == "Heartbeat" and not v.error for v in line.visits))),
+        Number("API requests", str(ours) if audited else "–", "" if audited else "needs --audit"),
+        Number("transitions", str(line.transitions), f"{line.events} events of 25,000"),
+        Number("cost", f"${costs.of_drain(line):.4f}", "without cold starts"),
+    ]
+
+
+def _redrives(count: int) -> str:
+    return {0: "", 1: "with one redrive"}.get(count, f"with {count} redrives")
+
+
+def _trail(line: Timeline, changes: Sequence[guarantees.Change]) -> list[tuple[str, str, str, int]]:
+    # Requests of one batch come at the same time; their order would be the threads'.
+    rows = sorted(
+        ((to_epoch_s(one.at) - line.started, one) for one in changes),
+        key=lambda row: (row[0], ORDER.get(row[1].kind, len(ORDER)), row[1].object),
+    )
+    return [
+        (chart.duration(max(0.0, at)), WORDS.get(one.kind, one.kind), one.object, one.status)
+        for at, one in rows
+    ]
+
+
+def _doubt(line: Timeline, changes: Sequence[guarantees.Change]) -> str:
+    done = sum(one.kind in ("evict", "delete") and one.status < 300 for one in changes)
+    counted = (line.document.get("round") or {}).get("evicted", 0)
+    if done == counted:
+        return ""
+    return (
+        f"The audit log has {done} evictions in this time and the history counts {counted}: "
+        "an audit log does not say on which node a pod ran, so some may belong to another drain."
+    )
+
+
+def _commands(line: Timeline) -> list[tuple[str, str]]:
+    if line.status not in ("FAILED", "TIMED_OUT", "ABORTED") or not line.arn:
+        return []
+    region = line.arn.split(":")[3]
+    return [
+        ("Redrive", f"stepdrain redrive {line.node or line.instance} --region {region}"),
+        ("or", f"aws stepfunctions redrive-execution --region {region} --execution-arn {line.arn}"),
+        ("Console", console_link(region, line.arn)),
+    ]

@@ -1,0 +1,86 @@
+"""A drain's standing in words: what ``status`` prints and ``watch`` draws. Pure."""
+
+from __future__ import annotations
+
+from stepdrain.clock import to_rfc3339
+from stepdrain.reporting.failure_message import RUNBOOK
+
+from stepdrain_cli.chart import duration
+from stepdrain_cli.drains import Standing
+
+Lines = list[tuple[str, str]]
+
+
+def lines(found: Standing, now: float) -> Lines:
+    """(name, text) of each line; ``now`` in epoch seconds."""
+    drain, line = found.drain, found.line
+    ended = drain.ended if drain.ended is not None else now
+    told: Lines = [
+        ("Node", drain.node or "not found yet"),
+        ("Instance", drain.instance or "none"),
+        ("Execution", drain.arn),
+        ("Status", f"{drain.status} after {duration(round(ended - drain.started))}"),
+        ("State", _state(found, now)),
+    ]
+    if found.redrives:
+        told.append(("Redrives", str(found.redrives)))
+    told += _pods(found)
+    if drain.status == "RUNNING":
+        return told + _running(found, now)
+    return told + (_stopped(found, now) if line.status != "SUCCEEDED" else _done(found))
+
+
+def _state(found: Standing, now: float) -> str:
+    if not found.line.visits:
+        return "none was entered"
+    visit = found.line.visits[-1]
+    since = "" if found.drain.ended else f", since {duration(round(now - visit.entered))}"
+    return f"{visit.state}, attempt {max(1, len(visit.attempts))}{since}"
+
+
+def _pods(found: Standing) -> Lines:
+    record = found.line.document.get("round")
+    if not record:
+        return []
+    forced = f" ({record['forced']} forced)" if record["forced"] else ""
+    counts = f"{record['evicted']} evicted{forced}, {record['leaving']} leaving, {record['blocked']} blocked"
+    return [("Pods", counts), *(("", one) for one in record["blockers"])]
+
+
+def _running(found: Standing, now: float) -> Lines:
+    told: Lines = [("Waits for", found.waiting_for)] if found.waiting_for else []
+    told.append(("Deadline", _left(found.deadline, now)))
+    if found.heartbeat_until is not None:
+        told.append(("Heartbeat", _left(found.heartbeat_until, now)))
+    return told
+
+
+def _left(until: float, now: float) -> str:
+    if until <= now:
+        return f"over since {to_rfc3339(until)}"
+    return f"in {duration(round(until - now))}, at {to_rfc3339(until)}"
+
+
+def _stopped(found: Standing, now: float) -> Lines:
+    line = found.line
+    told = [("Error", line.error or line.status), ("Why", line.cause or "no cause was recorded")]
+    if found.heartbeat_until is not None:
+        text = _left(found.heartbeat_until, now)
+        held = f"the instance is let go {text}" if found.heartbeat_until > now else text
+        told.append(("Time left", held))
+    if found.redrivable:
+        told.append(("What to do", f"{RUNBOOK}#{(line.error or line.status).lower()}; then redrive:"))
+        told.append(("", f"stepdrain redrive {found.drain.node or found.drain.instance or found.drain.arn}"))
+    else:
+        told.append(("Redrive", found.why_not or "is not possible"))
+    return told
+
+
+def _done(found: Standing) -> Lines:
+    completed = found.line.document.get("completed") or {}
+    return [("Action", f"{completed.get('result', 'none')}: {completed.get('outcome', '')}")]
+
+
+def text(told: Lines) -> str:
+    """The lines as one text, names in a column."""
+    return "\n".join(f"{name + ':' if name else '':<12}{value}" for name, value in told)

@@ -1,0 +1,196 @@
+"""What the doctor asks: Auto Scaling, EventBridge, EKS, the stack and, with a kubeconfig, the cluster.
+
+A question that cannot be asked is told as such, and never taken for a good answer.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+from stepdrain.adapters.kube import connect_by_kubeconfig
+from stepdrain.errors import DrainError
+from stepdrain.states.nodes import instance_of
+
+from kubernetes import client
+from stepdrain_cli import groups
+from stepdrain_cli.cluster import api_client
+from stepdrain_cli.groups import Finding, Group, Installation
+from stepdrain_cli.sentence import Sentence
+
+Json = dict[str, Any]
+DEFAULT_HOOK = "stepdrain"
+START_DRAIN = "StartDrain"
+KUBERNETES_GROUP = "stepdrain"
+
+
+@dataclass
+class Survey:
+    """The doctor's answer: groups, what is wrong with the whole installation, what could not be asked."""
+
+    installed: Installation | None = None
+    groups: list[Group] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    unasked: list[str] = field(default_factory=list)
+
+    def to_document(self) -> Json:
+        """As JSON shows it."""
+        return {
+            "installed": vars(self.installed) if self.installed else None,
+            "groups": [one.to_document() for one in self.groups],
+            "findings": [vars(one) for one in self.findings],
+            "notChecked": self.unasked,
+        }
+
+    @property
+    def well(self) -> bool:
+        """Nothing is wrong with what could be asked."""
+        return not self.findings and not any(one.findings for one in self.groups)
+
+
+@dataclass
+class Doctor:
+    """Asks about one cluster. ``kubeconfig`` and ``context`` as kubectl takes them, or None."""
+
+    session: boto3.Session
+    cluster: str
+    stack: str | None
+    """None: an account without CloudFormation, the sandbox's."""
+    kubeconfig: str | None = None
+    context: str | None = None
+    result: Survey = field(default_factory=Survey)
+
+    def examine(self) -> Survey:
+        """Ask everything; raises what botocore raises if the groups or rules cannot be read."""
+        found = self.result
+        self._refuse_unknown_cluster()
+        nodes = self._asked("the nodes' instances", self._nodes, frozenset())
+        found.installed = self._installation()
+        for group in self._groups():
+            if groups.of_cluster(group, self.cluster, nodes):
+                found.groups.append(self._group(group))
+        self._asked("the access entries", self._access_entries, None)
+        self._asked("RBAC", self._rbac, None)
+        self._asked("the cluster's endpoint", self._endpoint, None)
+        return found
+
+    def _refuse_unknown_cluster(self) -> None:
+        try:
+            self.session.client("eks").describe_cluster(name=self.cluster)
+        except ClientError as error:
+            if error.response["Error"].get("Code") == "ResourceNotFoundException":
+                raise Sentence(
+                    f"There is no EKS cluster {self.cluster} in region {self._region}; "
+                    f"`aws eks list-clusters --region {self._region}` lists them."
+                ) from error
+            self.result.unasked.append(f"the cluster: {str(error).splitlines()[0]}")
+
+    def _asked(self, what: str, ask: Callable[[], Any], otherwise: Any) -> Any:
+        try:
+            return ask()
+        except Unasked as reason:
+            self.result.unasked.append(f"{what}: {reason}")
+        except (ClientError, BotoCoreError, DrainError, client.ApiException) as error:
+            self.result.unasked.append(f"{what}: {str(error).splitlines()[0]}")
+        return otherwise
+
+    def _groups(self) -> list[Json]:
+        pages = self.session.client("autoscaling").get_paginator("describe_auto_scaling_groups").paginate()
+        return sorted(
+            (one for page in pages for one in page["AutoScalingGroups"]),
+            key=lambda one: one["AutoScalingGroupName"],
+        )
+
+    def _group(self, group: Json) -> Group:
+        name = group["AutoScalingGroupName"]
+        hooks = self.session.client("autoscaling").describe_lifecycle_hooks(AutoScalingGroupName=name)
+        taken = self.result.installed is not None and self._takes(self.result.installed, name)
+        return groups.judge(
+            group, hooks["LifecycleHooks"], self.result.installed, taken=taken, region=self._region
+        )
+
+    @property
+    def _region(self) -> str:
+        return str(self.session.region_name)
+
+    def _installation(self) -> Installation | None:
+        """The rule that hands terminations to StartDrain; its pattern names the hook."""
+        events = self.session.client("events")
+        for page in events.get_paginator("list_rules").paginate():
+            for rule in page["Rules"]:
+                pattern = json.loads(rule.get("EventPattern") or "{}")
+                if "aws.autoscaling" not in pattern.get("source", ()) or rule["State"] != "ENABLED":
+                    continue
+                targets = events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
+                if any(START_DRAIN in target["Arn"] for target in targets):
+                    hook = pattern.get("detail", {}).get("LifecycleHookName", [DEFAULT_HOOK])[0]
+                    return Installation(hook, rule["Name"], rule["EventPattern"])
+        return None
+
+    def _takes(self, installed: Installation, group: str) -> bool:
+        account = "000000000000"
+        sent = json.dumps(groups.event(group, installed.hook, account, self._region))
+        answer = self.session.client("events").test_event_pattern(EventPattern=installed.pattern, Event=sent)
+        return bool(answer["Result"])
+
+    def _nodes(self) -> frozenset[str]:
+        if self.kubeconfig is None:
+            raise Unasked("no --kubeconfig was given; groups without tags are not found")
+        cluster = connect_by_kubeconfig(self.kubeconfig, self.context)
+        return frozenset(instance_of(node) for node in cluster.nodes())
+
+    def _outputs(self) -> dict[str, str]:
+        if self.stack is None:
+            raise Unasked("the embedded account has no stacks")
+        described = self.session.client("cloudformation").describe_stacks(StackName=self.stack)["Stacks"]
+        return {one["OutputKey"]: one["OutputValue"] for one in described[0].get("Outputs", ())}
+
+    def _access_entries(self) -> None:
+        roles = self._outputs().get("KubernetesRoleArns", "")
+        pages = (
+            self.session.client("eks").get_paginator("list_access_entries").paginate(clusterName=self.cluster)
+        )
+        present = {arn for page in pages for arn in page["accessEntries"]}
+        for role in filter(None, roles.split(",")):
+            if role not in present:
+                command = (
+                    f"aws eks create-access-entry --region {self._region} --cluster-name {self.cluster} "
+                    f"--principal-arn {role} --kubernetes-groups {KUBERNETES_GROUP}"
+                )
+                self.result.findings.append(Finding(f"role {role} has no access entry", command))
+
+    def _rbac(self) -> None:
+        if self.kubeconfig is None:
+            raise Unasked("no --kubeconfig was given")
+        api = client.RbacAuthorizationV1Api(api_client(self.kubeconfig, self.context))
+        listed = json.loads(api.list_cluster_role_binding(_preload_content=False).data)["items"]
+        subjects = [one for binding in listed for one in binding.get("subjects") or ()]
+        if not any(one["kind"] == "Group" and one["name"] == KUBERNETES_GROUP for one in subjects):
+            what = f"no ClusterRoleBinding is for the group {KUBERNETES_GROUP}: evictions would be forbidden"
+            self.result.findings.append(Finding(what, "kubectl apply -f kubernetes/rbac.yaml"))
+
+    def _endpoint(self) -> None:
+        found = self.session.client("eks").describe_cluster(name=self.cluster)["cluster"]
+        network = found.get("resourcesVpcConfig", {})
+        if network.get("endpointPublicAccess", True):
+            return
+        function = f"{self.stack}-Label"
+        configured = self.session.client("lambda").get_function_configuration(FunctionName=function)
+        own = configured.get("VpcConfig", {}).get("VpcId", "")
+        if own != network.get("vpcId"):
+            where = f"in VPC {own}" if own else "in no VPC"
+            self.result.findings.append(
+                Finding(
+                    f"cluster {self.cluster} has a private endpoint only, in VPC {network.get('vpcId')}, "
+                    f"and the functions run {where}",
+                    "sam deploy --parameter-overrides SubnetIds=subnet-… SecurityGroupIds=sg-…",
+                )
+            )
+
+
+class Unasked(Exception):
+    """Why a question was not asked."""

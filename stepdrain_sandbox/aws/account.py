@@ -1,0 +1,292 @@
+"""One account of the embedded world: the deployment, and the functions' invocations in it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+from unittest import mock
+
+import boto3
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
+from moto import mock_aws
+from moto.sns.models import sns_backends
+from stepdrain import clock as drain_clock
+from stepdrain.adapters import connections
+from stepdrain.adapters.aws import balancers
+
+from stepdrain_sandbox.aws import engine, groups, parsers, permissions, redrive, service_models
+from stepdrain_sandbox.aws.delivery import Delivery
+from stepdrain_sandbox.aws.deploy import Deployment, Function, Stack
+from stepdrain_sandbox.aws.lifecycle_hooks import LifecycleHooks
+from stepdrain_sandbox.aws.schedules import Schedules
+from stepdrain_sandbox.clock import Clock
+from stepdrain_sandbox.kube.store import rfc3339
+
+Json = dict[str, Any]
+ACCOUNT, REGION = "123456789012", "eu-west-1"
+ACCESS_KEY = "FOOBARKEY"
+"""The access key of moto's mock; the cluster knows the functions by it."""
+SURROUNDINGS = {
+    "AWS_DEFAULT_REGION": REGION,
+    "AWS_REGION": REGION,
+    # moto's thousands of public images take a second to load and to list; the world registers its own.
+    "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
+    # Metrics are lines on stdout, which here belongs to whoever runs the sandbox.
+    "POWERTOOLS_METRICS_DISABLED": "true",
+}
+MOCK = {"stepfunctions": {"execute_state_machine": True}, "lambda": {"use_docker": False}}
+
+
+@dataclass(frozen=True)
+class Context:
+    """Lambda's context object, as far as handlers use it."""
+
+    function_name: str
+    aws_request_id: str = "sandbox"
+    memory_limit_in_mb: int = 512
+    invoked_function_arn: str = "arn:aws:lambda:eu-west-1:123456789012:function:sandbox"
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Handlers run in real time and are never cut off here."""
+        return 20_000
+
+
+@dataclass
+class LambdaFault:
+    """The next ``times`` invocations of a function (logical id) end like this, without or after its work.
+
+    ``error_type`` is what the state machine sees: Sandbox.Timedout, Runtime.ExitError,
+    Runtime.OutOfMemory, Lambda.TooManyRequestsException …; ``after`` lets the handler work first;
+    ``hangs_s`` seconds go by before it ends.
+    """
+
+    function: str
+    error_type: str
+    times: int = 1
+    after: bool = False
+    hangs_s: float = 0
+
+
+class InvocationFailed(Exception):
+    """An invocation that ended without the handler's own error."""
+
+    def __init__(self, error_type: str) -> None:
+        super().__init__(f"simulated: {error_type}")
+        self.error_type = error_type
+
+
+@dataclass
+class AwsFault:
+    """The next ``times`` calls of an operation by a function raise ``error`` instead of being sent."""
+
+    operation: str
+    error: Exception
+    times: int = 1
+
+
+def client_error(operation: str, code: str, message: str, status: int = 400) -> ClientError:
+    """The error botocore raises for an answer of this code."""
+    answer: Any = {
+        "Error": {"Code": code, "Message": message},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+    }
+    return ClientError(answer, operation)
+
+
+def status_event(shown: Mapping[str, Any], now: float) -> Json:
+    """The event ``Step Functions Execution Status Change`` of an execution as DescribeExecution shows it.
+
+    https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html
+    """
+    detail: Json = {
+        "executionArn": shown["executionArn"],
+        "stateMachineArn": shown["stateMachineArn"],
+        "name": shown["name"],
+        "status": shown["status"],
+        "startDate": int(shown["startDate"].timestamp() * 1000),
+        "stopDate": int(shown["stopDate"].timestamp() * 1000) if shown.get("stopDate") else None,
+        "input": shown["input"],
+        "output": shown.get("output"),
+        "error": shown.get("error"),
+        "cause": shown.get("cause"),
+        "redriveCount": shown.get("redriveCount", 0),
+    }
+    return {
+        "version": "0",
+        "id": str(uuid.uuid4()),
+        "detail-type": "Step Functions Execution Status Change",
+        "source": "aws.states",
+        "account": ACCOUNT,
+        "time": rfc3339(now),
+        "region": REGION,
+        "resources": [shown["executionArn"]],
+        "detail": detail,
+    }
+
+
+class Containers(connections.Kept):
+    """What functions keep between invocations, each for itself, as their containers do.
+
+    ``current.function`` is the logical id of the function that runs in this thread.
+    """
+
+    def __init__(self, current: threading.local) -> None:
+        super().__init__()
+        self._current = current
+
+    def get(self, key: tuple[str, ...], seconds: int, make: Callable[[], Any], fresh: bool = False) -> Any:
+        """The value that this function keeps under ``key``."""
+        return super().get((getattr(self._current, "function", None) or "", *key), seconds, make, fresh)
+
+
+class Account:
+    """An account with the stack in it, alive between ``__enter__`` and ``__exit__``."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        template: Path,
+        parameters: Mapping[str, str],
+        terminated: Callable[[str], None],
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.clock = clock
+        self.calls: list[tuple[str, str, str]] = []
+        """(function's logical id, service, operation) of each call a handler made."""
+        self.lambda_faults: list[LambdaFault] = []
+        self.aws_faults: list[AwsFault] = []
+        self.deployment = Deployment()
+        self.delivery = Delivery(clock, self.invoke, ACCOUNT, REGION, self._failure_queue)
+        self.schedules = Schedules(clock, self.delivery.hand_over, ACCOUNT, REGION)
+        self.hooks = LifecycleHooks(clock, self.delivery.send, terminated)
+        self.invoke_by: Callable[[Function, Json], Any] | None = None
+        """Runs a function elsewhere (stepdrain_sandbox.built.functions), for an event."""
+        self.around: Callable[[str], contextlib.AbstractContextManager[object]] = contextlib.nullcontext
+        """Entered around each invocation with the function's logical id: a fault for one state goes here."""
+        self._template, self._parameters = template, parameters
+        self._environment = dict(environment or {})
+        self._names: dict[str, str] = {}
+        self._current = threading.local()
+        self._patches = contextlib.ExitStack()
+
+    def __enter__(self) -> Account:
+        with contextlib.ExitStack() as patches:
+            self._patch(patches.enter_context)
+            self.deployment = Stack(self._template, self._parameters, ACCOUNT, REGION).deploy()
+            self._names = {one.name: logical_id for logical_id, one in self.deployment.functions.items()}
+            os.environ.update(self._shared_environment())
+            self.schedules.start()
+            # All went well: what is patched stays so until the end.
+            self._patches = patches.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.schedules.stop()
+        self._patches.close()
+
+    def _patch(self, enter: Callable[[contextlib.AbstractContextManager[Any]], Any]) -> None:
+        enter(mock.patch.dict(os.environ, {**SURROUNDINGS, **self._environment}))
+        enter(service_models.made_once())
+        for name in ("AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+            os.environ.pop(name, None)
+        enter(parsers.asked_once())
+        enter(mock_aws(config=MOCK))
+        enter(engine.running(self.clock, self.invoke, self._ended))
+        enter(redrive.possible(self.clock))
+        enter(self.hooks.holding())
+        enter(groups.described_in_part())
+        enter(mock.patch.object(BaseClient, "_make_api_call", self._recorded(BaseClient._make_api_call)))
+        enter(mock.patch.object(drain_clock, "source", self.clock.now))
+        enter(mock.patch.object(balancers, "ThreadPoolExecutor", self._threads_of_the_function))
+        enter(mock.patch.object(connections, "KEPT", Containers(self._current)))
+
+    def _shared_environment(self) -> dict[str, str]:
+        """The functions' variables in one process; two functions must not disagree on a value."""
+        merged: dict[str, str] = {}
+        for one in self.deployment.functions.values():
+            for key, value in one.environment.items():
+                if merged.setdefault(key, value) != value:
+                    raise ValueError(f"Functions disagree on {key}; the sandbox shares one environment.")
+        return {key: value for key, value in merged.items() if key != "LOG_LEVEL"}
+
+    def invoke(self, name: str, event: Json) -> Any:
+        """Run the function of that name (not logical id); raises what its handler raises."""
+        logical_id = self._names[name]
+        fault = next((f for f in self.lambda_faults if f.function == logical_id and f.times > 0), None)
+        if fault is not None:
+            fault.times -= 1
+            if not fault.after:
+                self._fail(fault)
+        with self.around(logical_id):
+            answer = self._run(logical_id, event)
+        if fault is not None:
+            self._fail(fault)
+        return answer
+
+    def _fail(self, fault: LambdaFault) -> NoReturn:
+        if fault.hangs_s:
+            self.clock.sleep(fault.hangs_s)
+        raise InvocationFailed(fault.error_type)
+
+    def _run(self, logical_id: str, event: Json) -> Any:
+        function = self.deployment.functions[logical_id]
+        if self.invoke_by is not None:
+            return self.invoke_by(function, event)
+        self._current.function = logical_id
+        try:
+            return function.load()(event, Context(function.name))
+        finally:
+            self._current.function = None
+
+    def _threads_of_the_function(self, max_workers: int) -> ThreadPoolExecutor:
+        """Threads whose calls are those of the function that starts them."""
+        function = getattr(self._current, "function", None)
+        return ThreadPoolExecutor(
+            max_workers, initializer=lambda: setattr(self._current, "function", function)
+        )
+
+    def _recorded(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def make_api_call(client: BaseClient, operation: str, parameters: Json) -> Any:
+            function = getattr(self._current, "function", None)
+            if function is not None:
+                service = client.meta.service_model
+                self.calls.append((function, service.service_name, operation))
+                wanted = permissions.action(service, operation)
+                if wanted not in self.deployment.granted[function]:
+                    raise permissions.denial(function, wanted)
+                fault = next((f for f in self.aws_faults if f.operation == operation and f.times != 0), None)
+                if fault is not None:
+                    fault.times -= 1 if fault.times > 0 else 0
+                    raise fault.error
+            return original(client, operation, parameters)
+
+        return make_api_call
+
+    def _ended(self, execution_arn: str) -> None:
+        """Publish what Step Functions publishes when an execution has closed."""
+        client = boto3.client("stepfunctions", region_name=REGION)
+        shown = client.describe_execution(executionArn=execution_arn)
+        self.delivery.send(status_event(shown, self.clock.now()))
+
+    def messages(self) -> list[Json]:
+        """What was sent to the stack's topics: Subject and Message of each, in order."""
+        topics = sns_backends[ACCOUNT][REGION].topics.values()
+        return [
+            {"Subject": subject, "Message": text}
+            for topic in topics
+            for _id, text, subject, *_ in topic.sent_notifications
+        ]
+
+    def _failure_queue(self, function: str) -> str | None:
+        queue = self.deployment.failure_queues.get(function)
+        if queue is None:
+            return None
+        return str(boto3.client("sqs", region_name=REGION).get_queue_url(QueueName=queue)["QueueUrl"])

@@ -1,0 +1,102 @@
+"""EventBridge's last step, which moto lacks for functions: matching rules invoke their targets.
+
+An asynchronous invocation: Lambda tries twice more, after one and two minutes, and hands
+what still failed to the on-failure destination
+(https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html).
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+from moto.events.models import Rule, events_backends
+
+from stepdrain_sandbox.aws.engine import Invoke, invocation
+from stepdrain_sandbox.clock import Clock
+
+Json = dict[str, Any]
+RETRIES_AFTER_S = (60, 120)
+
+
+@dataclass
+class Delivery:
+    """Delivers events to the rules of one account's default bus. ``failed`` keeps the dead letters' URL."""
+
+    clock: Clock
+    invoke: Invoke
+    account: str
+    region: str
+    failed: Callable[[str], str | None]
+    """The URL of the queue for failed events of a function, None if it has none."""
+    answers: list[tuple[str, Json]] = field(default_factory=list)
+    """(function, Lambda's answer) of each attempt."""
+
+    def send(self, event: Json) -> None:
+        """Deliver one event to all rules that match it."""
+        for rule in self._rules():
+            # A rule that has only a schedule matches no event (stepdrain_sandbox.aws.schedules fires it).
+            by_pattern = rule.state == "ENABLED" and not rule.scheduled_expression
+            if by_pattern and rule.event_pattern.matches_event(event):
+                for target in rule.targets:
+                    self.hand_over(target, event)
+
+    def _rules(self) -> list[Rule]:
+        backend = events_backends[self.account][self.region]
+        return list(backend.event_buses["default"].rules.values())
+
+    def hand_over(self, target: Json, event: Json) -> None:
+        """Give one event to one target of a rule: a function, or a queue."""
+        service, resource = target["Arn"].split(":")[2], target["Arn"].split(":")
+        if service == "lambda":
+            self._invoke_later(resource[6], event, attempt=0)
+        elif service == "sqs":
+            self._queue(resource[5], event)
+
+    def _invoke_later(self, function: str, event: Json, attempt: int) -> None:
+        self.clock.enter()
+        run = threading.Thread(target=self._attempt, args=(function, event, attempt), daemon=True)
+        run.start()
+
+    def _attempt(self, function: str, event: Json, attempt: int) -> None:
+        try:
+            answer = invocation(lambda: self.invoke(function, json.loads(json.dumps(event))))
+            self.answers.append((function, answer))
+            if "FunctionError" in answer:
+                self._failed(function, event, attempt, answer)
+        finally:
+            self.clock.leave()
+
+    def _failed(self, function: str, event: Json, attempt: int, answer: Json) -> None:
+        if attempt < len(RETRIES_AFTER_S):
+            at = self.clock.now() + RETRIES_AFTER_S[attempt]
+            self.clock.call_at(at, lambda: self._invoke_later(function, event, attempt + 1))
+            return
+        url = self.failed(function)
+        if url is None:
+            return
+        context = {
+            "functionArn": function,
+            "condition": "RetriesExhausted",
+            "approximateInvokeCount": attempt + 1,
+        }
+        letter = {
+            "version": "1.0",
+            "requestContext": context,
+            "requestPayload": event,
+            "responseContext": {"statusCode": 200, "functionError": answer["FunctionError"]},
+            "responsePayload": answer["Payload"],
+        }
+        boto3.client("sqs", region_name=self.region).send_message(
+            QueueUrl=url, MessageBody=json.dumps(letter)
+        )
+
+    def _queue(self, name: str, event: Json) -> None:
+        sqs = boto3.client("sqs", region_name=self.region)
+        sqs.send_message(
+            QueueUrl=sqs.get_queue_url(QueueName=name)["QueueUrl"], MessageBody=json.dumps(event)
+        )

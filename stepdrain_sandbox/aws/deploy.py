@@ -1,0 +1,233 @@
+"""template.yaml, deployed into this process: the template is the only description of what exists.
+
+aws-sam-translator turns the SAM resources into plain ones, as CloudFormation's transform
+does; functions become handlers called in process, queues, rules and the state machine are
+made in moto. Kinds that change nothing here (roles, alarms, log groups …) are listed in
+``ignored``, never silently half made.
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import boto3
+from samtranslator.parser.parser import Parser
+from samtranslator.translator.translator import Translator
+from samtranslator.yaml_helper import yaml_parse
+
+from stepdrain_sandbox.aws import permissions
+from stepdrain_sandbox.aws.intrinsics import Resolver
+
+Json = dict[str, Any]
+ROOT = Path(__file__).resolve().parent.parent.parent
+STACK = "stepdrain"
+CODE = "s3://sandbox/code"
+
+
+@dataclass(frozen=True)
+class Function:
+    """A deployed function: its handler's dotted name, and its environment."""
+
+    name: str
+    handler: str
+    environment: dict[str, str]
+
+    def load(self) -> Callable[[Json, Any], Any]:
+        """The handler itself."""
+        module, _, name = self.handler.rpartition(".")
+        loaded: Callable[[Json, Any], Any] = getattr(importlib.import_module(module), name)
+        return loaded
+
+
+@dataclass
+class Deployment:
+    """What the template made. Keys are logical ids."""
+
+    functions: dict[str, Function] = field(default_factory=dict)
+    state_machines: dict[str, str] = field(default_factory=dict)
+    queues: dict[str, str] = field(default_factory=dict)
+    failure_queues: dict[str, str] = field(default_factory=dict)
+    """Function name to the URL of its on-failure destination."""
+    granted: permissions.Granted = field(default_factory=dict)
+    """IAM actions of each function's role."""
+    ignored: dict[str, str] = field(default_factory=dict)
+    """Logical id to the kind that has no counterpart here."""
+
+
+@cache
+def _parsed(text: str) -> Json:
+    document: Json = yaml_parse(text)
+    return document
+
+
+def translate(template: Path, parameters: Mapping[str, str]) -> Json:
+    """The template with its SAM resources translated; needs no credentials and no network.
+
+    Who asks again for the same files and parameters gets the same document: to be read only.
+    """
+    folder = template.parent / "statemachine"
+    definitions = tuple((path.name, path.read_text()) for path in sorted(folder.glob("*.asl.json")))
+    return _translated(template.read_text(), definitions, tuple(sorted(parameters.items())))
+
+
+@cache
+def _translated(
+    text: str, definitions: tuple[tuple[str, str], ...], parameters: tuple[tuple[str, str], ...]
+) -> Json:
+    # The translator changes what it gets.
+    document, machines = copy.deepcopy(_parsed(text)), dict(definitions)
+    # The translator wants code in S3; only the handlers' names matter here.
+    document.setdefault("Globals", {}).setdefault("Function", {})["CodeUri"] = CODE
+    for resource in document["Resources"].values():
+        properties = resource.get("Properties", {})
+        match resource["Type"]:
+            case "AWS::Serverless::LayerVersion":
+                properties["ContentUri"] = CODE
+            case "AWS::Serverless::StateMachine":
+                properties["Definition"] = json.loads(machines[Path(properties.pop("DefinitionUri")).name])
+    session = boto3.Session(region_name="eu-west-1")
+    translated: Json = Translator({}, Parser(), boto_session=session).translate(document, dict(parameters))
+    return translated
+
+
+class Stack:
+    """Makes the resources of one template in moto."""
+
+    def __init__(self, template: Path, parameters: Mapping[str, str], account: str, region: str) -> None:
+        self._document = translate(template, parameters)
+        self._account, self._region = account, region
+        self._clients: dict[str, Any] = {}
+        self._resources = self._document["Resources"]
+        values = {name: one.get("Default", "") for name, one in self._document["Parameters"].items()}
+        pseudo = {
+            "AWS::AccountId": account,
+            "AWS::Region": region,
+            "AWS::Partition": "aws",
+            "AWS::StackName": STACK,
+            "AWS::URLSuffix": "amazonaws.com",
+            "AWS::StackId": f"arn:aws:cloudformation:{region}:{account}:stack/{STACK}/sandbox",
+        }
+        unknown = set(parameters) - set(values)
+        if unknown:
+            raise ValueError(f"The template has no parameter {', '.join(sorted(unknown))}.")
+        self._resolver = Resolver(
+            {**values, **parameters, **pseudo},
+            self._document.get("Conditions", {}),
+            self._attribute,
+            self._document.get("Mappings"),
+        )
+        self.deployment = Deployment()
+
+    def deploy(self) -> Deployment:
+        """Make everything whose condition holds."""
+        makers = {
+            "AWS::Lambda::Function": self._function,
+            "AWS::Lambda::EventInvokeConfig": self._invoke_config,
+            "AWS::SQS::Queue": self._queue,
+            "AWS::DynamoDB::Table": self._table,
+            "AWS::SNS::Topic": self._topic,
+            "AWS::StepFunctions::StateMachine": self._state_machine,
+            "AWS::Events::Rule": self._rule,
+        }
+        self.deployment.granted = permissions.granted(self._resources, self._resolver.value)
+        for logical_id, resource in self._resources.items():
+            condition = resource.get("Condition")
+            if condition is not None and not self._resolver.holds(condition):
+                continue
+            maker = makers.get(resource["Type"])
+            if maker is None:
+                self.deployment.ignored[logical_id] = resource["Type"]
+            else:
+                maker(logical_id, self._resolver.value(resource.get("Properties", {})))
+        return self.deployment
+
+    def _name(self, logical_id: str) -> str:
+        return f"{STACK}-{logical_id}"
+
+    def _attribute(self, logical_id: str, name: str) -> str:
+        """What Ref and GetAtt stand for: ARNs by the rules of each service, whether made yet or not."""
+        kind, own = self._resources[logical_id]["Type"], self._name(logical_id)
+        arns = {
+            "AWS::Lambda::Function": f"lambda:{self._region}:{self._account}:function:{own}",
+            "AWS::SQS::Queue": f"sqs:{self._region}:{self._account}:{own}",
+            "AWS::SNS::Topic": f"sns:{self._region}:{self._account}:{own}",
+            "AWS::Events::Rule": f"events:{self._region}:{self._account}:rule/{own}",
+            "AWS::IAM::Role": f"iam::{self._account}:role/{own}",
+            "AWS::StepFunctions::StateMachine": f"states:{self._region}:{self._account}:stateMachine:{own}",
+        }
+        if kind in ("AWS::StepFunctions::StateMachineAlias", "AWS::StepFunctions::StateMachineVersion"):
+            # One version at a time: alias and version stand for the machine itself.
+            machines = [
+                k for k, r in self._resources.items() if r["Type"] == "AWS::StepFunctions::StateMachine"
+            ]
+            return self._attribute(next(one for one in machines if logical_id.startswith(one)), "Ref")
+        arn = f"arn:aws:{arns.get(kind, f'sandbox:{self._region}:{self._account}:{own}')}"
+        by_arn = kind in ("AWS::StepFunctions::StateMachine", "AWS::SNS::Topic")
+        if name == "Arn" or (name == "Ref" and by_arn):
+            return arn
+        if kind == "AWS::SQS::Queue" and name == "Ref":
+            return self.deployment.queues.get(logical_id, own)
+        return own
+
+    def _client(self, service: str) -> Any:
+        if service not in self._clients:
+            self._clients[service] = boto3.client(service, region_name=self._region)
+        return self._clients[service]
+
+    def _function(self, logical_id: str, properties: Json) -> None:
+        environment = properties.get("Environment", {}).get("Variables", {})
+        texts = {key: str(value) for key, value in environment.items()}
+        self.deployment.functions[logical_id] = Function(self._name(logical_id), properties["Handler"], texts)
+
+    def _invoke_config(self, _logical_id: str, properties: Json) -> None:
+        destination = properties.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination", "")
+        if ":sqs:" in destination:
+            name = destination.split(":")[-1]
+            self.deployment.failure_queues[properties["FunctionName"]] = name
+
+    def _queue(self, logical_id: str, _properties: Json) -> None:
+        sqs = self._client("sqs")
+        self.deployment.queues[logical_id] = sqs.create_queue(QueueName=self._name(logical_id))["QueueUrl"]
+
+    def _table(self, logical_id: str, properties: Json) -> None:
+        given = {key: properties[key] for key in ("AttributeDefinitions", "KeySchema", "BillingMode")}
+        client = self._client("dynamodb")
+        client.create_table(TableName=self._name(logical_id), **given)
+
+    def _topic(self, logical_id: str, _properties: Json) -> None:
+        self._client("sns").create_topic(Name=self._name(logical_id))
+
+    def _state_machine(self, logical_id: str, properties: Json) -> None:
+        definition = json.dumps(properties["Definition"]) if "Definition" in properties else ""
+        definition = definition or properties["DefinitionString"]
+        for name, value in properties.get("DefinitionSubstitutions", {}).items():
+            definition = definition.replace(f"${{{name}}}", str(value))
+        client = self._client("stepfunctions")
+        made = client.create_state_machine(
+            name=self._name(logical_id),
+            definition=definition,
+            roleArn=f"arn:aws:iam::{self._account}:role/sandbox",
+        )
+        self.deployment.state_machines[logical_id] = made["stateMachineArn"]
+
+    def _rule(self, logical_id: str, properties: Json) -> None:
+        events = self._client("events")
+        name = self._name(logical_id)
+        schedule = (
+            {"ScheduleExpression": properties["ScheduleExpression"]}
+            if "ScheduleExpression" in properties
+            else {}
+        )
+        pattern = (
+            {"EventPattern": json.dumps(properties["EventPattern"])} if "EventPattern" in properties else {}
+        )
+        events.put_rule(Name=name, State=properties.get("State", "ENABLED"), **schedule, **pattern)
+        targets = [{"Id": str(target["Id"]), "Arn": target["Arn"]} for target in properties["Targets"]]
+        events.put_targets(Rule=name, Targets=targets)

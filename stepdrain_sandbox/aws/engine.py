@@ -1,0 +1,117 @@
+"""moto's Step Functions interpreter on the world's clock, with the real handlers in process.
+
+Each patch below, and in pauses.py, replaces one name of moto's by one of ours;
+tests/sandbox/aws/test_engine.py has a test for each, so that an upgrade of moto that moves one fails by name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import threading
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+from unittest import mock
+
+from moto.stepfunctions.parser.asl.eval.environment import Environment
+from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
+
+from stepdrain_sandbox.aws import pauses
+from stepdrain_sandbox.clock import Clock
+
+Json = dict[str, Any]
+Invoke = Callable[[str, Json], Any]
+"""Runs the function of that name with that event and returns its answer, or raises what it raised."""
+PARSER = "moto.stepfunctions.parser"
+INVOKE = f"{PARSER}.asl.component.state.exec.state_task.lambda_eval_utils._invoke_lambda_function"
+DATED = (
+    f"{PARSER}.asl.component.state.state.datetime",
+    f"{PARSER}.asl.eval.event.event_manager.datetime",
+    f"{PARSER}.models.datetime",
+    f"{PARSER}.backend.execution.datetime",
+)
+"""Where the interpreter reads the time: when a state is entered, in events, at start and stop."""
+
+
+@contextlib.contextmanager
+def running(clock: Clock, invoke: Invoke, ended: Callable[[str], None]) -> Iterator[None]:
+    """While this lasts, executions run on ``clock`` and call functions by ``invoke``.
+
+    ``ended`` is told the ARN of each execution that has closed.
+    """
+    with contextlib.ExitStack() as patches:
+        for name in DATED:
+            patches.enter_context(mock.patch(name, _datetime_module(clock)))
+        patches.enter_context(mock.patch(INVOKE, _lambda(invoke)))
+        patches.enter_context(pauses.on(clock))
+        patches.enter_context(mock.patch.object(ExecutionWorker, "start", _start(clock, ended)))
+        yield
+
+
+def _datetime_module(clock: Clock) -> Any:
+    """A stand-in for the module datetime whose ``datetime.now`` is the clock's."""
+
+    class Clocked(datetime.datetime):
+        @classmethod
+        def now(cls, tz: datetime.tzinfo | None = None) -> datetime.datetime:  # type: ignore[override]
+            return datetime.datetime.fromtimestamp(clock.now(), tz)
+
+    names = {name: getattr(datetime, name) for name in dir(datetime) if not name.startswith("__")}
+    return types.SimpleNamespace(**{**names, "datetime": Clocked})
+
+
+def _lambda(invoke: Invoke) -> Callable[..., Json]:
+    def answer(parameters: Json, region: str, state_credentials: object) -> Json:  # noqa: ARG001
+        name = parameters["FunctionName"].split(":")[6]
+        event = json.loads(parameters.get("Payload") or b"{}")
+        return invocation(lambda: invoke(name, event))
+
+    return answer
+
+
+def invocation(call: Callable[[], Any]) -> Json:
+    """The answer of Lambda's Invoke: what a function returns or raises has passed through JSON.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/python-exceptions.html
+    """
+    answer: Json = {"StatusCode": 200, "ExecutedVersion": "$LATEST"}
+    try:
+        return {**answer, "Payload": json.loads(json.dumps(call()))}
+    except Exception as error:  # whatever a handler raises, Lambda reports; nothing is hidden
+        name = getattr(error, "error_type", type(error).__name__)
+        payload = {"errorMessage": str(error), "errorType": name, "stackTrace": []}
+        return {**answer, "FunctionError": "Unhandled", "Payload": payload}
+
+
+def _start(clock: Clock, ended: Callable[[str], None]) -> Callable[[ExecutionWorker], None]:
+    def start(worker: ExecutionWorker) -> None:
+        # An actor from now on, not from when the thread gets going: the clock must not run ahead of it.
+        clock.enter()
+        threading.Thread(target=lambda: act(worker), name="execution", daemon=True).start()
+
+    def act(worker: ExecutionWorker) -> None:
+        try:
+            _limit(worker, clock)
+            worker._execution_logic()
+            ended(worker._evaluation_details.execution_details.arn)
+        finally:
+            clock.leave()
+
+    return start
+
+
+def _limit(worker: ExecutionWorker, clock: Clock) -> None:
+    """Note on the environment, once it is made, when the machine's TimeoutSeconds are over."""
+    seconds = json.loads(worker._evaluation_details.state_machine_details.definition).get("TimeoutSeconds")
+    if seconds is None:
+        return
+    make, ends_at = worker._get_evaluation_environment, clock.now() + seconds
+
+    def environment() -> Environment:
+        env = make()
+        env.ends_at = ends_at
+        return env
+
+    worker._get_evaluation_environment = environment

@@ -1,0 +1,259 @@
+"""Lifecycle hooks that really hold an instance, which moto stores and ignores (getmoto/moto #4259).
+
+https://docs.aws.amazon.com/autoscaling/ec2/userguide/lifecycle-hooks.html
+"""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from unittest import mock
+
+from moto.autoscaling.exceptions import ValidationError
+from moto.autoscaling.models import (
+    AutoScalingBackend,
+    FakeAutoScalingGroup,
+    InstanceState,
+    LifecycleHook,
+    autoscaling_backends,
+)
+from moto.autoscaling.responses import AutoScalingResponse
+from moto.core.responses import ActionResult, EmptyResult
+
+from stepdrain_sandbox.clock import Clock, Timer
+from stepdrain_sandbox.kube.store import rfc3339
+
+Json = dict[str, Any]
+TERMINATING = "autoscaling:EC2_INSTANCE_TERMINATING"
+LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
+LONGEST_S = 172_800
+RETAINED = "Terminating:Retained"
+
+
+@dataclass
+class Action:
+    """A hook that waits for one instance."""
+
+    hook: LifecycleHook
+    instance_id: str
+    token: str
+    ends_at: float
+    origin: str = "AutoScalingGroup"
+    destination: str = "EC2"
+    heartbeats: int = 0
+    timer: Timer | None = None
+
+
+@dataclass
+class LifecycleHooks:
+    """The actions of one account. ``send`` publishes events, ``terminated`` hears of instances that went.
+
+    Once a group has a launch hook, what it launches waits for it.
+    """
+
+    clock: Clock
+    send: Callable[[Json], None]
+    terminated: Callable[[str], None]
+    launched: Callable[[str, str], None] = field(default=lambda *_: None)
+    """Hears of instances that were launched: id and private DNS name."""
+    active: list[Action] = field(default_factory=list)
+    account: str = "123456789012"
+    log: list[tuple[float, str, str]] = field(default_factory=list)
+    """(epoch seconds, what, instance id): heartbeat, CONTINUE, ABANDON, or timed out."""
+    retaining: set[str] = field(default_factory=set)
+    """Groups whose InstanceLifecyclePolicy keeps an instance whose terminating hook was abandoned."""
+
+    @contextlib.contextmanager
+    def holding(self) -> Iterator[None]:
+        """While this lasts, terminating an instance waits for its group's hooks."""
+        hooks, original = self, AutoScalingBackend.terminate_instance
+        launch = FakeAutoScalingGroup.replace_autoscaling_group_instances
+
+        def launch_instances(group: FakeAutoScalingGroup, count: int, tags: dict[str, str]) -> None:
+            before = len(group.instance_states)
+            launch(group, count, tags)
+            for state in group.instance_states[before:]:
+                hooks._launch(group.autoscaling_backend, state)
+
+        def terminate_instance(backend: AutoScalingBackend, instance_id: str, should_decrement: bool) -> Any:
+            return hooks._terminate(backend, instance_id, should_decrement, original)
+
+        def complete(response: AutoScalingResponse) -> ActionResult:
+            action = hooks._find(response)
+            hooks._complete(
+                response.autoscaling_backend, action, response._get_param("LifecycleActionResult")
+            )
+            return EmptyResult()
+
+        def heartbeat(response: AutoScalingResponse) -> ActionResult:
+            hooks._heartbeat(response.autoscaling_backend, hooks._find(response))
+            return EmptyResult()
+
+        create = AutoScalingResponse.create_auto_scaling_group
+
+        def create_group(response: AutoScalingResponse) -> ActionResult:
+            triggers = (response._get_param("InstanceLifecyclePolicy") or {}).get("RetentionTriggers", {})
+            if triggers.get("TerminateHookAbandon") == "retain":
+                hooks.retaining.add(response._get_param("AutoScalingGroupName"))
+            return create(response)
+
+        with (
+            mock.patch.object(AutoScalingBackend, "terminate_instance", terminate_instance),
+            mock.patch.object(AutoScalingResponse, "create_auto_scaling_group", create_group),
+            mock.patch.object(FakeAutoScalingGroup, "replace_autoscaling_group_instances", launch_instances),
+            mock.patch.object(AutoScalingResponse, "complete_lifecycle_action", complete, create=True),
+            mock.patch.object(
+                AutoScalingResponse, "record_lifecycle_action_heartbeat", heartbeat, create=True
+            ),
+        ):
+            yield
+
+    def _terminate(
+        self, backend: AutoScalingBackend, instance_id: str, decrement: bool, original: Any
+    ) -> Any:
+        state = _state(backend, instance_id)
+        hooks = _hooks_of(backend, state, TERMINATING)
+        if not hooks or state.lifecycle_state not in ("InService", RETAINED):
+            self.terminated(instance_id)
+            return original(backend, instance_id, decrement)
+        state.lifecycle_state = "Terminating:Wait"
+        if decrement:
+            state.auto_scaling_group.desired_capacity -= 1
+        for hook in hooks:
+            self._wait(backend, hook, state)
+        return {"ActivityId": str(uuid.uuid4()), "StatusCode": "InProgress", "Progress": 0}
+
+    def _launch(self, backend: AutoScalingBackend, state: InstanceState) -> None:
+        for hook in _hooks_of(backend, state, LAUNCHING):
+            state.lifecycle_state = "Pending:Wait"
+            self._wait(backend, hook, state, "EC2", "AutoScalingGroup")
+        self.launched(state.instance.id, state.instance.private_dns_name)
+
+    def hold(self, instance_id: str, transition: str, origin: str, destination: str) -> None:
+        """Have an instance move between its group, EC2 and the warm pool, as far as its group's hooks see it.
+
+        After CONTINUE it is InService again if it came to the group, and Warmed:Stopped in a warm pool.
+        """
+        for backend in autoscaling_backends[self.account].values():
+            for state in backend.describe_auto_scaling_instances([instance_id]):
+                leaves = transition == TERMINATING
+                state.lifecycle_state = "Terminating:Wait" if leaves else "Pending:Wait"
+                for hook in _hooks_of(backend, state, transition):
+                    self._wait(backend, hook, state, origin, destination)
+
+    def _wait(
+        self,
+        backend: AutoScalingBackend,
+        hook: LifecycleHook,
+        state: InstanceState,
+        origin: str = "AutoScalingGroup",
+        destination: str = "EC2",
+    ) -> None:
+        longest = min(LONGEST_S, 100 * hook.heartbeat_timeout)
+        action = Action(hook, state.instance.id, str(uuid.uuid4()), self.clock.now() + longest)
+        action.origin, action.destination = origin, destination
+        self.active.append(action)
+        self._count_down(backend, action)
+        self.send(action_event(action, self.clock.now(), backend.account_id, backend.region_name))
+
+    def _count_down(self, backend: AutoScalingBackend, action: Action) -> None:
+        if action.timer is not None:
+            action.timer.cancel()
+        at = min(self.clock.now() + action.hook.heartbeat_timeout, action.ends_at)
+        action.timer = self.clock.call_at(at, lambda: self._time_out(backend, action))
+
+    def _time_out(self, backend: AutoScalingBackend, action: Action) -> None:
+        if action in self.active:
+            self.log.append((self.clock.now(), "timed out", action.instance_id))
+            self._end(backend, action, action.hook.default_result)
+
+    def _heartbeat(self, backend: AutoScalingBackend, action: Action) -> None:
+        action.heartbeats += 1
+        self.log.append((self.clock.now(), "heartbeat", action.instance_id))
+        self._count_down(backend, action)
+
+    def _complete(self, backend: AutoScalingBackend, action: Action, result: str) -> None:
+        self.log.append((self.clock.now(), result, action.instance_id))
+        self._end(backend, action, result)
+
+    def _end(self, backend: AutoScalingBackend, action: Action, result: str) -> None:
+        self.active.remove(action)
+        if action.timer is not None:
+            action.timer.cancel()
+        others = [one for one in self.active if one.instance_id == action.instance_id]
+        if result == "ABANDON":
+            for one in others:
+                self.active.remove(one)
+        elif others:
+            return
+        state, launches = _state(backend, action.instance_id), action.hook.lifecycle_transition == LAUNCHING
+        if action.destination != "EC2" and not (launches and result == "ABANDON"):
+            state.lifecycle_state = "InService" if action.destination != "WarmPool" else "Warmed:Stopped"
+            return
+        if result == "ABANDON" and not launches and action.hook.auto_scaling_group_name in self.retaining:
+            # Still running and billed, until somebody terminates it once more
+            # (https://docs.aws.amazon.com/autoscaling/ec2/userguide/lifecycle-hooks-overview.html).
+            state.lifecycle_state = RETAINED
+            return
+        state.lifecycle_state = "Terminating:Proceed"
+        backend.terminate_instance(action.instance_id, False)
+
+    def _find(self, response: AutoScalingResponse) -> Action:
+        """The action that a request names by token or instance id; ValidationError in the API's words."""
+        token, instance_id = response._get_param("LifecycleActionToken"), response._get_param("InstanceId")
+        name, group = response._get_param("LifecycleHookName"), response._get_param("AutoScalingGroupName")
+        for action in self.active:
+            ours = action.hook.name == name and action.hook.auto_scaling_group_name == group
+            named = action.token == token if token else action.instance_id == instance_id
+            if ours and named:
+                return action
+        what = f"token {token}" if token else f"instance ID {instance_id}"
+        raise ValidationError(f"No active Lifecycle Action found with {what}")
+
+
+def _state(backend: AutoScalingBackend, instance_id: str) -> InstanceState:
+    for state in backend.describe_auto_scaling_instances([instance_id]):
+        return state
+    raise ValidationError(f"Instance Id not found - No managed instance found for instance ID: {instance_id}")
+
+
+def _hooks_of(backend: AutoScalingBackend, state: InstanceState, transition: str) -> list[LifecycleHook]:
+    return [
+        hook
+        for hook in backend.lifecycle_hooks.values()
+        if hook.auto_scaling_group_name == state.auto_scaling_group_name
+        and hook.lifecycle_transition == transition
+    ]
+
+
+def action_event(action: Action, now: float, account: str, region: str) -> Json:
+    """The event as Auto Scaling documents it.
+
+    https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-event-reference.html
+    """
+    group, launches = action.hook.auto_scaling_group_name, action.hook.lifecycle_transition == LAUNCHING
+    arn = (
+        f"arn:aws:autoscaling:{region}:{account}:autoScalingGroup:{uuid.uuid4()}:autoScalingGroupName/{group}"
+    )
+    return {
+        "version": "0",
+        "id": str(uuid.uuid4()),
+        "detail-type": f"EC2 Instance-{'launch' if launches else 'terminate'} Lifecycle Action",
+        "source": "aws.autoscaling",
+        "account": account,
+        "time": rfc3339(now),
+        "region": region,
+        "resources": [arn],
+        "detail": {
+            "LifecycleActionToken": action.token,
+            "AutoScalingGroupName": group,
+            "LifecycleHookName": action.hook.name,
+            "EC2InstanceId": action.instance_id,
+            "LifecycleTransition": action.hook.lifecycle_transition,
+            "Origin": action.origin,
+            "Destination": action.destination,
+        },
+    }

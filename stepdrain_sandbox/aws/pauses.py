@@ -1,0 +1,132 @@
+"""How time passes in an execution: pauses of Retry and Wait, timeouts of Tasks, and what cuts them short.
+
+moto's interpreter sleeps and waits in real seconds. Here all of it is on the world's clock, so that
+an hour of retries passes in a moment, and a Task that never answers times out as fast.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+from unittest import mock
+
+from moto.stepfunctions.parser.asl.component.common.retry.retrier_decl import RetrierDecl
+from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
+from moto.stepfunctions.parser.asl.eval.environment import Environment
+from moto.stepfunctions.parser.asl.eval.program_state import ProgramStopped
+
+from stepdrain_sandbox.clock import Clock, Idle, Interruption
+
+PARSER = "moto.stepfunctions.parser.asl.component"
+RETRY_TIME = f"{PARSER}.common.retry.retrier_decl.time"
+TASK_THREADING = f"{PARSER}.state.exec.execute_state.threading"
+
+
+@contextlib.contextmanager
+def on(clock: Clock) -> Iterator[None]:
+    """While this lasts, executions pause, time out and are stopped on ``clock``."""
+    pauses = _Pauses(clock)
+    patched = mock.patch.object
+    with contextlib.ExitStack() as patches:
+        enter = patches.enter_context
+        enter(mock.patch(RETRY_TIME, pauses))
+        enter(patched(RetrierDecl, "_eval_body", pauses.remembering(RetrierDecl._eval_body)))
+        enter(patched(WaitFunction, "_wait_interval", pauses.waiting))
+        enter(patched(Environment, "set_stop", _interrupting(Environment.set_stop)))
+        enter(patched(Environment, "set_error", _unless_stopped(Environment.set_error)))
+        names = types.SimpleNamespace(Event=lambda: Termination(clock), Thread=threading.Thread)
+        enter(mock.patch(TASK_THREADING, names))
+        yield
+
+
+def _interrupting(original: Callable[..., None]) -> Callable[..., None]:
+    """Wrap Environment.set_stop: StopExecution ends a pause at once, as on AWS."""
+
+    def set_stop(env: Environment, **said: Any) -> None:
+        original(env, **said)
+        if interruption := getattr(env, "interruption", None):
+            interruption.set()
+
+    return set_stop
+
+
+def _unless_stopped(original: Callable[..., None]) -> Callable[..., None]:
+    """Wrap Environment.set_error: what was stopped is ABORTED, and not failed by its last error."""
+
+    def set_error(env: Environment, error: Any) -> None:
+        if not isinstance(env._program_state, ProgramStopped):
+            original(env, error)
+
+    return set_error
+
+
+class _Pauses:
+    """Stands for the module time where retriers pause; knows whose pause it is."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._local = threading.local()
+        self.time = clock.now
+
+    def remembering(self, original: Callable[..., None]) -> Callable[..., None]:
+        """Wrap RetrierDecl._eval_body so that ``sleep`` knows the execution."""
+
+        def eval_body(decl: RetrierDecl, env: Environment) -> None:
+            self._local.env = env
+            original(decl, env)
+
+        return eval_body
+
+    def sleep(self, seconds: float) -> None:
+        """Pause, but not past the end of the machine's TimeoutSeconds, at which the execution times out."""
+        self._pause(self._local.env, seconds)
+
+    @property
+    def waiting(self) -> Callable[[WaitFunction, Environment, int], None]:
+        """Stands for WaitFunction._wait_interval: a Wait state on the clock."""
+        return lambda _wait, env, wait_seconds: self._pause(env, wait_seconds)
+
+    def _pause(self, env: Environment, seconds: float) -> None:
+        left = getattr(env, "ends_at", float("inf")) - self._clock.now()
+        # Noted first, and looked at then: a stop in between is not missed.
+        env.interruption = interruption = Interruption()
+        if env.is_running():
+            self._clock.sleep(min(seconds, left), interruption)
+        if seconds >= left and env.is_running():
+            env.set_timed_out()
+
+
+class Termination:
+    """Stands for the threading.Event by which a Task's work says that it has ended.
+
+    ``wait`` takes its timeout on the clock; its execution then goes on, and the work ends when it likes.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock, self._decided, self._lock = clock, threading.Event(), threading.Lock()
+        self._late: Idle | None = None
+        # The work begins before the wait does: time must not pass before the timeout is set.
+        self._until_waiting = clock.detach()
+
+    def set(self) -> None:
+        with self._lock:
+            if self._late is not None:
+                self._late.end()
+            self._decided.set()
+
+    def wait(self, timeout: float) -> bool:
+        """True if the work ended within ``timeout`` seconds."""
+        timer = self._clock.call_at(self._clock.now() + timeout, self._expire)
+        self._until_waiting.end()
+        self._decided.wait()
+        timer.cancel()
+        return self._late is None
+
+    def _expire(self) -> None:
+        with self._lock:
+            if not self._decided.is_set():
+                self._late = self._clock.detach()
+                self._decided.set()

@@ -1,0 +1,55 @@
+"""AWS for other processes: an HTTP endpoint that hands each request to the account embedded in this one.
+
+Why not moto's own server: it needs flask, and would serve beside the account what is a few lines
+through it. A request is sent on to the host it was meant for, by ``requests``, which moto answers.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import AbstractContextManager
+from http.server import BaseHTTPRequestHandler
+
+import requests
+
+from stepdrain_sandbox.built.runtime_api import serving as serving_http
+
+# <key>/<day>/<region>/<service>/aws4_request:
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/create-signed-request.html
+SCOPE = re.compile(r"Credential=[^/]+/\d+/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request")
+OF_THE_CONNECTION = {"host", "connection", "content-length", "accept-encoding", "transfer-encoding"}
+TIMEOUT_S = 10
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def _forward(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        scope = SCOPE.search(self.headers.get("Authorization", ""))
+        if scope is None:
+            self.send_error(403, "The request is not signed.")
+            return
+        region, service = scope.groups()
+        answer = requests.request(
+            self.command,
+            f"https://{service}.{region}.amazonaws.com{self.path}",
+            headers={k: v for k, v in self.headers.items() if k.lower() not in OF_THE_CONNECTION},
+            data=body,
+            timeout=TIMEOUT_S,
+        )
+        self.send_response(answer.status_code)
+        for name, value in answer.headers.items():
+            if name.lower() not in OF_THE_CONNECTION | {"content-encoding"}:
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(answer.content)))
+        self.end_headers()
+        self.wfile.write(answer.content)
+
+    do_GET = do_POST = do_PUT = do_DELETE = _forward
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+def serving() -> AbstractContextManager[str]:
+    """``host:port`` of the endpoint, as long as the block; moto's mock must be on."""
+    return serving_http(_Handler)

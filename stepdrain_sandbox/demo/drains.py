@@ -1,0 +1,50 @@
+"""An account with drains in it, for trying commands: one done, one failed, one that a budget holds.
+
+Everything is the same every time (seed, virtual time) and gone when the command ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from stepdrain_sandbox import workload
+from stepdrain_sandbox.demo.examples import LONE, seeded
+from stepdrain_sandbox.world import World
+
+Json = dict[str, Any]
+FREED_AFTER_S = 300
+"""Seconds after which somebody edits the budget that holds the third drain."""
+
+
+@contextlib.contextmanager
+def drains() -> Iterator[World]:
+    """Five nodes: drained; refused, with its cause mended since; blocked and running; two untouched."""
+    with seeded(), World(nodes=5, workload=_workload, parameters={"EvictUnmanaged": "false"}) as world:
+        done, refused, blocked, *_ = world.instances
+        world.terminate(done)
+        world.settle()
+        world.kube.cluster.create(workload.lone_pod(LONE, world.instances[refused]))
+        world.pass_time(5)
+        world.terminate(refused)
+        world.settle()
+        world.kube.cluster.remove("Pod", LONE, "default")
+        world.terminate(blocked)
+        world.pass_time(60)
+        world.clock.call_at(world.clock.now() + FREED_AFTER_S, lambda: _free(world))
+        yield world
+
+
+def _free(world: World) -> None:
+    world.kube.cluster.change("PodDisruptionBudget", "orders-db", "default", {"spec": {"maxUnavailable": 2}})
+
+
+def _workload(nodes: Sequence[str]) -> list[Json]:
+    database = workload.replica_set("default", "orders-db", {"app": "orders-db"}, 2, 10)
+    database["spec"]["template"]["spec"]["nodeSelector"] = {"kubernetes.io/hostname": nodes[2]}
+    return [
+        *workload.cluster_workload(nodes, replicas=4, grace_s=5),
+        database,
+        workload.budget("default", "orders-db", {"app": "orders-db"}, max_unavailable=0),
+    ]

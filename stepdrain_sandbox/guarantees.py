@@ -1,0 +1,140 @@
+"""Were the guarantees kept? Judged from what was recorded, not from what was meant.
+
+Input are the API server's audit log (audit.k8s.io/v1 Events, oldest first) and the
+executions' histories. Each check returns sentences; none means kept. The demo exits
+1 on any, and the fault tests ask the same questions after each fault.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+AuditEvent = Mapping[str, Any]
+EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
+LAST_REDRIVABLE = 24_999
+"""https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html"""
+WRITING = ("create", "update", "patch", "delete", "deletecollection")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One write of Stepdrain to a node or a pod, in the words of the audit log."""
+
+    at: str
+    kind: str
+    """``label``, ``cordon``, ``uncordon``, ``evict``, ``delete`` or verb and resource of all else."""
+    object: str
+    """The node's name or the pod's ``namespace/name``."""
+    status: int
+    user_agent: str
+
+
+def changes(audit: Iterable[AuditEvent], user_agent: str = "stepdrain/") -> list[Change]:
+    """What ``user_agent`` (a prefix) wrote to nodes and pods, reads and Events left out, in order."""
+    return [
+        _change(event)
+        for event in audit
+        if event.get("userAgent", "").startswith(user_agent)
+        and event["verb"] in WRITING
+        and event["objectRef"]["resource"] in ("nodes", "pods")
+    ]
+
+
+def _change(event: AuditEvent) -> Change:
+    reference = event["objectRef"]
+    name = "/".join(filter(None, (reference.get("namespace"), reference.get("name"))))
+    return Change(
+        at=event["requestReceivedTimestamp"],
+        kind=_kind(event),
+        object=name,
+        status=event["responseStatus"]["code"],
+        user_agent=event["userAgent"],
+    )
+
+
+def _kind(event: AuditEvent) -> str:
+    reference, body = event["objectRef"], event.get("requestObject") or {}
+    match reference["resource"], reference.get("subresource"), event["verb"]:
+        case "pods", "eviction", "create":
+            return "evict"
+        case "pods", None, "delete":
+            return "delete"
+        case "nodes", None, "patch" if (body.get("metadata", {}).get("labels") or {}).get(EXCLUDE_LABEL):
+            return "label"
+        case "nodes", None, "patch" if body.get("spec", {}).get("unschedulable"):
+            return "cordon"
+        case "nodes", None, "patch" if body.get("spec", {"unschedulable": None}) == {"unschedulable": None}:
+            return "uncordon"
+    return f"{event['verb']} {reference['resource']}"
+
+
+def order_broken(written: Sequence[Change], node: str, pods: Container[str] | None = None) -> list[str]:
+    """G1: label, then cordon, and only then an eviction; for the drain of one node.
+
+    ``pods`` are the node's (``namespace/name``); None where no other node is drained beside it.
+    """
+    done = [change.kind for change in written if change.status < 300 and _of_drain(change, node, pods)]
+    if not done:
+        return []
+    first = {kind: done.index(kind) for kind in ("label", "cordon", "evict") if kind in done}
+    in_order = sorted(first, key=first.__getitem__) == [k for k in ("label", "cordon", "evict") if k in first]
+    complete = {"label", "cordon"} <= first.keys() or "evict" not in first
+    return [] if in_order and complete else [f"G1: {node} saw {', '.join(done[:4])} in this order."]
+
+
+def _of_drain(change: Change, node: str, pods: Container[str] | None) -> bool:
+    if change.kind in ("evict", "delete"):
+        return pods is None or change.object in pods
+    return change.object == node
+
+
+def deletions_made(written: Sequence[Change], policy: str) -> list[str]:
+    """G2: pods go by eviction alone, unless the policy says force."""
+    if policy == "force":
+        return []
+    return [f"G2: {change.object} was deleted, not evicted." for change in written if change.kind == "delete"]
+
+
+def budgets_broken(fallen: Iterable[str]) -> list[str]:
+    """G2: no budget fell below what it asks for; ``fallen`` as witness.Witness.budgets tells it."""
+    return [f"G2: disruption budget {sentence}." for sentence in fallen]
+
+
+def others_touched(written: Sequence[Change], staying: Iterable[str]) -> list[str]:
+    """G3: pods that stay (``namespace/name`` of DaemonSet and static pods) were not evicted."""
+    touched = {change.object for change in written if change.kind in ("evict", "delete")}
+    return [
+        f"G3: {pod} should stay, and its eviction was asked for." for pod in sorted(touched & set(staying))
+    ]
+
+
+def completed_early(evictable_left: Iterable[str], *, released: bool) -> list[str]:
+    """G4: at the completion no evictable pod was on the node, unless the policy released it."""
+    if released:
+        return []
+    return [f"G4: the action was completed with {pod} on the node." for pod in evictable_left]
+
+
+def actions_lost(terminated: Iterable[str], cared_for: Container[str]) -> list[str]:
+    """G6: each terminated instance (id) has an execution, or its event is a dead letter."""
+    return [f"G6: nobody looks after {one}." for one in terminated if one not in cared_for]
+
+
+def started_twice(instances: Iterable[str]) -> list[str]:
+    """G7: one execution for one lifecycle action; ``instances`` has an id for each execution."""
+    seen = Counter(instances)
+    return [f"G7: {one} has {count} executions." for one, count in seen.items() if count > 1]
+
+
+def history_too_long(events: Mapping[str, int]) -> list[str]:
+    """G8: each execution (name to its count of history events) stays below the limit of a redrive."""
+    return [f"G8: {name} has {count} events." for name, count in events.items() if count >= LAST_REDRIVABLE]
+
+
+def secrets_shown(texts: Iterable[str]) -> list[str]:
+    """G9: no bearer token and no presigned URL stands in any of ``texts`` (logs, histories)."""
+    shown = [text for text in texts if "k8s-aws-v1." in text or "X-Amz-Signature" in text]
+    return [f"G9: a token stands in {len(shown)} recorded texts."] if shown else []

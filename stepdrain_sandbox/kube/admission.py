@@ -1,0 +1,127 @@
+"""What the server adds to a new object, and what it refuses to store."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import Any
+
+from stepdrain_sandbox.kube.resources import Resource
+from stepdrain_sandbox.kube.status import already_exists, bad_request, invalid
+from stepdrain_sandbox.kube.store import Store
+
+Json = dict[str, Any]
+LABEL_KEY = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
+KEY_RULE = (
+    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
+    "alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
+    "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
+)
+SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
+"""What the end of a generated name is made of (kubernetes/apimachinery pkg/util/rand)."""
+TRIES = 8
+"""Names drawn before the server gives up (KEP-4420, RetryGenerateName)."""
+NOT_READY = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
+
+
+def admit(store: Store, resource: Resource, namespace: str, obj: Json) -> Json:
+    """The object as ``store`` will keep it: named, in its namespace, with its defaults.
+
+    Raises 400, 422, or 409 if no name was free among those that were drawn.
+    """
+    metadata = dict(obj.get("metadata") or {})
+    if not metadata.get("name"):
+        if not metadata.get("generateName"):
+            raise invalid(
+                "", resource.kind, resource.group, "metadata.name", "Required value: name or generateName"
+            )
+        metadata["name"] = _free_name(store, resource, namespace, metadata["generateName"])
+    if resource.namespaced:
+        if metadata.get("namespace", namespace) != namespace:
+            raise bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request"
+            )
+        metadata["namespace"] = namespace
+    for name in ("resourceVersion", "deletionTimestamp"):
+        metadata.pop(name, None)
+    named = {"kind": resource.kind, "apiVersion": resource.api_version, **obj, "metadata": metadata}
+    check(resource, named)
+    return normal(resource, DEFAULTS.get(resource.plural, lambda one: one)(named))
+
+
+def _free_name(store: Store, resource: Resource, namespace: str, prefix: str) -> str:
+    for _ in range(TRIES):
+        name = prefix + "".join(secrets.choice(SUFFIX) for _ in range(5))
+        if store.get(resource, namespace, name) is None:
+            return name
+    raise already_exists(name, resource.plural, resource.group)
+
+
+def check(resource: Resource, obj: Json) -> None:
+    """422 for labels that cannot be, and for an Event that is not in its object's namespace."""
+    name = obj["metadata"]["name"]
+    for key in obj["metadata"].get("labels") or {}:
+        if not LABEL_KEY.fullmatch(key):
+            why = f'Invalid value: "{key}": {KEY_RULE}'
+            raise invalid(name, resource.kind, resource.group, "metadata.labels", why)
+    if resource.plural == "events":
+        _check_event(obj, name)
+
+
+def normal(resource: Resource, obj: Json) -> Json:
+    """The object without zero values that Kubernetes leaves out when it stores them (omitempty)."""
+    section, field = OMITTED.get(resource.plural, ("", ""))
+    if not section or (obj.get(section) or {}).get(field, True):
+        return obj
+    return {**obj, section: {key: value for key, value in obj[section].items() if key != field}}
+
+
+def _check_event(event: Json, name: str) -> None:
+    concerns = (event.get("involvedObject") or {}).get("namespace", "")
+    lives = event["metadata"]["namespace"]
+    # An Event about a cluster-scoped object lives in default
+    # (kubernetes/kubernetes pkg/apis/core/validation).
+    if concerns != lives and not (concerns == "" and lives == "default"):
+        why = f'Invalid value: "{concerns}": does not match event.namespace'
+        raise invalid(name, "Event", "", "involvedObject.namespace", why)
+
+
+def _pod(pod: Json) -> Json:
+    spec = {
+        "restartPolicy": "Always",
+        "terminationGracePeriodSeconds": 30,
+        "schedulerName": "default-scheduler",
+        **(pod.get("spec") or {}),
+    }
+    return {**pod, "spec": spec, "status": {"phase": "Pending", **(pod.get("status") or {})}}
+
+
+def _node(node: Json) -> Json:
+    spec = dict(node.get("spec") or {})
+    # The TaintNodesByCondition admission: a new node takes no pods until its kubelet says it is ready.
+    spec["taints"] = [*(spec.get("taints") or []), NOT_READY]
+    return {**node, "spec": spec}
+
+
+def _budget(budget: Json) -> Json:
+    zero = {"disruptionsAllowed": 0, "currentHealthy": 0, "desiredHealthy": 0, "expectedPods": 0}
+    metadata = {**budget["metadata"], "generation": 1}
+    return {**budget, "metadata": metadata, "status": budget.get("status") or zero}
+
+
+def _attachment(attachment: Json) -> Json:
+    return {**attachment, "status": attachment.get("status") or {"attached": False}}
+
+
+def _namespace(namespace: Json) -> Json:
+    return {**namespace, "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}}
+
+
+DEFAULTS = {
+    "pods": _pod,
+    "nodes": _node,
+    "poddisruptionbudgets": _budget,
+    "volumeattachments": _attachment,
+    "namespaces": _namespace,
+}
+OMITTED = {"nodes": ("spec", "unschedulable"), "poddisruptionbudgets": ("status", "observedGeneration")}

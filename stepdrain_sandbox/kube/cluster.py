@@ -1,0 +1,92 @@
+"""What the cluster is: a store, and, where asked for, a kubelet and the controllers that bring it to life."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from stepdrain_sandbox.clock import Clock
+from stepdrain_sandbox.kube import admission, patches
+from stepdrain_sandbox.kube.attach_controller import AttachController
+from stepdrain_sandbox.kube.disruption_controller import DisruptionController
+from stepdrain_sandbox.kube.kubelet import Kubelets
+from stepdrain_sandbox.kube.replicaset_controller import ReplicaSetController
+from stepdrain_sandbox.kube.resources import BY_KIND
+from stepdrain_sandbox.kube.scheduler import Scheduler
+from stepdrain_sandbox.kube.store import Store
+
+Json = dict[str, Any]
+NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+
+
+class Cluster:
+    """The cluster from inside, as tests and the demo set it up and look at it."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        kubelet: bool = True,
+        controllers: bool = True,
+        audit: Callable[[Json], None] = lambda _event: None,
+    ) -> None:
+        self.store = Store(clock)
+        if kubelet:
+            Kubelets(self.store, audit)
+        if controllers:
+            DisruptionController(self.store)
+            ReplicaSetController(self.store)
+            Scheduler(self.store)
+            AttachController(self.store)
+        for name in NAMESPACES:
+            self.create({"kind": "Namespace", "metadata": {"name": name}})
+
+    def create(self, manifest: Json) -> Json:
+        """Store one manifest as a POST would, without asking who may."""
+        resource = BY_KIND[manifest["kind"]]
+        namespace = (
+            (manifest.get("metadata") or {}).get("namespace", "default") if resource.namespaced else ""
+        )
+        return self.store.create(resource, admission.admit(self.store, resource, namespace, manifest))
+
+    def load(self, manifests: Iterable[Json]) -> None:
+        """Store manifests in their order; a List stands for its items, a namespace that is there stays."""
+        for manifest in manifests:
+            items = manifest.get("items") if manifest["kind"].endswith("List") else None
+            if items is not None:
+                self.load(items)
+            elif (
+                manifest["kind"] != "Namespace" or self.get("Namespace", manifest["metadata"]["name"]) is None
+            ):
+                self._namespace_of(manifest)
+                self.create(manifest)
+
+    def _namespace_of(self, manifest: Json) -> None:
+        """Make the manifest's namespace if nobody did: a file need not begin with it."""
+        name = (manifest.get("metadata") or {}).get("namespace", "default")
+        if BY_KIND[manifest["kind"]].namespaced and self.get("Namespace", name) is None:
+            self.create({"kind": "Namespace", "metadata": {"name": name}})
+
+    def change(self, kind: str, name: str, namespace: str, merge_patch: Json) -> Json:
+        """Change an object by a merge patch, as its owner would; KeyError if there is none."""
+        with self.store.lock:
+            before = self.get(kind, name, namespace)
+            if before is None:
+                raise KeyError(f"{kind} {namespace}/{name}")
+            return self.store.replace(BY_KIND[kind], before, patches.merge(before, merge_patch))
+
+    def remove(self, kind: str, name: str, namespace: str = "") -> None:
+        """Take an object away at once, without grace; nothing happens if there is none."""
+        with self.store.lock:
+            obj = self.get(kind, name, namespace)
+            if obj is not None:
+                self.store.remove(BY_KIND[kind], obj)
+
+    def get(self, kind: str, name: str, namespace: str = "") -> Json | None:
+        """An object, None if there is none."""
+        resource = BY_KIND[kind]
+        return self.store.get(resource, (namespace or "default") if resource.namespaced else "", name)
+
+    def list(self, kind: str) -> list[Json]:
+        """All objects of a kind."""
+        return self.store.all(BY_KIND[kind])

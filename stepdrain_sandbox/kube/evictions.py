@@ -1,0 +1,117 @@
+"""POST …/eviction, in the order of kubernetes/kubernetes pkg/registry/core/pod/storage/eviction.go."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stepdrain_sandbox.kube import deletion
+from stepdrain_sandbox.kube.deletion import Options
+from stepdrain_sandbox.kube.resources import BY_KIND
+from stepdrain_sandbox.kube.status import bad_request, budget_refusal, failure, not_found, success
+from stepdrain_sandbox.kube.store import Store
+
+Json = dict[str, Any]
+POD, BUDGET = BY_KIND["Pod"], BY_KIND["PodDisruptionBudget"]
+TARGET = {
+    "type": "DisruptionTarget",
+    "status": "True",
+    "reason": "EvictionByEvictionAPI",
+    "message": "Eviction API: evicting",
+}
+TWO_BUDGETS = (
+    "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
+)
+
+
+def evict(store: Store, namespace: str, name: str, body: Json, query: dict[str, str]) -> Json:
+    """Evict one pod: budget first, then precondition, then deletion with grace; returns Success."""
+    if (body.get("metadata") or {}).get("name", name) != name:
+        raise bad_request("name in URL does not match name in Eviction object")
+    pod = store.get(POD, namespace, name)
+    if pod is None:
+        raise not_found(name, "pods")
+    chosen = deletion.options(body.get("deleteOptions") or {}, query)
+    # The budget is spent before the precondition is looked at: so does the server, and it recovers
+    # when the disruption controller drops the entry after two minutes.
+    _spend(store, pod, chosen)
+    deletion.check_preconditions(pod, "Pod", chosen)
+    if not chosen.dry_run:
+        _delete(store, pod, chosen)
+    return success()
+
+
+def _delete(store: Store, pod: Json, chosen: Options) -> None:
+    if not pod["metadata"].get("deletionTimestamp"):
+        condition = {**TARGET, "lastTransitionTime": store.timestamp()}
+        others = [c for c in pod["status"].get("conditions") or () if c["type"] != TARGET["type"]]
+        status = {**pod["status"], "conditions": [*others, condition]}
+        pod = store.replace(POD, pod, {**pod, "status": status})
+    deletion.delete(store, POD, pod, Options(grace_s=chosen.grace_s))
+
+
+def _spend(store: Store, pod: Json, chosen: Options) -> None:
+    phase = pod["status"].get("phase")
+    if phase in ("Succeeded", "Failed", "Pending") or pod["metadata"].get("deletionTimestamp"):
+        return
+    budgets = [b for b in store.all(BUDGET, pod["metadata"]["namespace"]) if covers(b, pod)]
+    if not budgets:
+        return
+    if len(budgets) > 1:
+        raise failure(500, "", TWO_BUDGETS)
+    budget = budgets[0]
+    if ready(pod) or not _spares_unready(budget):
+        _decrement(store, budget, pod, dry_run=chosen.dry_run)
+
+
+def _spares_unready(budget: Json) -> bool:
+    status = budget["status"]
+    enough = status["currentHealthy"] >= status["desiredHealthy"] > 0
+    return budget["spec"].get("unhealthyPodEvictionPolicy") == "AlwaysAllow" or enough
+
+
+def _decrement(store: Store, budget: Json, pod: Json, *, dry_run: bool) -> None:
+    name, status = budget["metadata"]["name"], budget["status"]
+    if status.get("observedGeneration", 0) < budget["metadata"].get("generation", 0):
+        raise budget_refusal(f"The disruption budget {name} is still being processed by the server.", 10)
+    if status["disruptionsAllowed"] < 0:
+        raise failure(403, "Forbidden", "pdb disruptions allowed is negative")
+    if status["disruptionsAllowed"] == 0:
+        raise budget_refusal(_cause(name, status))
+    disrupted = {**(status.get("disruptedPods") or {}), pod["metadata"]["name"]: store.timestamp()}
+    spent = {**status, "disruptionsAllowed": status["disruptionsAllowed"] - 1, "disruptedPods": disrupted}
+    if not dry_run:
+        store.replace(BUDGET, budget, {**budget, "status": spent})
+
+
+def _cause(name: str, status: Json) -> str:
+    desired, current = status["desiredHealthy"], status["currentHealthy"]
+    if current <= desired:
+        return f"The disruption budget {name} needs {desired} healthy pods and has {current} currently"
+    return f"The disruption budget {name} does not allow evicting pods currently"
+
+
+def ready(pod: Json) -> bool:
+    """Whether the pod's Ready condition is True."""
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions") or ())
+
+
+def covers(budget: Json, pod: Json) -> bool:
+    """Whether the budget's selector takes the pod in: an empty one takes all, an absent one none."""
+    selector = budget["spec"].get("selector")
+    return selector is not None and selects(selector, pod["metadata"].get("labels") or {})
+
+
+def selects(selector: Json, labels: dict[str, str]) -> bool:
+    """Whether a LabelSelector fits labels."""
+    equal = all(labels.get(key) == value for key, value in (selector.get("matchLabels") or {}).items())
+    return equal and all(_fits(one, labels) for one in selector.get("matchExpressions") or ())
+
+
+def _fits(expression: Json, labels: dict[str, str]) -> bool:
+    there, values = labels.get(expression["key"]), expression.get("values") or ()
+    return {
+        "In": there in values,
+        "NotIn": there not in values,
+        "Exists": there is not None,
+        "DoesNotExist": there is None,
+    }[expression["operator"]]

@@ -1,0 +1,138 @@
+"""Auto Scaling and the little else that stepdrain.adapters.aws.Aws is asked for, kept in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from stepdrain.adapters.aws import Aws
+from stepdrain.adapters.aws.calls import translated
+from stepdrain.errors import AwsRejected, DrainError
+
+from stepdrain_sandbox.aws.account import client_error
+from stepdrain_sandbox.clock import Timer
+from stepdrain_sandbox.rehearsal.clock import QuietClock
+
+Json = dict[str, Any]
+LONGEST_S = 172_800
+THROTTLED = ("Throttling", "Rate exceeded", 400)
+DENIED = ("AccessDenied", "not authorized", 403)
+DOWN = ("InternalFailure", "internal failure", 500)
+
+
+@dataclass
+class Action:
+    """A hook that waits for one instance; ``ends_at`` is the global limit."""
+
+    token: str
+    ends_at: float
+    timer: Timer | None = None
+
+
+@dataclass
+class Group(Aws):
+    """One Auto Scaling group with our hook, and the account around it; a stand-in for adapters.aws.Aws.
+
+    ``start`` is called by StartExecution, ``started`` says when (epoch seconds) the execution of a
+    name began, ``gone`` is told the id of each instance whose action ended, and how. ``faults`` has
+    (method, (code, message, HTTP status)), each for one call.
+    """
+
+    clock: QuietClock
+    start: Callable[[str, Json], bool]
+    gone: Callable[[str, str], None]
+    started: Callable[[str], float | None]
+    heartbeat_s: int = 1800
+    tags: dict[str, str] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    """Instance id to private DNS name."""
+    actions: dict[str, Action] = field(default_factory=dict)
+    faults: list[tuple[str, tuple[str, str, int]]] = field(default_factory=list)
+    target_drains_s: int = 0
+    """Seconds from the first look until the load balancer has let go of an instance; 0: there is none."""
+    _drained_at: dict[str, float] = field(default_factory=dict)
+
+    def wait_for(self, instance_id: str, token: str) -> None:
+        """The hook begins to hold the instance."""
+        longest = min(LONGEST_S, 100 * self.heartbeat_s)
+        self.actions[instance_id] = Action(token, self.clock.now() + longest)
+        self._count_down(instance_id)
+
+    def group_tags(self, group: str) -> dict[str, str]:  # noqa: ARG002
+        self._fail("group_tags")
+        return self.tags
+
+    def hook(self, group: str, name: str) -> Json:  # noqa: ARG002
+        self._fail("hook")
+        return {
+            "HeartbeatTimeout": self.heartbeat_s,
+            "GlobalTimeout": min(LONGEST_S, 100 * self.heartbeat_s),
+        }
+
+    def private_dns_name(self, instance_id: str) -> str | None:
+        self._fail("private_dns_name")
+        return self.names.get(instance_id)
+
+    def start_execution(self, _arn: str, name: str, document: Mapping[str, Any]) -> bool:
+        self._fail("start_execution")
+        return self.start(name, dict(document))
+
+    def started_at(self, _arn: str, name: str) -> float | None:
+        self._fail("started_at")
+        return self.started(name)
+
+    def record_heartbeat(self, lifecycle: Mapping[str, Any], instance_id: str) -> None:
+        self._fail("record_heartbeat")
+        self._find(lifecycle, instance_id)
+        self._count_down(instance_id)
+
+    def complete_action(self, lifecycle: Mapping[str, Any], instance_id: str, result: str) -> None:
+        self._fail("complete_action")
+        self._find(lifecycle, instance_id)
+        self._end(instance_id, result)
+
+    def balancers_of(self, cluster: str) -> list[str]:  # noqa: ARG002
+        self._fail("balancers_of")
+        return []
+
+    def group_target_groups(self, group: str) -> list[str]:  # noqa: ARG002
+        self._fail("group_target_groups")
+        return ["arn:aws:elasticloadbalancing:::targetgroup/web/1"] if self.target_drains_s else []
+
+    def target_states(self, target_groups: Sequence[str], instance_id: str) -> dict[str, str]:
+        at = self._drained_at.setdefault(instance_id, self.clock.now() + self.target_drains_s)
+        return dict.fromkeys(target_groups, "draining" if self.clock.now() < at else "unused")
+
+    def classic_states(self, names: Sequence[str], instance_id: str) -> dict[str, str]:  # noqa: ARG002
+        return {}
+
+    def _fail(self, method: str) -> None:
+        for one in self.faults:
+            if one[0] == method:
+                self.faults.remove(one)
+                raise _error(method, *one[1])
+
+    def _find(self, lifecycle: Mapping[str, Any], instance_id: str) -> None:
+        action = self.actions.get(instance_id)
+        if action is None or action.token != lifecycle["token"]:
+            message = f"No active Lifecycle Action found with token {lifecycle['token']}"
+            raise AwsRejected(f"answered ValidationError: {message}")
+
+    def _count_down(self, instance_id: str) -> None:
+        action = self.actions[instance_id]
+        if action.timer is not None:
+            action.timer.cancel()
+        at = min(self.clock.now() + self.heartbeat_s, action.ends_at)
+        action.timer = self.clock.call_at(at, lambda: self._end(instance_id, "timed out"))
+
+    def _end(self, instance_id: str, result: str) -> None:
+        action = self.actions.pop(instance_id)
+        if action.timer is not None:
+            action.timer.cancel()
+        self.gone(instance_id, result)
+
+
+def _error(method: str, code: str, message: str, status: int) -> DrainError:
+    """The error that the real adapter makes of such an answer."""
+    return translated(client_error(method, code, message, status))

@@ -1,0 +1,59 @@
+"""Time in one thread: nothing happens until somebody runs the clock."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable
+
+from stepdrain_sandbox.clock import Idle, Interruption, Timer
+
+
+class QuietClock:
+    """stepdrain_sandbox.clock.Clock without a thread; ``run`` does what is due. Epoch seconds."""
+
+    def __init__(self, start: float = 1_767_225_600.0) -> None:
+        self._now = start
+        self._agenda: list[tuple[float, int, Timer]] = []
+        self._order = itertools.count()
+
+    def now(self) -> float:
+        return self._now
+
+    def call_at(self, at: float, callback: Callable[[], None]) -> Timer:
+        timer = Timer(at, callback)
+        heapq.heappush(self._agenda, (at, next(self._order), timer))
+        return timer
+
+    def step(self, until: float) -> bool:
+        """Run the next timer if it is due by ``until``; False if none is, and then it is ``until``."""
+        while self._agenda and self._agenda[0][0] <= until:
+            at, _, timer = heapq.heappop(self._agenda)
+            if not timer.cancelled:
+                self._now = max(self._now, at)
+                timer.callback()
+                return True
+        self._now = max(self._now, until)
+        return False
+
+    def run(self, seconds: float) -> None:
+        """Let ``seconds`` pass, with all that is due in them."""
+        until = self._now + seconds
+        while self.step(until):
+            pass
+
+    def sleep(self, seconds: float, interruption: Interruption | None = None) -> None:
+        del interruption
+        self.run(seconds)
+
+    def enter(self) -> None:
+        pass
+
+    def leave(self) -> None:
+        pass
+
+    def idle(self) -> Idle:
+        return Idle(lambda: None)
+
+    def detach(self) -> Idle:
+        return Idle(lambda: None)

@@ -1,0 +1,162 @@
+"""A cluster, a group and the state machine in one thread: the stage of generated nights."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import re
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+from unittest import mock
+
+from stepdrain import clock as drain_clock
+from stepdrain.adapters import connections
+from stepdrain.adapters import kube as adapter
+
+from stepdrain_sandbox.aws.account import ACCOUNT, REGION
+from stepdrain_sandbox.aws.deploy import ROOT
+from stepdrain_sandbox.kube.cluster import Cluster
+from stepdrain_sandbox.kube.resources import BY_KIND
+from stepdrain_sandbox.rehearsal.auto_scaling import Group
+from stepdrain_sandbox.rehearsal.clock import QuietClock
+from stepdrain_sandbox.rehearsal.interpreter import Machine, TaskFailed
+from stepdrain_sandbox.rehearsal.transport import Transport
+from stepdrain_sandbox.witness import Witness
+from stepdrain_sandbox.world import CLUSTER, GROUP, HOOK, node_manifest, rbac_manifests
+
+Json = dict[str, Any]
+DEFINITION: Json = json.loads((ROOT / "statemachine" / "drain_node.asl.json").read_text())
+RBAC_MANIFESTS = rbac_manifests({})
+TERMINATING = "autoscaling:EC2_INSTANCE_TERMINATING"
+
+
+@dataclass
+class Death:
+    """The next ``times`` invocations of a state's function end with this error name, or after their work."""
+
+    state: str
+    error: str
+    times: int = 1
+    after: bool = False
+
+
+class Stage:
+    """As stepdrain_sandbox.world.World, with what it needs of ``environment`` (``STEPDRAIN_…`` variables)."""
+
+    def __init__(self, nodes: int, environment: dict[str, str], heartbeat_s: int = 1800) -> None:
+        self.clock = QuietClock()
+        self.cluster = Cluster(self.clock)
+        self.witness = Witness()
+        self.cluster.store.subscribe(self.witness.see)
+        self.transport = Transport(self.clock, self.cluster)
+        self.machine = Machine(DEFINITION, self.clock, self._invoke)
+        self.group = Group(self.clock, self.machine.start, self._gone, self.machine.started_at, heartbeat_s)
+        self.instances = {f"i-{number:017x}": f"node-{number}" for number in range(nodes)}
+        self.group.names = dict(self.instances)
+        self.ended: list[tuple[str, str]] = []
+        """(instance id, CONTINUE, ABANDON or timed out) in order."""
+        self.deaths: list[Death] = []
+        self.skew_s = 0.0
+        """How far the functions' clock is off, in seconds."""
+        self.intake_errors: list[str] = []
+        self._environment = {
+            "STEPDRAIN_CLUSTER": CLUSTER,
+            "STEPDRAIN_STATE_MACHINE_ARN": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:DrainNode",
+            "STEPDRAIN_ACCOUNT_ID": ACCOUNT,
+            "STEPDRAIN_HOOK_NAME": HOOK,
+            **environment,
+        }
+
+    @contextlib.contextmanager
+    def set(self, manifests: Iterable[Json]) -> Iterator[Stage]:
+        """The cluster runs ``manifests``, and the functions live here instead of in the real world."""
+        kube = self.transport.kube()
+        with (
+            mock.patch.dict(os.environ, self._environment),
+            mock.patch.object(connections, "kube", return_value=kube),
+            mock.patch.object(connections, "aws", return_value=self.group),
+            mock.patch.object(drain_clock, "source", self._functions_now),
+            # One after the other, so that a fault hits the same eviction each time.
+            mock.patch.object(adapter, "WORKERS", 1),
+        ):
+            self.cluster.load(RBAC_MANIFESTS)
+            for instance_id, name in self.instances.items():
+                self.cluster.create(node_manifest(name, instance_id))
+            self.clock.run(1)
+            self.cluster.load(manifests)
+            self.clock.run(30)
+            yield self
+
+    def _functions_now(self) -> float:
+        return self.clock.now() + self.skew_s
+
+    def terminate(self, instance_id: str) -> Json:
+        """Have the instance wait behind the hook and deliver the event; the event."""
+        token = str(uuid.UUID(int=int(instance_id[2:], 16) + (len(self.ended) << 64)))
+        self.group.wait_for(instance_id, token)
+        detail = {
+            "LifecycleActionToken": token,
+            "AutoScalingGroupName": GROUP,
+            "LifecycleHookName": HOOK,
+            "EC2InstanceId": instance_id,
+            "LifecycleTransition": TERMINATING,
+        }
+        return {
+            "source": "aws.autoscaling",
+            "detail-type": "EC2 Instance-terminate Lifecycle Action",
+            "account": ACCOUNT,
+            "region": REGION,
+            "detail": detail,
+        }
+
+    def deliver(self, event: Json, attempt: int = 0) -> None:
+        """Invoke StartDrain, and again after one and two minutes if it fails, as Lambda does."""
+        try:
+            self._invoke("StartDrain", event)
+        except TaskFailed as failure:
+            if attempt == 2:
+                self.intake_errors.append(failure.error)
+                return
+            self.clock.call_at(
+                self.clock.now() + 60 * (attempt + 1), lambda: self.deliver(event, attempt + 1)
+            )
+
+    def _invoke(self, state: str, event: Json) -> Any:
+        death = next((one for one in self.deaths if one.state == state and one.times > 0), None)
+        if death is not None:
+            death.times -= 1
+            if not death.after:
+                raise TaskFailed(death.error, "simulated")
+        try:
+            answer = _handler(state)(event, None)
+        except Exception as error:  # whatever a handler raises, Lambda reports; nothing is hidden
+            cause = json.dumps({"errorMessage": str(error), "errorType": type(error).__name__})
+            raise TaskFailed(type(error).__name__, cause) from error
+        if death is not None:
+            raise TaskFailed(death.error, "simulated")
+        return json.loads(json.dumps(answer))
+
+    def pods_on(self, node: str) -> list[Json]:
+        """The pods bound to a node."""
+        return self.cluster.store.all(BY_KIND["Pod"], node=node)
+
+    def _gone(self, instance_id: str, result: str) -> None:
+        """The machine is off: its Node and whatever still ran on it vanish."""
+        self.ended.append((instance_id, result))
+        name, store = self.instances[instance_id], self.cluster.store
+        pods = self.pods_on(name)
+        self.witness.machine_off(instance_id, pods)
+        for pod in pods:
+            store.remove(BY_KIND["Pod"], pod)
+        node = self.cluster.get("Node", name)
+        if node is not None:
+            store.remove(BY_KIND["Node"], node)
+
+
+def _handler(state: str) -> Any:
+    module = re.sub(r"(?<!^)(?=[A-Z])", "_", state).lower()
+    return importlib.import_module(f"stepdrain.steps.{module}").handler

@@ -1,0 +1,142 @@
+"""The Kubernetes adapter's requests, answered by the emulator's operations without a socket.
+
+Stands where the client has its urllib3 pool: what the adapter and the client make of an
+answer, of a broken connection and of a watch is their own code.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import urllib3
+from stepdrain.adapters.kube import Kube
+from stepdrain.adapters.kube import _configuration as adapter_configuration
+
+from stepdrain_sandbox.kube import audit
+from stepdrain_sandbox.kube.cluster import Cluster
+from stepdrain_sandbox.kube.faults import Fault, Faults
+from stepdrain_sandbox.kube.listing import predicate
+from stepdrain_sandbox.kube.operations import Operations
+from stepdrain_sandbox.kube.rbac import User, authorize
+from stepdrain_sandbox.kube.requests import Request, target_of, verb_of
+from stepdrain_sandbox.kube.status import ApiError
+from stepdrain_sandbox.kube.store import Change
+from stepdrain_sandbox.rehearsal.clock import QuietClock
+
+Json = dict[str, Any]
+USER = User("stepdrain", ("stepdrain",))
+
+
+class Answer:
+    """What the client reads of urllib3's response."""
+
+    reason = ""
+
+    def __init__(self, status: int, data: bytes, lines: Iterator[bytes] | None = None) -> None:
+        self.status, self.data, self._lines = status, data, lines or iter(())
+
+    def getheaders(self) -> Json:
+        return {}
+
+    def read(self) -> bytes:
+        """The whole body."""
+        return self.data
+
+    def stream(self, _amount: int | None) -> Iterator[bytes]:
+        """The lines of a watch."""
+        return self._lines
+
+    def close(self) -> None:
+        pass
+
+
+class Transport:
+    """Answers requests at once; only a watch lets time pass, and none while another one does."""
+
+    def __init__(self, clock: QuietClock, cluster: Cluster) -> None:
+        self.faults, self.audit_log = Faults(), list[Json]()
+        self._clock, self._store = clock, cluster.store
+        self._operations = Operations(cluster.store, None)
+        self._watching = False
+
+    def kube(self) -> Kube:
+        """An adapter that speaks through this."""
+        kube = Kube(adapter_configuration(), lambda: None)
+        for api in (kube._core, kube._policy, kube._apps):
+            api.api_client.rest_client.pool_manager = self
+        return kube
+
+    def request(self, method: str, url: str, **options: Any) -> Answer:
+        """urllib3.PoolManager.request, as kubernetes.client.rest calls it."""
+        request = _understood(method, url, options)
+        fault = self.faults.take(request.verb, request.path, request.user_agent)
+        if fault is not None and fault.cut == "reset":
+            raise urllib3.exceptions.ProtocolError("Connection aborted.")
+        if fault is not None and fault.status:
+            return self._noted(request, fault.status, fault.body)
+        try:
+            authorize(self._store, request.user, request.attempt())
+            if request.verb == "watch":
+                self._noted(request, 200, {})
+                return Answer(200, b"", self._watch(request))
+            status, body = self._operations.answer(request)
+        except ApiError as error:
+            status, body = error.status, error.body  # type: ignore[assignment]
+        answer = self._noted(request, status, body)
+        return _harmed(answer, fault)
+
+    def _noted(self, request: Request, status: int, body: Json | str) -> Answer:
+        now = self._clock.now()
+        self.audit_log.append(audit.event(request, status, now, now))
+        text = body if isinstance(body, str) else json.dumps(body)
+        return Answer(status, text.encode())
+
+    def _watch(self, request: Request) -> Iterator[bytes]:
+        if self._watching:
+            return
+        self._watching = True
+        events: list[Change] = []
+        unsubscribe = self._store.subscribe(events.append)
+        fits = predicate(request.target.resource, request.query)
+        until = self._clock.now() + float(request.query["timeoutSeconds"])
+        try:
+            while self._clock.step(until):
+                for change in events:
+                    if change.resource is request.target.resource and (fits is None or fits(change.object)):
+                        yield json.dumps({"type": change.type, "object": change.object}).encode() + b"\n"
+                events.clear()
+        finally:
+            self._watching = False
+            unsubscribe()
+
+
+def _harmed(answer: Answer, fault: Fault | None) -> Answer:
+    """The request was served, and its answer was lost on the way, in whole or in part."""
+    if fault is None or not fault.cut:
+        return answer
+    if fault.cut == "lost":
+        raise urllib3.exceptions.ReadTimeoutError(None, "", "Read timed out.")  # type: ignore[arg-type]
+    return Answer(answer.status, answer.data[: len(answer.data) // 2])
+
+
+def _understood(method: str, url: str, options: Json) -> Request:
+    parts = urlsplit(url)
+    query = dict(pair.split("=", 1) for pair in parts.query.split("&") if pair)
+    query |= {key: str(value) for key, value in options.get("fields") or () if value is not None}
+    query = {key: {"True": "true"}.get(value, value) for key, value in query.items()}
+    headers = {name.lower(): value for name, value in (options.get("headers") or {}).items()}
+    target = target_of(parts.path)
+    return Request(
+        method=method,
+        path=parts.path + (f"?{urlencode(query)}" if query else ""),
+        query=query,
+        content_type=headers.get("content-type", ""),
+        body=(options.get("body") or "").encode(),
+        user=USER,
+        user_agent=headers.get("user-agent", ""),
+        target=target,
+        verb=verb_of(method, target, query),
+    )

@@ -1,0 +1,156 @@
+"""What runs on the demo's cluster: the workload of the audit log that this project measures itself by.
+
+nginx behind a disruption budget, CoreDNS, and aws-node and kube-proxy on each node, as
+on an EKS cluster fresh from the console. All functions return ordinary manifests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from stepdrain_sandbox.kube.attach_controller import DETACHES_AFTER, DRIVER, DRIVER_LABEL
+
+Manifest = dict[str, Any]
+APPLICATION = "nginx-demo-deployment"
+
+
+def cluster_workload(nodes: Sequence[str], *, replicas: int = 3, grace_s: int = 5) -> list[Manifest]:
+    """All manifests for the named nodes: ``replicas`` nginx pods with ``grace_s`` seconds of grace."""
+    return [
+        # As on a real node, where they are there before anything is scheduled to it.
+        *daemonset("aws-node", nodes),
+        *daemonset("kube-proxy", nodes),
+        replica_set("default", f"{APPLICATION}-6b8f4c7d9", {"app": "nginx"}, replicas, grace_s),
+        budget("default", "nginx", {"app": "nginx"}, max_unavailable=max(1, replicas // 3)),
+        replica_set(
+            "kube-system", "coredns-5d78c9869d", {"k8s-app": "kube-dns"}, 2, 3, "system-cluster-critical"
+        ),
+        budget("kube-system", "coredns", {"k8s-app": "kube-dns"}, max_unavailable=1),
+    ]
+
+
+def replica_set(
+    namespace: str, name: str, labels: dict[str, str], replicas: int, grace_s: int, priority_class: str = ""
+) -> Manifest:
+    """A ReplicaSet; its pods are the cluster's to make and place."""
+    spec: Manifest = {"terminationGracePeriodSeconds": grace_s, "containers": [_container(name)]}
+    if priority_class:
+        spec["priorityClassName"] = priority_class
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "ReplicaSet",
+        "metadata": {"namespace": namespace, "name": name},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": spec},
+        },
+    }
+
+
+def budget(namespace: str, name: str, labels: dict[str, str], max_unavailable: int) -> Manifest:
+    """A PodDisruptionBudget that lets ``max_unavailable`` (a count) of the labelled pods be down."""
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"namespace": namespace, "name": name},
+        "spec": {"maxUnavailable": max_unavailable, "selector": {"matchLabels": labels}},
+    }
+
+
+def daemonset(name: str, nodes: Sequence[str]) -> Iterable[Manifest]:
+    """A DaemonSet of kube-system and its pod on each node, as its controller would make them."""
+    yield {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {"namespace": "kube-system", "name": name, "uid": f"{name}-uid"},
+        "spec": {
+            "selector": {"matchLabels": {"k8s-app": name}},
+            "template": {
+                "metadata": {"labels": {"k8s-app": name}},
+                "spec": {"containers": [_container(name)]},
+            },
+        },
+    }
+    for number, node in enumerate(nodes):
+        yield _daemonset_pod(name, node, number)
+
+
+def _daemonset_pod(name: str, node: str, number: int) -> Manifest:
+    owner = {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "name": name,
+        "uid": f"{name}-uid",
+        "controller": True,
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "namespace": "kube-system",
+            "name": f"{name}-{number:05d}",
+            "labels": {"k8s-app": name},
+            "ownerReferences": [owner],
+        },
+        "spec": {
+            "nodeName": node,
+            "priorityClassName": "system-node-critical",
+            "containers": [_container(name)],
+        },
+    }
+
+
+def volume(name: str, detaches_after_s: float = 8) -> Iterable[Manifest]:
+    """A PersistentVolume, and the claim of the same name in the namespace default that is bound to it."""
+    yield {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": f"pv-{name}", "annotations": {DETACHES_AFTER: str(detaches_after_s)}},
+        "spec": {
+            "capacity": {"storage": "8Gi"},
+            "accessModes": ["ReadWriteOnce"],
+            "claimRef": {"namespace": "default", "name": name},
+            "csi": {"driver": DRIVER, "volumeHandle": f"vol-{name}"},
+        },
+    }
+    yield {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"namespace": "default", "name": name},
+        "spec": {"volumeName": f"pv-{name}", "accessModes": ["ReadWriteOnce"]},
+        "status": {"phase": "Bound"},
+    }
+
+
+def csi_driver(nodes: Sequence[str]) -> Iterable[Manifest]:
+    """The EBS driver's DaemonSet, without whose pod on a node no volume is detached from it."""
+    for manifest in daemonset("ebs-csi-node", nodes):
+        key, value = DRIVER_LABEL
+        labels = {**manifest["metadata"].get("labels", {}), key: value}
+        yield {**manifest, "metadata": {**manifest["metadata"], "labels": labels}}
+
+
+def mounting(manifest: Manifest, claim: str) -> Manifest:
+    """A pod, or a ReplicaSet's pods, with this claim mounted."""
+    mounted = {"volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": claim}}]}
+    if manifest["kind"] == "Pod":
+        return {**manifest, "spec": {**manifest["spec"], **mounted}}
+    template = manifest["spec"]["template"]
+    template = {**template, "spec": {**template["spec"], **mounted}}
+    return {**manifest, "spec": {**manifest["spec"], "template": template}}
+
+
+def lone_pod(name: str, node: str) -> Manifest:
+    """A pod that no controller would put back."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"namespace": "default", "name": name},
+        "spec": {"nodeName": node, "terminationGracePeriodSeconds": 2, "containers": [_container(name)]},
+    }
+
+
+def _container(name: str) -> Manifest:
+    return {"name": name.rsplit("-", 1)[0], "image": f"registry.invalid/{name}:1"}

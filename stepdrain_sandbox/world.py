@@ -1,0 +1,332 @@
+"""The whole world in one process: a cluster, an account with the stack in it, and one clock.
+
+with World() as world:
+    instance = next(iter(world.instances))
+    world.terminate(instance)
+    world.settle()
+    assert world.executions()[0]["status"] == "SUCCEEDED"
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import boto3
+import yaml
+from moto.eks.models import eks_backends
+
+from stepdrain_sandbox.aws.account import ACCESS_KEY, ACCOUNT, REGION, Account
+from stepdrain_sandbox.aws.deploy import ROOT
+from stepdrain_sandbox.aws.load_balancers import LoadBalancers
+from stepdrain_sandbox.clock import Clock, VirtualClock
+from stepdrain_sandbox.kube.discovery import base64_of
+from stepdrain_sandbox.kube.eks_token import EksTokens
+from stepdrain_sandbox.kube.rbac import User
+from stepdrain_sandbox.kube.resources import BY_KIND
+from stepdrain_sandbox.kube.server import KubeServer
+from stepdrain_sandbox.witness import Witness
+
+Json = dict[str, Any]
+Workload = Callable[[Sequence[str]], Iterable[Json]]
+CLUSTER, GROUP, HOOK, LAUNCH_HOOK = "demo", "workers", "stepdrain", "stepdrain-launch"
+KUBERNETES = ROOT / "kubernetes"
+A_MOMENT_S = 0.001
+"""More than nothing: time passes only when nobody has work to do."""
+
+
+class World:
+    """A cluster of ``nodes`` (a count) self-managed nodes in one Auto Scaling group with our hook.
+
+    ``workload`` gets the nodes' names and gives manifests; ``parameters`` go to the template;
+    ``hook`` changes the hook's values; ``tags`` are the group's; ``rbac`` are the manifests of what
+    Stepdrain may do in the cluster, by default those that an operator applies for these parameters.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock | None = None,
+        nodes: int = 3,
+        workload: Workload | None = None,
+        parameters: Mapping[str, str] | None = None,
+        hook: Mapping[str, Any] | None = None,
+        tags: Mapping[str, str] | None = None,
+        retain: bool = False,
+        template: Path = ROOT / "template.yaml",
+        rbac: Iterable[Json] | None = None,
+    ) -> None:
+        self.clock = clock or VirtualClock()
+        self._own_clock = clock is None
+        self._node_count, self._workload = nodes, workload
+        self._hook, self._tags = dict(hook or {}), dict(tags or {})
+        self._retain = retain
+        user = User("stepdrain", ("stepdrain",))
+        self.kube = KubeServer(self.clock, authenticate=EksTokens(CLUSTER, {ACCESS_KEY: user}))
+        self.witness = Witness()
+        self.kube.cluster.store.subscribe(self.witness.see)
+        chosen = {"ClusterName": CLUSTER, "GroupNames": GROUP, "HookName": HOOK, **(parameters or {})}
+        self.aws = Account(self.clock, template, chosen, self._gone)
+        self._rbac = rbac_manifests(chosen) if rbac is None else list(rbac)
+        self.balancers = LoadBalancers(self.clock, self.kube.cluster)
+        self.instances: dict[str, str] = {}
+        """Instance id to node name."""
+        self.terminated: list[str] = []
+        """Ids of the instances that ``terminate`` was called for."""
+        self.aws.hooks.launched = self._booting
+        self.boots_after_s: float | None = 60.0
+        """Seconds from a launch to the node; None: it never joins the cluster."""
+        self._clients: dict[str, Any] = {}
+        self._running = False
+
+    def _client(self, service: str) -> Any:
+        if service not in self._clients:
+            self._clients[service] = boto3.client(service, region_name=REGION)
+        return self._clients[service]
+
+    def __enter__(self) -> World:
+        with contextlib.ExitStack() as opened:
+            opened.callback(self._close_clock)
+            # Whoever opens the world is an actor: else time ran on between two looks at it.
+            self.clock.enter()
+            opened.callback(self.clock.leave)
+            opened.callback(self.kube.stop)
+            self.kube.start()
+            opened.enter_context(self.aws)
+            opened.enter_context(self.balancers.answering())
+            self._make_cluster()
+            self._make_group()
+            self._load()
+            # All went well: what is open stays so until the end.
+            self._opened = opened.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._opened.close()
+
+    def _close_clock(self) -> None:
+        if self._own_clock and isinstance(self.clock, VirtualClock):
+            self.clock.close()
+
+    def _make_cluster(self) -> None:
+        self._client("eks").create_cluster(
+            name=CLUSTER, roleArn=f"arn:aws:iam::{ACCOUNT}:role/eks", resourcesVpcConfig={"subnetIds": []}
+        )
+        cluster = eks_backends[ACCOUNT][REGION].clusters[CLUSTER]
+        # moto makes these up; ours answers.
+        cluster.endpoint = self.kube.url
+        cluster.certificate_authority = {"data": base64_of(self.kube.ca_pem)}
+
+    def _make_group(self) -> None:
+        auto_scaling, ec2 = self._client("autoscaling"), self._client("ec2")
+        image = ec2.register_image(Name="node")["ImageId"]
+        ec2.create_launch_template(
+            LaunchTemplateName="workers", LaunchTemplateData={"ImageId": image, "InstanceType": "m5.large"}
+        )
+        tags = {f"kubernetes.io/cluster/{CLUSTER}": "owned", **self._tags}
+        count = self._node_count
+        auto_scaling.create_auto_scaling_group(
+            AutoScalingGroupName=GROUP,
+            LaunchTemplate={"LaunchTemplateName": "workers"},
+            MinSize=0,
+            MaxSize=count,
+            DesiredCapacity=count,
+            AvailabilityZones=[f"{REGION}a"],
+            InstanceLifecyclePolicy={
+                "RetentionTriggers": {"TerminateHookAbandon": "retain" if self._retain else "terminate"}
+            },
+            Tags=[{"Key": key, "Value": value, "PropagateAtLaunch": True} for key, value in tags.items()],
+        )
+        auto_scaling.put_lifecycle_hook(
+            **{
+                "AutoScalingGroupName": GROUP,
+                "LifecycleHookName": HOOK,
+                "LifecycleTransition": "autoscaling:EC2_INSTANCE_TERMINATING",
+                "HeartbeatTimeout": 1800,
+                "DefaultResult": "CONTINUE",
+                **self._hook,
+            }
+        )
+        for reservation in ec2.describe_instances()["Reservations"]:
+            for instance in reservation["Instances"]:
+                self.instances[instance["InstanceId"]] = instance["PrivateDnsName"]
+
+    def _load(self) -> None:
+        self.kube.cluster.load(self._rbac)
+        for instance_id, name in self.instances.items():
+            self.kube.cluster.create(node_manifest(name, instance_id))
+        # All kubelets report before anything is scheduled: else the first node would get every pod.
+        self.pass_time(0.1)
+        if self._workload is not None:
+            self.kube.cluster.load(self._workload(list(self.instances.values())))
+        self._await_workload()
+        self._running = True
+
+    def _await_workload(self, within_s: int = 60) -> None:
+        self.pass_time(2)  # The controllers make their pods first.
+        for _ in range(within_s):
+            self.pass_time(1)
+            if all(pod["status"].get("phase") == "Running" for pod in self.kube.cluster.list("Pod")):
+                return
+        raise AssertionError(f"The workload does not run after {within_s} s.")
+
+    def _booting(self, instance_id: str, name: str) -> None:
+        """A machine was launched: later its kubelet registers the node, and its DaemonSets' pods start."""
+        if not self._running or self.boots_after_s is None:
+            return
+        self.instances[instance_id] = name
+        self.clock.call_at(self.clock.now() + self.boots_after_s, lambda: self._boot(instance_id, name))
+
+    def _boot(self, instance_id: str, name: str) -> None:
+        self.kube.cluster.create(node_manifest(name, instance_id))
+        pods = [pod for pod in self._manifests([name]) if pod["kind"] == "Pod"]
+        for pod in pods:
+            pod["metadata"]["name"] += f"-{instance_id[-5:]}"
+        self.kube.cluster.load(pods)
+
+    def _manifests(self, nodes: Sequence[str]) -> list[Json]:
+        return list(self._workload(nodes)) if self._workload is not None else []
+
+    def _gone(self, instance_id: str) -> None:
+        """The machine is off: its Node and whatever still ran on it vanish."""
+        name = self.instances.get(instance_id)
+        store = self.kube.cluster.store
+        with store.lock:
+            node = self.kube.cluster.get("Node", name) if name else None
+            if node is None:
+                return
+            pods = self.pods_on(str(name))
+            self.witness.machine_off(instance_id, pods)
+            for pod in pods:
+                store.remove(BY_KIND["Pod"], pod)
+            store.remove(BY_KIND["Node"], node)
+
+    def pods_on(self, node: str) -> list[Json]:
+        """The pods bound to a node."""
+        return self.kube.cluster.store.all(BY_KIND["Pod"], node=node)
+
+    def terminate(self, instance_id: str) -> None:
+        """Have Auto Scaling terminate an instance, and not replace it."""
+        self.terminated.append(instance_id)
+        self._client("autoscaling").terminate_instance_in_auto_scaling_group(
+            InstanceId=instance_id, ShouldDecrementDesiredCapacity=True
+        )
+
+    def replace(self, instance_id: str) -> None:
+        """Have Auto Scaling terminate an instance and launch another, as an instance refresh does."""
+        self._client("autoscaling").terminate_instance_in_auto_scaling_group(
+            InstanceId=instance_id, ShouldDecrementDesiredCapacity=False
+        )
+
+    def add_launch_hook(self, **changes: Any) -> None:
+        """Put our launch hook on the group: from now on it holds what is launched."""
+        self._client("autoscaling").put_lifecycle_hook(
+            **{
+                "AutoScalingGroupName": GROUP,
+                "LifecycleHookName": LAUNCH_HOOK,
+                "LifecycleTransition": "autoscaling:EC2_INSTANCE_LAUNCHING",
+                "HeartbeatTimeout": 1800,
+                "DefaultResult": "CONTINUE",
+                **changes,
+            }
+        )
+
+    def scale_out(self) -> str:
+        """Have Auto Scaling launch one instance more; its id."""
+        auto_scaling = self._client("autoscaling")
+        group = auto_scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[GROUP])["AutoScalingGroups"][
+            0
+        ]
+        before = {one["InstanceId"] for one in group["Instances"]}
+        wanted = group["DesiredCapacity"] + 1
+        auto_scaling.update_auto_scaling_group(AutoScalingGroupName=GROUP, MaxSize=wanted)
+        auto_scaling.set_desired_capacity(AutoScalingGroupName=GROUP, DesiredCapacity=wanted)
+        group = auto_scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[GROUP])["AutoScalingGroups"][
+            0
+        ]
+        (launched,) = {one["InstanceId"] for one in group["Instances"]} - before
+        return str(launched)
+
+    def lifecycle_state(self, instance_id: str) -> str:
+        """The instance's lifecycle state, "" once it is gone."""
+        auto_scaling = self._client("autoscaling")
+        found = auto_scaling.describe_auto_scaling_instances(InstanceIds=[instance_id])[
+            "AutoScalingInstances"
+        ]
+        return str(found[0]["LifecycleState"]) if found else ""
+
+    def dead_letters(self) -> list[Json]:
+        """The events that StartDrain could not take, as its dead-letter queue holds them now."""
+        sqs, letters = self._client("sqs"), []
+        url = self.aws.deployment.queues["DeadLetters"]
+        options = {"MaxNumberOfMessages": 10, "VisibilityTimeout": 0}
+        for message in sqs.receive_message(QueueUrl=url, **options).get("Messages", ()):
+            letters.append(json.loads(message["Body"])["requestPayload"])
+        return letters
+
+    @property
+    def machine(self) -> str:
+        """The ARN of DrainNode."""
+        return self.aws.deployment.state_machines["DrainNode"]
+
+    def executions(self, machine: str = "DrainNode") -> list[Json]:
+        """All executions of a state machine as DescribeExecution shows them, oldest first."""
+        client = self._client("stepfunctions")
+        arn = self.aws.deployment.state_machines[machine]
+        pages = client.get_paginator("list_executions").paginate(stateMachineArn=arn)
+        listed = [one for page in pages for one in page["executions"]]
+        shown = [client.describe_execution(executionArn=one["executionArn"]) for one in listed]
+        return sorted(shown, key=lambda one: (one["startDate"], one["name"]))
+
+    def history(self, execution_arn: str) -> list[Json]:
+        """GetExecutionHistory of one execution."""
+        client = self._client("stepfunctions")
+        return list(client.get_execution_history(executionArn=execution_arn)["events"])
+
+    def start(self, name: str, document: Json) -> str:
+        """StartExecution of DrainNode by hand; the execution's ARN."""
+        client = self._client("stepfunctions")
+        started = client.start_execution(stateMachineArn=self.machine, name=name, input=json.dumps(document))
+        return str(started["executionArn"])
+
+    def redrive(self, execution_arn: str) -> None:
+        """RedriveExecution."""
+        self._client("stepfunctions").redrive_execution(executionArn=execution_arn)
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass, with all that happens in it. In a virtual world none passes otherwise."""
+        self.clock.sleep(seconds)
+
+    def settle(self, within_s: float = 3600, every_s: float = 5, machine: str = "DrainNode") -> None:
+        """Let time pass until no execution of ``machine`` runs; AssertionError after ``within_s``."""
+        ends_at = self.clock.now() + within_s
+        while self.clock.now() < ends_at:
+            self.pass_time(every_s)
+            executions = self.executions(machine)
+            if executions and all(one["status"] != "RUNNING" for one in executions):
+                # An execution has ended, and its thread is still about to say so (EventBridge).
+                self.pass_time(A_MOMENT_S)
+                return
+        raise AssertionError(f"An execution still runs after {within_s} s: {self.executions()}")
+
+
+def rbac_manifests(parameters: Mapping[str, str]) -> list[Json]:
+    """What docs/operations.md has an operator apply for a stack with these parameters."""
+    names = ["rbac.yaml"]
+    if parameters.get("NodeConditions") == "true":
+        names.append("node-conditions.yaml")
+    return [one for name in names for one in yaml.safe_load_all((KUBERNETES / name).read_text())]
+
+
+def node_manifest(name: str, instance_id: str) -> Json:
+    """A Node as a kubelet on EC2 registers it."""
+    labels = {"kubernetes.io/hostname": name, "topology.kubernetes.io/zone": f"{REGION}a"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": name, "labels": labels},
+        "spec": {"providerID": f"aws:///{REGION}a/{instance_id}"},
+    }

@@ -1,0 +1,208 @@
+"""The doctor: output to the letter on an account with the groups people have, and each wrong by itself."""
+
+import contextlib
+import json
+
+import boto3
+import pytest
+from click.testing import CliRunner
+
+from statemachine import arithmetic
+from stepdrain_cli import groups
+from stepdrain_cli.__main__ import cli
+from stepdrain_cli.commands import doctor
+from stepdrain_cli.groups import Installation
+from stepdrain_cli.survey import Doctor
+from stepdrain_sandbox.aws.deploy import ROOT
+from stepdrain_sandbox.demo.groups import groups as sandbox_groups
+
+PUT = (
+    "  aws autoscaling put-lifecycle-hook --region eu-west-1 --auto-scaling-group-name {} "
+    "--lifecycle-hook-name stepdrain "
+    "--lifecycle-transition autoscaling:EC2_INSTANCE_TERMINATING "
+    "--heartbeat-timeout 1800 --default-result CONTINUE"
+)
+
+
+@pytest.fixture(scope="module")
+def world():
+    """Five groups, four of the cluster."""
+    with sandbox_groups() as world:
+        yield world
+
+
+@pytest.fixture
+def run(world, monkeypatch, tmp_path):
+    """Runs doctor --sandbox on this module's account."""
+
+    @contextlib.contextmanager
+    def same():
+        (tmp_path / "kubeconfig").write_text(world.kube.kubeconfig())
+        yield boto3.Session(region_name="eu-west-1"), str(tmp_path / "kubeconfig")
+
+    monkeypatch.setattr(doctor, "sandbox_of_groups", same)
+    return lambda *arguments, **more: CliRunner().invoke(cli, ["doctor", "--sandbox", *arguments], **more)
+
+
+def test_the_doctors_table_and_advice_to_the_letter(run):
+    """Somebody who has never seen the project must know from it what to do next."""
+    result = run()
+    assert result.exit_code == 1
+    assert [
+        " ".join(line.split()) if "  aws" not in line else line for line in result.stdout.splitlines()
+    ] == [
+        "GROUP INSTANCES MANAGED BY LAUNCH HOOK TERMINATE HOOK COVERED BY WRONG",
+        "batch 1 you none stepdrain 300/172800 ABANDON Stepdrain 2",
+        "eks-web 2 EKS (web) Launch-LC-Hook 1800/172800 CONTINUE Terminate-LC-Hook 1800/172800 CONTINUE "
+        "EKS -",
+        "gpu 3 you none none nothing 1",
+        "workers 2 you none stepdrain 1800/172800 CONTINUE Stepdrain -",
+        "",
+        "batch: its heartbeat timeout of 300 s is shorter than a round can take (1140 s)",
+        "batch: its default result is ABANDON, a managed group's CONTINUE",
+        PUT.format("batch"),
+        "",
+        "gpu: it has no terminating hook stepdrain",
+        PUT.format("gpu"),
+        "",
+        "Not checked: the access entries: the embedded account has no stacks",
+        "",
+        "Not protected: gpu (1 of 4 groups).",
+        "Next: stepdrain doctor --cluster demo --fix puts the hooks, asking before each.",
+    ]
+
+
+def test_the_doctor_answers_programs(run):
+    """--json."""
+    found = json.loads(run("--json").stdout)
+    assert {one["name"]: one["covered_by"] for one in found["groups"]} == {
+        "batch": "Stepdrain", "eks-web": "EKS", "gpu": "nothing", "workers": "Stepdrain",
+    }  # fmt: skip
+    assert found["installed"]["rule"] == "stepdrain-TerminateRule"
+
+
+def hooks_of(group):
+    client = boto3.client("autoscaling", region_name="eu-west-1")
+    return client.describe_lifecycle_hooks(AutoScalingGroupName=group)["LifecycleHooks"]
+
+
+def test_a_dry_run_prints_the_commands_and_changes_nothing(run):
+    """Literally what would be done."""
+    result = run("--fix", "--dry-run")
+    assert result.stdout.splitlines()[-2:] == [PUT.format("batch").strip(), PUT.format("gpu").strip()]
+    assert hooks_of("gpu") == []
+
+
+def test_a_fix_asks_before_each_hook_and_then_nothing_is_left_to_mend(run):
+    """No to batch, yes to gpu; then --yes."""
+    result = run("--fix", input="n\ny\n")
+    assert result.exit_code == 0
+    assert "Put the hook on batch? [y/N]: n" in result.stderr
+    assert hooks_of("gpu")[0]["HeartbeatTimeout"] == 1800
+    assert hooks_of("batch")[0]["HeartbeatTimeout"] == 300
+    assert "Put the hook on batch." in run("--fix", "--yes").stdout
+    result = run()
+    assert result.stdout.splitlines()[-1] == "Every group is protected."
+    assert result.exit_code == 0
+
+
+def test_a_cluster_that_does_not_exist_is_one_sentence(run):
+    """The name may be wrong."""
+    result = run("--cluster", "nope")
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1] == (
+        "Error: There is no EKS cluster nope in region eu-west-1; "
+        "`aws eks list-clusters --region eu-west-1` lists them."
+    )
+
+
+def test_the_least_heartbeat_is_what_the_state_machine_needs():
+    """A number of ours in two places must be one."""
+    machine = json.loads((ROOT / "statemachine" / "drain_node.asl.json").read_text())
+    # A round is half of the timeout and this much; it must be no longer than the whole.
+    over_half_s = arithmetic.unlucky_round_s(machine, 7200) - 3600
+    assert 2 * over_half_s == groups.LEAST_HEARTBEAT_S
+
+
+INSTALLED = Installation("stepdrain", "rule", "{}")
+
+
+def group(tags=None, instances=()):
+    return {
+        "AutoScalingGroupName": "g",
+        "Tags": [{"Key": key, "Value": value} for key, value in (tags or {}).items()],
+        "Instances": [{"InstanceId": one} for one in instances],
+    }
+
+
+def hook(**changed):
+    return {
+        "LifecycleHookName": "stepdrain",
+        "LifecycleTransition": groups.TERMINATING,
+        "HeartbeatTimeout": 1800,
+        "DefaultResult": "CONTINUE",
+        **changed,
+    }
+
+
+def wrong(*hooks, tags=None, installed=INSTALLED, taken=True):
+    return [one.what for one in groups.judge(group(tags), hooks, installed, taken=taken, region="r").findings]
+
+
+def test_each_wrong_is_told_by_itself():
+    """And a group by the book has none."""
+    assert wrong(hook()) == []
+    assert wrong(hook(), taken=False) == ["the rule rule does not take this group's events"]
+    assert wrong(installed=None) == ["Stepdrain is not installed: its pods die with each instance"]
+    assert wrong(hook(LifecycleTransition=groups.LAUNCHING)) == [
+        f"its hook is for {groups.LAUNCHING}, not for terminating"
+    ]
+    assert wrong(hook(), tags={"eks:nodegroup-name": "web"}) == [
+        "EKS drains this group itself; with Stepdrain's hook each instance is drained twice"
+    ]
+
+
+def test_a_group_belongs_to_the_cluster_by_tag_or_by_its_nodes_and_never_by_name():
+    """Self-managed groups may lack the tag."""
+    none = frozenset()
+    assert groups.of_cluster(group({"kubernetes.io/cluster/c": "owned"}), "c", none)
+    assert groups.of_cluster(group({"eks:cluster-name": "c"}), "c", none)
+    assert groups.of_cluster(group(instances=["i-1"]), "c", frozenset({"i-1"}))
+    assert not groups.of_cluster(group({"kubernetes.io/cluster/other": "owned"}), "c", none)
+
+
+def test_a_private_endpoint_that_the_functions_cannot_reach_is_told(world):
+    """And RBAC that was not applied."""
+    found = Doctor(boto3.Session(region_name="eu-west-1"), "demo", None)
+    found.session = _Private()
+    found.stack = "stepdrain"
+    found._endpoint()
+    assert found.result.findings[0].what == (
+        "cluster demo has a private endpoint only, in VPC vpc-1, and the functions run in no VPC"
+    )
+
+
+class _Private:
+    """Answers as AWS does for a private cluster; moto's Lambda knows nothing of the deployed functions."""
+
+    region_name = "eu-west-1"
+
+    def client(self, service):
+        return self
+
+    def describe_cluster(self, name):
+        return {"cluster": {"resourcesVpcConfig": {"endpointPublicAccess": False, "vpcId": "vpc-1"}}}
+
+    def get_function_configuration(self, FunctionName):
+        return {"FunctionName": FunctionName}
+
+
+def test_rbac_that_was_not_applied_is_told(world, tmp_path):
+    """Evictions would be forbidden."""
+    (tmp_path / "kubeconfig").write_text(world.kube.kubeconfig())
+    found = Doctor(boto3.Session(region_name="eu-west-1"), "demo", None, str(tmp_path / "kubeconfig"))
+    found._rbac()
+    assert found.result.findings == []
+    world.kube.cluster.remove("ClusterRoleBinding", "stepdrain")
+    found._rbac()
+    assert found.result.findings[0].command == "kubectl apply -f kubernetes/rbac.yaml"

@@ -1,0 +1,237 @@
+"""The commands about drains: output to the letter, on the account behind --sandbox."""
+
+import contextlib
+import json
+import re
+
+import pytest
+from botocore.exceptions import ClientError, NoCredentialsError
+from click.testing import CliRunner
+
+from stepdrain_cli import account as accounts
+from stepdrain_cli import drains as found_drains
+from stepdrain_cli.__main__ import cli
+from stepdrain_cli.commands import options
+from stepdrain_cli.sentence import NO_ACCESS, Sentence
+from stepdrain_sandbox.demo.drains import drains
+
+ARN = "arn:aws:states:eu-west-1:123456789012:execution:stepdrain-DrainNode"
+NAMES = ("done", "refused", "blocked", "fresh", "other")
+
+
+@pytest.fixture(scope="module")
+def world():
+    """Four nodes: one drained, one refused, one blocked, one untouched."""
+    with drains() as world:
+        yield world
+
+
+@pytest.fixture
+def stepdrain(world, monkeypatch):
+    """Runs a command with --sandbox on this module's world; what is random gets a name."""
+    import boto3
+
+    @contextlib.contextmanager
+    def same_world():
+        session = boto3.Session(region_name="eu-west-1")
+        with accounts.sentences():
+            yield accounts.Account(session, world.machine, world.clock.now, world.clock.sleep, world)
+
+    monkeypatch.setattr(options, "on_sandbox", same_world)
+
+    def run(*arguments, text=None):
+        named = [replaced(one, unmasked(world)) for one in arguments]
+        result = CliRunner().invoke(cli, [*named, "--sandbox"], input=text)
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        return result.exit_code, masked(result.stdout, world), masked(result.stderr, world)
+
+    return run
+
+
+NOTE = "Sandbox: an embedded account with three drains, made for this command and gone after it.\n"
+known = {}
+
+
+def unmasked(world):
+    known.update(dict(zip(NAMES, world.instances.items() if not known else known.values(), strict=False)))
+    return {f"i-{name}": instance for name, (instance, _) in known.items()} | {
+        f"node-{name}": node for name, (_, node) in known.items()
+    }
+
+
+def replaced(text, names):
+    for name, real in names.items():
+        text = text.replace(name, real)
+    return text
+
+
+def masked(text, world):
+    text = replaced(text, {real: name for name, real in unmasked(world).items()})
+    text = re.sub(r"(:i-\w+)-[0-9a-f]{8}\b", r"\1-TOKEN", text)
+    text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME", text)
+    text = re.sub(r"orders-db-[a-z0-9]{5}", "orders-db-POD", text)
+    text = re.sub(r"(?<=  )\d+ s(?=  )", "SECONDS", text)
+    return "\n".join(re.sub(r" {2,}", "  ", line) for line in text.split("\n"))
+
+
+def test_list_shows_each_drain_with_its_node_state_and_arn(stepdrain):
+    """Newest first."""
+    status, out, err = stepdrain("list")
+    assert (status, err) == (0, NOTE)
+    assert out.splitlines() == [
+        "STARTED  STATUS  NODE  INSTANCE  STATE  TOOK  EXECUTION",
+        f"TIME  RUNNING  node-blocked  i-blocked  EvictBatch  1 min  {ARN}:i-blocked-TOKEN",
+        f"TIME  FAILED  node-refused  i-refused  EvictBatch  SECONDS  {ARN}:i-refused-TOKEN",
+        f"TIME  SUCCEEDED  node-done  i-done  CompleteAction  SECONDS  {ARN}:i-done-TOKEN",
+    ]
+
+
+def test_list_can_be_narrowed_and_read_by_programs(stepdrain):
+    """--failed, --running, --json."""
+    assert len(stepdrain("list", "--failed")[1].splitlines()) == 2
+    (running,) = json.loads(stepdrain("list", "--running", "--json")[1])
+    assert (running["node"], running["status"], running["ended"]) == ("node-blocked", "RUNNING", None)
+
+
+def test_status_of_a_blocked_drain_says_what_it_waits_for_and_how_long_it_may(stepdrain):
+    """By the node's name; budgets and pods are named."""
+    status, out, _ = stepdrain("status", "node-blocked")
+    assert status == 0
+    needs = "disruption budget orders-db needs 2 healthy pods and has 2"
+    assert out.splitlines() == [
+        "Node:  node-blocked",
+        "Instance:  i-blocked",
+        f"Execution:  {ARN}:i-blocked-TOKEN",
+        "Status:  RUNNING after 1 min",
+        "State:  EvictBatch, attempt 5, since 1 min",
+        "Pods:  1 evicted, 1 leaving, 2 blocked",
+        f"  default/orders-db-POD: {needs}",
+        f"  default/orders-db-POD: {needs}",
+        f"Waits for:  None of 2 pods can be evicted now: default/orders-db-POD: {needs}; "
+        f"default/orders-db-POD: {needs}",
+        "Deadline:  in 59 min, at TIME",
+        "Heartbeat:  in 29 min, at TIME",
+    ]
+
+
+def test_status_of_a_failed_drain_says_what_to_do(stepdrain):
+    """By the instance id; the exit status says that the policy refused."""
+    status, out, _ = stepdrain("status", "i-refused")
+    assert status == 3
+    assert "Error:  DrainRefused" in out
+    assert "Time left:  the instance is let go in 28 min" in out
+    assert out.endswith(
+        "What to do: docs/operations.md#drainrefused; then redrive:\n  stepdrain redrive node-refused\n"
+    )
+
+
+def test_history_tells_the_drain_event_by_event(stepdrain):
+    """And --json is what report --from-file reads."""
+    lines = stepdrain("history", "node-done")[1].splitlines()
+    assert lines[0] == f"node-done  {ARN}:i-done-TOKEN"
+    assert lines[1:5] == [
+        "  0.0s  == Started",
+        "  0.0s  -> FindNode",
+        "  0.0s  <- FindNode",
+        "  0.0s  -> Label",
+    ]
+    assert lines[-1].endswith("s  == Succeeded")
+    assert json.loads(stepdrain("history", "i-done", "--json")[1])["events"][0]["type"] == "ExecutionStarted"
+
+
+def test_a_name_that_no_drain_has_is_one_sentence(stepdrain):
+    """With where the names are."""
+    assert stepdrain("status", "nope")[::2] == (
+        2, NOTE + "Error: No drain of nope is among the newest 200; `stepdrain list` shows the names.\n",
+    )  # fmt: skip
+
+
+def test_a_name_that_several_nodes_have_is_refused():
+    """Another node must not be redriven by a slip."""
+    both = [
+        found_drains.Drain("arn", "i-1", "FAILED", 0, 1, f"ip-1.{zone}", "i-1", "Label")
+        for zone in ("a", "b")
+    ]
+    with pytest.raises(
+        Sentence, match=r"ip-1 can mean ip-1.a, ip-1.b: give the whole name or the instance id."
+    ):
+        found_drains._only("ip-1", both)
+
+
+def test_a_report_is_made_of_a_drain_by_its_nodes_name(stepdrain, tmp_path):
+    """As of a file."""
+    status, _, _ = stepdrain("report", "node-refused", "--out", str(tmp_path / "r.html"))
+    assert status == 0
+    assert "It stopped at EvictBatch: DrainRefused" in (tmp_path / "r.html").read_text()
+
+
+def test_watch_tells_what_happens_until_the_drain_ends(stepdrain):
+    """Without a terminal a line each; the budget is edited after five minutes."""
+    status, out, _ = stepdrain("watch", "node-blocked", "--interval", "40")
+    assert status == 0
+    assert out.count("not yet: EvictionBlocked") > 5
+    assert out.splitlines()[-1].endswith("== Succeeded")
+    assert "\x1b" not in out
+
+
+def test_a_drain_is_started_once_and_can_be_stopped(stepdrain, world):
+    """A second start is refused; stopping asks first."""
+    status, out, _ = stepdrain("start", "node-fresh", "--cluster", "demo")
+    assert status == 0
+    assert out.startswith("Started: the drain of node-fresh\narn:aws:states:")
+    status, _, err = stepdrain("start", "node-fresh", "--cluster", "demo")
+    assert status == 1
+    assert "Error: A drain of node-fresh runs already: arn:" in err
+    world.clock.sleep(0.5)
+    assert "Stop the drain of node-fresh in " in stepdrain("stop", "node-fresh", text="n\n")[2]
+    status, out, _ = stepdrain("stop", "node-fresh", "--yes")
+    assert status == 0
+    assert re.match(r"Stopped: the drain of node-fresh, in \w+; the node stays cordoned\narn:", out)
+    world.clock.sleep(60)
+    assert json.loads(stepdrain("list", "--json")[1])[0]["status"] == "ABORTED"
+    assert stepdrain("stop", "node-fresh", "--yes")[0] == 1
+
+
+def test_all_failed_drains_go_on_and_end_well(stepdrain, world):
+    """Their causes are mended in this account."""
+    status, out, _ = stepdrain("redrive", "--all-failed")
+    assert status == 0
+    assert f"Redriven: the drain of node-refused goes on at EvictBatch\n{ARN}:i-refused-TOKEN\n" in out
+    world.clock.sleep(300)
+    assert stepdrain("status", "i-refused")[0] == 0
+    status, _, err = stepdrain("redrive", "i-refused")
+    assert status == 1
+    assert (
+        "Error: The drain of node-refused cannot be redriven: Execution is SUCCEEDED and cannot be redriven"
+        in err
+    )
+
+
+@pytest.mark.parametrize(
+    ("raised", "sentence"),
+    [
+        (NoCredentialsError(), "There are no AWS credentials: give --profile, run `aws sso login`"),
+        (
+            ClientError(
+                {
+                    "Error": {
+                        "Code": "AccessDeniedException",
+                        "Message": "User: arn:x is not authorized to perform: states:ListExecutions",
+                    }
+                },
+                "ListExecutions",
+            ),
+            "You lack the permission states:ListExecutions: User: arn",
+        ),
+        (
+            ClientError({"Error": {"Code": "ExpiredTokenException", "Message": "m"}}, "ListExecutions"),
+            "The AWS credentials are no longer valid (ExpiredTokenException): log in again.",
+        ),
+    ],
+)
+def test_what_aws_refuses_is_one_sentence_with_a_status_of_its_own(raised, sentence):
+    """A missing permission is named."""
+    with pytest.raises(Sentence) as refused, accounts.sentences():
+        raise raised
+    assert refused.value.exit_code == NO_ACCESS
+    assert refused.value.message.startswith(sentence)

@@ -1,0 +1,118 @@
+"""Each reason why a drain would hang, by itself."""
+
+from dataclasses import replace
+
+import pytest
+from stepdrain.rules.budgets import Budget
+from stepdrain.rules.pods import parse
+from stepdrain.rules.policy import Policy
+
+from stepdrain_cli.hazards import hazards
+
+BUDGET = Budget("default", "db", {"matchLabels": {"app": "db"}}, False, 0, 2, 2, True)
+
+
+def pod(name="db-0", owner="rs", node="n1", grace=30, **spec):
+    owners = [
+        {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": owner, "uid": owner, "controller": True}
+    ]
+    return {
+        "metadata": {
+            "namespace": "default", "name": name, "uid": name,
+            "labels": {"app": "db"}, "ownerReferences": owners,
+        },
+        "spec": {"nodeName": node, "terminationGracePeriodSeconds": grace, "containers": [{}], **spec},
+        "status": {"phase": "Running"},
+    }  # fmt: skip
+
+
+def node(name="n2", labels=None, allocatable=None, **spec):
+    return {
+        "metadata": {"name": name, "labels": labels or {}},
+        "spec": spec,
+        "status": {"allocatable": allocatable or {}},
+    }
+
+
+SIBLING = pod("db-9", node="n2")
+
+
+OTHER = node()
+
+
+def told(*pods, budgets=(), nodes=(OTHER,), policy=None):
+    here = [parse(one) for one in pods if one["spec"]["nodeName"] == "n1"]
+    return [str(one) for one in hazards(here, budgets, pods, [node("n1"), *nodes], policy or Policy())]
+
+
+def test_a_pod_with_siblings_room_and_budget_is_no_hazard():
+    """The ordinary case says nothing."""
+    assert told(pod(), SIBLING) == []
+
+
+def test_a_budget_that_allows_nothing_is_told_once():
+    """However many of its pods are on the node."""
+    assert told(pod(), pod("db-1"), budgets=[BUDGET]) == [
+        "disruption budget default/db allows no disruption now: it needs 2 healthy pods and has 2; "
+        "each of 2 pods of this node waits for it"
+    ]
+
+
+def test_two_budgets_on_a_pod_are_told():
+    """The Eviction API refuses it for good."""
+    open_budget = replace(BUDGET, allowed=1)
+    assert told(pod(), SIBLING, budgets=[open_budget, replace(open_budget, name="all")]) == [
+        "default/db-0 is selected by 2 budgets (all, db): the Eviction API refuses that until one is changed"
+    ]
+
+
+def test_a_grace_beyond_the_deadline_is_told():
+    """The drain would fail while the pod does nothing wrong."""
+    assert told(pod(grace=7200), SIBLING) == [
+        "default/db-0 has a grace of 7200 s, and the drain's deadline is after 3600 s"
+    ]
+
+
+def test_a_lone_replica_is_a_hint():
+    """Nothing serves while it moves."""
+    assert told(pod()) == [
+        "hint: default/db-0 is the only pod of ReplicaSet rs: nothing serves until it is replaced"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("spec", "other", "why"),
+    [
+        ({"nodeSelector": {"disk": "ssd"}}, node(), "its nodeSelector does not fit"),
+        ({}, node(unschedulable=True), "a node is cordoned"),
+        ({}, node(taints=[{"key": "gpu", "effect": "NoSchedule"}]), "a taint is not tolerated"),
+        (
+            {"containers": [{"resources": {"requests": {"memory": "3Gi"}}}]},
+            node(allocatable={"memory": "2Gi", "cpu": "4"}),
+            "its memory request does not fit",
+        ),
+    ],
+)
+def test_a_pod_that_no_other_node_would_take_is_a_hint(spec, other, why):
+    """An autoscaler may bring another node."""
+    assert told(pod(**spec), SIBLING, nodes=(other,)) == [
+        f"hint: no other node would take default/db-0: {why}"
+    ]
+
+
+def test_a_pod_that_tolerates_the_cordon_is_a_hint():
+    """Its replacement may start on the very node that is drained."""
+    assert told(pod(tolerations=[{"operator": "Exists"}]), SIBLING) == [
+        "hint: default/db-0 tolerates the cordon: its replacement may start on this node, and is left there"
+    ]
+
+
+def test_tolerations_selectors_and_room_are_honoured():
+    """One node that takes the pod is enough."""
+    spec = {
+        "nodeSelector": {"disk": "ssd"},
+        "tolerations": [{"key": "gpu", "operator": "Exists"}],
+        "containers": [{"resources": {"requests": {"cpu": "500m"}}}],
+    }
+    good = node("n3", {"disk": "ssd"}, {"cpu": "1"}, taints=[{"key": "gpu", "effect": "NoSchedule"}])
+    assert told(pod(**spec), SIBLING, nodes=(node(), good)) == []

@@ -1,0 +1,39 @@
+"""The manual says what the commands say, and the command line keeps its manners."""
+
+import pytest
+from click.testing import CliRunner
+from stepdrain import VERSION
+
+from stepdrain_cli import manual, tables
+from stepdrain_cli.__main__ import cli
+
+
+def test_the_manual_is_generated_from_the_help_texts():
+    """docs/cli.md is committed."""
+    assert manual.PAGE.read_text() == manual.text(), "docs/cli.md is stale: run make cli-docs"
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_a_shell_can_complete(shell):
+    """The script asks the command itself."""
+    result = CliRunner().invoke(cli, ["completion", shell])
+    assert result.exit_code == 0
+    assert "_STEPDRAIN_COMPLETE" in result.stdout
+
+
+def test_the_version_is_told():
+    """In bug reports."""
+    assert CliRunner().invoke(cli, ["--version"]).stdout == f"stepdrain, version {VERSION}\n"
+
+
+def test_no_command_writes_colours_or_markup_into_a_pipe(capsys, monkeypatch):
+    """NO_COLOR, and texts with brackets as they are."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    tables.show(["A"], [["[red]x[/red]"]])
+    assert capsys.readouterr().out == "A\n[red]x[/red]\n"
+
+
+@pytest.mark.parametrize("command", ["plan", "list", "status", "history", "doctor"])
+def test_every_command_that_reads_has_json(command):
+    """For programs."""
+    assert "--json" in {option for one in cli.commands[command].params for option in one.opts}

@@ -1,0 +1,75 @@
+"""What is counted, when, and in which form it is written."""
+
+import json
+
+from stepdrain.clock import to_epoch_s
+from stepdrain.document.progress import Round
+from stepdrain.document.step import parse
+from stepdrain.reporting import metrics
+
+START = "2026-01-01T00:00:00Z"
+T0 = to_epoch_s(START)
+
+
+def a_step(attempt=0, redriven="", record=None, **drain):
+    execution = {"StartTime": START, "Name": "i-1", **({"RedriveTime": redriven} if redriven else {})}
+    return parse(
+        {
+            "execution": execution,
+            "state": {"EnteredTime": START, "RetryCount": attempt, "Name": "X"},
+            "drain": {
+                "nodeName": "n",
+                "cluster": "demo",
+                **({"round": record.to_document()} if record else {}),
+                **drain,
+            },
+        }
+    )
+
+
+def test_a_batch_counts_what_it_added_to_the_record():
+    """The record sums up the whole drain; a metric is what is new."""
+    before = Round(1, T0, evicted=7, forced=2)
+    after = Round(1, T0, evicted=12, forced=3, blocked=4)
+    assert metrics.of_batch(a_step(record=before), after) == {
+        "PodsEvicted": 4, "PodsForced": 1, "EvictionsBlocked": 4,
+    }  # fmt: skip
+
+
+def test_a_retry_counts_no_blocked_pod_again():
+    """The first attempt of the visit has counted it."""
+    assert "EvictionsBlocked" not in metrics.of_batch(a_step(attempt=3), Round(0, T0, blocked=4))
+    assert metrics.of_blocked(a_step(attempt=1), 5) == {}
+
+
+def test_the_age_of_a_redriven_drain_begins_at_the_redrive():
+    """Else the alarm on long drains would ring as soon as somebody has mended one."""
+    step = a_step(redriven="2026-01-01T05:00:00Z")
+    assert metrics.of_heartbeat(step, T0 + 5 * 3600 + 60) == {"DrainAge": 60}
+
+
+def test_the_duration_of_a_redriven_drain_is_all_of_it():
+    """That long the instance was held."""
+    step = a_step(redriven="2026-01-01T05:00:00Z")
+    assert metrics.of_completion(step, T0 + 6 * 3600) == {"DrainDuration": 6 * 3600}
+    assert metrics.of_completion(a_step(neverJoined={}), T0 + 300) == {}
+
+
+def test_a_line_has_units_and_the_cluster_as_its_only_dimension_besides_the_service(capsys):
+    """A dimension more is a metric more for each of its values, and each costs."""
+    metrics.publish("demo", {metrics.Metric.DRAIN_AGE: 60, metrics.Metric.PODS_EVICTED: 2})
+    line = json.loads(capsys.readouterr().out)
+    (directive,) = line["_aws"]["CloudWatchMetrics"]
+    assert directive["Namespace"] == "Stepdrain"
+    assert [sorted(names) for names in directive["Dimensions"]] == [["cluster", "service"]]
+    assert directive["Metrics"] == [
+        {"Name": "DrainAge", "Unit": "Seconds"},
+        {"Name": "PodsEvicted", "Unit": "Count"},
+    ]
+    assert (line["cluster"], line["service"], line["PodsEvicted"]) == ("demo", "stepdrain", [2.0])
+
+
+def test_nothing_is_written_where_there_is_nothing_to_tell(capsys):
+    """An empty line is one that somebody pays for."""
+    metrics.publish("demo", {})
+    assert capsys.readouterr().out == ""

@@ -1,0 +1,46 @@
+"""The Events on a Node; that they are stored, and once, is told in tests/steps."""
+
+from stepdrain.document.step import NodeRef
+from stepdrain.errors import KubeConflict, KubeForbidden
+from stepdrain.reporting.node_events import announce, node_event
+
+NODE = NodeRef("n1", "uid-1")
+
+
+def name(node=NODE, reason="Drained", chapter="e"):
+    return node_event(node, reason, "m", chapter, 0)["metadata"]["name"]
+
+
+def test_the_same_chapter_of_the_same_drain_has_one_name():
+    """So a retried step meets its own Event (409) instead of writing another."""
+    assert name() == name()
+    others = [name(NodeRef("n1", "uid-2")), name(reason="DrainStarted"), name(chapter="e/1")]
+    assert len({name(), *others}) == 4
+
+
+def test_long_names_and_messages_stay_within_what_the_api_takes():
+    """253 characters for a name."""
+    event = node_event(NodeRef("n" * 253, "u"), "PodsBlocked", "m" * 5000, "e", 0)
+    assert len(event["metadata"]["name"]) <= 253
+    assert len(event["message"]) == 1000
+
+
+class Refusing:
+    """A cluster that takes no Events."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def create_event(self, event):
+        raise self.error
+
+
+def test_an_event_that_stands_there_already_is_no_failure():
+    """It was told."""
+    assert announce(Refusing(KubeConflict("exists")), NODE, "Drained", "m", "e", 0) is None
+
+
+def test_a_refused_event_is_a_sentence_for_the_log():
+    """And never an error of the step."""
+    told = announce(Refusing(KubeForbidden("no")), NODE, "Drained", "m", "e", 0)
+    assert told == "Event Drained could not be written: no"

@@ -1,0 +1,140 @@
+"""What a budget will say, told in advance; the emulator's answers to the same are in tests/sandbox."""
+
+from dataclasses import replace
+
+import pytest
+from stepdrain.rules.budgets import Budget, Ledger, choose, covers, parse
+from stepdrain.rules.pods import Pod
+
+POD = Pod(
+    namespace="shop",
+    name="web-1",
+    uid="u-1",
+    phase="Running",
+    ready=True,
+    labels={"app": "web"},
+    annotations={},
+    priority_class="",
+    owner=None,
+    local_storage=False,
+    grace_s=30,
+    created_at=0.0,
+    deletion_at=None,
+)
+BUDGET = Budget(
+    namespace="shop",
+    name="web",
+    selector={"matchLabels": {"app": "web"}},
+    always_allow_unready=False,
+    allowed=0,
+    current=2,
+    desired=2,
+    observed=True,
+)
+
+
+def obstacle(pod=POD, **changes):
+    return Ledger([replace(BUDGET, **changes)]).obstacle(pod)
+
+
+def test_a_budget_with_nothing_left_names_what_it_needs():
+    """The words of the API server's own cause, with the budget's name, for the console."""
+    assert obstacle() == "disruption budget web needs 2 healthy pods and has 2"
+
+
+def test_a_budget_that_is_zero_although_enough_are_healthy_has_other_words():
+    """The server makes the same difference: here waiting for more healthy pods would not help."""
+    assert obstacle(current=3) == "disruption budget web does not allow evicting pods now"
+
+
+def test_a_budget_with_something_left_is_no_obstacle():
+    """disruptionsAllowed is what the Eviction API itself looks at."""
+    assert obstacle(allowed=1) is None
+
+
+def test_a_budget_that_was_not_observed_yet_holds():
+    """The server answers 429 with Retry-After 10 until the disruption controller has seen it."""
+    assert (
+        obstacle(allowed=1, observed=False) == "disruption budget web is still being processed by the server"
+    )
+
+
+@pytest.mark.parametrize(
+    "change", [{"phase": "Pending"}, {"phase": "Succeeded"}, {"phase": "Failed"}, {"deletion_at": 1.0}]
+)
+def test_a_budget_does_not_count_for_pods_that_serve_nobody(change):
+    """The Eviction API skips the budgets for pods in these states."""
+    assert obstacle(replace(POD, **change)) is None
+
+
+def test_an_unready_pod_may_go_when_enough_others_are_healthy():
+    """unhealthyPodEvictionPolicy IfHealthyBudget, the default."""
+    assert obstacle(replace(POD, ready=False)) is None
+    assert obstacle(replace(POD, ready=False), current=1) is not None
+
+
+def test_an_unready_pod_may_always_go_under_always_allow():
+    """And a ready one may not, whatever the policy says."""
+    unready = replace(POD, ready=False)
+    assert obstacle(unready, current=1, always_allow_unready=True) is None
+    assert obstacle(current=1, always_allow_unready=True) is not None
+
+
+def test_two_budgets_on_one_pod_are_named_as_what_they_are():
+    """The server's 500 has no reason field; a person must edit one of the two."""
+    ledger = Ledger([replace(BUDGET, allowed=5), replace(BUDGET, name="all", selector={}, allowed=5)])
+    assert ledger.obstacle(POD) == (
+        "more than one disruption budget selects it (all and web): the Eviction API refuses that"
+    )
+
+
+@pytest.mark.parametrize(
+    ("selector", "covered"),
+    [
+        ({"matchLabels": {"app": "web"}}, True),
+        ({"matchLabels": {"app": "api"}}, False),
+        ({}, True),
+        (None, False),
+        ({"matchExpressions": [{"key": "app", "operator": "In", "values": ["web", "api"]}]}, True),
+        ({"matchExpressions": [{"key": "app", "operator": "NotIn", "values": ["web"]}]}, False),
+        ({"matchExpressions": [{"key": "app", "operator": "Exists"}]}, True),
+        ({"matchExpressions": [{"key": "app", "operator": "DoesNotExist"}]}, False),
+    ],
+)
+def test_a_selector_covers_as_kubernetes_says(selector, covered):
+    """An empty selector of policy/v1 takes every pod of the namespace, an absent one none."""
+    assert covers(replace(BUDGET, selector=selector), POD) is covered
+    assert not covers(replace(BUDGET, selector=selector), replace(POD, namespace="other"))
+
+
+def test_a_batch_spends_each_budget_only_once():
+    """Two pods under a budget of one: the second would only be refused."""
+    pods = [replace(POD, name=f"web-{n}", uid=f"u-{n}") for n in (1, 2, 3)]
+    choice = choose(pods, [replace(BUDGET, allowed=1, current=3)], batch_size=10)
+    assert [pod.name for pod in choice.evict] == ["web-1"]
+    assert [str(blocker) for blocker in choice.blocked] == [
+        "shop/web-2: disruption budget web needs 2 healthy pods and has 3",
+        "shop/web-3: disruption budget web needs 2 healthy pods and has 3",
+    ]
+
+
+def test_blocked_pods_do_not_fill_the_batch():
+    """Else a batch of one would ask for the same blocked pod for ever (starvation)."""
+    free = replace(POD, name="free", labels={})
+    choice = choose([POD, free], [BUDGET], batch_size=1)
+    assert [pod.name for pod in choice.evict] == ["free"]
+
+
+def test_a_batch_has_its_size():
+    """batchSize bounds what one attempt sends."""
+    pods = [replace(POD, name=f"p-{n}", labels={}) for n in range(5)]
+    assert len(choose(pods, [], batch_size=3).evict) == 3
+
+
+def test_a_budget_is_read_from_its_json():
+    """A fresh budget has no status yet: nothing allowed, not observed."""
+    raw = {
+        "metadata": {"namespace": "shop", "name": "web", "generation": 1},
+        "spec": {"selector": {"matchLabels": {"app": "web"}}, "unhealthyPodEvictionPolicy": "AlwaysAllow"},
+    }
+    assert parse(raw) == replace(BUDGET, always_allow_unready=True, current=0, desired=0, observed=False)

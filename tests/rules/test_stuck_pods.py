@@ -1,0 +1,68 @@
+"""Which pods are given up because nobody would end them any more."""
+
+from dataclasses import replace
+
+import pytest
+from stepdrain.document.progress import Round
+from stepdrain.document.step import NodeRef, parse
+from stepdrain.rules import stuck_pods
+from stepdrain.rules.pods import Pod
+from stepdrain.rules.policy import Policy
+from stepdrain.states import after_pods
+
+from tests.document.test_progress import an_event
+
+T0 = 1_767_225_600.0
+POD = Pod("shop", "web-1", "u", "Running", True, {}, {}, "", None, False, 30, 0.0, T0)
+NODE = NodeRef("n1", "uid")
+
+
+def a_node(uid="uid", **conditions):
+    return {
+        "metadata": {"name": "n1", "uid": uid},
+        "status": {"conditions": [{"type": kind, "status": status} for kind, status in conditions.items()]},
+    }
+
+
+@pytest.mark.parametrize(("now", "late"), [(T0 + 299, False), (T0 + 300, True)])
+def test_a_pod_is_overdue_the_margin_after_its_grace(now, late):
+    """deletionTimestamp is when the grace ends, not when the pod was asked to go."""
+    assert bool(stuck_pods.overdue([POD], Policy(), now)) is late
+
+
+def test_a_pod_that_nobody_asked_to_go_is_never_overdue():
+    """It is to be evicted, within its budget, whatever its kubelet does."""
+    assert stuck_pods.overdue([replace(POD, deletion_at=None)], Policy(), T0 + 9999) == []
+
+
+@pytest.mark.parametrize(
+    ("node", "silent"),
+    [
+        (a_node(Ready="True"), False),
+        (a_node(Ready="Unknown"), True),
+        (a_node(Ready="False"), True),
+        (a_node(MemoryPressure="True"), True),
+        ({"metadata": {"uid": "uid"}}, True),
+        (a_node(uid="another", Ready="True"), True),
+        (None, True),
+    ],
+)
+def test_a_node_is_silent_unless_it_is_ready(node, silent):
+    """And unless it is the very node of the drain."""
+    assert stuck_pods.silent(node, NODE.uid) is silent
+
+
+def test_given_up_pods_are_named_like_blockers():
+    """At most 20, since the document is small."""
+    named = stuck_pods.names([replace(POD, name=f"web-{number}") for number in range(25)])
+    assert named[0] == "shop/web-0: given up, its grace ended at 2026-01-01T00:00:00Z"
+    assert named[-1] == "and 5 more"
+
+
+@pytest.mark.parametrize(
+    ("given_up", "now", "called_back"), [(1, T0 + 300, False), (0, T0 + 300, True), (1, T0, True)]
+)
+def test_pods_that_were_given_up_do_not_call_the_drain_back(given_up, now, called_back):
+    """They stay on the node to its end: a drain that went back to them would never rest."""
+    step = parse(an_event(round=Round(0, T0, stuck=given_up).to_document()))
+    assert after_pods.occupied(after_pods.sort([POD], step), step, now) is called_back

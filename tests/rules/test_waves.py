@@ -1,0 +1,32 @@
+"""Who leaves before whom."""
+
+from dataclasses import replace
+
+import pytest
+from stepdrain.rules.pods import Owner, Pod
+from stepdrain.rules.waves import first, wave
+
+ORDINARY = Pod("shop", "web", "u-1", "Running", True, {}, {}, "", None, False, 30, 0.0, None)
+DNS = replace(ORDINARY, name="coredns", priority_class="system-cluster-critical")
+PROXY = replace(ORDINARY, name="proxy", owner=Owner("apps/v1", "DaemonSet", "proxy"), priority_class="x")
+
+
+def test_ordinary_pods_leave_before_the_systems_and_those_before_daemonsets():
+    """CoreDNS still answers while applications shut down."""
+    assert [wave(pod) for pod in (ORDINARY, DNS, PROXY)] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"), [("0", 0), ("9", 9), ("10", 1), ("soon", 1), ("-1", 1), ("²", 1)]
+)
+def test_an_annotation_moves_a_pod_and_a_bad_one_does_not(asked, expected):
+    """A typing error must not stop a drain."""
+    assert wave(replace(ORDINARY, annotations={"stepdrain/wave": asked})) == expected
+
+
+def test_a_wave_that_is_still_leaving_holds_the_next_one_back():
+    """Each wave is gone before the next starts."""
+    leaving = replace(ORDINARY, deletion_at=1.0)
+    assert first([DNS, leaving]) == [leaving]
+    assert first([DNS]) == [DNS]
+    assert first([]) == []
