@@ -18,7 +18,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "functions"))
 
-from stepdrain.document.progress import Round
+from stepdrain.document.progress import Progress
 from stepdrain.document.step import DOCUMENT
 from stepdrain.errors import (
     AwsThrottled,
@@ -70,7 +70,7 @@ ORDER = (
     "CompleteAction",
 )
 PAYLOAD = {"execution.$": "$$.Execution", "state.$": "$$.State", "drain.$": "$"}
-ROUND = tuple(Round(number=0, heartbeat_at=0.0).to_document())
+ROUND = tuple(Progress(number=0, heartbeat_at=0.0).to_document())
 
 # Lambda's own: https://docs.aws.amazon.com/step-functions/latest/dg/sfn-best-practices.html
 # A function that crashed, ran out of memory or of time arrives as one of the last five: Step Functions
@@ -197,7 +197,7 @@ def evict_batch() -> Any:
             retry(ROUND_TRANSIENT, pace.WITHIN_A_ROUND),
         ],
         result_selector=picked(*ROUND),
-        result_path="$.round",
+        result_path="$.progress",
     )
 
 
@@ -211,7 +211,7 @@ def wait_for_pods() -> Any:
             retry(ROUND_TRANSIENT, pace.WITHIN_A_ROUND),
         ],
         result_selector=picked(*ROUND),
-        result_path="$.round",
+        result_path="$.progress",
     )
 
 
@@ -225,7 +225,7 @@ def wait_for_volumes() -> Any:
             retry(ROUND_TRANSIENT, pace.WITHIN_THE_AFTERMATH),
         ],
         result_selector=picked(*ROUND),
-        result_path="$.round",
+        result_path="$.progress",
     )
 
 
@@ -239,7 +239,7 @@ def wait_for_targets() -> Any:
             retry(ROUND_TRANSIENT, pace.WITHIN_THE_AFTERMATH),
         ],
         result_selector=picked(*ROUND),
-        result_path="$.round",
+        result_path="$.progress",
     )
 
 
@@ -249,7 +249,7 @@ def heartbeat() -> Any:
         pace.HEARTBEAT_TIMEOUT_S,
         patient(throttled=pace.HEARTBEAT_THROTTLED),
         result_selector=picked(*ROUND),
-        result_path="$.round",
+        result_path="$.progress",
     )
 
 
@@ -274,7 +274,7 @@ def drain_node() -> Any:
     beat, complete = heartbeat(), complete_action()
     pods_left = Choice("PodsLeft", comment=COMMENTS["PodsLeft"])
     for target in (beat, volumes, targets, complete, wait):
-        rule = ChoiceRule.StringEquals(variable="$.round.next", value=target.state_id)
+        rule = ChoiceRule.StringEquals(variable="$.progress.next", value=target.state_id)
         pods_left.add_choice(rule, target)
     pods_left.default_choice(evict)
 

@@ -1,6 +1,6 @@
 """``stepdrain``: what an operator types. Data goes to stdout, progress to stderr.
 
-Exit statuses are in stepdrain_cli.sentence and docs/cli.md.
+Exit statuses are in stepdrain_cli.exits and docs/cli.md.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from stepdrain_cli.commands import (
     stop,
     watch,
 )
-from stepdrain_cli.sentence import USAGE, Sentence
+from stepdrain_cli.exits import USAGE, CommandError
 
-__all__ = ["Sentence", "cli", "main"]
+__all__ = ["CommandError", "cli", "main"]
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

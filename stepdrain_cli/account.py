@@ -15,7 +15,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError, ProfileNotFound
 from stepdrain.adapters.aws.calls import DENIALS
 
-from stepdrain_cli.sentence import FAILED, NO_ACCESS, USAGE, Sentence
+from stepdrain_cli.exits import FAILED, NO_ACCESS, USAGE, CommandError
 
 EXPIRED = ("ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException")
 PREFIXES = {"stepfunctions": "states"}
@@ -68,13 +68,15 @@ def _machine_of(session: boto3.Session, stack: str) -> str:
     except ClientError as error:
         if "does not exist" not in str(error):
             raise
-        raise Sentence(
+        raise CommandError(
             f"There is no stack {stack} in region {session.region_name}; "
             "name yours with --stack, or the state machine with --state-machine ARN."
         ) from error
     outputs = {one["OutputKey"]: one["OutputValue"] for one in described[0].get("Outputs", ())}
     if "StateMachineArn" not in outputs:
-        raise Sentence(f"Stack {stack} has no output StateMachineArn: it is not Stepdrain's, or not ready.")
+        raise CommandError(
+            f"Stack {stack} has no output StateMachineArn: it is not Stepdrain's, or not ready."
+        )
     return outputs["StateMachineArn"]
 
 
@@ -84,11 +86,11 @@ def sentences() -> Iterator[None]:
     try:
         yield
     except (NoCredentialsError, ProfileNotFound, NoRegionError) as error:
-        raise Sentence(f"{_how(error)}", NO_ACCESS) from error
+        raise CommandError(f"{_how(error)}", NO_ACCESS) from error
     except ClientError as error:
         raise _refused(error) from error
     except BotoCoreError as error:
-        raise Sentence(f"AWS gave no usable answer: {error}.", NO_ACCESS) from error
+        raise CommandError(f"AWS gave no usable answer: {error}.", NO_ACCESS) from error
 
 
 def _how(error: Exception) -> str:
@@ -99,16 +101,16 @@ def _how(error: Exception) -> str:
     return "There are no AWS credentials: give --profile, run `aws sso login`, or try it with --sandbox."
 
 
-def _refused(error: ClientError) -> Sentence:
+def _refused(error: ClientError) -> CommandError:
     code, message = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
     if code in EXPIRED:
-        return Sentence(f"The AWS credentials are no longer valid ({code}): log in again.", NO_ACCESS)
+        return CommandError(f"The AWS credentials are no longer valid ({code}): log in again.", NO_ACCESS)
     if code in DENIALS:
         named = re.search(r"perform: ([\w-]+:\w+)", message)
         action = named[1] if named else error.operation_name
-        return Sentence(f"You lack the permission {action}: {message}", NO_ACCESS)
+        return CommandError(f"You lack the permission {action}: {message}", NO_ACCESS)
     status = USAGE if "DoesNotExist" in code or code == "InvalidArn" else FAILED
-    return Sentence(f"{error.operation_name} answered {code}: {message}", status)
+    return CommandError(f"{error.operation_name} answered {code}: {message}", status)
 
 
 @contextlib.contextmanager

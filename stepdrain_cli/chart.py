@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from stepdrain_cli.pod_stays import Stay, budget
+from stepdrain_cli.pod_presence import Stay, budget
 from stepdrain_cli.timeline import Timeline, Visit
 
 WIDTH, GUTTER, ROW, TOP = 1000, 250, 26, 30

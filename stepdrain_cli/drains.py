@@ -10,13 +10,14 @@ from itertools import islice
 from typing import Any
 
 from stepdrain.clock import to_rfc3339
+from stepdrain.document.progress import recorded
 from stepdrain.reporting.failure_message import last_state
 from stepdrain.rules import deadline
 from stepdrain.rules.policy import Policy
 
 from stepdrain_cli import history
 from stepdrain_cli.account import Account
-from stepdrain_cli.sentence import DONE, FAILED, REFUSED, TIMED_OUT, Sentence
+from stepdrain_cli.exits import DONE, FAILED, REFUSED, TIMED_OUT, CommandError
 from stepdrain_cli.timeline import Timeline, timeline
 
 Json = dict[str, Any]
@@ -85,7 +86,7 @@ def _drain(client: Any, one: Json) -> Drain:
 def find(account: Account, target: str) -> Drain:
     """The newest drain of a node (name, or its first label), an instance (id) or of an execution (ARN).
 
-    Sentence if there is none, or if the name means several nodes.
+    CommandError if there is none, or if the name means several nodes.
     """
     client = account.client("stepfunctions")
     if target.startswith("arn:"):
@@ -101,12 +102,12 @@ def find(account: Account, target: str) -> Drain:
 def _only(target: str, drains: Iterable[Drain]) -> Drain:
     found = list(drains)
     if not found:
-        raise Sentence(
+        raise CommandError(
             f"No drain of {target} is among the newest {SEARCHED}; `stepdrain list` shows the names."
         )
     meant = sorted({one.node or one.instance for one in found})
     if len(meant) > 1:
-        raise Sentence(f"{target} can mean {', '.join(meant)}: give the whole name or the instance id.")
+        raise CommandError(f"{target} can mean {', '.join(meant)}: give the whole name or the instance id.")
     return found[0]
 
 
@@ -137,7 +138,7 @@ class Standing:
             "attempts": len(visit.attempts) if visit else 0,
             "error": self.line.error or (visit.error if visit else ""),
             "cause": self.line.cause or self.waiting_for,
-            "round": self.line.document.get("round", {}),
+            "progress": recorded(self.line.document) or {},
             "deadline": to_rfc3339(self.deadline),
             "heartbeatUntil": None if self.heartbeat_until is None else to_rfc3339(self.heartbeat_until),
             "redrives": self.redrives,

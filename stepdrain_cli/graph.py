@@ -15,7 +15,7 @@ from typing import Any
 
 from stepdrain import errors
 
-from stepdrain_cli.sentence import Sentence
+from stepdrain_cli.exits import CommandError
 
 Machine = Mapping[str, Any]
 STYLE = """<style>
@@ -97,9 +97,9 @@ def _edge(source: str, target: str, label: str, dashed: bool) -> str:
 
 
 def svg(machine: Machine) -> str:
-    """The picture; Sentence if graphviz is not installed."""
+    """The picture; CommandError if graphviz is not installed."""
     if shutil.which("dot") is None:
-        raise Sentence(
+        raise CommandError(
             "graphviz is not installed: its command dot does the layout (apt-get install graphviz)."
         )
     done = subprocess.run(["dot", "-Tsvg"], input=dot(machine), capture_output=True, text=True, check=True)

@@ -8,9 +8,10 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from stepdrain.clock import to_epoch_s, to_rfc3339
+from stepdrain.document.progress import recorded
 from stepdrain.reporting.failure_message import RUNBOOK, console_link
 
-from stepdrain_cli import chart, costs, pod_stays, waits
+from stepdrain_cli import chart, costs, pod_presence, waits
 from stepdrain_cli.timeline import Timeline, timeline
 from stepdrain_sandbox import guarantees
 
@@ -38,8 +39,8 @@ class Number:
 def render(events: Sequence[Mapping[str, Any]], audit: Sequence[Mapping[str, Any]] | None = None) -> str:
     """The report of a history (stepdrain_cli.history) and, where there is one, of the cluster's audit log."""
     line = timeline(events)
-    inside = pod_stays.within(line, audit or ())
-    met = pod_stays.stays(line, inside)
+    inside = pod_presence.within(line, audit or ())
+    met = pod_presence.stays(line, inside)
     environment = Environment(
         loader=PackageLoader("stepdrain_cli"),
         autoescape=True,
@@ -83,13 +84,13 @@ def _facts(line: Timeline) -> list[tuple[str, str]]:
 
 
 def _numbers(line: Timeline, audit: Sequence[Mapping[str, Any]], audited: bool) -> list[Number]:
-    round_ = line.document.get("round") or {}
+    progress = recorded(line.document) or {}
     ours = sum(str(one.get("userAgent", "")).startswith("stepdrain/") for one in audit)
-    forced = f"{round_['forced']} of them forced" if round_.get("forced") else ""
+    forced = f"{progress['forced']} of them forced" if progress.get("forced") else ""
     return [
         Number("time", chart.duration(line.ended - line.started), _redrives(len(line.redriven))),
-        Number("evictions", str(round_.get("evicted", 0)), forced),
-        Number("still blocked", str(round_.get("blocked", 0)), "in the last record"),
+        Number("evictions", str(progress.get("evicted", 0)), forced),
+        Number("still blocked", str(progress.get("blocked", 0)), "in the last record"),
         Number("retries", str(line.retries)),
         Number("heartbeats", str(sum(v.state == "Heartbeat" and not v.error for v in line.visits))),
         Number("API requests", str(ours) if audited else "–", "" if audited else "needs --audit"),
@@ -116,7 +117,7 @@ def _trail(line: Timeline, changes: Sequence[guarantees.Change]) -> list[tuple[s
 
 def _doubt(line: Timeline, changes: Sequence[guarantees.Change]) -> str:
     done = sum(one.kind in ("evict", "delete") and one.status < 300 for one in changes)
-    counted = (line.document.get("round") or {}).get("evicted", 0)
+    counted = (recorded(line.document) or {}).get("evicted", 0)
     if done == counted:
         return ""
     return (

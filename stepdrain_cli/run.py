@@ -18,6 +18,7 @@ from unittest import mock
 
 import boto3
 from moto import mock_aws
+from stepdrain.document.progress import recorded
 from stepdrain.rules.policy import Policy
 
 from stepdrain_sandbox.aws import engine
@@ -46,7 +47,7 @@ class Result:
             "status": self.status,
             "error": self.error,
             "cause": telling.sentence(self.cause),
-            "round": self.output.get("round", {}),
+            "progress": recorded(self.output) or {},
             "outcome": self.output.get("completed", {}).get("outcome", ""),
         }
 

@@ -19,8 +19,8 @@ from stepdrain.states.nodes import instance_of
 from kubernetes import client
 from stepdrain_cli import groups
 from stepdrain_cli.cluster import api_client
+from stepdrain_cli.exits import CommandError
 from stepdrain_cli.groups import Finding, Group, Installation
-from stepdrain_cli.sentence import Sentence
 
 Json = dict[str, Any]
 DEFAULT_HOOK = "stepdrain"
@@ -83,7 +83,7 @@ class Doctor:
             self.session.client("eks").describe_cluster(name=self.cluster)
         except ClientError as error:
             if error.response["Error"].get("Code") == "ResourceNotFoundException":
-                raise Sentence(
+                raise CommandError(
                     f"There is no EKS cluster {self.cluster} in region {self._region}; "
                     f"`aws eks list-clusters --region {self._region}` lists them."
                 ) from error

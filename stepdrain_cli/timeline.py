@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from stepdrain.document.progress import recorded
+
 from stepdrain_sandbox.demo.telling import sentence
 
 Json = dict[str, Any]
@@ -163,7 +165,7 @@ def _leave(visit: Visit, event: Mapping[str, Any], at: float) -> None:
     if visit.state == "EvictBatch" and not visit.error:
         try:
             output = json.loads(event["stateExitedEventDetails"]["output"])
-            visit.blockers = list(output["round"]["blockers"])
+            visit.blockers = list((recorded(output) or {})["blockers"])
         except (KeyError, TypeError, ValueError):
             visit.blockers = []
 

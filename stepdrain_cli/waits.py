@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from stepdrain_cli import pod_stays
+from stepdrain_cli import pod_presence
 from stepdrain_cli.timeline import Timeline
 
 SHOWN = 200
@@ -43,10 +43,10 @@ def waits(line: Timeline) -> list[Wait]:
 
 
 def _essence(cause: str) -> object:
-    pods = pod_stays.named(cause)
+    pods = pod_presence.named(cause)
     if not pods:
         return TIMES.sub("", cause)
-    return frozenset((pod, pod_stays.budget(why) or TIMES.sub("", why)) for pod, why in pods.items())
+    return frozenset((pod, pod_presence.budget(why) or TIMES.sub("", why)) for pod, why in pods.items())
 
 
 def _errors(line: Timeline) -> Iterator[tuple[str, float, str, str]]:

@@ -13,8 +13,8 @@ import click
 from stepdrain_cli import groups, tables
 from stepdrain_cli.account import sandbox_of_groups, sentences
 from stepdrain_cli.commands.options import KUBECONFIG_HELP, as_json
+from stepdrain_cli.exits import DONE, FAILED
 from stepdrain_cli.groups import Finding, Group
-from stepdrain_cli.sentence import DONE, FAILED
 from stepdrain_cli.survey import Doctor, Survey
 
 HEAD = ["GROUP", "INSTANCES", "MANAGED BY", "LAUNCH HOOK", "TERMINATE HOOK", "COVERED BY", "WRONG"]

@@ -10,7 +10,7 @@ import click
 
 from stepdrain_cli import graph
 from stepdrain_cli.commands.report import write
-from stepdrain_cli.sentence import FAILED, USAGE, Sentence
+from stepdrain_cli.exits import FAILED, USAGE, CommandError
 from stepdrain_sandbox.aws.deploy import ROOT
 
 RENDERED = ROOT / "statemachine" / "drain_node.asl.json"
@@ -36,9 +36,9 @@ def _machine(path: Path) -> graph.Machine:
         machine: graph.Machine = json.loads(path.read_text())
         _ = machine["StartAt"], machine["States"].items()
     except OSError as error:
-        raise Sentence(f"{path} cannot be read: {error.strerror}.") from error
+        raise CommandError(f"{path} cannot be read: {error.strerror}.") from error
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise Sentence(f"{path} is no state machine in the Amazon States Language.") from None
+        raise CommandError(f"{path} is no state machine in the Amazon States Language.") from None
     return machine
 
 
@@ -48,4 +48,4 @@ def _compare(path: Path, picture: str) -> None:
         click.echo(f"Not compared: {path} was drawn by another version of graphviz.", err=True)
         sys.exit(USAGE)
     if committed != picture:
-        raise Sentence(f"{path} is not what is drawn from the definition; run make graph.", FAILED)
+        raise CommandError(f"{path} is not what is drawn from the definition; run make graph.", FAILED)

@@ -12,7 +12,7 @@ from stepdrain.errors import DrainError
 from stepdrain.rules.policy import Policy
 
 from stepdrain_cli.account import Account, on_aws, on_sandbox
-from stepdrain_cli.sentence import Sentence
+from stepdrain_cli.exits import CommandError
 
 F = TypeVar("F", bound=Callable[..., Any])
 SANDBOX_NOTE = "Sandbox: an embedded account with three drains, made for this command and gone after it."
@@ -54,9 +54,9 @@ def on_cluster(command: F) -> F:
     return command
 
 
-def no_such_node(node: str) -> Sentence:
+def no_such_node(node: str) -> CommandError:
     """The sentence for a node name that does not exist."""
-    return Sentence(f"The cluster has no node called {node}; `kubectl get nodes` lists their names.")
+    return CommandError(f"The cluster has no node called {node}; `kubectl get nodes` lists their names.")
 
 
 def account_options(command: F) -> F:

@@ -10,7 +10,7 @@ from stepdrain_cli import drains
 from stepdrain_cli.account import Account
 from stepdrain_cli.commands.options import on_account
 from stepdrain_cli.drains import Drain
-from stepdrain_cli.sentence import FAILED, Sentence
+from stepdrain_cli.exits import FAILED, CommandError
 
 
 @click.command("redrive")
@@ -22,7 +22,7 @@ from stepdrain_cli.sentence import FAILED, Sentence
 def command(account: Account, target: str | None, all_failed: bool) -> None:
     """Redrive the newest drain of NODE: it goes on from the state that failed, with a fresh deadline."""
     if bool(target) == all_failed:
-        raise Sentence("Say which drain: a NODE, or --all-failed.")
+        raise CommandError("Say which drain: a NODE, or --all-failed.")
     if target:
         _redrive(account, drains.find(account, target))
         return
@@ -45,7 +45,7 @@ def _newest_failed(account: Account) -> list[Drain]:
 def _refusal(account: Account, drain: Drain) -> str:
     try:
         _redrive(account, drain)
-    except Sentence as refused:
+    except CommandError as refused:
         return refused.message
     return ""
 
@@ -55,6 +55,6 @@ def _redrive(account: Account, drain: Drain) -> None:
     who = drain.node or drain.instance or drain.name
     if not found.redrivable:
         why = found.why_not or f"Execution is {drain.status}"
-        raise Sentence(f"The drain of {who} cannot be redriven: {why} ({drain.arn}).", FAILED)
+        raise CommandError(f"The drain of {who} cannot be redriven: {why} ({drain.arn}).", FAILED)
     account.client("stepfunctions").redrive_execution(executionArn=drain.arn)
     click.echo(f"Redriven: the drain of {who} goes on at {drain.state}\n{drain.arn}")

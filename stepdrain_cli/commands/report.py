@@ -9,7 +9,7 @@ import click
 
 from stepdrain_cli import drains, history
 from stepdrain_cli.commands.options import account_options, opened
-from stepdrain_cli.sentence import Sentence
+from stepdrain_cli.exits import CommandError
 
 
 @click.command("report")
@@ -28,7 +28,7 @@ def command(
     EXECUTION is an execution's ARN, a node's name or an instance id.
     """
     if bool(execution) == bool(from_file):
-        raise Sentence("Say which drain: an EXECUTION, or --from-file history.json.")
+        raise CommandError("Say which drain: an EXECUTION, or --from-file history.json.")
     events = history.read(Path(from_file)) if from_file else _fetched(str(execution), account)
     logged = history.read_audit(Path(audit)) if audit else None
     # Imported here: the template engine is needed by this command only.
@@ -44,9 +44,9 @@ def _fetched(execution: str, options: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def write(path: Path, text: str) -> None:
-    """Write the file; Sentence if that is impossible."""
+    """Write the file; CommandError if that is impossible."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     except OSError as error:
-        raise Sentence(f"{path} cannot be written: {error.strerror}.") from error
+        raise CommandError(f"{path} cannot be written: {error.strerror}.") from error

@@ -12,7 +12,7 @@ from stepdrain.adapters.kube import connect_by_kubeconfig
 from stepdrain.rules.policy import Policy
 
 from stepdrain_cli.commands.options import no_such_node, on_cluster
-from stepdrain_cli.sentence import DONE, FAILED, REFUSED, TIMED_OUT, Sentence
+from stepdrain_cli.exits import DONE, FAILED, REFUSED, TIMED_OUT, CommandError
 
 
 @click.command("run")
@@ -49,4 +49,4 @@ def _write(folder: Path, files: dict[str, Any]) -> None:
                 json.dumps(content, indent=2, default=lambda one: one.isoformat()) + "\n"
             )
     except OSError as error:
-        raise Sentence(f"{folder} cannot be written: {error.strerror}.") from error
+        raise CommandError(f"{folder} cannot be written: {error.strerror}.") from error

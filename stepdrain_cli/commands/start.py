@@ -13,7 +13,7 @@ from stepdrain.rules.policy import Policy
 from stepdrain_cli import drains
 from stepdrain_cli.account import Account
 from stepdrain_cli.commands.options import POLICY_HELP, on_account, policy_of
-from stepdrain_cli.sentence import FAILED, Sentence
+from stepdrain_cli.exits import FAILED, CommandError
 
 NAME_CHARACTERS = 80
 """The longest execution name (https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html)."""
@@ -53,4 +53,4 @@ def _refuse_second(client: Any, machine: str, target: str) -> None:
     for one in running:
         shown = json.loads(client.describe_execution(executionArn=one["executionArn"])["input"])
         if target in (shown.get("instanceId"), shown.get("nodeName")):
-            raise Sentence(f"A drain of {target} runs already: {one['executionArn']}.", FAILED)
+            raise CommandError(f"A drain of {target} runs already: {one['executionArn']}.", FAILED)

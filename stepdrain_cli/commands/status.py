@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from stepdrain_cli import drains, standings
+from stepdrain_cli import drain_status, drains
 from stepdrain_cli.account import Account
 from stepdrain_cli.commands.options import as_json, on_account
 
@@ -26,5 +26,5 @@ def command(account: Account, target: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found.to_document(), indent=2))
     else:
-        click.echo(standings.text(standings.lines(found, account.now())))
+        click.echo(drain_status.text(drain_status.lines(found, account.now())))
     sys.exit(drains.exit_status(found.drain.status, found.line.error))

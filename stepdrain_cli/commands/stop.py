@@ -7,7 +7,7 @@ import click
 from stepdrain_cli import drains
 from stepdrain_cli.account import Account
 from stepdrain_cli.commands.options import on_account
-from stepdrain_cli.sentence import FAILED, Sentence
+from stepdrain_cli.exits import FAILED, CommandError
 
 
 @click.command("stop")
@@ -25,7 +25,7 @@ def command(account: Account, target: str, cause: str, yes: bool) -> None:
     found = drains.find(account, target)
     who = found.node or found.instance or found.name
     if found.status != "RUNNING":
-        raise Sentence(f"The drain of {who} does not run: it is {found.status} ({found.arn}).", FAILED)
+        raise CommandError(f"The drain of {who} does not run: it is {found.status} ({found.arn}).", FAILED)
     if not yes:
         click.confirm(f"Stop the drain of {who} in {found.state}?", abort=True, err=True)
     account.client("stepfunctions").stop_execution(executionArn=found.arn, error="Stopped", cause=cause)

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from stepdrain_cli import drains, standings, tables
+from stepdrain_cli import drain_status, drains, tables
 from stepdrain_cli.account import Account
 from stepdrain_cli.commands.options import on_account
 from stepdrain_cli.drains import Standing
@@ -55,7 +55,7 @@ def _draw(looks: Iterator[Standing], account: Account, console: Console) -> Stan
 
 def _picture(found: Standing, account: Account) -> Text:
     recent = [f"  {line}" for line in told(found)[-8:]]
-    return Text("\n".join([standings.text(standings.lines(found, account.now())), "", *recent]))
+    return Text("\n".join([drain_status.text(drain_status.lines(found, account.now())), "", *recent]))
 
 
 def _tell(looks: Iterator[Standing]) -> Standing:

@@ -12,7 +12,7 @@ from stepdrain_cli import account as accounts
 from stepdrain_cli import drains as found_drains
 from stepdrain_cli.__main__ import cli
 from stepdrain_cli.commands import options
-from stepdrain_cli.sentence import NO_ACCESS, Sentence
+from stepdrain_cli.exits import NO_ACCESS, CommandError
 from stepdrain_sandbox.demo.drains import drains
 
 ARN = "arn:aws:states:eu-west-1:123456789012:execution:stepdrain-DrainNode"
@@ -153,7 +153,7 @@ def test_a_name_that_several_nodes_have_is_refused():
         for zone in ("a", "b")
     ]
     with pytest.raises(
-        Sentence, match=r"ip-1 can mean ip-1.a, ip-1.b: give the whole name or the instance id."
+        CommandError, match=r"ip-1 can mean ip-1.a, ip-1.b: give the whole name or the instance id."
     ):
         found_drains._only("ip-1", both)
 
@@ -231,7 +231,7 @@ def test_all_failed_drains_go_on_and_end_well(stepdrain, world):
 )
 def test_what_aws_refuses_is_one_sentence_with_a_status_of_its_own(raised, sentence):
     """A missing permission is named."""
-    with pytest.raises(Sentence) as refused, accounts.sentences():
+    with pytest.raises(CommandError) as refused, accounts.sentences():
         raise raised
     assert refused.value.exit_code == NO_ACCESS
     assert refused.value.message.startswith(sentence)

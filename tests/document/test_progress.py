@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 from stepdrain.clock import to_epoch_s
-from stepdrain.document.progress import Round, Timing, from_document
+from stepdrain.document.progress import Progress, Timing, from_document
 from stepdrain.document.step import parse
 from stepdrain.errors import (
     AwsRejected,
@@ -69,7 +69,7 @@ GONE = AwsRejected(
 
 def test_a_record_survives_its_way_through_the_document():
     """Every state reads what the one before it wrote."""
-    record = Round(
+    record = Progress(
         2,
         T0 + 60,
         evicted=3,
@@ -84,7 +84,7 @@ def test_a_record_survives_its_way_through_the_document():
 
 def test_a_redriven_drain_counts_its_heartbeats_from_the_redrive():
     """The last one may be hours old; it says nothing about this run."""
-    record = from_document(Round(2, T0).to_document(), "2026-01-01T05:00:00Z")
+    record = from_document(Progress(2, T0).to_document(), "2026-01-01T05:00:00Z")
     assert record.heartbeat_at == T0 + 5 * 3600
 
 
@@ -243,7 +243,7 @@ def test_a_pod_is_new_from_the_second_after_the_cordon(document, since):
 @pytest.mark.parametrize(("number", "error", "last"), [(0, PodsRemaining, 3), (1, PodsStillRemaining, 1)])
 def test_pods_that_keep_coming_are_evicted_after_a_pause(number, error, last):
     """Each one evicted has a successor at once, and a lap without a pause would use up the history (G8)."""
-    event = an_event(round=Round(number, T0).to_document(), policy={"drainTimeout": 172_800})
+    event = an_event(progress=Progress(number, T0).to_document(), policy={"drainTimeout": 172_800})
     step, cluster = parse(event), Cluster(replace(a_pod(None), created_at=T0 + 10))
     with pytest.raises(error, match="1 pods came to the node after its cordon: shop/web-1"):
         wait_for_pods(replace(step, attempt=last - 1), cluster, T0 + 20)
@@ -258,7 +258,7 @@ def test_leaving_pods_are_asked_for_again_and_named():
 
 def test_leaving_pods_are_asked_for_less_often_in_later_rounds():
     """So that 48 hours fit into the history (G8)."""
-    event = an_event(round=Round(1, T0).to_document(), policy={"drainTimeout": 172_800})
+    event = an_event(progress=Progress(1, T0).to_document(), policy={"drainTimeout": 172_800})
     with pytest.raises(PodsStillRemaining):
         wait_for_pods(parse(event), Cluster(a_pod(T0 + 30)), T0)
 

@@ -1,4 +1,4 @@
-"""What EC2 and Health announce: whom they mean, until when, and what is refused or ignored."""
+"""What EC2 and Health record_event: whom they mean, until when, and what is refused or ignored."""
 
 import copy
 import json

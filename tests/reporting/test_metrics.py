@@ -3,7 +3,7 @@
 import json
 
 from stepdrain.clock import to_epoch_s
-from stepdrain.document.progress import Round
+from stepdrain.document.progress import Progress
 from stepdrain.document.step import parse
 from stepdrain.reporting import metrics
 
@@ -20,7 +20,7 @@ def a_step(attempt=0, redriven="", record=None, **drain):
             "drain": {
                 "nodeName": "n",
                 "cluster": "demo",
-                **({"round": record.to_document()} if record else {}),
+                **({"progress": record.to_document()} if record else {}),
                 **drain,
             },
         }
@@ -29,8 +29,8 @@ def a_step(attempt=0, redriven="", record=None, **drain):
 
 def test_a_batch_counts_what_it_added_to_the_record():
     """The record sums up the whole drain; a metric is what is new."""
-    before = Round(1, T0, evicted=7, forced=2)
-    after = Round(1, T0, evicted=12, forced=3, blocked=4)
+    before = Progress(1, T0, evicted=7, forced=2)
+    after = Progress(1, T0, evicted=12, forced=3, blocked=4)
     assert metrics.of_batch(a_step(record=before), after) == {
         "PodsEvicted": 4, "PodsForced": 1, "EvictionsBlocked": 4,
     }  # fmt: skip
@@ -38,7 +38,7 @@ def test_a_batch_counts_what_it_added_to_the_record():
 
 def test_a_retry_counts_no_blocked_pod_again():
     """The first attempt of the visit has counted it."""
-    assert "EvictionsBlocked" not in metrics.of_batch(a_step(attempt=3), Round(0, T0, blocked=4))
+    assert "EvictionsBlocked" not in metrics.of_batch(a_step(attempt=3), Progress(0, T0, blocked=4))
     assert metrics.of_blocked(a_step(attempt=1), 5) == {}
 
 

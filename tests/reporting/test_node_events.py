@@ -2,19 +2,19 @@
 
 from stepdrain.document.step import NodeRef
 from stepdrain.errors import KubeConflict, KubeForbidden
-from stepdrain.reporting.node_events import announce, node_event
+from stepdrain.reporting.node_events import node_event, record_event
 
 NODE = NodeRef("n1", "uid-1")
 
 
-def name(node=NODE, reason="Drained", chapter="e"):
-    return node_event(node, reason, "m", chapter, 0)["metadata"]["name"]
+def name(node=NODE, reason="Drained", occasion="e"):
+    return node_event(node, reason, "m", occasion, 0)["metadata"]["name"]
 
 
 def test_the_same_chapter_of_the_same_drain_has_one_name():
     """So a retried step meets its own Event (409) instead of writing another."""
     assert name() == name()
-    others = [name(NodeRef("n1", "uid-2")), name(reason="DrainStarted"), name(chapter="e/1")]
+    others = [name(NodeRef("n1", "uid-2")), name(reason="DrainStarted"), name(occasion="e/1")]
     assert len({name(), *others}) == 4
 
 
@@ -37,10 +37,10 @@ class Refusing:
 
 def test_an_event_that_stands_there_already_is_no_failure():
     """It was told."""
-    assert announce(Refusing(KubeConflict("exists")), NODE, "Drained", "m", "e", 0) is None
+    assert record_event(Refusing(KubeConflict("exists")), NODE, "Drained", "m", "e", 0) is None
 
 
 def test_a_refused_event_is_a_sentence_for_the_log():
     """And never an error of the step."""
-    told = announce(Refusing(KubeForbidden("no")), NODE, "Drained", "m", "e", 0)
+    told = record_event(Refusing(KubeForbidden("no")), NODE, "Drained", "m", "e", 0)
     assert told == "Event Drained could not be written: no"

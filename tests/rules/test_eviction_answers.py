@@ -2,8 +2,8 @@
 
 import pytest
 from stepdrain.errors import KubeForbidden, KubeRejected, KubeThrottled, KubeUnauthorized, KubeUnavailable
-from stepdrain.rules.budgets import Blocker
-from stepdrain.rules.eviction_answers import Answer, Outcome, Tally, classify, name_blockers, tally
+from stepdrain.rules.eviction_answers import Answer, Outcome, Tally, classify, tally
+from stepdrain.rules.reasons import Reason, phrases
 
 BUDGET_CAUSE = {
     "message": "Cannot evict pod as it would violate the pod's disruption budget.",
@@ -100,10 +100,10 @@ def test_what_may_pass_is_raised_only_when_nothing_moved(status, error):
 
 def test_at_most_twenty_blockers_are_named():
     """The document stays small however many pods a node has."""
-    named = name_blockers([Blocker(f"shop/web-{n}", "held") for n in range(25)])
+    named = phrases([Reason(f"shop/web-{n}", "held") for n in range(25)])
     assert len(named) == 21
     assert named[-1] == "and 5 more"
-    assert name_blockers([Blocker("a/b", "held")]) == ["a/b: held"]
+    assert phrases([Reason("a/b", "held")]) == ["a/b: held"]
 
 
 def test_an_empty_batch_is_no_error():

@@ -124,10 +124,10 @@ def test_a_daemonset_of_another_api_group_is_no_daemonset():
 
 
 def test_pods_are_sorted_by_what_becomes_of_them():
-    """EvictBatch and WaitForPods see the same four heaps."""
+    """EvictBatch and WaitForPods see the same four by_action."""
     web, proxy = a_pod(), a_pod(metadata__ownerReferences=DAEMONSET, metadata__uid="u-2")
-    heaps = sort([web, proxy], Policy(), orphans=["u-2"])
-    assert heaps[Action.EVICT] == [web, proxy]
+    by_action = sort([web, proxy], Policy(), orphans=["u-2"])
+    assert by_action[Action.EVICT] == [web, proxy]
     assert sort([web, proxy], Policy())[Action.LEAVE] == [proxy]
 
 

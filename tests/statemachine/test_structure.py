@@ -180,6 +180,6 @@ def test_statelint_has_no_complaint(substituted: str) -> None:
 def test_the_answer_of_a_round_names_the_state_that_comes_next(machine: State, answer: str) -> None:
     """Functions decide, the Choice obeys: an answer by another name would silently evict again."""
     pods_left = machine["States"]["PodsLeft"]
-    rule = {"Variable": "$.round.next", "StringEquals": answer, "Next": answer}
+    rule = {"Variable": "$.progress.next", "StringEquals": answer, "Next": answer}
     assert rule in pods_left["Choices"]
     assert pods_left["Default"] == "EvictBatch"

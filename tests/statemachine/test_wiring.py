@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from stepdrain.document.progress import Round
+from stepdrain.document.progress import Progress
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = ROOT / "template.yaml"
@@ -84,7 +84,7 @@ def test_a_functions_timeout_ends_before_its_states(
 
 def test_the_record_of_a_round_passes_whole(tasks: dict[str, State]) -> None:
     """A field that the functions write and a state drops is lost for the rest of the drain."""
-    written = {f"{field}.$" for field in Round(number=0, heartbeat_at=0.0).to_document()}
+    written = {f"{field}.$" for field in Progress(number=0, heartbeat_at=0.0).to_document()}
     for name in ("EvictBatch", "WaitForPods", "WaitForVolumes", "WaitForTargets", "Heartbeat"):
         assert set(tasks[name]["ResultSelector"]) == written, name
-        assert tasks[name]["ResultPath"] == "$.round"
+        assert tasks[name]["ResultPath"] == "$.progress"

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from stepdrain.document.progress import Round
+from stepdrain.document.progress import Progress
 from stepdrain.document.step import parse
 from stepdrain.errors import VolumesAttached, VolumesStillAttached
 from stepdrain.rules.deadline import Hook, late_for_the_aftermath
@@ -35,8 +35,8 @@ class Cluster:
 
 def an_empty_node(entered_after_s=0, **changes):
     """The step of a node that was empty from T0 on."""
-    record = Round(**{"number": 3, "heartbeat_at": T0 + entered_after_s, "emptied_at": T0, **changes})
-    event = an_event(round=record.to_document(), policy={"drainTimeout": 172_800})
+    record = Progress(**{"number": 3, "heartbeat_at": T0 + entered_after_s, "emptied_at": T0, **changes})
+    event = an_event(progress=record.to_document(), policy={"drainTimeout": 172_800})
     event["state"]["EnteredTime"] = f"2026-01-01T00:{entered_after_s // 60:02d}:{entered_after_s % 60:02d}Z"
     return parse(event)
 

@@ -36,7 +36,7 @@ def test_tags_that_were_not_read_are_told_in_an_event_of_their_own(cluster, node
 
 
 def test_an_event_that_cannot_be_written_does_not_stop_the_drain(cluster, node, payload, caplog):
-    """The story must not decide about what it tells."""
+    """The sentence must not decide about what it tells."""
     cluster.server.faults.add(Fault(path="/events", status=403, body={"message": "no events for you"}))
     with caplog.at_level(logging.WARNING):
         assert cordon.handler(payload(), None)["cordoned"] is True

@@ -48,7 +48,7 @@ def test_a_second_attempt_evicts_nothing_twice(cluster, node, payload):
     """A Lambda that timed out after its work is run again: terminating pods are only waited for."""
     cluster.pod(node)
     first = evict_batch.handler(payload(), None)
-    again = evict_batch.handler(payload(round=first), None)
+    again = evict_batch.handler(payload(progress=first), None)
     assert evictions(cluster) == [201]
     assert (again["evicted"], again["leaving"], again["next"]) == (1, 1, "WaitForPods")
 
@@ -106,7 +106,7 @@ def test_a_later_round_says_that_it_is_still_blocked(cluster, node, payload):
     cluster.pod(node)
     blocked(cluster, node)
     with pytest.raises(EvictionStillBlocked):
-        evict_batch.handler(payload(attempt=1, round={**record, "number": 1}), None)
+        evict_batch.handler(payload(attempt=1, progress={**record, "number": 1}), None)
 
 
 def test_progress_is_no_error_although_some_are_blocked(cluster, node, payload):

@@ -19,7 +19,7 @@ def waited(cluster, event):
 
 
 def test_an_empty_node_completes_the_drain_and_says_so(cluster, node, payload):
-    """With one list, and the Event that ends the story."""
+    """With one list, and the Event that ends the sentence."""
     record = wait_for_pods.handler(payload(policy={"waitForVolumes": False}), None)
     assert (record["next"], record["leaving"]) == ("CompleteAction", 0)
     assert cluster.told(node) == ["Drained"]
@@ -29,7 +29,7 @@ def test_an_empty_node_completes_the_drain_and_says_so(cluster, node, payload):
 def test_the_watch_ends_with_the_last_pod(cluster, node, payload):
     """Not a second later, and with one request besides the list."""
     record = leaving(cluster, node, payload, 7)
-    event, began, asked = payload(round=record), cluster.clock.now(), len(cluster.asked())
+    event, began, asked = payload(progress=record), cluster.clock.now(), len(cluster.asked())
     assert waited(cluster, event)["next"] == "WaitForVolumes"
     assert cluster.clock.now() - began == 7
     assert cluster.asked()[asked:] == [("list", "pods", 200), ("watch", "pods", 200)]
@@ -40,7 +40,7 @@ def test_pods_within_their_grace_are_named(cluster, node, payload):
     record = leaving(cluster, node, payload, 60)
     began = cluster.clock.now()
     with pytest.raises(PodsRemaining, match=f"1 evicted pods are still on the node: {node}/web: has until 2"):
-        waited(cluster, payload(round=record))
+        waited(cluster, payload(progress=record))
     assert cluster.clock.now() - began == 15
     assert "Drained" not in cluster.told(node)
 
@@ -48,7 +48,7 @@ def test_pods_within_their_grace_are_named(cluster, node, payload):
 def test_a_later_attempt_holds_no_watch(cluster, node, payload):
     """A function that waits is paid for; from the fourth attempt on the state machine waits alone."""
     record = leaving(cluster, node, payload, 60)
-    event, asked = payload(attempt=3, round=record), len(cluster.asked())
+    event, asked = payload(attempt=3, progress=record), len(cluster.asked())
     with pytest.raises(PodsRemaining):
         waited(cluster, event)
     assert cluster.asked()[asked:] == [("list", "pods", 200)]
@@ -58,7 +58,7 @@ def test_the_next_wave_goes_back_to_evict_batch(cluster, node, payload):
     """CoreDNS leaves when the applications have left."""
     cluster.pod(node, "dns", spec={"priorityClassName": "system-cluster-critical"})
     record = leaving(cluster, node, payload, 2)
-    assert waited(cluster, payload(round=record))["next"] == "EvictBatch"
+    assert waited(cluster, payload(progress=record))["next"] == "EvictBatch"
 
 
 def test_a_successor_of_the_same_name_counts_as_a_new_pod(cluster, node, payload):
@@ -66,11 +66,11 @@ def test_a_successor_of_the_same_name_counts_as_a_new_pod(cluster, node, payload
     record = leaving(cluster, node, payload, 60)
     cluster.remove("Pod", "web", node)
     cluster.pod(node)
-    assert wait_for_pods.handler(payload(attempt=3, round=record), None)["next"] == "EvictBatch"
+    assert wait_for_pods.handler(payload(attempt=3, progress=record), None)["next"] == "EvictBatch"
 
 
 def test_asking_twice_changes_nothing(cluster, node, payload):
-    """It only looks; the story ends once."""
+    """It only looks; the sentence ends once."""
     event = payload(policy={"waitForVolumes": False})
     assert wait_for_pods.handler(event, None) == wait_for_pods.handler(event, None)
     assert cluster.told(node) == ["Drained"]

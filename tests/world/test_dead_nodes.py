@@ -40,9 +40,9 @@ def test_pods_of_a_dead_kubelet_are_given_up_and_named(world, dying):
     world.terminate(instance)
     world.settle()
     result = output(world)
-    assert (result["round"]["stuck"], result["round"]["evicted"]) == (leaving, leaving)
-    assert len(result["round"]["stuckPods"]) == leaving
-    assert all("given up, its grace ended at" in named for named in result["round"]["stuckPods"])
+    assert (result["progress"]["stuck"], result["progress"]["evicted"]) == (leaving, leaving)
+    assert len(result["progress"]["stuckPods"]) == leaving
+    assert all("given up, its grace ended at" in named for named in result["progress"]["stuckPods"])
     assert result["completed"]["result"] == "CONTINUE"
     assert f"{leaving} pods were given up" in result["completed"]["reason"]
     # Both waves, each with its grace and the margin of 300 s, and the pauses of the slow pace.
@@ -68,7 +68,7 @@ def test_nothing_is_deleted_by_force(world, dying):
     world.settle()
     written = guarantees.changes(world.kube.audit_log)
     assert guarantees.deletions_made(written, "fail") == []
-    assert len([c for c in written if c.kind == "evict"]) == output(world)["round"]["evicted"]
+    assert len([c for c in written if c.kind == "evict"]) == output(world)["progress"]["evicted"]
 
 
 def test_requests_stay_within_the_bound_with_a_dead_kubelet(world, dying):
@@ -88,7 +88,7 @@ def test_a_kubelet_that_comes_back_in_time_ends_its_pods(world, dying):
     assert evictable(world, node)
     world.kube.cluster.change("Node", node, "", {"metadata": {"annotations": {DEAD: None}}})
     world.settle()
-    assert output(world)["round"]["stuck"] == 0
+    assert output(world)["progress"]["stuck"] == 0
     assert output(world)["completed"]["reason"] == ""
 
 
@@ -105,7 +105,7 @@ def test_a_pod_with_a_finalizer_on_a_healthy_node_is_waited_for(world):
     assert world.lifecycle_state(instance) == "Terminating:Wait"
     world.kube.cluster.remove("Pod", pod["name"], pod["namespace"])
     world.settle()
-    assert output(world)["round"]["stuck"] == 0
+    assert output(world)["progress"]["stuck"] == 0
 
 
 def test_the_margin_is_the_groups_to_choose():
@@ -116,5 +116,5 @@ def test_the_margin_is_the_groups_to_choose():
         began = world.clock.now()
         world.terminate(instance)
         world.settle()
-        assert output(world)["round"]["stuck"] > 0
+        assert output(world)["progress"]["stuck"] > 0
         assert world.clock.now() - began < 400

@@ -84,11 +84,11 @@ def test_force_deletes_in_time_for_each_pods_grace_and_names_it(at_deadline):
     """G2: past the budgets only when the policy says force, never with grace 0, each by its UID."""
     world, instance = at_deadline("force")
     result = output(world)
-    assert result["round"]["forced"] == 3
-    assert {text.split(":")[1].strip()[:7] for text in result["round"]["forcedPods"]} == {"deleted"}
+    assert result["progress"]["forced"] == 3
+    assert {text.split(":")[1].strip()[:7] for text in result["progress"]["forcedPods"]} == {"deleted"}
     assert "3 pods were deleted past their budgets: default/held-" in result["completed"]["reason"]
     told = [event for event in world.kube.cluster.list("Event") if event["reason"] == "PodsForced"]
-    assert all(pod.split(":")[0] in told[0]["message"] for pod in result["round"]["forcedPods"])
+    assert all(pod.split(":")[0] in told[0]["message"] for pod in result["progress"]["forcedPods"])
     assert len(deletions(world)) == 3
     for event, _ in deletions(world):
         body = event["requestObject"]

@@ -207,6 +207,6 @@ def test_a_node_that_joins_while_its_instance_is_terminated_is_drained(world):
     output = json.loads(world.executions()[0]["output"])
     assert output["completed"]["outcome"] == "drained"
     assert output["node"]["name"] == node
-    assert output["round"]["evicted"] == sum(
+    assert output["progress"]["evicted"] == sum(
         not pod["metadata"]["name"].startswith(("aws-node", "kube-proxy")) for pod in pods
     )

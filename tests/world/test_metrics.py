@@ -78,7 +78,7 @@ def test_every_metric_that_the_template_names_is_written_and_none_besides(forced
 
 def test_a_drain_tells_how_many_pods_it_evicted_and_how_long_it_took(calm):
     """The dashboard's graphs are sums and percentiles of these."""
-    assert sum(calm.values("PodsEvicted")) == calm.output["round"]["evicted"] > 0
+    assert sum(calm.values("PodsEvicted")) == calm.output["progress"]["evicted"] > 0
     assert sum(calm.values("PodsForced")) == 0
     (duration,) = calm.values("DrainDuration")
     assert 5 <= duration <= 60
@@ -86,7 +86,7 @@ def test_a_drain_tells_how_many_pods_it_evicted_and_how_long_it_took(calm):
 
 def test_a_forced_pod_is_not_counted_as_evicted_too(forced):
     """Somebody has to see how often budgets are overridden."""
-    record = forced.output["round"]
+    record = forced.output["progress"]
     assert sum(forced.values("PodsForced")) == record["forced"] > 0
     assert sum(forced.values("PodsEvicted")) == record["evicted"] - record["forced"] > 0
 
@@ -95,14 +95,14 @@ def test_a_blocked_pod_is_counted_once_a_visit_and_not_at_each_retry(forced):
     """In 48 hours one pod would else be thousands of refusals."""
     blocked = forced.values("EvictionsBlocked")
     # One visit for each round, and one more for each batch after a wave has left.
-    assert 0 < len(blocked) <= forced.output["round"]["number"] + 4
+    assert 0 < len(blocked) <= forced.output["progress"]["number"] + 4
     assert 0 < max(blocked) <= 3
 
 
 def test_a_running_drain_tells_its_age_at_each_heartbeat(forced):
     """The alarm on long drains reads the largest."""
     ages = forced.values("DrainAge")
-    assert len(ages) == forced.output["round"]["number"] > 0
+    assert len(ages) == forced.output["progress"]["number"] > 0
     assert ages == sorted(ages)
 
 

@@ -1,7 +1,7 @@
-"""What a drain knows between its states, and which state comes next.
+"""How far a drain has come since it began, and which state comes next.
 
-A *round* is what lies between two heartbeats. Its record, ``$.round`` in the document,
-is small on purpose: counts, at most 20 named blockers, never a list of pods.
+``$.progress`` in the document is small on purpose: counts, at most 20 named blockers, never a
+list of pods. Executions that began before this version carry it as ``$.round``.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ DRAINING: dict[Pace, type[DrainError]] = {Pace.QUICK: TargetsDraining, Pace.SLOW
 
 
 @dataclass(frozen=True)
-class Round:
+class Progress:
     """The record of the drain so far; all numbers are counts of pods, except ``number``."""
 
     number: int
@@ -68,7 +68,7 @@ class Round:
     next: str = WAIT_FOR_PODS
 
     def to_document(self) -> dict[str, Any]:
-        """``$.round`` as a function returns it."""
+        """``$.progress`` as a function returns it."""
         return {
             "number": self.number,
             "heartbeatAt": clock.to_rfc3339(self.heartbeat_at),
@@ -88,8 +88,14 @@ class Round:
         }
 
 
-def from_document(document: Mapping[str, Any] | None, begun_at: str) -> Round:
-    """The record in ``$.round``; a drain that has none yet begins one at ``begun_at`` (RFC 3339).
+def recorded(drain: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The progress in a drain's document, which executions of the version before carry as ``round``."""
+    found: Mapping[str, Any] | None = drain.get("progress") or drain.get("round")
+    return found
+
+
+def from_document(document: Mapping[str, Any] | None, begun_at: str) -> Progress:
+    """The record in ``$.progress``; a drain that has none yet begins one at ``begun_at`` (RFC 3339).
 
     After a redrive the last heartbeat may lie long before the redrive; only what this
     run of the drain has sent counts, so the later of both times is taken; the same goes
@@ -97,9 +103,9 @@ def from_document(document: Mapping[str, Any] | None, begun_at: str) -> Round:
     """
     begun = clock.to_epoch_s(begun_at)
     if document is None:
-        return Round(0, begun)
+        return Progress(0, begun)
     emptied_at = document.get("emptiedAt")
-    return Round(
+    return Progress(
         number=document["number"],
         heartbeat_at=max(begun, clock.to_epoch_s(document["heartbeatAt"])),
         evicted=document["evicted"],

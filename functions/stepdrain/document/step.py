@@ -9,7 +9,7 @@ from typing import Any
 
 from stepdrain import clock
 from stepdrain.document import progress
-from stepdrain.document.progress import Round, Timing
+from stepdrain.document.progress import Progress, Timing
 from stepdrain.rules import deadline
 from stepdrain.rules.policy import Policy
 from stepdrain.schemas.validation import validate
@@ -41,8 +41,8 @@ class Step:
     ends_at: float | None
     """Epoch seconds at which EC2 takes the instance, if it has announced that; nobody can put it off."""
     policy: Policy
-    node: NodeRef | None
-    round: Round
+    found_node: NodeRef | None
+    progress: Progress
     execution: Mapping[str, Any]
     attempt: int
     """0 at the first attempt of this visit to the state, then the number of retries."""
@@ -86,19 +86,19 @@ class Step:
         return clock.to_epoch_s(self.execution.get("RedriveTime") or self.execution["StartTime"])
 
     @property
-    def the_node(self) -> NodeRef:
+    def node(self) -> NodeRef:
         """The node FindNode found; only states behind FindNode may ask for it."""
-        if self.node is None:
+        if self.found_node is None:
             raise LookupError("This state stands behind FindNode, and the document has no node.")
-        return self.node
+        return self.found_node
 
     def timing(self, now: float) -> Timing:
         """Where the drain stands at ``now`` (epoch seconds)."""
-        return self._timing(now, self.round.number)
+        return self._timing(now, self.progress.number)
 
     def aftermath(self, now: float) -> Timing:
         """As ``timing``, for a state that waits for what lags behind the pods."""
-        number = deadline.aftermath_round(self.round.number, self.entered_at, self.round.emptied_at)
+        number = deadline.aftermath_round(self.progress.number, self.entered_at, self.progress.emptied_at)
         return self._timing(now, number)
 
     def _timing(self, now: float, round_number: int) -> Timing:
@@ -135,9 +135,9 @@ def parse(event: Mapping[str, Any]) -> Step:
         lifecycle=drain.get("lifecycle"),
         ends_at=clock.to_epoch_s(drain["endsAt"]) if drain.get("endsAt") else None,
         policy=Policy.from_document(drain.get("policy") or {}),
-        node=_node(node) if node else None,
-        round=progress.from_document(
-            drain.get("round"), execution.get("RedriveTime") or execution["StartTime"]
+        found_node=_node(node) if node else None,
+        progress=progress.from_document(
+            progress.recorded(drain), execution.get("RedriveTime") or execution["StartTime"]
         ),
         execution=execution,
         attempt=state["RetryCount"],

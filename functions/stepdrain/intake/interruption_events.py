@@ -1,4 +1,4 @@
-"""Events that announce the end of an instance: whom they mean, and until when there is time.
+"""Events that record_event the end of an instance: whom they mean, and until when there is time.
 
 None of them holds an instance, and none carries a lifecycle action. Each kind has a schema in
 schemas/ and a sample in tests/events/. Sources:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stepdrain.clock import to_epoch_s, to_rfc3339
+from stepdrain.document.progress import recorded
 from stepdrain.document.step import NodeRef
 
 RUNBOOK = "docs/operations.md"
@@ -40,13 +41,13 @@ class Message:
 
 
 @dataclass(frozen=True)
-class NodeStory:
+class NodeReport:
     """The same on the Node: which one, of which cluster, and what its Event says."""
 
     cluster: str
     node: NodeRef
     message: str
-    chapter: str
+    occasion: str
     """Tells this failure from that of an earlier run of the same drain."""
 
 
@@ -58,8 +59,8 @@ def last_state(history: Sequence[Mapping[str, Any]], started_at: float) -> LastS
     newest = max(entered, key=lambda event: event["id"])
     details = newest["stateEnteredEventDetails"]
     document = json.loads(details.get("input") or "{}")
-    recorded = document.get("round", {}).get("heartbeatAt")
-    counting_since = to_epoch_s(recorded) if recorded else started_at
+    heartbeat_at = (recorded(document) or {}).get("heartbeatAt")
+    counting_since = to_epoch_s(heartbeat_at) if heartbeat_at else started_at
     return LastState(details["name"], document, counting_since, newest["timestamp"].timestamp())
 
 
@@ -80,7 +81,7 @@ def failure(detail: Mapping[str, Any], last: LastState | None, region: str, now:
         f"State:      {last.name if last else 'none was entered'}",
         f"Error:      {error}",
         f"Why:        {_why(detail)}",
-        f"Pods:       {_pods(document.get('round', {}))}",
+        f"Pods:       {_pods(recorded(document) or {})}",
         f"Time left:  {_time_left(lifecycle, last, error, now)}",
         "",
         f"What to do: {RUNBOOK}#{anchor(error)}",
@@ -92,7 +93,7 @@ def failure(detail: Mapping[str, Any], last: LastState | None, region: str, now:
     return Message(subject[:SUBJECT_CHARACTERS], "\n".join(lines))
 
 
-def on_the_node(detail: Mapping[str, Any], last: LastState | None) -> NodeStory | None:
+def on_the_node(detail: Mapping[str, Any], last: LastState | None) -> NodeReport | None:
     """What the Node's Event says about the same failure; None if no node was found, or nobody knows."""
     document = last.document if last else {}
     node = document.get("node")
@@ -100,8 +101,8 @@ def on_the_node(detail: Mapping[str, Any], last: LastState | None) -> NodeStory 
         return None
     error = detail.get("error") or detail["status"]
     message = f"Drain {detail['name']} ended as {detail['status']} at {last.name}: {error}: {_why(detail)}"
-    chapter = f"{detail['name']}/{detail.get('redriveCount', 0)}"
-    return NodeStory(document["cluster"], NodeRef(node["name"], node["uid"]), message, chapter)
+    occasion = f"{detail['name']}/{detail.get('redriveCount', 0)}"
+    return NodeReport(document["cluster"], NodeRef(node["name"], node["uid"]), message, occasion)
 
 
 def anchor(error: str) -> str:

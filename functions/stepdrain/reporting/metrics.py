@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-from stepdrain.document.progress import Round
+from stepdrain.document.progress import Progress
 from stepdrain.document.step import Step
 
 NAMESPACE, SERVICE = "Stepdrain", "stepdrain"
@@ -35,15 +35,15 @@ SECONDS = {Metric.DRAIN_AGE, Metric.DRAIN_DURATION}
 Numbers = Mapping[Metric, float]
 
 
-def of_batch(step: Step, record: Round) -> Numbers:
+def of_batch(step: Step, record: Progress) -> Numbers:
     """Counts of pods that one attempt of EvictBatch moved, from the record before and after it.
 
     A pod is counted once, however often the state is retried or redriven: an evicted pod
     terminates, and no later attempt asks for it again. PodsForced are not among PodsEvicted.
     """
-    forced = record.forced - step.round.forced
+    forced = record.forced - step.progress.forced
     moved = {
-        Metric.PODS_EVICTED: record.evicted - step.round.evicted - forced,
+        Metric.PODS_EVICTED: record.evicted - step.progress.evicted - forced,
         Metric.PODS_FORCED: forced,
     }
     return {**moved, **of_blocked(step, record.blocked)}

@@ -1,4 +1,4 @@
-"""The drain's state as conditions of the Node, for controllers; its story for people is in announcements.
+"""The drain's state as conditions of the Node, for controllers; its sentence for people is in announcements.
 
 DrainInProgress and Drained are well-known since Kubernetes 1.37 (alpha); they are set by whoever
 drains and change nothing by themselves. Types, the reasons AdminRequested and DrainCompleted, and
@@ -55,7 +55,7 @@ def patch(node: NodeRef, state: State, message: str, now: float) -> dict[str, An
     return {"metadata": {"uid": node.uid}, "status": {"conditions": conditions}}
 
 
-def show(
+def set_conditions(
     cluster: Cluster, node: NodeRef, state: State, message: str, now: float, *, wanted: bool
 ) -> str | None:
     """Set the conditions if they are ``wanted``; None if they stand there, else why not, for the log."""

@@ -1,4 +1,4 @@
-"""The drain's story on the Node itself, as Kubernetes Events: ``kubectl describe node`` tells it.
+"""The drain's sentence on the Node itself, as Kubernetes Events: ``kubectl describe node`` tells it.
 
 An Event never decides about a drain: if it cannot be written, the sentence why goes to
 the function's log and the drain goes on.
@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from stepdrain import VERSION
 from stepdrain.clock import to_rfc3339
-from stepdrain.document.progress import Round
+from stepdrain.document.progress import Progress
 from stepdrain.document.step import NodeRef
 from stepdrain.errors import DrainError, KubeConflict
 
@@ -37,13 +37,13 @@ class Cluster(Protocol):
     def create_event(self, event: Mapping[str, Any]) -> None: ...
 
 
-def node_event(node: NodeRef, reason: str, message: str, chapter: str, now: float) -> dict[str, Any]:
-    """The core/v1 Event; its name follows from node, reason and ``chapter``, so telling twice is once.
+def node_event(node: NodeRef, reason: str, message: str, occasion: str, now: float) -> dict[str, Any]:
+    """The core/v1 Event; its name follows from node, reason and ``occasion``, so telling twice is once.
 
-    ``chapter`` tells equal reasons apart: the execution's name, and the round where one matters.
+    ``occasion`` tells equal reasons apart: the execution's name, and the round where one matters.
     A Node's Events live in the namespace default (kubernetes/kubernetes, pkg/apis/core/validation).
     """
-    digest = hashlib.sha256(f"{node.uid}/{reason}/{chapter}".encode()).hexdigest()[:16]
+    digest = hashlib.sha256(f"{node.uid}/{reason}/{occasion}".encode()).hexdigest()[:16]
     return {
         "apiVersion": "v1",
         "kind": "Event",
@@ -59,7 +59,7 @@ def node_event(node: NodeRef, reason: str, message: str, chapter: str, now: floa
     }
 
 
-def drained(name: str, record: Round) -> tuple[str, str]:
+def drained(name: str, record: Progress) -> tuple[str, str]:
     """Reason and message of the last Event of the drain called ``name``."""
     done = f"Drain {name} is done: {record.evicted} pods were evicted"
     if record.returned:
@@ -70,12 +70,12 @@ def drained(name: str, record: Round) -> tuple[str, str]:
     return "DrainedButStuck", f"{done}, {given_up}: {'; '.join(record.stuck_pods)}"
 
 
-def announce(
-    cluster: Cluster, node: NodeRef, reason: str, message: str, chapter: str, now: float
+def record_event(
+    cluster: Cluster, node: NodeRef, reason: str, message: str, occasion: str, now: float
 ) -> str | None:
     """Write the Event; None if it stands there, else why not, for the log."""
     try:
-        cluster.create_event(node_event(node, reason, message, chapter, now))
+        cluster.create_event(node_event(node, reason, message, occasion, now))
     except KubeConflict:
         return None  # It was told by an earlier attempt of the same step.
     except DrainError as error:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stepdrain.rules.pods import Pod
+from stepdrain.rules.reasons import Reason
 
 
 @dataclass(frozen=True)
@@ -120,22 +121,11 @@ def _spares_unready(budget: Budget, pod: Pod) -> bool:
 
 
 @dataclass(frozen=True)
-class Blocker:
-    """A pod that cannot be evicted now, and why."""
-
-    pod: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.pod}: {self.reason}"
-
-
-@dataclass(frozen=True)
 class Choice:
     """One batch: the pods to evict now, and those that a budget holds."""
 
     evict: list[Pod]
-    blocked: list[Blocker]
+    blocked: list[Reason]
 
 
 def choose(pods: Iterable[Pod], budgets: Sequence[Budget], batch_size: int) -> Choice:
@@ -144,7 +134,7 @@ def choose(pods: Iterable[Pod], budgets: Sequence[Budget], batch_size: int) -> C
     for pod in pods:
         obstacle = ledger.obstacle(pod)
         if obstacle is not None:
-            choice.blocked.append(Blocker(pod.key, obstacle))
+            choice.blocked.append(Reason(pod.key, obstacle))
         elif len(choice.evict) < batch_size:
             ledger.spend(pod)
             choice.evict.append(pod)

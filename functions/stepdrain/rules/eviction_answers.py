@@ -20,11 +20,8 @@ from stepdrain.errors import (
     KubeUnauthorized,
     KubeUnavailable,
 )
-from stepdrain.rules.budgets import Blocker
 from stepdrain.rules.pods import Pod
-
-NAMED_BLOCKERS = 20
-"""Blocked pods named in messages and in the document; the rest is counted."""
+from stepdrain.rules.reasons import Reason
 
 
 class Outcome(StrEnum):
@@ -117,14 +114,14 @@ class Tally:
     """A batch's outcomes: counts of pods, those that are held, and the first error of each kind."""
 
     evicted: int = 0
-    blocked: list[Blocker] = field(default_factory=list)
+    blocked: list[Reason] = field(default_factory=list)
     errors: dict[type[DrainError], str] = field(default_factory=dict)
 
     def add(self, pod: Pod, answer: Answer) -> None:
         """Count one answer."""
         outcome = classify(answer)
         if outcome in HELD:
-            self.blocked.append(Blocker(pod.key, answer.message))
+            self.blocked.append(Reason(pod.key, answer.message))
         elif error := STOPPED.get(outcome) or NOT_NOW.get(outcome):
             self.errors.setdefault(error, f"{pod.key}: {answer.message}")
         else:
@@ -145,16 +142,9 @@ class Tally:
         return next((kind(self.errors[kind]) for kind in NOT_NOW.values() if kind in self.errors), None)
 
 
-def tally(answers: Iterable[tuple[Pod, Answer]], blocked: Sequence[Blocker] = ()) -> Tally:
+def tally(answers: Iterable[tuple[Pod, Answer]], blocked: Sequence[Reason] = ()) -> Tally:
     """What a batch came to; ``blocked`` are those that were not even asked for."""
     result = Tally(blocked=list(blocked))
     for pod, answer in answers:
         result.add(pod, answer)
     return result
-
-
-def name_blockers(blocked: Sequence[Blocker]) -> list[str]:
-    """At most 20 blockers as phrases, then how many more there are."""
-    named = [str(blocker) for blocker in blocked[:NAMED_BLOCKERS]]
-    more = len(blocked) - NAMED_BLOCKERS
-    return [*named, f"and {more} more"] if more > 0 else named

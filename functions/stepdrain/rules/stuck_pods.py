@@ -14,10 +14,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from stepdrain.clock import to_rfc3339
-from stepdrain.rules import eviction_answers
-from stepdrain.rules.budgets import Blocker
+from stepdrain.rules import reasons
 from stepdrain.rules.pods import Pod
 from stepdrain.rules.policy import Policy
+from stepdrain.rules.reasons import Reason
 
 
 def overdue(leaving: Iterable[Pod], policy: Policy, now: float) -> list[Pod]:
@@ -48,6 +48,6 @@ def silent(node: Mapping[str, Any] | None, uid: str) -> bool:
 def names(stuck: Sequence[Pod]) -> tuple[str, ...]:
     """At most 20 of the given-up pods as phrases, then how many more there are."""
     named = [
-        Blocker(pod.key, f"given up, its grace ended at {to_rfc3339(pod.deletion_at or 0)}") for pod in stuck
+        Reason(pod.key, f"given up, its grace ended at {to_rfc3339(pod.deletion_at or 0)}") for pod in stuck
     ]
-    return tuple(eviction_answers.name_blockers(named))
+    return tuple(reasons.phrases(named))

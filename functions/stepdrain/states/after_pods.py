@@ -11,18 +11,18 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from stepdrain.document import progress
-from stepdrain.document.progress import Round, Timing
+from stepdrain.document.progress import Progress, Timing
 from stepdrain.document.step import Step
 from stepdrain.errors import DrainError
-from stepdrain.rules import deadline, eviction_answers, pods, stuck_pods
-from stepdrain.rules.budgets import Blocker
+from stepdrain.rules import deadline, pods, reasons, stuck_pods
 from stepdrain.rules.deadline import Pace
 from stepdrain.rules.pods import Action, Pod
 from stepdrain.rules.policy import Policy
+from stepdrain.rules.reasons import Reason
 
 
 def hold_daemonsets(
-    sorted_pods: Mapping[Action, list[Pod]], policy: Policy, record: Round
+    sorted_pods: Mapping[Action, list[Pod]], policy: Policy, record: Progress
 ) -> dict[Action, list[Pod]]:
     """The node's pods by what becomes of them, DaemonSets' pods put off until the volumes are detached.
 
@@ -37,7 +37,7 @@ def hold_daemonsets(
     return {**sorted_pods, Action.EVICT: kept, Action.LEAVE: sorted_pods[Action.LEAVE] + held}
 
 
-def next_state(step: Step, record: Round) -> str:
+def next_state(step: Step, record: Progress) -> str:
     """What a node without evictable pods waits for next.
 
     volumes, unless they are detached or the policy does not ask     WaitForVolumes
@@ -53,7 +53,7 @@ def next_state(step: Step, record: Round) -> str:
     return progress.COMPLETE_ACTION
 
 
-def following(step: Step, record: Round, timing: Timing) -> str:
+def following(step: Step, record: Progress, timing: Timing) -> str:
     """``next_state``, or Heartbeat first if there is no time for it."""
     state = next_state(step, record)
     return state if state == progress.COMPLETE_ACTION else timing.enter(state, record.heartbeat_at)
@@ -65,14 +65,14 @@ def occupied(sorted_pods: Mapping[Action, list[Pod]], step: Step, now: float) ->
     A cordon keeps the scheduler away, and not a pod that names its node; and somebody may have
     lifted it. Pods that were given up do not count.
     """
-    leaving = stuck_pods.awaited(sorted_pods[Action.WAIT], step.policy, now, silent=step.round.stuck > 0)
+    leaving = stuck_pods.awaited(sorted_pods[Action.WAIT], step.policy, now, silent=step.progress.stuck > 0)
     return bool(sorted_pods[Action.EVICT] or sorted_pods[Action.REFUSE] or leaving)
 
 
 def sort(listed: Collection[Pod], step: Step) -> dict[Action, list[Pod]]:
     """The node's pods by what becomes of them, as ``pods.sort``, with DaemonSets' pods held."""
-    sorted_pods = pods.sort(listed, step.policy, step.round.orphans, step.cordoned_at)
-    return hold_daemonsets(sorted_pods, step.policy, step.round)
+    sorted_pods = pods.sort(listed, step.policy, step.progress.orphans, step.cordoned_at)
+    return hold_daemonsets(sorted_pods, step.policy, step.progress)
 
 
 def over(timing: Timing) -> bool:
@@ -81,16 +81,16 @@ def over(timing: Timing) -> bool:
 
 
 def wait(
-    step: Step, timing: Timing, awaited: Sequence[Blocker], what: str, errors: Mapping[Pace, type[DrainError]]
-) -> Round:
+    step: Step, timing: Timing, awaited: Sequence[Reason], what: str, errors: Mapping[Pace, type[DrainError]]
+) -> Progress:
     """Raise the error of the pace, naming what is ``awaited``, or give way to Heartbeat if one presses.
 
     ``what`` begins the sentence. A visit that was entered with a heartbeat due gives way at once:
     so a visit that waits has all of a round's time.
     """
-    last = step.round.heartbeat_at
-    named = eviction_answers.name_blockers(awaited)
+    last = step.progress.heartbeat_at
+    named = reasons.phrases(awaited)
     late = step.lifecycle is not None and deadline.heartbeat_due(step.entered_at, last, timing.hook)
     if late or timing.must_yield(last, deadline.SLOWEST_AFTERMATH_POLL_S):
-        return replace(step.round, next=progress.HEARTBEAT, blockers=tuple(named))
+        return replace(step.progress, next=progress.HEARTBEAT, blockers=tuple(named))
     raise errors[timing.at](f"{what}: {'; '.join(named)}")

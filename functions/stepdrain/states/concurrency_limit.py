@@ -18,12 +18,12 @@ from typing import Protocol
 
 from stepdrain.clock import to_rfc3339
 from stepdrain.document import progress
-from stepdrain.document.progress import Round
+from stepdrain.document.progress import Progress
 from stepdrain.document.step import Step
 from stepdrain.errors import DrainError, NotYet, NotYourTurn, StillNotYourTurn
-from stepdrain.rules import eviction_answers
-from stepdrain.rules.budgets import Blocker
+from stepdrain.rules import reasons
 from stepdrain.rules.deadline import Pace
+from stepdrain.rules.reasons import Reason
 
 SILENCE_S, SHORTEST_HALF_S = 600, 300
 """Seconds that a lease lasts beyond half of the heartbeat timeout, and the least that counts as that half."""
@@ -64,7 +64,7 @@ def limited(step: Step, now: float) -> bool:
     return grouped and not step.timing(now).interrupted
 
 
-def take(step: Step, ledger: Ledger, now: float) -> Round | None:
+def take(step: Step, ledger: Ledger, now: float) -> Progress | None:
     """None if it is this drain's turn, whose lease is then renewed.
 
     Otherwise the round's record, if a heartbeat presses, else raises NotYourTurn (or
@@ -75,8 +75,8 @@ def take(step: Step, ledger: Ledger, now: float) -> Round | None:
     if _claims(step, group, live, ledger, now):
         return None
     timing = step.timing(now)
-    if timing.must_yield(step.round.heartbeat_at):
-        return replace(step.round, next=progress.WAIT_FOR_PODS)
+    if timing.must_yield(step.progress.heartbeat_at):
+        return replace(step.progress, next=progress.WAIT_FOR_PODS)
     raise WAITS[timing.at](_sentence(step, live))
 
 
@@ -111,8 +111,8 @@ def _ahead(ticket: Entry, live: Sequence[Entry]) -> list[Entry]:
 
 
 def _sentence(step: Step, live: Sequence[Entry]) -> str:
-    running = [Blocker(entry.holder, "is draining") for entry in live if entry.entry.startswith(SLOT)]
-    named = "; ".join(eviction_answers.name_blockers(running)) or "drains that came earlier"
+    running = [Reason(entry.holder, "is draining") for entry in live if entry.entry.startswith(SLOT)]
+    named = "; ".join(reasons.phrases(running)) or "drains that came earlier"
     most = step.policy.max_concurrent_drains
     return (
         f"At most {most} drains of the group run at once (maxConcurrentDrains); the node is cordoned and "

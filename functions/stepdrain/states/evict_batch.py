@@ -7,13 +7,14 @@ from dataclasses import replace
 from typing import Protocol
 
 from stepdrain.document import progress
-from stepdrain.document.progress import Round
+from stepdrain.document.progress import Progress
 from stepdrain.document.step import Step
 from stepdrain.errors import DrainRefused
-from stepdrain.rules import budgets, deadline, eviction_answers, pods, stuck_pods, waves
-from stepdrain.rules.budgets import Blocker, Budget
+from stepdrain.rules import budgets, deadline, eviction_answers, pods, reasons, stuck_pods, waves
+from stepdrain.rules.budgets import Budget
 from stepdrain.rules.eviction_answers import Answer, Outcome, Tally
 from stepdrain.rules.pods import Action, Listing, Pod
+from stepdrain.rules.reasons import Reason
 from stepdrain.states import after_pods
 
 CLOCK_SKEW_S = 60
@@ -30,7 +31,7 @@ class Cluster(Protocol):
     def delete(self, doomed: Sequence[tuple[Pod, int]]) -> list[tuple[Pod, Answer]]: ...
 
 
-def evict_batch(step: Step, cluster: Cluster, now: float, complain: Callable[[str], None]) -> Round:
+def evict_batch(step: Step, cluster: Cluster, now: float, complain: Callable[[str], None]) -> Progress:
     """Evict what can be evicted now; the record says how many, and who was blocked by what.
 
     ``complain`` gets a sentence about annotations that cannot be read, at the beginning of a drain.
@@ -38,33 +39,38 @@ def evict_batch(step: Step, cluster: Cluster, now: float, complain: Callable[[st
     EvictionBlocked (or EvictionStillBlocked) if not one pod could be evicted; the errors of
     ``eviction_answers.Tally.error`` if the API refused.
     """
-    everything = cluster.pods_on(step.the_node.name).pods
-    orphans = step.round.orphans or _orphans(everything, step, cluster)
+    everything = cluster.pods_on(step.node.name).pods
+    orphans = step.progress.orphans or _orphans(everything, step, cluster)
     sorted_pods = pods.sort(everything, step.policy, orphans, step.cordoned_at)
     empty = _empty(sorted_pods, orphans)
-    known = replace(step.round, orphans=tuple(orphans), detached=step.round.detached and empty)
+    known = replace(step.progress, orphans=tuple(orphans), detached=step.progress.detached and empty)
     sorted_pods = after_pods.hold_daemonsets(sorted_pods, step.policy, known)
     _refuse(sorted_pods[Action.REFUSE], step)
     if not _begun(step) and (complaints := waves.complaints(sorted_pods[Action.EVICT])):
         complain("; ".join(complaints))
-    leaving = stuck_pods.awaited(sorted_pods[Action.WAIT], step.policy, now, silent=step.round.stuck > 0)
+    leaving = stuck_pods.awaited(sorted_pods[Action.WAIT], step.policy, now, silent=step.progress.stuck > 0)
     tally, forced = _move(sorted_pods[Action.EVICT], leaving, step, cluster, now)
     if error := tally.error():
         raise error
     timing = step.timing(now)
-    if tally.blocked and not tally.evicted and not forced and not timing.must_yield(step.round.heartbeat_at):
-        named = "; ".join(eviction_answers.name_blockers(tally.blocked))
+    if (
+        tally.blocked
+        and not tally.evicted
+        and not forced
+        and not timing.must_yield(step.progress.heartbeat_at)
+    ):
+        named = "; ".join(reasons.phrases(tally.blocked))
         held = len(tally.blocked)
         raise progress.BLOCKED[timing.at](f"None of {held} pods can be evicted now: {named}", held)
     return replace(
         known,
-        emptied_at=step.round.emptied_at if empty else None,
-        evicted=step.round.evicted + tally.evicted,
+        emptied_at=step.progress.emptied_at if empty else None,
+        evicted=step.progress.evicted + tally.evicted,
         leaving=len(leaving) + tally.evicted,
         blocked=len(tally.blocked),
-        forced=step.round.forced + len(forced),
-        forced_pods=(*step.round.forced_pods, *map(str, forced))[: eviction_answers.NAMED_BLOCKERS],
-        blockers=tuple(eviction_answers.name_blockers(tally.blocked)),
+        forced=step.progress.forced + len(forced),
+        forced_pods=(*step.progress.forced_pods, *map(str, forced))[: reasons.NAMED],
+        blockers=tuple(reasons.phrases(tally.blocked)),
         next=progress.WAIT_FOR_PODS,
     )
 
@@ -78,16 +84,16 @@ def _empty(sorted_pods: Mapping[Action, list[Pod]], orphans: Sequence[str]) -> b
 def _refuse(refused: list[Pod], step: Step) -> None:
     if not refused:
         return
-    reasons = [Blocker(pod.key, pods.verdict(pod, step.policy).reason) for pod in refused]
+    why = [Reason(pod.key, pods.verdict(pod, step.policy).reason) for pod in refused]
     raise DrainRefused(
         f"The policy forbids evicting {len(refused)} of the node's pods: "
-        f"{'; '.join(eviction_answers.name_blockers(reasons))}. Nothing was evicted in this attempt. "
+        f"{'; '.join(reasons.phrases(why))}. Nothing was evicted in this attempt. "
         "Remove the pods or change the policy, then redrive."
     )
 
 
 def _begun(step: Step) -> bool:
-    return step.attempt > 0 or step.round.number > 0 or step.round.evicted > 0
+    return step.attempt > 0 or step.progress.number > 0 or step.progress.evicted > 0
 
 
 def _orphans(everything: list[Pod], step: Step, cluster: Cluster) -> list[str]:
@@ -101,12 +107,12 @@ def _orphans(everything: list[Pod], step: Step, cluster: Cluster) -> list[str]:
     lost = [
         p.uid for p in everything if p.of_daemonset and p.owner and (p.namespace, p.owner.name) not in known
     ]
-    return lost[: eviction_answers.NAMED_BLOCKERS]
+    return lost[: reasons.NAMED]
 
 
 def _move(
     staying: list[Pod], leaving: list[Pod], step: Step, cluster: Cluster, now: float
-) -> tuple[Tally, list[Blocker]]:
+) -> tuple[Tally, list[Reason]]:
     """Evict the first wave; under onTimeout: force, delete pods of any whose grace no longer fits.
 
     The second value names the deleted ones, which the tally counts as evicted, too.
@@ -118,7 +124,7 @@ def _move(
     # A pod that was terminating has been counted before.
     deleted.evicted = eviction_answers.tally(one for one in answers if one[0].deletion_at is None).evicted
     forced = [
-        Blocker(pod.key, f"deleted past its budgets, with {graces[pod.uid]} s of grace")
+        Reason(pod.key, f"deleted past its budgets, with {graces[pod.uid]} s of grace")
         for pod, answer in answers
         if eviction_answers.classify(answer) is Outcome.ACCEPTED
     ]
@@ -131,7 +137,7 @@ def _move(
     # Once a round the server is asked even if all budgets say no: a mistake in our reading of
     # them must not be what a drain hangs on.
     asked = choice.evict or ([rest[0]] if step.attempt == 0 else [])
-    held = [blocker for blocker in choice.blocked if blocker.pod not in {pod.key for pod in asked}]
+    held = [blocker for blocker in choice.blocked if blocker.name not in {pod.key for pod in asked}]
     result = eviction_answers.tally(_evict(asked, step, cluster, now), held)
     result.evicted += deleted.evicted
     result.errors = deleted.errors | result.errors

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from stepdrain.clock import to_rfc3339
 from stepdrain.document import progress
-from stepdrain.document.progress import Round, Timing
+from stepdrain.document.progress import Progress, Timing
 from stepdrain.document.step import Step
 from stepdrain.errors import AwsRejected, DrainReleased, DrainTimedOut, LifecycleActionExpired
 
@@ -23,7 +23,7 @@ class AutoScaling(Protocol):
     def complete_action(self, lifecycle: Mapping[str, Any], instance_id: str, result: str) -> None: ...
 
 
-def heartbeat(step: Step, auto_scaling: AutoScaling, now: float) -> Round:
+def heartbeat(step: Step, auto_scaling: AutoScaling, now: float) -> Progress:
     """Begin another round: tell Auto Scaling that the drain goes on, or end it at its deadline.
 
     The heartbeat is sent even when the deadline is over, so that whoever is called has a
@@ -34,7 +34,9 @@ def heartbeat(step: Step, auto_scaling: AutoScaling, now: float) -> Round:
     timing = step.timing(now)
     if now >= timing.yields_at:
         _end_at_deadline(step, timing)
-    return replace(step.round, number=step.round.number + 1, heartbeat_at=now, next=progress.EVICT_BATCH)
+    return replace(
+        step.progress, number=step.progress.number + 1, heartbeat_at=now, next=progress.EVICT_BATCH
+    )
 
 
 def _record(step: Step, auto_scaling: AutoScaling) -> None:
@@ -53,7 +55,7 @@ def _record(step: Step, auto_scaling: AutoScaling) -> None:
 
 
 def _end_at_deadline(step: Step, timing: Timing) -> None:
-    gave_way = step.round.next == progress.HEARTBEAT and "; ".join(step.round.blockers)
+    gave_way = step.progress.next == progress.HEARTBEAT and "; ".join(step.progress.blockers)
     waited = gave_way or step.waited_for or "pods are left on the node"
     sentence = f"The drain's deadline, {to_rfc3339(timing.deadline)}, is over. Last: {waited}"
     if timing.interrupted:
@@ -90,7 +92,7 @@ def complete(step: Step, auto_scaling: AutoScaling) -> dict[str, Any]:
 
 def _losses(step: Step) -> str:
     """Sentences about pods that did not leave by an eviction, empty if there are none."""
-    record, sentences = step.round, []
+    record, sentences = step.progress, []
     if record.forced:
         named = "; ".join(record.forced_pods)
         sentences.append(f"{record.forced} pods were deleted past their budgets: {named}.")

@@ -14,10 +14,10 @@ from stepdrain.document.step import NodeRef, Step
 from stepdrain.errors import NodeNeverReady, NodeNotReady, NothingToDo
 from stepdrain.intake.lifecycle_events import Start, start_for
 from stepdrain.intake.settings import IntakeSettings
-from stepdrain.rules import eviction_answers
-from stepdrain.rules.budgets import Blocker
+from stepdrain.rules import reasons
 from stepdrain.rules.deadline import hook_of
 from stepdrain.rules.pods import Listing
+from stepdrain.rules.reasons import Reason
 from stepdrain.states import nodes
 
 LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
@@ -81,6 +81,6 @@ def _lacking(node: Mapping[str, Any] | None, step: Step, cluster: Cluster) -> st
         return f"Node {name} is registered and not Ready."
     if not step.policy.admit_daemonsets:
         return ""
-    late = [Blocker(p.key, "not ready") for p in cluster.pods_on(name).pods if p.of_daemonset and not p.ready]
-    named = "; ".join(eviction_answers.name_blockers(late))
+    late = [Reason(p.key, "not ready") for p in cluster.pods_on(name).pods if p.of_daemonset and not p.ready]
+    named = "; ".join(reasons.phrases(late))
     return f"Node {name} waits for {len(late)} pods of DaemonSets: {named}." if late else ""

@@ -8,12 +8,12 @@ from typing import Any, Protocol, TypeVar
 
 from stepdrain.clock import to_rfc3339
 from stepdrain.document import progress
-from stepdrain.document.progress import Round, Timing
+from stepdrain.document.progress import Progress, Timing
 from stepdrain.document.step import Step
-from stepdrain.rules import eviction_answers, pods, stuck_pods, waves
-from stepdrain.rules.budgets import Blocker
+from stepdrain.rules import pods, reasons, stuck_pods, waves
 from stepdrain.rules.deadline import Pace
 from stepdrain.rules.pods import Action, Listing, Pod
+from stepdrain.rules.reasons import Reason
 from stepdrain.states import after_pods
 
 WATCHED_ATTEMPTS = 3
@@ -50,7 +50,7 @@ class Seen:
         return [pod for pod in waves.first([*self.staying, *self.leaving]) if pod.deletion_at is None]
 
 
-def wait_for_pods(step: Step, cluster: Cluster[L], now: float) -> Round:
+def wait_for_pods(step: Step, cluster: Cluster[L], now: float) -> Progress:
     """The record with the state that comes next; sends two requests at most: a list, and one more.
 
         pods of this wave that nobody has asked to go     EvictBatch, after a pause if they are new
@@ -60,14 +60,14 @@ def wait_for_pods(step: Step, cluster: Cluster[L], now: float) -> Round:
     Raises PodsRemaining (or PodsStillRemaining), naming the pods and until when they may take.
     """
     seen = _look(step, cluster, now)
-    timing, last = step.timing(now), step.round.heartbeat_at
+    timing, last = step.timing(now), step.progress.heartbeat_at
     here = replace(
-        step.round,
+        step.progress,
         leaving=len(seen.leaving),
         stuck=len(seen.stuck),
         stuck_pods=stuck_pods.names(seen.stuck),
-        returned=tuple(eviction_answers.name_blockers([_why_left(pod, step) for pod in seen.returned])),
-        blocked=min(step.round.blocked, len(seen.staying)),
+        returned=tuple(reasons.phrases([_why_left(pod, step) for pod in seen.returned])),
+        blocked=min(step.progress.blocked, len(seen.staying)),
     )
     pause = _pause(seen, step, timing)
     if seen.to_evict and not pause:
@@ -88,20 +88,18 @@ def _pause(seen: Seen, step: Step, timing: Timing) -> str:
     young = [pod for pod in seen.to_evict if pod.created_at >= step.cordoned_at]
     if not young or step.attempt >= PAUSES[timing.at]:
         return ""
-    named = "; ".join(
-        eviction_answers.name_blockers([Blocker(pod.key, "is to be evicted next") for pod in young])
-    )
+    named = "; ".join(reasons.phrases([Reason(pod.key, "is to be evicted next") for pod in young]))
     return f"{len(young)} pods came to the node after its cordon: {named}"
 
 
-def _emptied(step: Step, here: Round, timing: Timing) -> Round:
+def _emptied(step: Step, here: Progress, timing: Timing) -> Progress:
     since = timing.now if here.emptied_at is None else here.emptied_at
     empty = replace(here, emptied_at=since, blocked=0, blockers=())
     return replace(empty, next=after_pods.following(step, empty, timing))
 
 
 def _look(step: Step, cluster: Cluster[L], now: float) -> Seen:
-    node = step.the_node
+    node = step.node
     listing = cluster.pods_on(node.name)
     seen = _sorted(listing.pods, step)
     late = stuck_pods.overdue(seen.leaving, step.policy, now)
@@ -117,17 +115,17 @@ def _look(step: Step, cluster: Cluster[L], now: float) -> Seen:
 
 
 def _sorted(listed: list[Pod], step: Step) -> Seen:
-    heaps = after_pods.sort(listed, step)
-    returned = [pod for pod in heaps[Action.LEAVE] if pods.returned(pod, step.cordoned_at)]
-    return Seen(heaps[Action.EVICT] + heaps[Action.REFUSE], heaps[Action.WAIT], returned)
+    by_action = after_pods.sort(listed, step)
+    returned = [pod for pod in by_action[Action.LEAVE] if pods.returned(pod, step.cordoned_at)]
+    return Seen(by_action[Action.EVICT] + by_action[Action.REFUSE], by_action[Action.WAIT], returned)
 
 
-def _why_left(pod: Pod, step: Step) -> Blocker:
-    return Blocker(pod.key, pods.verdict(pod, step.policy, since=step.cordoned_at).reason)
+def _why_left(pod: Pod, step: Step) -> Reason:
+    return Reason(pod.key, pods.verdict(pod, step.policy, since=step.cordoned_at).reason)
 
 
 def _sentence(leaving: list[Pod]) -> str:
     slowest = sorted(leaving, key=lambda pod: -(pod.deletion_at or 0))
-    named = [Blocker(pod.key, f"has until {to_rfc3339(pod.deletion_at or 0)}") for pod in slowest]
-    phrases = "; ".join(eviction_answers.name_blockers(named))
+    named = [Reason(pod.key, f"has until {to_rfc3339(pod.deletion_at or 0)}") for pod in slowest]
+    phrases = "; ".join(reasons.phrases(named))
     return f"{len(leaving)} evicted pods are still on the node: {phrases}"

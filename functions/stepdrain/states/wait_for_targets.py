@@ -12,12 +12,12 @@ from dataclasses import replace
 from typing import Protocol
 
 from stepdrain.document import progress
-from stepdrain.document.progress import Round
+from stepdrain.document.progress import Progress
 from stepdrain.document.step import Step
 from stepdrain.errors import AwsThrottled
-from stepdrain.rules.budgets import Blocker
 from stepdrain.rules.pods import Listing
 from stepdrain.rules.policy import LONGEST_DELAY_S
+from stepdrain.rules.reasons import Reason
 from stepdrain.states import after_pods
 
 REGISTERED_S = 60
@@ -47,7 +47,7 @@ class Account(Protocol):
     def classic_states(self, names: Sequence[str], instance_id: str) -> dict[str, str]: ...
 
 
-def wait_for_targets(step: Step, cluster: Cluster, account: Account, now: float) -> Round:
+def wait_for_targets(step: Step, cluster: Cluster, account: Account, now: float) -> Progress:
     """The record with the state that comes next.
 
         a target drains, or has not begun to       ask again, unless a heartbeat presses
@@ -60,18 +60,18 @@ def wait_for_targets(step: Step, cluster: Cluster, account: Account, now: float)
     TargetsStillDraining) naming the target groups.
     """
     timing = step.aftermath(now)
-    waited_s = now - (step.entered_at if step.round.emptied_at is None else step.round.emptied_at)
+    waited_s = now - (step.entered_at if step.progress.emptied_at is None else step.progress.emptied_at)
     # A connection may take an hour to end, and WaitForPods has looked before that.
     if step.attempt > 0 and _occupied(step, cluster, now):
-        return replace(step.round, next=progress.EVICT_BATCH)
+        return replace(step.progress, next=progress.EVICT_BATCH)
     if after_pods.over(timing) or waited_s >= _longest_s(step.policy.wait_for_targets):
         return _drained(step)
     try:
         states = _states(step, cluster, account)
     except AwsThrottled as throttled:
-        awaited = [Blocker("the load balancers", str(throttled))]
+        awaited = [Reason("the load balancers", str(throttled))]
     else:
-        awaited = [Blocker(name, state) for name, state in states.items() if _holds(state, waited_s)]
+        awaited = [Reason(name, state) for name, state in states.items() if _holds(state, waited_s)]
     if not awaited:
         return _drained(step)
     what = f"{len(awaited)} load balancer targets of {step.instance_id} have not drained"
@@ -79,7 +79,7 @@ def wait_for_targets(step: Step, cluster: Cluster, account: Account, now: float)
 
 
 def _occupied(step: Step, cluster: Cluster, now: float) -> bool:
-    return after_pods.occupied(after_pods.sort(cluster.pods_on(step.the_node.name).pods, step), step, now)
+    return after_pods.occupied(after_pods.sort(cluster.pods_on(step.node.name).pods, step), step, now)
 
 
 def _longest_s(asked: str) -> int:
@@ -104,5 +104,5 @@ def _states(step: Step, cluster: Cluster, account: Account) -> Mapping[str, str]
     return {**{arn.split("/")[1]: state for arn, state in targets.items()}, **classic}
 
 
-def _drained(step: Step) -> Round:
-    return replace(step.round, next=progress.COMPLETE_ACTION, blockers=())
+def _drained(step: Step) -> Progress:
+    return replace(step.progress, next=progress.COMPLETE_ACTION, blockers=())

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from stepdrain.document import progress
-from stepdrain.document.progress import Round, Timing
+from stepdrain.document.progress import Progress, Timing
 from stepdrain.document.step import Step
-from stepdrain.rules.budgets import Blocker
 from stepdrain.rules.pods import Action, Listing, Pod
+from stepdrain.rules.reasons import Reason
 from stepdrain.states import after_pods
 
 
@@ -45,7 +45,7 @@ class Cluster(Protocol):
     def volume_of(self, namespace: str, claim: str) -> str | None: ...
 
 
-def wait_for_volumes(step: Step, cluster: Cluster, now: float) -> Round:
+def wait_for_volumes(step: Step, cluster: Cluster, now: float) -> Progress:
     """The record with the state that comes next.
 
         evictable pods are on the node again                   EvictBatch
@@ -57,18 +57,18 @@ def wait_for_volumes(step: Step, cluster: Cluster, now: float) -> Round:
     claim of a pod that stays: its volume stays attached, whoever else mounts it.
     Raises VolumesAttached (or VolumesStillAttached) naming the volumes.
     """
-    timing, node = step.aftermath(now), step.the_node.name
+    timing, node = step.aftermath(now), step.node.name
     attached = [one for one in cluster.attachments() if one.node == node]
     over = after_pods.over(timing) or not attached
     if over and not step.attempt:
         return _detached(step, timing)
     sorted_pods = after_pods.sort(cluster.pods_on(node).pods, step)
     if after_pods.occupied(sorted_pods, step, now):
-        return replace(step.round, next=progress.EVICT_BATCH)
+        return replace(step.progress, next=progress.EVICT_BATCH)
     if over:
         return _detached(step, timing)
     kept = _volumes_of(sorted_pods[Action.LEAVE], cluster)
-    awaited = [Blocker(one.volume, f"held by {one.attacher}") for one in attached if one.volume not in kept]
+    awaited = [Reason(one.volume, f"held by {one.attacher}") for one in attached if one.volume not in kept]
     if not awaited:
         return _detached(step, timing)
     what = f"{len(awaited)} volumes of pods that have left are attached to the node"
@@ -80,8 +80,8 @@ def _volumes_of(staying: Collection[Pod], cluster: Cluster) -> set[str | None]:
     return {cluster.volume_of(*claim) for claim in sorted(claims)}
 
 
-def _detached(step: Step, timing: Timing) -> Round:
-    record = replace(step.round, detached=True, blockers=())
+def _detached(step: Step, timing: Timing) -> Progress:
+    record = replace(step.progress, detached=True, blockers=())
     if step.policy.evict_daemonsets:
         return replace(record, next=progress.EVICT_BATCH)
     return replace(record, next=after_pods.following(step, record, timing))

@@ -11,7 +11,7 @@ from stepdrain import clock
 from stepdrain.adapters import connections
 from stepdrain.document.step import parse
 from stepdrain.intake import settings
-from stepdrain.reporting import drain_start
+from stepdrain.reporting import drain_reports
 from stepdrain.states import nodes
 
 LOG = Logger(service="stepdrain")
@@ -21,10 +21,10 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """``{"cordoned": bool, "at": time}``; false if the Node object is gone (its pods may still be there)."""
     step, now = parse(event), clock.now()
     cluster = connections.kube(step.cluster)
-    cordoned = nodes.cordon(cluster, step.the_node, step.name)
-    for untold in drain_start.tell_the_beginning(
+    cordoned = nodes.cordon(cluster, step.node, step.name)
+    for not_recorded in drain_reports.report_start(
         cluster, step, now, wanted=settings.node_conditions(os.environ)
     ):
-        LOG.warning(untold)
-    LOG.info("node cordoned", node=step.the_node.name, cordoned=cordoned)
+        LOG.warning(not_recorded)
+    LOG.info("node cordoned", node=step.node.name, cordoned=cordoned)
     return {"cordoned": cordoned, "at": clock.to_rfc3339(now)}

@@ -10,12 +10,12 @@ from aws_lambda_powertools import Logger
 
 from stepdrain import clock
 from stepdrain.adapters import connections
-from stepdrain.document.progress import Round
+from stepdrain.document.progress import Progress
 from stepdrain.document.step import Step, parse
 from stepdrain.errors import Blocked
 from stepdrain.intake import settings
 from stepdrain.reporting import metrics, node_conditions
-from stepdrain.reporting.node_events import announce
+from stepdrain.reporting.node_events import record_event
 from stepdrain.states import concurrency_limit
 from stepdrain.states.evict_batch import evict_batch
 
@@ -23,7 +23,7 @@ LOG = Logger(service="stepdrain")
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """The round's record (document.progress.Round.to_document); raises EvictionBlocked if no pod could go.
+    """The round's record (document.progress.Progress.to_document); raises EvictionBlocked if no pod could go.
 
     Raises NotYourTurn while other drains of the group come first (stepdrain.states.concurrency_limit).
     """
@@ -32,47 +32,47 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     if step.redriven and step.attempt == 0 and (unset := _resume(step, cluster)):
         LOG.warning(unset)
 
-    def tell(reason: str, sentence: str, chapter: str) -> None:
-        if untold := announce(cluster, step.the_node, reason, sentence, chapter, now):
-            LOG.warning(untold)
+    def tell(reason: str, sentence: str, occasion: str) -> None:
+        if not_recorded := record_event(cluster, step.node, reason, sentence, occasion, now):
+            LOG.warning(not_recorded)
 
     if (waiting := _turn(step, now)) is not None:
         return waiting.to_document()
     try:
-        complain = partial(tell, "AnnotationIgnored", chapter=step.name)
+        complain = partial(tell, "AnnotationIgnored", occasion=step.name)
         record = evict_batch(step, cluster, now, complain)
     except Blocked as blocked:
         metrics.publish(step.cluster, metrics.of_blocked(step, blocked.pods))
         # Once a round: an Event for each attempt would only hide the others.
         if step.attempt == 0:
-            tell("PodsBlocked", str(blocked), f"{step.name}/{step.round.number}")
+            tell("PodsBlocked", str(blocked), f"{step.name}/{step.progress.number}")
         raise
     metrics.publish(step.cluster, metrics.of_batch(step, record))
-    if record.forced > step.round.forced:
+    if record.forced > step.progress.forced:
         _tell_forced(step, record, cluster, now)
     document = record.to_document()
-    LOG.info("batch evicted", node=step.the_node.name, attempt=step.attempt, round=document)
+    LOG.info("batch evicted", node=step.node.name, attempt=step.attempt, progress=document)
     return document
 
 
 def _resume(step: Step, cluster: node_conditions.Cluster) -> str | None:
     """Notify has marked the drain as failed, and now it goes on."""
-    wanted, story = settings.node_conditions(os.environ), f"Drain {step.name} was redriven"
+    wanted, sentence = settings.node_conditions(os.environ), f"Drain {step.name} was redriven"
     started, since = node_conditions.State.STARTED, step.running_since
-    return node_conditions.show(cluster, step.the_node, started, story, since, wanted=wanted)
+    return node_conditions.set_conditions(cluster, step.node, started, sentence, since, wanted=wanted)
 
 
-def _tell_forced(step: Step, record: Round, cluster: Any, now: float) -> None:
+def _tell_forced(step: Step, record: Progress, cluster: Any, now: float) -> None:
     """Who lost a pod past its budget must be able to find out why, on the Node and in the log."""
-    named = record.forced_pods[len(step.round.forced_pods) :]
-    story = f"{record.forced} pods were deleted past their budgets, as the policy says: {'; '.join(named)}"
-    chapter = f"{step.name}/{record.forced}"
-    if untold := announce(cluster, step.the_node, "PodsForced", story, chapter, now):
-        LOG.warning(untold)
-    LOG.warning("pods deleted past their budgets", node=step.the_node.name, pods=named)
+    named = record.forced_pods[len(step.progress.forced_pods) :]
+    sentence = f"{record.forced} pods were deleted past their budgets, as the policy says: {'; '.join(named)}"
+    occasion = f"{step.name}/{record.forced}"
+    if not_recorded := record_event(cluster, step.node, "PodsForced", sentence, occasion, now):
+        LOG.warning(not_recorded)
+    LOG.warning("pods deleted past their budgets", node=step.node.name, pods=named)
 
 
-def _turn(step: Step, now: float) -> Round | None:
+def _turn(step: Step, now: float) -> Progress | None:
     table = os.environ.get("STEPDRAIN_LEASE_TABLE")
     if not concurrency_limit.limited(step, now):
         return None

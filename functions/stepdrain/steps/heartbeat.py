@@ -20,5 +20,5 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     step, now = parse(event), clock.now()
     metrics.publish(step.cluster, metrics.of_heartbeat(step, now))
     record = lifecycle_action.heartbeat(step, connections.aws(), now).to_document()
-    LOG.info("heartbeat", instance=step.instance_id, waited_for=step.waited_for, round=record)
+    LOG.info("heartbeat", instance=step.instance_id, waited_for=step.waited_for, progress=record)
     return record

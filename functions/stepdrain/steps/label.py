@@ -20,6 +20,6 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     seconds     until the first eviction, as the policy says; the state Settle waits so long
     """
     step = parse(event)
-    labelled = nodes.exclude_from_load_balancers(connections.kube(step.cluster), step.the_node, step.name)
-    LOG.info("node labelled out of load balancers", node=step.the_node.name, labelled=labelled)
+    labelled = nodes.exclude_from_load_balancers(connections.kube(step.cluster), step.node, step.name)
+    LOG.info("node labelled out of load balancers", node=step.node.name, labelled=labelled)
     return {"labelled": labelled, "seconds": step.policy.settle_time}

@@ -17,8 +17,8 @@ from stepdrain.adapters.aws import Aws
 from stepdrain.errors import DrainError
 from stepdrain.intake import settings
 from stepdrain.reporting import failure_message, node_conditions
-from stepdrain.reporting.failure_message import LastState, NodeStory
-from stepdrain.reporting.node_events import announce
+from stepdrain.reporting.failure_message import LastState, NodeReport
+from stepdrain.reporting.node_events import record_event
 
 LOG = Logger(service="stepdrain")
 
@@ -34,26 +34,26 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     message = failure_message.failure(detail, last, event["region"], clock.now())
     account.publish(os.environ["STEPDRAIN_TOPIC_ARN"], message.subject, message.body)
     LOG.info("notification sent", execution=detail["name"], subject=message.subject)
-    if story := failure_message.on_the_node(detail, last):
-        _write_on(story, clock.now())
+    if sentence := failure_message.on_the_node(detail, last):
+        _write_on(sentence, clock.now())
     return {"subject": message.subject}
 
 
-def _write_on(story: NodeStory, now: float) -> None:
+def _write_on(sentence: NodeReport, now: float) -> None:
     try:
-        cluster = connections.kube(story.cluster)
+        cluster = connections.kube(sentence.cluster)
     except DrainError as error:
         LOG.warning(f"Event DrainFailed could not be written: {error}")
         return
     wanted = settings.node_conditions(os.environ)
-    for untold in (
-        announce(cluster, story.node, "DrainFailed", story.message, story.chapter, now),
-        node_conditions.show(
-            cluster, story.node, node_conditions.State.FAILED, story.message, now, wanted=wanted
+    for not_recorded in (
+        record_event(cluster, sentence.node, "DrainFailed", sentence.message, sentence.occasion, now),
+        node_conditions.set_conditions(
+            cluster, sentence.node, node_conditions.State.FAILED, sentence.message, now, wanted=wanted
         ),
     ):
-        if untold:
-            LOG.warning(untold)
+        if not_recorded:
+            LOG.warning(not_recorded)
 
 
 def _last_state(detail: Mapping[str, Any], account: Aws) -> LastState | None:

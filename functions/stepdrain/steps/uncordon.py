@@ -9,7 +9,7 @@ from aws_lambda_powertools import Logger
 from stepdrain import clock
 from stepdrain.adapters import connections
 from stepdrain.document.step import parse
-from stepdrain.reporting import drain_start
+from stepdrain.reporting import drain_reports
 from stepdrain.states import nodes
 
 LOG = Logger(service="stepdrain")
@@ -19,8 +19,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """``{"undone": [...]}``: of ``label`` and ``cordon`` what a drain of ours had set and is now undone."""
     step = parse(event)
     cluster = connections.kube(step.cluster)
-    undone = nodes.undo(cluster, step.the_node)
-    if untold := drain_start.tell_of_tags(cluster, step, clock.now()):
-        LOG.warning(untold)
-    LOG.info("drain undone", node=step.the_node.name, undone=undone)
+    undone = nodes.undo(cluster, step.node)
+    if not_recorded := drain_reports.report_ignored_tags(cluster, step, clock.now()):
+        LOG.warning(not_recorded)
+    LOG.info("drain undone", node=step.node.name, undone=undone)
     return {"undone": undone}

@@ -11,7 +11,7 @@ from stepdrain import clock
 from stepdrain.adapters import connections
 from stepdrain.document.step import parse
 from stepdrain.intake import settings
-from stepdrain.reporting.drain_end import tell_the_end
+from stepdrain.reporting.drain_reports import report_end
 from stepdrain.states.wait_for_pods import wait_for_pods
 
 LOG = Logger(service="stepdrain")
@@ -22,9 +22,9 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     step = parse(event)
     cluster = connections.kube(step.cluster)
     record = wait_for_pods(step, cluster, clock.now())
-    for untold in tell_the_end(
+    for not_recorded in report_end(
         cluster, step, record, clock.now(), wanted=settings.node_conditions(os.environ)
     ):
-        LOG.warning(untold)
-    LOG.info("pods looked for", node=step.the_node.name, attempt=step.attempt, round=record.to_document())
+        LOG.warning(not_recorded)
+    LOG.info("pods looked for", node=step.node.name, attempt=step.attempt, progress=record.to_document())
     return record.to_document()

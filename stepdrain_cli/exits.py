@@ -11,7 +11,7 @@ import click
 DONE, FAILED, USAGE, REFUSED, TIMED_OUT, NO_ACCESS = range(6)
 
 
-class Sentence(click.ClickException):
+class CommandError(click.ClickException):
     """What went wrong in one sentence, and the exit status that says of what kind it was."""
 
     def __init__(self, message: str, status: int = USAGE) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stepdrain.clock import to_rfc3339
+from stepdrain.document.progress import recorded
 from stepdrain.reporting.failure_message import RUNBOOK
 
 from stepdrain_cli.chart import duration
@@ -39,7 +40,7 @@ def _state(found: Standing, now: float) -> str:
 
 
 def _pods(found: Standing) -> Lines:
-    record = found.line.document.get("round")
+    record = recorded(found.line.document)
     if not record:
         return []
     forced = f" ({record['forced']} forced)" if record["forced"] else ""

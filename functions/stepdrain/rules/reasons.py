@@ -1,0 +1,27 @@
+"""A named thing and the reason for what became of it, as messages and the document show it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+NAMED = 20
+"""Things named in a message and in the document; the rest is counted."""
+
+
+@dataclass(frozen=True)
+class Reason:
+    """A pod, volume or target, and why it stays, is held or was forced."""
+
+    name: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.why}"
+
+
+def phrases(reasons: Sequence[Reason]) -> list[str]:
+    """At most 20 reasons as phrases, then how many more there are."""
+    named = [str(reason) for reason in reasons[:NAMED]]
+    more = len(reasons) - NAMED
+    return [*named, f"and {more} more"] if more > 0 else named
