@@ -6,7 +6,7 @@ INSTALL := $(UV) pip install --quiet --compile-bytecode --require-hashes --pytho
 # A made environment is a stamp file: it is made again when its lock changes.
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test test-more bench bench-docs check lint-template build examples graph cli-docs statemachine lock clean
+.PHONY: help demo test test-more bench bench-docs check lint-template build site examples graph cli-docs statemachine lock clean
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
@@ -54,6 +54,11 @@ help:  ## Show the targets
 	$(INSTALL) .venv-checkov/bin/python -r requirements/checkov.txt
 	@touch $@
 
+.venv-docs/made: requirements/docs.txt | .venv/uv
+	$(PYTHON) -m venv .venv-docs
+	$(INSTALL) .venv-docs/bin/python -r requirements/docs.txt
+	@touch $@
+
 demo: .venv/run  ## Drain one node of a three-node cluster, live, in this process (SCENARIO=edges or refresh shows more; ARGS="--help" all options)
 	@rm -f out/demo/history.json; status=0; .venv/bin/python -m stepdrain_sandbox.demo $(if $(SCENARIO),--scenario $(SCENARIO)) $(ARGS) || status=$$?; \
 	  [ ! -f out/demo/history.json ] || .venv/bin/stepdrain report --from-file out/demo/history.json \
@@ -85,6 +90,9 @@ lint-template: .venv-sam/made .venv-cfn-lint/made .venv-checkov/made  ## Check t
 build: .venv-sam/made  ## Build what sam deploys: the functions and their layer
 	SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam build
 
+site: .venv-docs/made  ## Build the documentation's site in build/site; a broken link or anchor fails
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet --strict
+
 examples: .venv/run  ## Write docs/examples again: two drains' reports, the same every time
 	.venv/bin/python -m stepdrain_cli.examples $(ARGS)
 
@@ -99,7 +107,7 @@ statemachine: .venv-author/made  ## Render statemachine/*.asl.json from the auth
 	.venv-author/bin/python statemachine/admit_node.py $(ARGS)
 
 lock: .venv/uv  ## Pin the dependencies again, to the newest that pyproject.toml allows
-	set -e; for group in run test lint bench author sam cfn-lint checkov; do \
+	set -e; for group in run test lint bench author sam cfn-lint checkov docs; do \
 	  groups=$$(case $$group in run) ;; test) echo --group pyproject.toml:test ;; \
 	    lint|bench) echo --group pyproject.toml:test --group pyproject.toml:$$group ;; \
 	    *) echo --group pyproject.toml:$$group ;; esac); \
