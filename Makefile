@@ -79,7 +79,7 @@ bench-docs: .venv/bench  ## Write docs/performance.md from what make bench measu
 check: .venv/lint  ## Run the linters: ruff, mypy, import-linter
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	.venv/bin/mypy functions bench
+	.venv/bin/mypy functions bench stepdrain_cli stepdrain_recorded
 	.venv/bin/lint-imports --no-logo
 
 lint-template: .venv-sam/made .venv-cfn-lint/made .venv-checkov/made  ## Check template.yaml: cfn-lint, sam validate, checkov

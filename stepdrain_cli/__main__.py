@@ -27,6 +27,7 @@ from stepdrain_cli.commands import (
     watch,
 )
 from stepdrain_cli.exits import USAGE, CommandError
+from stepdrain_recorded.unreadable import Unreadable
 
 __all__ = ["CommandError", "cli", "main"]
 
@@ -66,7 +67,7 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except DrainError as error:
+    except (DrainError, Unreadable) as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(USAGE)
 

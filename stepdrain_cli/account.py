@@ -35,13 +35,14 @@ class Account:
 
     def client(self, service: str) -> Any:
         """A boto3 client, with boto3's own retries."""
-        return self.session.client(service)
+        session: Any = self.session
+        return session.client(service)
 
 
 @contextlib.contextmanager
 def on_aws(region: str | None, profile: str | None, stack: str, machine: str | None) -> Iterator[Account]:
     """The user's account; the state machine is ``machine`` or the output of ``stack``."""
-    with sentences():
+    with translated_errors():
         session = boto3.Session(profile_name=profile, region_name=region)
         yield Account(session, machine or _machine_of(session, stack), time.time, time.sleep)
 
@@ -51,11 +52,11 @@ def on_sandbox() -> Iterator[Account]:
     """An embedded account with a handful of drains, made for this command and gone with it."""
     # Imported here: the world takes seconds to load, and only --sandbox needs it.
     from stepdrain_sandbox.aws.account import REGION  # noqa: PLC0415
-    from stepdrain_sandbox.demo.drains import drains  # noqa: PLC0415
+    from stepdrain_sandbox.examples.drains import drains  # noqa: PLC0415
 
     logging.disable(logging.CRITICAL)
     try:
-        with drains() as world, sentences():
+        with drains() as world, translated_errors():
             session = boto3.Session(region_name=REGION)
             yield Account(session, world.machine, world.clock.now, world.clock.sleep, world)
     finally:
@@ -77,11 +78,11 @@ def _machine_of(session: boto3.Session, stack: str) -> str:
         raise CommandError(
             f"Stack {stack} has no output StateMachineArn: it is not Stepdrain's, or not ready."
         )
-    return outputs["StateMachineArn"]
+    return str(outputs["StateMachineArn"])
 
 
 @contextlib.contextmanager
-def sentences() -> Iterator[None]:
+def translated_errors() -> Iterator[None]:
     """While this lasts, what botocore raises becomes a sentence and an exit status."""
     try:
         yield
@@ -117,9 +118,13 @@ def _refused(error: ClientError) -> CommandError:
 def sandbox_of_groups() -> Iterator[tuple[boto3.Session, str]]:
     """A session of an embedded account with four node groups, and the path of its cluster's kubeconfig."""
     from stepdrain_sandbox.aws.account import REGION  # noqa: PLC0415
-    from stepdrain_sandbox.demo.groups import groups  # noqa: PLC0415
+    from stepdrain_sandbox.examples.groups import groups  # noqa: PLC0415
 
-    with groups() as world, tempfile.NamedTemporaryFile("w", suffix=".yaml") as kubeconfig, sentences():
+    with (
+        groups() as world,
+        tempfile.NamedTemporaryFile("w", suffix=".yaml") as kubeconfig,
+        translated_errors(),
+    ):
         kubeconfig.write(world.kube.kubeconfig())
         kubeconfig.flush()
         yield boto3.Session(region_name=REGION), kubeconfig.name

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from stepdrain_cli.pod_presence import Stay, budget
-from stepdrain_cli.timeline import Timeline, Visit
+from stepdrain_recorded.pod_presence import Stay, budget
+from stepdrain_recorded.timeline import Timeline, Visit
 
 WIDTH, GUTTER, ROW, TOP = 1000, 250, 26, 30
 """Units of the drawing (about pixels): all, the names' column, a row's height, the axis."""

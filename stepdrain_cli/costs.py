@@ -6,7 +6,7 @@ Prices in US dollars, us-east-1, arm64, without free tiers, as docs/operations.m
 
 from __future__ import annotations
 
-from stepdrain_cli.timeline import Timeline
+from stepdrain_recorded.timeline import Timeline
 
 STATE_TRANSITION = 0.025 / 1000
 LAMBDA_GB_SECOND = 0.0000133334

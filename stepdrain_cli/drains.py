@@ -15,10 +15,10 @@ from stepdrain.reporting.failure_message import last_state
 from stepdrain.rules import deadline
 from stepdrain.rules.policy import Policy
 
-from stepdrain_cli import history
 from stepdrain_cli.account import Account
 from stepdrain_cli.exits import DONE, FAILED, REFUSED, TIMED_OUT, CommandError
-from stepdrain_cli.timeline import Timeline, timeline
+from stepdrain_recorded import history
+from stepdrain_recorded.timeline import Timeline, timeline
 
 Json = dict[str, Any]
 SEARCHED = 200
@@ -112,7 +112,7 @@ def _only(target: str, drains: Iterable[Drain]) -> Drain:
 
 
 def events(account: Account, arn: str) -> list[Json]:
-    """The whole history of an execution, as stepdrain_cli.history checks it."""
+    """The whole history of an execution, as stepdrain_recorded.history checks it."""
     pages = account.client("stepfunctions").get_paginator("get_execution_history").paginate(executionArn=arn)
     return history.checked([event for page in pages for event in page["events"]], arn)
 

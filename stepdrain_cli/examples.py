@@ -6,9 +6,9 @@ import logging
 import sys
 from pathlib import Path
 
-from stepdrain_cli import history
 from stepdrain_cli.report import render
-from stepdrain_sandbox.demo.examples import RECORDINGS
+from stepdrain_recorded import history
+from stepdrain_sandbox.examples.recordings import RECORDINGS
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "examples"
 

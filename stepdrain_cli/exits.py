@@ -16,4 +16,8 @@ class CommandError(click.ClickException):
 
     def __init__(self, message: str, status: int = USAGE) -> None:
         super().__init__(message)
-        self.exit_code = status
+        self.status = status
+
+    @property
+    def exit_code(self) -> int:  # type: ignore[override]
+        return self.status

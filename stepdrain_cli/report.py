@@ -11,9 +11,10 @@ from stepdrain.clock import to_epoch_s, to_rfc3339
 from stepdrain.document.progress import recorded
 from stepdrain.reporting.failure_message import RUNBOOK, console_link
 
-from stepdrain_cli import chart, costs, pod_presence, waits
-from stepdrain_cli.timeline import Timeline, timeline
-from stepdrain_sandbox import guarantees
+from stepdrain_cli import chart, costs
+from stepdrain_recorded import audit as audit_log
+from stepdrain_recorded import pod_presence, waits
+from stepdrain_recorded.timeline import Timeline, timeline
 
 Json = dict[str, Any]
 SHOWN_CHANGES = 300
@@ -37,7 +38,7 @@ class Number:
 
 
 def render(events: Sequence[Mapping[str, Any]], audit: Sequence[Mapping[str, Any]] | None = None) -> str:
-    """The report of a history (stepdrain_cli.history) and, where there is one, of the cluster's audit log."""
+    """The report of a history (stepdrain_recorded.history) and, if there is one, of an audit log."""
     line = timeline(events)
     inside = pod_presence.within(line, audit or ())
     met = pod_presence.stays(line, inside)
@@ -49,7 +50,7 @@ def render(events: Sequence[Mapping[str, Any]], audit: Sequence[Mapping[str, Any
         lstrip_blocks=True,
     )
     environment.filters |= {"duration": chart.duration, "clock": to_rfc3339}
-    changes = guarantees.changes(inside)
+    changes = audit_log.changes(inside)
     return environment.get_template("report.html.j2").render(
         line=line,
         facts=_facts(line),
@@ -103,7 +104,7 @@ def _redrives(count: int) -> str:
     return {0: "", 1: "with one redrive"}.get(count, f"with {count} redrives")
 
 
-def _trail(line: Timeline, changes: Sequence[guarantees.Change]) -> list[tuple[str, str, str, int]]:
+def _trail(line: Timeline, changes: Sequence[audit_log.Change]) -> list[tuple[str, str, str, int]]:
     # Requests of one batch come at the same time; their order would be the threads'.
     rows = sorted(
         ((to_epoch_s(one.at) - line.started, one) for one in changes),
@@ -115,7 +116,7 @@ def _trail(line: Timeline, changes: Sequence[guarantees.Change]) -> list[tuple[s
     ]
 
 
-def _doubt(line: Timeline, changes: Sequence[guarantees.Change]) -> str:
+def _doubt(line: Timeline, changes: Sequence[audit_log.Change]) -> str:
     done = sum(one.kind in ("evict", "delete") and one.status < 300 for one in changes)
     counted = (recorded(line.document) or {}).get("evicted", 0)
     if done == counted:

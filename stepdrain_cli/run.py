@@ -21,11 +21,11 @@ from moto import mock_aws
 from stepdrain.document.progress import recorded
 from stepdrain.rules.policy import Policy
 
+from stepdrain_recorded.history_lines import message, state_line
 from stepdrain_sandbox.aws import engine
 from stepdrain_sandbox.aws.account import MOCK, REGION, Context
 from stepdrain_sandbox.aws.deploy import ROOT, Function, translate
 from stepdrain_sandbox.clock import RealClock
-from stepdrain_sandbox.demo import telling
 
 Json = dict[str, Any]
 LOOK_EVERY_S = 0.2
@@ -46,7 +46,7 @@ class Result:
         return {
             "status": self.status,
             "error": self.error,
-            "cause": telling.sentence(self.cause),
+            "cause": message(self.cause),
             "progress": recorded(self.output) or {},
             "outcome": self.output.get("completed", {}).get("outcome", ""),
         }
@@ -89,7 +89,7 @@ def _engine(clock: RealClock, kubeconfig: str, context: str | None) -> Iterator[
     with contextlib.ExitStack() as stack:
         # moto replaces credentials in the environment; a kubeconfig that calls `aws` needs the user's own.
         own = {key: value for key, value in os.environ.items() if key.startswith("AWS_")}
-        stack.enter_context(mock_aws(config={**MOCK, "core": {"mock_credentials": False}}))
+        stack.enter_context(mock_aws(config={**MOCK, "core": {"mock_credentials": False}}))  # type: ignore[call-overload]
         fallback = {"AWS_ACCESS_KEY_ID": "sandbox", "AWS_SECRET_ACCESS_KEY": "sandbox"}
         stack.enter_context(mock.patch.dict(os.environ, {**fallback, **own, **environment}))
         stack.enter_context(engine.running(clock, _invoke(handlers), lambda _arn: None))
@@ -130,7 +130,7 @@ def _follow(client: Any, arn: str, clock: RealClock, say: Callable[[str], None])
         shown = client.describe_execution(executionArn=arn)
         history = client.get_execution_history(executionArn=arn)["events"]
         for event in history[told:]:
-            if line := telling.state_line(event):
+            if line := state_line(event):
                 say(f"{clock.now() - began:6.1f}s  {line}")
         told = len(history)
         if shown["status"] != "RUNNING":

@@ -99,7 +99,8 @@ class Doctor:
         return otherwise
 
     def _groups(self) -> list[Json]:
-        pages = self.session.client("autoscaling").get_paginator("describe_auto_scaling_groups").paginate()
+        client: Any = self.session.client("autoscaling")
+        pages = client.get_paginator("describe_auto_scaling_groups").paginate()
         return sorted(
             (one for page in pages for one in page["AutoScalingGroups"]),
             key=lambda one: one["AutoScalingGroupName"],

@@ -9,66 +9,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
-AuditEvent = Mapping[str, Any]
-EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
+from stepdrain_recorded.audit import Change
+
 LAST_REDRIVABLE = 24_999
 """https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html"""
-WRITING = ("create", "update", "patch", "delete", "deletecollection")
-
-
-@dataclass(frozen=True)
-class Change:
-    """One write of Stepdrain to a node or a pod, in the words of the audit log."""
-
-    at: str
-    kind: str
-    """``label``, ``cordon``, ``uncordon``, ``evict``, ``delete`` or verb and resource of all else."""
-    object: str
-    """The node's name or the pod's ``namespace/name``."""
-    status: int
-    user_agent: str
-
-
-def changes(audit: Iterable[AuditEvent], user_agent: str = "stepdrain/") -> list[Change]:
-    """What ``user_agent`` (a prefix) wrote to nodes and pods, reads and Events left out, in order."""
-    return [
-        _change(event)
-        for event in audit
-        if event.get("userAgent", "").startswith(user_agent)
-        and event["verb"] in WRITING
-        and event["objectRef"]["resource"] in ("nodes", "pods")
-    ]
-
-
-def _change(event: AuditEvent) -> Change:
-    reference = event["objectRef"]
-    name = "/".join(filter(None, (reference.get("namespace"), reference.get("name"))))
-    return Change(
-        at=event["requestReceivedTimestamp"],
-        kind=_kind(event),
-        object=name,
-        status=event["responseStatus"]["code"],
-        user_agent=event["userAgent"],
-    )
-
-
-def _kind(event: AuditEvent) -> str:
-    reference, body = event["objectRef"], event.get("requestObject") or {}
-    match reference["resource"], reference.get("subresource"), event["verb"]:
-        case "pods", "eviction", "create":
-            return "evict"
-        case "pods", None, "delete":
-            return "delete"
-        case "nodes", None, "patch" if (body.get("metadata", {}).get("labels") or {}).get(EXCLUDE_LABEL):
-            return "label"
-        case "nodes", None, "patch" if body.get("spec", {}).get("unschedulable"):
-            return "cordon"
-        case "nodes", None, "patch" if body.get("spec", {"unschedulable": None}) == {"unschedulable": None}:
-            return "uncordon"
-    return f"{event['verb']} {reference['resource']}"
 
 
 def order_broken(written: Sequence[Change], node: str, pods: Container[str] | None = None) -> list[str]:

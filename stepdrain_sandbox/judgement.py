@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from stepdrain_recorded import audit
 from stepdrain_sandbox import guarantees
 from stepdrain_sandbox.world import World
 
@@ -17,7 +18,7 @@ def broken(world: World, *, policy: str = "fail") -> list[str]:
     ``policy`` is the ``onTimeout`` of its drains. Instances that Auto Scaling gave up by
     itself, because a heartbeat ran out, are not held against a drain that had failed.
     """
-    written = guarantees.changes(world.kube.audit_log)
+    written = audit.changes(world.kube.audit_log)
     executions = world.executions()
     histories = {one["name"]: world.history(one["executionArn"]) for one in executions}
     records = [*world.kube.audit_log, *histories.values(), *world.aws.messages()]
@@ -34,7 +35,7 @@ def broken(world: World, *, policy: str = "fail") -> list[str]:
     ]
 
 
-def _order(world: World, written: list[guarantees.Change], node: str) -> list[str]:
+def _order(world: World, written: list[audit.Change], node: str) -> list[str]:
     return guarantees.order_broken(written, node, world.witness.homes.get(node, set()))
 
 

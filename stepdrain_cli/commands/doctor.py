@@ -9,9 +9,10 @@ from collections.abc import Iterator
 
 import boto3
 import click
+from stepdrain.intake.lifecycle_events import TERMINATING
 
 from stepdrain_cli import groups, tables
-from stepdrain_cli.account import sandbox_of_groups, sentences
+from stepdrain_cli.account import sandbox_of_groups, translated_errors
 from stepdrain_cli.commands.options import KUBECONFIG_HELP, as_json
 from stepdrain_cli.exits import DONE, FAILED
 from stepdrain_cli.groups import Finding, Group
@@ -77,7 +78,7 @@ def _session(
         with sandbox_of_groups() as found:
             yield found
         return
-    with sentences():
+    with translated_errors():
         yield boto3.Session(region_name=region, profile_name=profile), None
 
 
@@ -150,7 +151,7 @@ def _put(session: boto3.Session, group: str, hook: str) -> None:
     session.client("autoscaling").put_lifecycle_hook(
         AutoScalingGroupName=group,
         LifecycleHookName=hook,
-        LifecycleTransition=groups.TERMINATING,
+        LifecycleTransition=TERMINATING,
         HeartbeatTimeout=groups.HEARTBEAT_S,
         DefaultResult=groups.DEFAULT_RESULT,
     )

@@ -7,9 +7,11 @@ from typing import Any
 
 import click
 
-from stepdrain_cli import drains, history
+from stepdrain_cli import drains
 from stepdrain_cli.commands.options import account_options, opened
 from stepdrain_cli.exits import CommandError
+from stepdrain_recorded import audit as audit_log
+from stepdrain_recorded import history
 
 
 @click.command("report")
@@ -29,8 +31,8 @@ def command(
     """
     if bool(execution) == bool(from_file):
         raise CommandError("Say which drain: an EXECUTION, or --from-file history.json.")
-    events = history.read(Path(from_file)) if from_file else _fetched(str(execution), account)
-    logged = history.read_audit(Path(audit)) if audit else None
+    events = history.parsed(_text(from_file), from_file) if from_file else _fetched(str(execution), account)
+    logged = audit_log.parsed(_text(audit), audit) if audit else None
     # Imported here: the template engine is needed by this command only.
     from stepdrain_cli.report import render  # noqa: PLC0415
 
@@ -41,6 +43,14 @@ def command(
 def _fetched(execution: str, options: dict[str, Any]) -> list[dict[str, Any]]:
     with opened(**options) as account:
         return drains.events(account, drains.find(account, execution).arn)
+
+
+def _text(file: str) -> str:
+    try:
+        return Path(file).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise CommandError(f"{file} cannot be read: {reason}.") from error
 
 
 def write(path: Path, text: str) -> None:

@@ -14,7 +14,7 @@ from stepdrain_cli import drain_status, drains, tables
 from stepdrain_cli.account import Account
 from stepdrain_cli.commands.options import on_account
 from stepdrain_cli.drains import Standing
-from stepdrain_sandbox.demo.telling import state_line
+from stepdrain_recorded.history_lines import state_line
 
 
 @click.command("watch")

@@ -15,8 +15,8 @@ from typing import Any
 
 import click
 
-from stepdrain_sandbox import guarantees
-from stepdrain_sandbox.demo import refresh, telling
+from stepdrain_recorded import audit
+from stepdrain_sandbox.demo import refresh
 from stepdrain_sandbox.demo.scenario import Choices, Functions, Outcome, play
 
 OUT = Path("out") / "demo"
@@ -67,13 +67,13 @@ def command(nodes: int, pods: int, blocked_s: int, failing: bool, scenario: str,
 
 
 def _conclude(outcome: Outcome, scenario: str) -> None:
-    written = guarantees.changes(outcome.audit)
+    written = audit.changes(outcome.audit)
     if scenario == "refresh":
         click.echo("\nWhat came of it:")
         lines = refresh.lines(outcome.summary)
     else:
         click.echo("\nWhat the audit log of the cluster says:")
-        lines = telling.audit_trail(written, " ".join(outcome.summary["lifecycleAction"]))
+        lines = audit.trail(written, " ".join(outcome.summary["lifecycleAction"]))
     for line in lines:
         click.echo(f"  {line}")
     click.echo(f"\nFiles: {OUT}/audit.jsonl, {OUT}/history.json, {OUT}/summary.json")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from stepdrain_recorded.audit import Change
 from stepdrain_sandbox import workload
-from stepdrain_sandbox.guarantees import Change
 from stepdrain_sandbox.world import World
 
 Json = dict[str, Any]

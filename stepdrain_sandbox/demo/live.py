@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from stepdrain_sandbox.demo import telling
+from stepdrain_recorded.history_lines import state_line
+from stepdrain_sandbox.demo import cluster_lines
 from stepdrain_sandbox.world import World
 
 Json = dict[str, Any]
@@ -52,11 +53,11 @@ class Live:
             for execution in self._world.executions(machine):
                 self._states(execution)
         now = self._snapshot()
-        for line in telling.pod_lines(self._pods, now):
+        for line in cluster_lines.pod_lines(self._pods, now):
             self.say(line)
         self._pods = now
-        edges = telling.edges(self._world.kube.cluster.list("VolumeAttachment"), self._targets())
-        for line in telling.edge_lines(self._edges, edges):
+        edges = cluster_lines.edges(self._world.kube.cluster.list("VolumeAttachment"), self._targets())
+        for line in cluster_lines.edge_lines(self._edges, edges):
             self.say(line)
         self._edges = edges
 
@@ -70,7 +71,7 @@ class Live:
             return
         history = self._world.history(arn)
         for event in history[self._told.get(arn, 0) :]:
-            line = telling.state_line(event)
+            line = state_line(event)
             if line is not None:
                 self.say(line)
         self._told[arn] = len(history)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from stepdrain_recorded import audit
 from stepdrain_sandbox import guarantees, workload
 from stepdrain_sandbox.clock import Clock, RealClock
 from stepdrain_sandbox.demo.live import LOOK_EVERY_S, Live
@@ -60,7 +61,7 @@ def _closed(world: World) -> bool:
 def _judge(world: World, old: dict[str, str], replaced: list[Json]) -> Outcome:
     executions = [one for machine in MACHINES for one in world.executions(machine)]
     history = [event for one in executions for event in world.history(one["executionArn"])]
-    written = guarantees.changes(world.kube.audit_log)
+    written = audit.changes(world.kube.audit_log)
     results = [what for _, what, _ in world.aws.hooks.log if what != "heartbeat"]
     broken = [
         *(one for name in old.values() for one in guarantees.order_broken(_of(written, name), name)),
@@ -83,7 +84,7 @@ def _judge(world: World, old: dict[str, str], replaced: list[Json]) -> Outcome:
     return Outcome(summary, list(world.kube.audit_log), history, broken)
 
 
-def _of(written: list[guarantees.Change], node: str) -> list[guarantees.Change]:
+def _of(written: list[audit.Change], node: str) -> list[audit.Change]:
     """The changes from the node's label on, without the marks of other nodes."""
     mine = [change for change in written if change.kind not in ("label", "cordon") or change.object == node]
     first = next((number for number, change in enumerate(mine) if change.object == node), len(mine))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from stepdrain_recorded import audit
 from stepdrain_sandbox import guarantees, workload
 from stepdrain_sandbox.aws.deploy import Function
 from stepdrain_sandbox.clock import Clock, RealClock
@@ -73,7 +74,7 @@ def run(
         replaced = live.follow(lambda: _replaced(world), 30)
         outcome = _judge(world, instance_id, node, staying, finished and replaced)
         if choices.edges:
-            written = guarantees.changes(outcome.audit)
+            written = audit.changes(outcome.audit)
             outcome.broken.extend(edges.broken(outcome.history, written))
         return outcome
 
@@ -145,7 +146,7 @@ def _replaced(world: World) -> bool:
 def _judge(world: World, instance_id: str, node: str, staying: list[str], finished: bool) -> Outcome:
     executions = world.executions()
     history = world.history(executions[0]["executionArn"]) if executions else []
-    written = guarantees.changes(world.kube.audit_log)
+    written = audit.changes(world.kube.audit_log)
     results = [
         result for _, result, one in world.aws.hooks.log if one == instance_id and result != "heartbeat"
     ]

@@ -14,7 +14,7 @@ from stepdrain_cli.commands import doctor
 from stepdrain_cli.groups import Installation
 from stepdrain_cli.survey import Doctor
 from stepdrain_sandbox.aws.deploy import ROOT
-from stepdrain_sandbox.demo.groups import groups as sandbox_groups
+from stepdrain_sandbox.examples.groups import groups as sandbox_groups
 
 PUT = (
     "  aws autoscaling put-lifecycle-hook --region eu-west-1 --auto-scaling-group-name {} "

@@ -13,7 +13,7 @@ from stepdrain_cli import drains as found_drains
 from stepdrain_cli.__main__ import cli
 from stepdrain_cli.commands import options
 from stepdrain_cli.exits import NO_ACCESS, CommandError
-from stepdrain_sandbox.demo.drains import drains
+from stepdrain_sandbox.examples.drains import drains
 
 ARN = "arn:aws:states:eu-west-1:123456789012:execution:stepdrain-DrainNode"
 NAMES = ("done", "refused", "blocked", "fresh", "other")
@@ -34,7 +34,7 @@ def stepdrain(world, monkeypatch):
     @contextlib.contextmanager
     def same_world():
         session = boto3.Session(region_name="eu-west-1")
-        with accounts.sentences():
+        with accounts.translated_errors():
             yield accounts.Account(session, world.machine, world.clock.now, world.clock.sleep, world)
 
     monkeypatch.setattr(options, "on_sandbox", same_world)
@@ -231,7 +231,7 @@ def test_all_failed_drains_go_on_and_end_well(stepdrain, world):
 )
 def test_what_aws_refuses_is_one_sentence_with_a_status_of_its_own(raised, sentence):
     """A missing permission is named."""
-    with pytest.raises(CommandError) as refused, accounts.sentences():
+    with pytest.raises(CommandError) as refused, accounts.translated_errors():
         raise raised
     assert refused.value.exit_code == NO_ACCESS
     assert refused.value.message.startswith(sentence)

@@ -2,8 +2,9 @@
 
 import pytest
 
-from stepdrain_cli import chart, costs, pod_presence, waits
-from stepdrain_cli.timeline import timeline
+from stepdrain_cli import chart, costs
+from stepdrain_recorded import pod_presence, waits
+from stepdrain_recorded.timeline import timeline
 from tests.cli.histories import begun
 
 OURS = "disruption budget db needs 2 healthy pods and has 2"

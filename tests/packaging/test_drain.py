@@ -2,6 +2,7 @@
 
 import json
 
+from stepdrain_recorded import audit
 from stepdrain_sandbox import guarantees
 from stepdrain_sandbox.built import functions
 from stepdrain_sandbox.clock import RealClock
@@ -44,7 +45,7 @@ def test_a_node_is_drained_by_functions_that_run_from_the_built_archives(built, 
         (execution,) = world.executions()
         assert (execution["status"], execution.get("cause")) == ("SUCCEEDED", None)
         assert json.loads(execution["output"])["completed"]["outcome"] == "drained"
-        assert guarantees.order_broken(guarantees.changes(world.kube.audit_log), node) == []
+        assert guarantees.order_broken(audit.changes(world.kube.audit_log), node) == []
         assert [what for _, what, _ in world.aws.hooks.log] == ["CONTINUE"]
     clock.close()
     # Each in a process of its own: none in this one, whose calls would be recorded.

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from stepdrain import errors
 from stepdrain.errors import DrainError
 
+from stepdrain_recorded import audit
 from stepdrain_sandbox import guarantees
 from stepdrain_sandbox.kube.faults import Fault
 from stepdrain_sandbox.rehearsal.interpreter import Execution
@@ -89,7 +90,7 @@ def broken(stage: Stage, night: Night, *, ended: bool = True) -> list[str]:
 
 
 def _cluster(stage: Stage, night: Night) -> Iterator[str]:
-    policy, written = night.policy["STEPDRAIN_ON_TIMEOUT"], guarantees.changes(stage.transport.audit_log)
+    policy, written = night.policy["STEPDRAIN_ON_TIMEOUT"], audit.changes(stage.transport.audit_log)
     for node in stage.instances.values():
         yield from guarantees.order_broken(written, node, stage.witness.homes.get(node, set()))
     yield from guarantees.deletions_made(written, policy)

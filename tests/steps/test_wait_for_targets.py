@@ -5,7 +5,7 @@ import json
 import boto3
 import pytest
 
-from stepdrain_sandbox import guarantees
+from stepdrain_recorded import audit
 from stepdrain_sandbox.aws.account import AwsFault, client_error
 from stepdrain_sandbox.workload import cluster_workload, lone_pod
 from stepdrain_sandbox.world import CLUSTER, GROUP, World
@@ -62,7 +62,7 @@ def test_a_pod_that_lands_while_a_target_drains_is_evicted():
         world.pass_time(30)
         world.kube.cluster.create(lone_pod("debug", node))
         world.settle()
-        evicted = [change for change in guarantees.changes(world.kube.audit_log) if change.kind == "evict"]
+        evicted = [change for change in audit.changes(world.kube.audit_log) if change.kind == "evict"]
         assert evicted[-1].object == "default/debug"
         assert world.witness.left == {instance: []}
 

@@ -5,6 +5,7 @@ import json
 import pytest
 from stepdrain.states.nodes import CORDONED_BY, EXCLUDE_LABEL, LABELLED_BY
 
+from stepdrain_recorded import audit
 from stepdrain_sandbox import guarantees
 from stepdrain_sandbox.aws.lifecycle_hooks import LAUNCHING, TERMINATING
 from stepdrain_sandbox.kube.kubelet import READY_AFTER
@@ -47,7 +48,7 @@ def test_an_instance_goes_into_service_when_its_node_is_ready(world):
     assert execution["name"].startswith(f"{instance}-")
     assert world.lifecycle_state(instance) == "InService"
     # A new node has nothing of ours to undo.
-    assert guarantees.changes(world.kube.audit_log) == []
+    assert audit.changes(world.kube.audit_log) == []
     assert world.executions() == []
 
 
@@ -110,13 +111,13 @@ def test_a_drain_to_the_warm_pool_is_undone_on_return(world):
     world.settle()
     assert world.lifecycle_state(instance) == "Warmed:Stopped"
     assert marks(world, instance) == (True, True, {LABELLED_BY, CORDONED_BY})
-    written = guarantees.changes(world.kube.audit_log)
+    written = audit.changes(world.kube.audit_log)
     assert guarantees.order_broken(written, world.instances[instance]) == []
     world.aws.hooks.hold(instance, LAUNCHING, "WarmPool", "AutoScalingGroup")
     world.settle(machine="AdmitNode")
     assert marks(world, instance) == (False, False, set())
     assert world.lifecycle_state(instance) == "InService"
-    undone = guarantees.changes(world.kube.audit_log)[len(written) :]
+    undone = audit.changes(world.kube.audit_log)[len(written) :]
     assert [change.kind for change in undone] == ["uncordon"]
 
 
@@ -178,7 +179,7 @@ def test_a_warm_instance_whose_node_runs_is_drained(world):
     world.aws.hooks.hold(instance, TERMINATING, "WarmPool", "EC2")
     world.settle()
     assert completed(world.executions()[0])["outcome"] == "drained"
-    assert "evict" in [change.kind for change in guarantees.changes(world.kube.audit_log)]
+    assert "evict" in [change.kind for change in audit.changes(world.kube.audit_log)]
 
 
 def test_an_instance_that_enters_the_warm_pool_is_not_waited_for(world):

@@ -5,7 +5,7 @@ import itertools
 import pytest
 from stepdrain.clock import to_epoch_s
 
-from stepdrain_sandbox import guarantees
+from stepdrain_recorded import audit
 from stepdrain_sandbox.aws.account import LambdaFault
 from stepdrain_sandbox.workload import replica_set
 from stepdrain_sandbox.world import World
@@ -31,7 +31,7 @@ def burst():
 def evicted(world):
     """Node names in order of their first eviction, and when that was."""
     nodes = {}
-    for change in guarantees.changes(world.kube.audit_log):
+    for change in audit.changes(world.kube.audit_log):
         if change.kind == "evict":
             number = int(change.object.split("web-")[1].split("-")[0])
             nodes.setdefault(list(world.instances.values())[number], to_epoch_s(change.at))
@@ -45,7 +45,7 @@ def test_all_are_cordoned_at_once_and_drained_one_after_the_other(burst):
         burst.terminate(instance)
         burst.pass_time(2)
     burst.pass_time(3)
-    cordoned = {c.object for c in guarantees.changes(burst.kube.audit_log) if c.kind == "cordon"}
+    cordoned = {c.object for c in audit.changes(burst.kube.audit_log) if c.kind == "cordon"}
     assert cordoned == {burst.instances[one] for one in instances}
     assert len(evicted(burst)) == 1
     burst.settle()

@@ -7,7 +7,7 @@ import boto3
 import yaml
 from moto.eks.models import eks_backends
 
-from stepdrain_sandbox import guarantees
+from stepdrain_recorded import audit
 from stepdrain_sandbox.aws.account import ACCESS_KEY, ACCOUNT, REGION
 from stepdrain_sandbox.kube.discovery import base64_of
 from stepdrain_sandbox.kube.eks_token import EksTokens
@@ -64,8 +64,8 @@ def test_each_drain_goes_to_the_cluster_of_its_instance():
         world.settle()
         ended = {json.loads(one["output"])["cluster"]: one["status"] for one in world.executions()}
         assert ended == {"demo": "SUCCEEDED", GREEN: "SUCCEEDED"}
-        assert {c.object for c in guarantees.changes(server.audit_log)} == {"green-node"}
-        marked = {c.object for c in guarantees.changes(world.kube.audit_log) if c.kind in ("label", "cordon")}
+        assert {c.object for c in audit.changes(server.audit_log)} == {"green-node"}
+        marked = {c.object for c in audit.changes(world.kube.audit_log) if c.kind in ("label", "cordon")}
         assert marked == {node}
         assert not {401, 403} & {event["responseStatus"]["code"] for event in server.audit_log}
 

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 from stepdrain.adapters import kube
 
-from stepdrain_sandbox import guarantees
+from stepdrain_recorded import audit
 from stepdrain_sandbox.judgement import broken
 from stepdrain_sandbox.kube.store import rfc3339
 from stepdrain_sandbox.workload import budget, daemonset, replica_set
@@ -72,7 +72,7 @@ def each_has_an_execution_of_its_own_and_none_is_lost(world):
 
 def all_nodes_are_cordoned_before_the_first_drain_ends(world):
     """Else evicted pods land on the next node to go, and are evicted again."""
-    cordoned = [change.at for change in guarantees.changes(world.kube.audit_log) if change.kind == "cordon"]
+    cordoned = [change.at for change in audit.changes(world.kube.audit_log) if change.kind == "cordon"]
     assert len(cordoned) == MANY
     first_end = min(at for at, what, _ in world.aws.hooks.log if what == "CONTINUE")
     assert max(cordoned) < rfc3339(first_end, micro=True)

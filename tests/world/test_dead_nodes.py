@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from stepdrain_recorded import audit
 from stepdrain_sandbox import guarantees
 from stepdrain_sandbox.kube.kubelet import DEAD
 from stepdrain_sandbox.workload import cluster_workload
@@ -66,7 +67,7 @@ def test_nothing_is_deleted_by_force(world, dying):
     instance, _ = dying
     world.terminate(instance)
     world.settle()
-    written = guarantees.changes(world.kube.audit_log)
+    written = audit.changes(world.kube.audit_log)
     assert guarantees.deletions_made(written, "fail") == []
     assert len([c for c in written if c.kind == "evict"]) == output(world)["progress"]["evicted"]
 

@@ -6,7 +6,7 @@ import json
 import boto3
 import pytest
 
-from stepdrain_sandbox import guarantees
+from stepdrain_recorded import audit
 from stepdrain_sandbox.world import World
 from tests.world.test_drain import fullest
 
@@ -102,7 +102,7 @@ def test_force_deletes_in_time_for_each_pods_grace_and_names_it(at_deadline):
 def test_force_touches_no_budget_before_its_time(at_deadline):
     """The deletions begin a pod's own grace before the deadline."""
     world, _ = at_deadline("force")
-    changes = guarantees.changes(world.kube.audit_log)
+    changes = audit.changes(world.kube.audit_log)
     assert {c.kind for c in changes} >= {"delete"}
     first = min(e["requestReceivedTimestamp"] for e, _ in deletions(world))
     began = world.executions()[0]["startDate"].strftime("%Y-%m-%dT%H:%M:%S")

@@ -1,7 +1,7 @@
 """The demo's judgement is worth nothing if it cannot fail."""
 
+from stepdrain_recorded.audit import Change
 from stepdrain_sandbox import guarantees
-from stepdrain_sandbox.guarantees import Change
 
 
 def changed(*kinds, name="n"):

@@ -6,6 +6,7 @@ import json
 import boto3
 import pytest
 
+from stepdrain_recorded import audit
 from stepdrain_sandbox import guarantees
 from stepdrain_sandbox.workload import cluster_workload, replica_set
 from stepdrain_sandbox.world import World
@@ -45,7 +46,7 @@ def test_a_drain_labels_cordons_evicts_and_lets_go_in_this_order(world):
     world.terminate(instance)
     assert world.lifecycle_state(instance) == "Terminating:Wait"
     world.settle()
-    written = guarantees.changes(world.kube.audit_log)
+    written = audit.changes(world.kube.audit_log)
     assert [change.kind for change in written] == ["label", "cordon", *["evict"] * len(leaving)]
     assert sorted(change.object.split("/")[1] for change in written[2:]) == sorted(leaving)
     assert [what for _, what, _ in world.aws.hooks.log] == ["CONTINUE"]
@@ -189,7 +190,7 @@ def test_a_blocking_budget_is_waited_for_and_named(world):
     world.kube.cluster.change("PodDisruptionBudget", "nginx", "default", {"spec": {"maxUnavailable": 1}})
     world.settle()
     assert world.executions()[0]["status"] == "SUCCEEDED"
-    assert guarantees.deletions_made(guarantees.changes(world.kube.audit_log), "fail") == []
+    assert guarantees.deletions_made(audit.changes(world.kube.audit_log), "fail") == []
     told = {event["reason"] for event in world.kube.cluster.list("Event")}
     assert told == {"DrainStarted", "PodsBlocked", "Drained"}
 

@@ -10,6 +10,7 @@ from moto.ec2.models import ec2_backends
 from moto.ec2.utils import filter_dict_attribute_mapping
 from stepdrain import clock
 
+from stepdrain_recorded import audit
 from stepdrain_sandbox import guarantees
 from stepdrain_sandbox.aws.account import ACCOUNT, REGION
 from stepdrain_sandbox.kube.store import rfc3339
@@ -58,7 +59,7 @@ def test_a_spot_interruption_drains_within_its_two_minutes(world):
     assert execution["name"].startswith(f"{instance}-spot-")
     assert execution["status"] == "SUCCEEDED"
     assert json.loads(execution["output"])["completed"]["result"] == "NONE"
-    written = guarantees.changes(world.kube.audit_log)
+    written = audit.changes(world.kube.audit_log)
     assert guarantees.order_broken(written, node) == []
     assert guarantees.deletions_made(written, "fail") == []
     assert not [call for call in world.aws.calls if "LifecycleAction" in call[2]]
@@ -73,7 +74,7 @@ def test_at_an_interruption_a_blocked_pod_still_gets_its_grace(on_timeout, delet
         began = world.clock.now()
         world.aws.delivery.send(notice(world, "spot-interruption", **{"instance-id": instance}))
         world.settle(within_s=180)
-        written = guarantees.changes(world.kube.audit_log)
+        written = audit.changes(world.kube.audit_log)
         forced = [change for change in written if change.kind == "delete"]
         assert bool(forced) == deleted
         # With time for its grace of 5 s before the instance goes, and not at once.
@@ -90,7 +91,7 @@ def test_a_drain_without_an_announced_end_keeps_the_policy(world):
     world.settle(within_s=2 * 3600, every_s=60)
     (execution,) = world.executions()
     assert (execution["status"], execution["error"]) == ("FAILED", "DrainTimedOut")
-    assert guarantees.deletions_made(guarantees.changes(world.kube.audit_log), "fail") == []
+    assert guarantees.deletions_made(audit.changes(world.kube.audit_log), "fail") == []
 
 
 def test_a_health_event_drains_each_of_its_instances_once(world):

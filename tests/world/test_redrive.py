@@ -10,7 +10,7 @@ from collections import Counter
 import boto3
 import pytest
 
-from stepdrain_sandbox import guarantees
+from stepdrain_recorded import audit
 from stepdrain_sandbox.aws.account import LambdaFault
 from stepdrain_sandbox.aws.deploy import ROOT
 from stepdrain_sandbox.judgement import broken
@@ -92,7 +92,7 @@ def assert_went_on(world, before):
     assert all(entered.count(name) == 1 for name in ("FindNode", "Label", "Cordon") if name != failed)
     accepted = Counter(
         change.object
-        for change in guarantees.changes(world.kube.audit_log)
+        for change in audit.changes(world.kube.audit_log)
         if change.kind == "evict" and change.status < 300
     )
     assert set(accepted.values()) <= {1}, "a pod was evicted twice"

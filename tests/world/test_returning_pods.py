@@ -2,7 +2,7 @@
 
 import json
 
-from stepdrain_sandbox import guarantees
+from stepdrain_recorded import audit
 from stepdrain_sandbox.workload import cluster_workload, replica_set
 from stepdrain_sandbox.world import World
 
@@ -28,7 +28,7 @@ def test_a_pod_that_comes_back_past_the_cordon_is_evicted_once_and_named():
         world.terminate(instance)
         world.settle()
         (execution,) = world.executions()
-        written = guarantees.changes(world.kube.audit_log)
+        written = audit.changes(world.kube.audit_log)
         evicted = [one.object for one in written if one.kind == "evict" and "agent" in one.object]
         said = json.loads(execution["output"])["completed"]["reason"]
         story = [one["message"] for one in world.kube.cluster.list("Event") if one["reason"] == "Drained"]

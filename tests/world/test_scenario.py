@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 from click.testing import CliRunner
 
-from stepdrain_sandbox import guarantees
+from stepdrain_recorded import audit
+from stepdrain_recorded.audit import Change
 from stepdrain_sandbox.clock import VirtualClock
 from stepdrain_sandbox.demo import __main__ as demo
-from stepdrain_sandbox.demo import edges, telling
+from stepdrain_sandbox.demo import edges
 from stepdrain_sandbox.demo.scenario import Choices, run
-from stepdrain_sandbox.guarantees import Change
 
 
 def played(**choices):
@@ -32,11 +32,11 @@ def plain():
 
 
 def kinds(outcome):
-    return [change.kind for change in guarantees.changes(outcome.audit)]
+    return [change.kind for change in audit.changes(outcome.audit)]
 
 
 def applications(outcome):
-    evicted = [change.object for change in guarantees.changes(outcome.audit) if change.kind == "evict"]
+    evicted = [change.object for change in audit.changes(outcome.audit) if change.kind == "evict"]
     return [name[: name.index("-", name.index("/"))] for name in evicted]
 
 
@@ -45,10 +45,10 @@ def test_the_demo_shows_label_cordon_and_the_evictions_of_nginx_and_coredns_only
     outcome, said = plain
     assert kinds(outcome) == ["label", "cordon", "evict", "evict"]
     assert applications(outcome) == ["default/nginx", "kube-system/coredns"]
-    assert {change.user_agent for change in guarantees.changes(outcome.audit)} == {"stepdrain/0.1.0"}
+    assert {change.user_agent for change in audit.changes(outcome.audit)} == {"stepdrain/0.1.0"}
     assert outcome.summary["lifecycleAction"] == ["CONTINUE"]
     assert outcome.broken == []
-    trail = telling.audit_trail(guarantees.changes(outcome.audit), "CONTINUE")
+    trail = audit.trail(audit.changes(outcome.audit), "CONTINUE")
     assert [line[:2] for line in trail] == ["1.", "2.", "3.", "4."]
     for shown in ("-> FindNode", "<- CompleteAction", "== Succeeded", "terminates, grace 5 s", "is ready on"):
         assert shown in said

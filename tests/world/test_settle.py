@@ -2,6 +2,7 @@
 
 import pytest
 
+from stepdrain_recorded import audit
 from stepdrain_sandbox import guarantees
 from stepdrain_sandbox.workload import cluster_workload
 from stepdrain_sandbox.world import World
@@ -18,15 +19,13 @@ def test_load_balancers_have_the_policys_time_between_label_and_first_eviction(s
         world.settle()
         assert world.executions()[0]["status"] == "SUCCEEDED"
         assert seconds <= at["leaves"] - at["label"] < seconds + 30
-        assert (
-            guarantees.order_broken(guarantees.changes(world.kube.audit_log), world.instances[instance]) == []
-        )
+        assert guarantees.order_broken(audit.changes(world.kube.audit_log), world.instances[instance]) == []
 
 
 def note(change, at, now):
     """When the label was set, and when the first pod began to leave."""
     metadata = change.object["metadata"]
-    if change.resource.kind == "Node" and guarantees.EXCLUDE_LABEL in (metadata.get("labels") or {}):
+    if change.resource.kind == "Node" and audit.EXCLUDE_LABEL in (metadata.get("labels") or {}):
         at.setdefault("label", now)
     if change.resource.kind == "Pod" and "deletionTimestamp" in metadata:
         at.setdefault("leaves", now)

@@ -6,7 +6,7 @@ import boto3
 import pytest
 from stepdrain.errors import AwsThrottled
 
-from stepdrain_sandbox import guarantees
+from stepdrain_recorded import audit
 from stepdrain_sandbox.aws.account import AwsFault, client_error
 from stepdrain_sandbox.world import GROUP, HOOK, World
 
@@ -94,7 +94,7 @@ def test_event_and_sweep_at_once_have_one_drains_effects(world, instance):
     world.start(f"{instance}-sweep", {**document, "reason": "sweep"})
     world.settle()
     assert [one["status"] for one in world.executions()] == ["SUCCEEDED"] * 2
-    written = guarantees.changes(world.kube.audit_log)
+    written = audit.changes(world.kube.audit_log)
     evicted = [change.object for change in written if change.kind == "evict"]
     assert len(set(evicted)) == leaving
     assert {change.object for change in written if change.kind in ("label", "cordon")} == {node}

@@ -13,7 +13,7 @@ from typing import Any
 
 from stepdrain.document.progress import recorded
 
-from stepdrain_sandbox.demo.telling import sentence
+from stepdrain_recorded.history_lines import message
 
 Json = dict[str, Any]
 ENDS = {
@@ -118,7 +118,7 @@ class Timeline:
 
 
 def timeline(events: Sequence[Mapping[str, Any]]) -> Timeline:
-    """The timeline of events as stepdrain_cli.history gives them (sorted, epoch seconds)."""
+    """The timeline of events as stepdrain_recorded.history gives them (sorted, epoch seconds)."""
     line, document = Timeline(events=len(events)), ""
     for event in events:
         line.ended = event["timestamp"]
@@ -196,13 +196,13 @@ def _end_attempt(line: Timeline, event: Mapping[str, Any], at: float) -> None:
     if kind != "TaskSucceeded":
         details = event.get(f"{kind[0].lower()}{kind[1:]}EventDetails") or {}
         attempt.error = details.get("error") or kind
-        attempt.cause = sentence(details.get("cause") or "")
+        attempt.cause = message(details.get("cause") or "")
 
 
 def _end(line: Timeline, event: Mapping[str, Any], at: float) -> None:
     kind = event["type"]
     line.status = ENDS[kind]
     details = event.get(f"e{kind[1:]}EventDetails") or {}
-    line.error, line.cause = details.get("error") or "", sentence(details.get("cause") or "")
+    line.error, line.cause = details.get("error") or "", message(details.get("cause") or "")
     if line.status != "SUCCEEDED":
         line.failures.append((at, line.error or line.status, line.cause))

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from stepdrain_sandbox import workload
-from stepdrain_sandbox.demo.examples import LONE, seeded
+from stepdrain_sandbox.examples.recordings import LONE, seeded
 from stepdrain_sandbox.world import World
 
 Json = dict[str, Any]

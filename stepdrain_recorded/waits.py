@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from stepdrain_cli import pod_presence
-from stepdrain_cli.timeline import Timeline
+from stepdrain_recorded import pod_presence
+from stepdrain_recorded.timeline import Timeline
 
 SHOWN = 200
 TIMES = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")

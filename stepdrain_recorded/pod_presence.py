@@ -10,14 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from stepdrain.clock import to_epoch_s
 
-from stepdrain_cli.timeline import Attempt, Timeline
-from stepdrain_sandbox import guarantees
+from stepdrain_recorded.audit import AuditEvent, changes
+from stepdrain_recorded.timeline import Attempt, Timeline
 
-AuditEvent = Mapping[str, Any]
 NAMED = re.compile(
     r"(?:^|[;:] )([a-z0-9.-]+/[a-z0-9.-]+): (.*?)(?=; [a-z0-9.-]+/[a-z0-9.-]+: |; and \d+ more$|$)"
 )
@@ -90,7 +88,7 @@ def within(line: Timeline, audit: Iterable[AuditEvent]) -> list[AuditEvent]:
 
 
 def _evictions(found: dict[str, Stay], line: Timeline, audit: Sequence[AuditEvent]) -> None:
-    for change in guarantees.changes(within(line, audit)):
+    for change in changes(within(line, audit)):
         if change.kind in ("evict", "delete") and change.status < 300:
             stay = _stay(found, change.object)
             if stay.evicted is None or change.kind == "delete":

@@ -14,7 +14,7 @@ from moto.events.models import EventPattern
 from moto.events.responses import EventsHandler
 
 from stepdrain_sandbox.aws.account import REGION
-from stepdrain_sandbox.demo.examples import seeded
+from stepdrain_sandbox.examples.recordings import seeded
 from stepdrain_sandbox.world import CLUSTER, HOOK, World
 
 TERMINATING = "autoscaling:EC2_INSTANCE_TERMINATING"

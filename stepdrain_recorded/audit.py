@@ -1,0 +1,104 @@
+"""The cluster's audit log: audit.k8s.io/v1 Events, and what Stepdrain wrote to nodes and pods.
+
+https://kubernetes.io/docs/reference/config-api/apiserver-audit.v1/
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stepdrain.clock import to_epoch_s
+
+from stepdrain_recorded.unreadable import Unreadable
+
+AuditEvent = Mapping[str, Any]
+EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
+WRITING = ("create", "update", "patch", "delete", "deletecollection")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One write of Stepdrain to a node or a pod, in the words of the audit log."""
+
+    at: str
+    kind: str
+    """``label``, ``cordon``, ``uncordon``, ``evict``, ``delete`` or verb and resource of all else."""
+    object: str
+    """The node's name or the pod's ``namespace/name``."""
+    status: int
+    user_agent: str
+
+
+def changes(audit: Iterable[AuditEvent], user_agent: str = "stepdrain/") -> list[Change]:
+    """What ``user_agent`` (a prefix) wrote to nodes and pods, reads and Events left out, in order."""
+    return [
+        _change(event)
+        for event in audit
+        if event.get("userAgent", "").startswith(user_agent)
+        and event["verb"] in WRITING
+        and event["objectRef"]["resource"] in ("nodes", "pods")
+    ]
+
+
+def _change(event: AuditEvent) -> Change:
+    reference = event["objectRef"]
+    name = "/".join(filter(None, (reference.get("namespace"), reference.get("name"))))
+    return Change(
+        at=event["requestReceivedTimestamp"],
+        kind=_kind(event),
+        object=name,
+        status=event["responseStatus"]["code"],
+        user_agent=event["userAgent"],
+    )
+
+
+def _kind(event: AuditEvent) -> str:
+    reference, body = event["objectRef"], event.get("requestObject") or {}
+    match reference["resource"], reference.get("subresource"), event["verb"]:
+        case "pods", "eviction", "create":
+            return "evict"
+        case "pods", None, "delete":
+            return "delete"
+        case "nodes", None, "patch" if (body.get("metadata", {}).get("labels") or {}).get(EXCLUDE_LABEL):
+            return "label"
+        case "nodes", None, "patch" if body.get("spec", {}).get("unschedulable"):
+            return "cordon"
+        case "nodes", None, "patch" if body.get("spec", {"unschedulable": None}) == {"unschedulable": None}:
+            return "uncordon"
+    return f"{event['verb']} {reference['resource']}"
+
+
+def parsed(text: str, source: str) -> list[dict[str, Any]]:
+    """The Events of a text, one on each line; Unreadable with the number of a line that is none."""
+    events = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            event = json.loads(line)
+            _ = event["verb"], event["requestReceivedTimestamp"]
+        except (ValueError, KeyError, TypeError):
+            raise Unreadable(
+                f"{source}, line {number}: this is no event of a Kubernetes audit log."
+            ) from None
+        events.append(event)
+    return events
+
+
+def trail(written: Sequence[Change], completed_with: str) -> list[str]:
+    """The drain as four points, in the form of the audit log of a managed node group's scale-in."""
+    started = {kind: next((c for c in written if c.kind == kind), None) for kind in ("label", "cordon")}
+    evictions = [change for change in written if change.kind == "evict" and change.status < 300]
+    label, cordon = started["label"], started["cordon"]
+    lines = []
+    if label:
+        lines.append(f"1. PATCH node {label.object}: excluded from external load balancers")
+    if cordon and label:
+        later = to_epoch_s(cordon.at) - to_epoch_s(label.at)
+        lines.append(f"2. PATCH node {cordon.object}, {later:.2f} s later: unschedulable")
+    lines.append(f"3. POST eviction of {len(evictions)} pods: {', '.join(c.object for c in evictions)}")
+    lines.append(f"4. CompleteLifecycleAction {completed_with}: the instance is let go")
+    return lines

@@ -1,0 +1,37 @@
+"""An execution's history in the words of an operator: one line for one event."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+HistoryEvent = Mapping[str, Any]
+
+
+def state_line(event: HistoryEvent) -> str | None:
+    """What an event of GetExecutionHistory means to an operator; None if it is only plumbing."""
+    kind = event["type"]
+    if kind.endswith("StateEntered"):
+        return f"-> {event['stateEnteredEventDetails']['name']}"
+    if kind in ("TaskFailed", "TaskTimedOut"):
+        details = event["taskFailedEventDetails" if kind == "TaskFailed" else "taskTimedOutEventDetails"]
+        return f"   not yet: {details.get('error')}: {message(details.get('cause', ''))}"
+    if kind == "TaskStateExited":
+        return f"<- {event['stateExitedEventDetails']['name']}"
+    if kind.startswith("Execution"):
+        return f"== {kind.removeprefix('Execution')}{_why(event)}"
+    return None
+
+
+def _why(event: HistoryEvent) -> str:
+    details = event.get("executionFailedEventDetails")
+    return f": {details.get('error')}: {message(details.get('cause', ''))}" if details else ""
+
+
+def message(cause: str) -> str:
+    """What a Cause says: the errorMessage of Lambda's JSON, or the text itself."""
+    try:
+        return str(json.loads(cause)["errorMessage"])
+    except (ValueError, KeyError, TypeError):
+        return cause
