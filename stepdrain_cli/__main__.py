@@ -9,55 +9,41 @@ import sys
 
 import click
 from stepdrain import VERSION
-from stepdrain.errors import DrainError
 
-from stepdrain_cli.commands import (
-    completion,
-    doctor,
-    graph,
-    history,
-    list_drains,
-    plan,
-    redrive,
-    report,
-    run,
-    start,
-    status,
-    stop,
-    watch,
+from stepdrain_cli.lazy_group import LazyGroup
+
+__all__ = ["cli", "main"]
+SUMMARIES = {
+    "plan": "Show what a drain would do with each pod of a node, and why it would hang.",
+    "run": "Drain a node now, from here, without AWS.",
+    "doctor": "Show which node groups are unprotected, and how to protect them.",
+    "start": "Start the drain of a node in the account.",
+    "list": "List drains, newest first.",
+    "status": "Show how a node's newest drain stands.",
+    "watch": "Watch a node's newest drain until it ends.",
+    "history": "Show a node's newest drain event by event.",
+    "redrive": "Redrive failed drains: each goes on from the state that failed.",
+    "stop": "Stop a running drain.",
+    "report": "Write one drain as one HTML file.",
+    "graph": "Draw the state machine as SVG.",
+    "completion": "Print the completion script for a shell.",
+}
+"""Each command's line in --help. Written here so that --help imports no command."""
+
+
+@click.group(
+    cls=LazyGroup,
+    package="stepdrain_cli.commands",
+    summaries=SUMMARIES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-from stepdrain_cli.exits import USAGE, CommandError
-from stepdrain_recorded.unreadable import Unreadable
-
-__all__ = ["CommandError", "cli", "main"]
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(VERSION, prog_name="stepdrain")
 def cli() -> None:
     """Graceful drains for Kubernetes nodes, state by state."""
 
 
-for module in (
-    doctor,
-    plan,
-    start,
-    list_drains,
-    status,
-    watch,
-    history,
-    redrive,
-    stop,
-    report,
-    run,
-    graph,
-    completion,
-):
-    cli.add_command(module.command)
-
-
 def main() -> None:
-    """The entry point: a domain error becomes its sentence, never a traceback."""
+    """The entry point: exits with the command's status."""
     try:
         cli.main(prog_name="stepdrain", standalone_mode=False)
     except click.exceptions.Exit as done:
@@ -67,9 +53,6 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (DrainError, Unreadable) as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(USAGE)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,11 @@ Completion: `eval "$(stepdrain completion bash)"`; zsh and fish likewise.
 def text() -> str:
     """The page."""
     parts = [HEAD, _section("stepdrain", cli)]
-    parts += [_section(f"stepdrain {name}", cli.commands[name]) for name in cli.commands]
+    context = click.Context(cli)
+    for name in cli.list_commands(context):
+        command = cli.get_command(context, name)
+        assert command is not None, "the group lists what it has"
+        parts.append(_section(f"stepdrain {name}", command))
     return "\n".join(parts)
 
 

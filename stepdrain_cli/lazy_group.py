@@ -1,0 +1,59 @@
+"""A group of commands that imports a command when it is used: ``--help`` loads none of them."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+from stepdrain.errors import DrainError
+
+from stepdrain_cli.exits import USAGE, CommandError
+from stepdrain_recorded.unreadable import Unreadable
+
+
+class LazyGroup(click.Group):
+    """Finds command ``name`` as ``command`` in the module ``package.name`` (``-`` becomes ``_``).
+
+    ``summaries`` maps each command's name to its line in the list of commands. What the domain raises while a
+    command runs becomes a CommandError: a sentence, never a traceback.
+    """
+
+    def __init__(self, *, package: str, summaries: Mapping[str, str], **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self._package, self._summaries = package, summaries
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """The names, in the order of the summaries."""
+        return list(self._summaries)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The command, imported now; None if there is none of that name."""
+        if cmd_name not in self._summaries:
+            return None
+        module = importlib.import_module(f"{self._package}.{cmd_name.replace('-', '_')}")
+        found: click.Command = module.command
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """The list of commands in ``--help``."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(self._summaries.items()))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Commands that begin so, then the options of the group itself."""
+        names = [
+            CompletionItem(name, help=text)
+            for name, text in self._summaries.items()
+            if name.startswith(incomplete)
+        ]
+        return names + click.Command.shell_complete(self, ctx, incomplete)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that the arguments name."""
+        try:
+            return super().invoke(ctx)
+        except (DrainError, Unreadable) as error:
+            raise CommandError(str(error), USAGE) from error
