@@ -2,7 +2,7 @@
 
 import pytest
 from stepdrain.errors import KubeForbidden
-from stepdrain.states.nodes import CORDONED_BY, EXCLUDE_LABEL, LABELLED_BY
+from stepdrain.rules.node_marks import CORDONED_BY, EXCLUDE_LABEL, LABELLED_BY
 from stepdrain.steps import cordon, label, uncordon
 
 

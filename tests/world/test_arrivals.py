@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from stepdrain.states.nodes import CORDONED_BY, EXCLUDE_LABEL, LABELLED_BY
+from stepdrain.rules.node_marks import CORDONED_BY, EXCLUDE_LABEL, LABELLED_BY
 
 from stepdrain_recorded import audit
 from stepdrain_sandbox import guarantees

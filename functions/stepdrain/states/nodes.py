@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 from stepdrain.document.step import NodeRef
-from stepdrain.errors import KubeConflict, NodeNotRegistered, NothingToDo
+from stepdrain.errors import KubeConflict, KubeForbidden, NodeNotRegistered, NothingToDo
+from stepdrain.rules import node_marks
+from stepdrain.rules.node_marks import CORDONED_BY, EXCLUDE_LABEL, LABELLED_BY
 
-# Every load balancer controller takes the label's mere existence, the cloud provider's
-# service controller parses it as a boolean: "true" satisfies both
-# (kubernetes-sigs/aws-load-balancer-controller pkg/backend/endpoint_utils.go, kubernetes/cloud-provider).
-EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
 LISTED_EVERY = 3
 """Attempts of FindNode for one list of all nodes; the last attempt (statemachine/pace.py) must list."""
-
-# What a drain of ours has set says so in an annotation of the same PATCH; its value is the drain's name.
-# Only what has one is undone.
-LABELLED_BY, CORDONED_BY = "stepdrain/labelled-by", "stepdrain/cordoned-by"
 
 
 class Cluster(Protocol):
@@ -26,6 +20,7 @@ class Cluster(Protocol):
     def node(self, name: str) -> Mapping[str, Any] | None: ...
     def nodes(self) -> Iterable[Mapping[str, Any]]: ...
     def patch_node(self, name: str, body: Mapping[str, Any]) -> Mapping[str, Any] | None: ...
+    def patch_node_status(self, name: str, body: Mapping[str, Any]) -> Mapping[str, Any] | None: ...
 
 
 def instance_of(node: Mapping[str, Any]) -> str:
@@ -123,19 +118,22 @@ def cordon(cluster: Cluster, node: NodeRef, by: str) -> bool:
     return _patch(cluster, node, {"spec": {"unschedulable": True}, **own})
 
 
-def undo(cluster: Cluster, node: NodeRef) -> list[str]:
-    """Undo in one PATCH what drains of ours had set on the node: which of ``label`` and ``cordon``."""
+def undo(cluster: Cluster, node: NodeRef, running: Collection[str] = ()) -> list[str]:
+    """Undo what drains of ours had set on the node: which of ``label``, ``cordon`` and ``conditions``.
+
+    Nothing while a drain of ``running`` (names) has marks on it (stepdrain.rules.node_marks).
+    """
     now = cluster.node(node.name)
-    ours = ((now or {}).get("metadata", {}).get("annotations")) or {}
-    change: dict[str, Any] = {"metadata": {"annotations": {}}}
-    if LABELLED_BY in ours:
-        change["metadata"]["annotations"][LABELLED_BY] = None
-        change["metadata"]["labels"] = {EXCLUDE_LABEL: None}
-    if CORDONED_BY in ours:
-        change["metadata"]["annotations"][CORDONED_BY] = None
-        change["spec"] = {"unschedulable": None}
-    undone = [what for what, key in (("label", LABELLED_BY), ("cordon", CORDONED_BY)) if key in ours]
-    return undone if undone and _patch(cluster, node, change) else []
+    plan = node_marks.undo(now, running) if now else None
+    if plan is None or (plan.node and not _patch(cluster, node, plan.node)):
+        return []
+    try:
+        if plan.status:
+            cluster.patch_node_status(node.name, plan.status)
+    except KubeForbidden:
+        # Conditions only report, and their right goes with NodeConditions: a node must serve without it.
+        return [one for one in plan.what if one != "conditions"]
+    return list(plan.what)
 
 
 def _patch(cluster: Cluster, node: NodeRef, change: Mapping[str, Any]) -> bool:
