@@ -6,7 +6,7 @@ INSTALL := $(UV) pip install --quiet --compile-bytecode --require-hashes --pytho
 # A made environment is a stamp file: it is made again when its lock changes.
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test test-more bench bench-docs check lint-template build site examples graph cli-docs statemachine lock clean
+.PHONY: help demo test test-more bench bench-docs check lint-template build site release examples graph cli-docs statemachine lock clean
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
@@ -54,6 +54,11 @@ help:  ## Show the targets
 	$(INSTALL) .venv-checkov/bin/python -r requirements/checkov.txt
 	@touch $@
 
+.venv-release/made: requirements/release.txt | .venv/uv
+	$(PYTHON) -m venv .venv-release
+	$(INSTALL) .venv-release/bin/python -r requirements/release.txt
+	@touch $@
+
 .venv-docs/made: requirements/docs.txt | .venv/uv
 	$(PYTHON) -m venv .venv-docs
 	$(INSTALL) .venv-docs/bin/python -r requirements/docs.txt
@@ -90,6 +95,9 @@ lint-template: .venv-sam/made .venv-cfn-lint/made .venv-checkov/made  ## Check t
 build: .venv-sam/made  ## Build what sam deploys: the functions and their layer
 	SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam build
 
+release: .venv-release/made  ## Build dist/ and tag the commit: make release VERSION=1.2.3 (ARGS=--trial only builds)
+	PYTHONPATH=functions .venv-release/bin/python -m release $(VERSION) $(ARGS)
+
 site: .venv-docs/made  ## Build the documentation's site in build/site; a broken link or anchor fails
 	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet --strict
 
@@ -107,7 +115,7 @@ statemachine: .venv-author/made  ## Render statemachine/*.asl.json from the auth
 	.venv-author/bin/python statemachine/admit_node.py $(ARGS)
 
 lock: .venv/uv  ## Pin the dependencies again, to the newest that pyproject.toml allows
-	set -e; for group in run test lint bench author sam cfn-lint checkov docs; do \
+	set -e; for group in run test lint bench author sam cfn-lint checkov docs release; do \
 	  groups=$$(case $$group in run) ;; test) echo --group pyproject.toml:test ;; \
 	    lint|bench) echo --group pyproject.toml:test --group pyproject.toml:$$group ;; \
 	    *) echo --group pyproject.toml:$$group ;; esac); \
