@@ -119,7 +119,7 @@ lock: .venv/uv  ## Pin the dependencies again, to the newest that pyproject.toml
 	  groups=$$(case $$group in run) ;; test) echo --group pyproject.toml:test ;; \
 	    lint|bench) echo --group pyproject.toml:test --group pyproject.toml:$$group ;; \
 	    *) echo --group pyproject.toml:$$group ;; esac); \
-	  source=$$(case $$group in run|test|lint|bench) echo pyproject.toml ;; esac); \
+	  source=$$(case $$group in run|test|lint|bench) echo pyproject.toml --extra sandbox ;; esac); \
 	  $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate \
 	    --generate-hashes $$source $$groups --output-file requirements/$$group.txt; \
 	done

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import logging
 import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,14 +52,11 @@ def on_aws(region: str | None, profile: str | None, stack: str, machine: str | N
 @contextlib.contextmanager
 def on_sandbox() -> Iterator[Account]:
     """An embedded account with a handful of drains, made for this command and gone with it."""
-    # Imported here: the world takes seconds to load, and only --sandbox needs it.
-    from stepdrain_sandbox.aws.account import REGION  # noqa: PLC0415
-    from stepdrain_sandbox.examples.drains import drains  # noqa: PLC0415
-
+    drains, region = _example("drains")
     logging.disable(logging.CRITICAL)
     try:
         with drains() as world, translated_errors():
-            session = boto3.Session(region_name=REGION)
+            session = boto3.Session(region_name=region)
             yield Account(session, world.machine, world.clock.now, world.clock.sleep, world)
     finally:
         logging.disable(logging.NOTSET)
@@ -114,12 +113,25 @@ def _refused(error: ClientError) -> CommandError:
     return CommandError(f"{error.operation_name} answered {code}: {message}", status)
 
 
+def _example(name: str) -> tuple[Callable[[], AbstractContextManager[Any]], str]:
+    """The world ``name`` of stepdrain_sandbox.examples, and the region of its account.
+
+    Imported here, since the world takes seconds to load and the base installation cannot load it.
+    """
+    try:
+        module = importlib.import_module(f"stepdrain_sandbox.examples.{name}")
+        region: str = importlib.import_module("stepdrain_sandbox.aws.account").REGION
+    except ModuleNotFoundError as error:
+        if error.name != "stepdrain_sandbox":
+            raise
+        raise CommandError(f"{error.msg}") from None
+    return getattr(module, name), region
+
+
 @contextlib.contextmanager
 def sandbox_of_groups() -> Iterator[tuple[boto3.Session, str]]:
     """A session of an embedded account with four node groups, and the path of its cluster's kubeconfig."""
-    from stepdrain_sandbox.aws.account import REGION  # noqa: PLC0415
-    from stepdrain_sandbox.examples.groups import groups  # noqa: PLC0415
-
+    groups, region = _example("groups")
     with (
         groups() as world,
         tempfile.NamedTemporaryFile("w", suffix=".yaml") as kubeconfig,
@@ -127,4 +139,4 @@ def sandbox_of_groups() -> Iterator[tuple[boto3.Session, str]]:
     ):
         kubeconfig.write(world.kube.kubeconfig())
         kubeconfig.flush()
-        yield boto3.Session(region_name=REGION), kubeconfig.name
+        yield boto3.Session(region_name=region), kubeconfig.name

@@ -21,10 +21,11 @@ from moto import mock_aws
 from stepdrain.document.progress import recorded
 from stepdrain.rules.policy import Policy
 
+from stepdrain_deployed import DRAIN_NODE, TEMPLATE
 from stepdrain_recorded.history_lines import message, state_line
 from stepdrain_sandbox.aws import engine
 from stepdrain_sandbox.aws.account import MOCK, REGION, Context
-from stepdrain_sandbox.aws.deploy import ROOT, Function, translate
+from stepdrain_sandbox.aws.deploy import Function, translate
 from stepdrain_sandbox.clock import RealClock
 
 Json = dict[str, Any]
@@ -100,7 +101,7 @@ def _engine(clock: RealClock, kubeconfig: str, context: str | None) -> Iterator[
 
 
 def _handlers() -> dict[str, str]:
-    resources = translate(ROOT / "template.yaml", {"ClusterName": "kubeconfig"})["Resources"]
+    resources = translate(TEMPLATE, {"ClusterName": "kubeconfig"})["Resources"]
     functions = {key: one for key, one in resources.items() if one["Type"] == "AWS::Lambda::Function"}
     return {key: one["Properties"]["Handler"] for key, one in functions.items()}
 
@@ -113,7 +114,7 @@ def _invoke(handlers: dict[str, str]) -> engine.Invoke:
 
 
 def _machine() -> str:
-    definition = (ROOT / "statemachine" / "drain_node.asl.json").read_text().replace("${Partition}", "aws")
+    definition = DRAIN_NODE.read_text().replace("${Partition}", "aws")
     for name in _handlers():
         arn = f"arn:aws:lambda:{REGION}:123456789012:function:{name}"
         definition = definition.replace(f"${{{name}Arn}}", arn)

@@ -19,8 +19,8 @@ import boto3
 import yaml
 from moto.eks.models import eks_backends
 
+from stepdrain_deployed import MANIFESTS, TEMPLATE
 from stepdrain_sandbox.aws.account import ACCESS_KEY, ACCOUNT, REGION, Account
-from stepdrain_sandbox.aws.deploy import ROOT
 from stepdrain_sandbox.aws.load_balancers import LoadBalancers
 from stepdrain_sandbox.clock import Clock, VirtualClock
 from stepdrain_sandbox.kube.discovery import base64_of
@@ -33,7 +33,6 @@ from stepdrain_sandbox.witness import Witness
 Json = dict[str, Any]
 Workload = Callable[[Sequence[str]], Iterable[Json]]
 CLUSTER, GROUP, HOOK, LAUNCH_HOOK = "demo", "workers", "stepdrain", "stepdrain-launch"
-KUBERNETES = ROOT / "kubernetes"
 A_MOMENT_S = 0.001
 """More than nothing: time passes only when nobody has work to do."""
 
@@ -56,7 +55,7 @@ class World:
         hook: Mapping[str, Any] | None = None,
         tags: Mapping[str, str] | None = None,
         retain: bool = False,
-        template: Path = ROOT / "template.yaml",
+        template: Path = TEMPLATE,
         rbac: Iterable[Json] | None = None,
     ) -> None:
         self.clock = clock or VirtualClock()
@@ -318,7 +317,7 @@ def rbac_manifests(parameters: Mapping[str, str]) -> list[Json]:
     names = ["rbac.yaml"]
     if parameters.get("NodeConditions") == "true":
         names.append("node-conditions.yaml")
-    return [one for name in names for one in yaml.safe_load_all((KUBERNETES / name).read_text())]
+    return [one for name in names for one in yaml.safe_load_all((MANIFESTS / name).read_text())]
 
 
 def node_manifest(name: str, instance_id: str) -> Json:

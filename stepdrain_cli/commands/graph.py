@@ -11,9 +11,7 @@ import click
 from stepdrain_cli import graph
 from stepdrain_cli.commands.report import write
 from stepdrain_cli.exits import FAILED, USAGE, CommandError
-from stepdrain_sandbox.aws.deploy import ROOT
-
-RENDERED = ROOT / "statemachine" / "drain_node.asl.json"
+from stepdrain_deployed import DRAIN_NODE
 
 
 @click.command("graph")
@@ -22,7 +20,7 @@ RENDERED = ROOT / "statemachine" / "drain_node.asl.json"
 @click.option("--check", is_flag=True, help="Only compare with --out; exit 1 if it differs.")
 def command(definition: str | None, out: str | None, check: bool) -> None:
     """Draw a state machine (an ASL file; the project's own if absent) as SVG, by graphviz."""
-    picture = graph.svg(_machine(Path(definition) if definition else RENDERED))
+    picture = graph.svg(_machine(Path(definition) if definition else DRAIN_NODE))
     if out is None:
         click.echo(picture, nl=False)
     elif check:

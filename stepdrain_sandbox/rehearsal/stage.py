@@ -17,8 +17,8 @@ from stepdrain import clock as drain_clock
 from stepdrain.adapters import connections
 from stepdrain.adapters import kube as adapter
 
+from stepdrain_deployed import DRAIN_NODE
 from stepdrain_sandbox.aws.account import ACCOUNT, REGION
-from stepdrain_sandbox.aws.deploy import ROOT
 from stepdrain_sandbox.kube.cluster import Cluster
 from stepdrain_sandbox.kube.resources import BY_KIND
 from stepdrain_sandbox.rehearsal.auto_scaling import Group
@@ -29,7 +29,7 @@ from stepdrain_sandbox.witness import Witness
 from stepdrain_sandbox.world import CLUSTER, GROUP, HOOK, node_manifest, rbac_manifests
 
 Json = dict[str, Any]
-DEFINITION: Json = json.loads((ROOT / "statemachine" / "drain_node.asl.json").read_text())
+DEFINITION: Json = json.loads(DRAIN_NODE.read_text())
 RBAC_MANIFESTS = rbac_manifests({})
 TERMINATING = "autoscaling:EC2_INSTANCE_TERMINATING"
 
