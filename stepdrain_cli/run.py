@@ -61,7 +61,7 @@ def drain(
     document = {
         "nodeName": node,
         "cluster": context or "kubeconfig",
-        "reason": "manual",
+        "reason": "run",
         "policy": policy.to_document(),
     }
     with _engine(clock, kubeconfig, context) as machine:

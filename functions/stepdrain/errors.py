@@ -24,7 +24,8 @@ reads them in the console, and docs/operations.md has a section for each.
         │                        a redrive starts again at the state that stopped
         ├── DrainTimedOut        ├── DrainRefused       ├── LifecycleActionExpired
         ├── KubeUnauthorized     ├── KubeForbidden      ├── KubeRejected
-        ├── ClusterNotFound      ├── AwsDenied          ├── AwsRejected
+        ├── ClusterNotFound      ├── NodeNotFound
+        ├── AwsDenied            ├── AwsRejected
         └── InvalidEvent         └── InvalidSettings
 """
 
@@ -159,6 +160,10 @@ class KubeRejected(Stopped):
 
 class ClusterNotFound(Stopped):
     """There is no such EKS cluster in this account and region, or it is not ready."""
+
+
+class NodeNotFound(Stopped):
+    """A drain that a person started has no node in the cluster; nothing was drained."""
 
 
 class AwsDenied(Stopped):

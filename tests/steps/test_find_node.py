@@ -17,7 +17,7 @@ def asked(world, since):
 def found(world, step, **document):
     """The handler's answer, and what it asked the cluster."""
     since = len(world.kube.audit_log)
-    answer = find_node.handler(step({"cluster": "demo", **document}), None)
+    answer = find_node.handler(step({"cluster": "demo", "reason": "terminate", **document}), None)
     assert set(answer) == set(DOCUMENT)
     return answer["node"], asked(world, since)
 
@@ -58,17 +58,25 @@ def test_an_instance_without_a_node_is_waited_for(world, step):
 
 
 def test_a_drain_by_name_needs_no_instance(world, step, instance):
-    """A manual start names the node."""
+    """A run from a laptop names the node."""
     name = world.instances[instance]
     assert found(world, step, nodeName=name)[0]["name"] == name
     with pytest.raises(NodeNotRegistered, match="no node called nope"):
         found(world, step, nodeName="nope")
 
 
+def test_a_node_of_no_instance_is_drained_by_its_name(world, step):
+    """A person started it; its providerID names no EC2 instance."""
+    world.kube.cluster.create(node_manifest("hybrid", "mi-0123456789abcdef0"))
+    answer, _ = found(world, step, nodeName="hybrid", reason="manual")
+    assert answer["name"] == "hybrid"
+    world.kube.cluster.remove("Node", "hybrid")
+
+
 def test_an_unknown_cluster_is_named_with_what_to_do(world, step, instance):
     """The parameter is wrong, or the cluster was deleted."""
     with pytest.raises(ClusterNotFound, match=r"no EKS cluster elsewhere in region eu-west-1\. Correct"):
-        find_node.handler(step({"cluster": "elsewhere", "instanceId": instance}), None)
+        find_node.handler(step({"cluster": "elsewhere", "instanceId": instance, "reason": "x"}), None)
 
 
 @pytest.mark.parametrize("instance_id", ["mi-0123456789abcdef0", "i-123", "I-1234567890ABCDEF0", ""])
@@ -85,4 +93,6 @@ def test_a_throttled_aws_is_asked_again_by_the_state_machine(world, step, instan
     error = client_error("DescribeInstances", "RequestLimitExceeded", "later", 503)
     world.aws.aws_faults.append(AwsFault("DescribeInstances", error))
     with pytest.raises(AwsThrottled):
-        world.aws.invoke("stepdrain-FindNodeFunction", step({"cluster": "demo", "instanceId": instance}))
+        world.aws.invoke(
+            "stepdrain-FindNodeFunction", step({"cluster": "demo", "instanceId": instance, "reason": "x"})
+        )

@@ -264,3 +264,66 @@ def test_a_drain_by_hand_of_a_foreign_instance_stops_with_the_reason(world):
     (execution,) = world.executions()
     assert (execution["status"], execution["error"]) == ("FAILED", "InvalidEvent")
     assert "it is in no cluster. Nothing was drained." in execution["cause"]
+
+
+def test_a_drain_by_hand_by_a_nodes_name_is_the_same_as_by_its_instance():
+    """Whatever a person types, policy and lifecycle action are those of the installation."""
+    with World(
+        workload=cluster_workload, parameters={"BatchSize": "7"}, tags={"stepdrain:drain-timeout": "601"}
+    ) as world:
+        instance, node = with_nginx(world)
+        world.aws.delivery.invoke = lambda *_: None  # The event is lost.
+        world.terminate(instance)
+        world.pass_time(5)
+        typed = {"nodeName": node, "cluster": "demo", "reason": "manual", "policy": {"batchSize": 9}}
+        world.start("by-hand", typed)
+        world.settle()
+        output = json.loads(world.executions()[0]["output"])
+        assert (output["instanceId"], output["lifecycle"]["group"]) == (instance, GROUP)
+        assert (output["policy"]["batchSize"], output["policy"]["drainTimeout"]) == (9, 601)
+        assert [what for _, what, _ in world.aws.hooks.log] == ["CONTINUE"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "error", "why"),
+    [
+        ({"nodeName": "nope"}, "NodeNotFound", "Cluster demo has no node called nope. Nothing was drained."),
+        (
+            {"instanceId": "i-of-a-node", "cluster": "other"},
+            "InvalidEvent",
+            "belongs to cluster demo, not to other. Nothing was drained.",
+        ),
+        (
+            {"instanceId": "i-without-node"},
+            "NodeNotFound",
+            "No node of the cluster has the providerID of i-",
+        ),
+    ],
+)
+def test_a_drain_by_hand_without_a_node_fails_and_says_so(world, typed, error, why):
+    """It used to succeed: "never joined"."""
+    instance, other, _ = world.instances
+    world.kube.cluster.remove("Node", world.instances[other])
+    ids = {"i-of-a-node": instance, "i-without-node": other}
+    world.start("by-hand", {key: ids.get(value, value) for key, value in typed.items()})
+    world.settle()
+    (execution,) = world.executions()
+    assert (execution["status"], execution["error"]) == ("FAILED", error)
+    assert why in execution["cause"]
+
+
+def test_a_drain_by_hand_of_an_instance_that_waits_without_a_node_says_how_to_let_it_go(world):
+    """It must not succeed and leave the instance waiting."""
+    instance, *_ = world.instances
+    world.aws.delivery.invoke = lambda *_: None  # The event is lost.
+    world.kube.cluster.remove("Node", world.instances[instance])
+    world.terminate(instance)
+    world.pass_time(5)
+    world.start("by-hand", {"instanceId": instance})
+    world.settle()
+    (execution,) = world.executions()
+    assert (execution["status"], execution["error"]) == ("FAILED", "NodeNotFound")
+    assert (
+        "let it go: aws autoscaling complete-lifecycle-action --auto-scaling-group-name workers "
+        f"--lifecycle-hook-name stepdrain --instance-id {instance} --lifecycle-action-result CONTINUE"
+    ) in execution["cause"]

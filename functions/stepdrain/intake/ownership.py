@@ -31,6 +31,8 @@ GROUP_TAG = "aws:autoscaling:groupName"
 # https://karpenter.sh/docs/concepts/nodepools/, and before v1beta1
 KARPENTER_TAGS = ("karpenter.sh/nodepool", "karpenter.sh/provisioner-name")
 TERMINATING_WAIT = "Terminating:Wait"
+MANUAL = "manual"
+"""The reason of a drain that a person starts; a document without a reason is one, too."""
 
 
 class Account(Protocol):
@@ -150,28 +152,41 @@ def _shorter(notice: Notice, running: Mapping[str, Any]) -> bool:
     return notice.ends_at - deadline.INTERRUPTION_MARGIN_S < until
 
 
+def started_by_hand(document: Mapping[str, Any]) -> bool:
+    """Whether a person wrote the document: StartDrain gives every drain a reason of its own."""
+    return document.get("reason") in (None, MANUAL)
+
+
 def by_hand(document: Mapping[str, Any], account: Account, settings: IntakeSettings) -> dict[str, Any]:
     """What StartDrain would have written, for a drain started without it: ``{"instanceId": "i-…"}`` will do.
 
-    What the document says itself stays. Raises InvalidEvent if the instance is not ours.
+    What the document says itself stays, policy by policy. Raises InvalidEvent if the instance is not
+    ours, or is of another cluster than the document says.
     """
-    instance_id = document.get("instanceId")
+    said = {key: value for key, value in document.items() if value is not None}
     own: dict[str, Any]
-    if instance_id is None:
+    if "instanceId" not in said:
         own = {"cluster": settings.cluster, "policy": settings.policy.to_document(), "lifecycle": None}
     else:
-        ours = enrol(instance_id, account.instance_tags([instance_id]).get(instance_id), account, settings)
-        if isinstance(ours, Ignored):
-            raise InvalidEvent(f"{ours.reason} Nothing was drained.")
-        own = {
-            "cluster": ours.cluster,
-            "policy": ours.policy.to_document(),
-            "lifecycle": lifecycle_of(instance_id, ours.group, account, settings),
-            **noted(ours.warnings),
-        }
-    said = {key: value for key, value in document.items() if value is not None}
+        own = _enrolled_by_hand(said["instanceId"], account, settings)
+        where = own["cluster"]
+        if said.get("cluster", where) != where:
+            what = f"Instance {said['instanceId']} belongs to cluster {where}, not to {said['cluster']}."
+            raise InvalidEvent(f"{what} Nothing was drained.")
     policy = {**own["policy"], **said.get("policy", {})}
-    return {"reason": "manual", **own, **said, "policy": policy}
+    return {"reason": MANUAL, **own, **said, "policy": policy}
+
+
+def _enrolled_by_hand(instance_id: str, account: Account, settings: IntakeSettings) -> dict[str, Any]:
+    ours = enrol(instance_id, account.instance_tags([instance_id]).get(instance_id), account, settings)
+    if isinstance(ours, Ignored):
+        raise InvalidEvent(f"{ours.reason} Nothing was drained.")
+    return {
+        "cluster": ours.cluster,
+        "policy": ours.policy.to_document(),
+        "lifecycle": lifecycle_of(instance_id, ours.group, account, settings),
+        **noted(ours.warnings),
+    }
 
 
 def lifecycle_of(

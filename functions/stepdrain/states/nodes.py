@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
@@ -10,6 +11,8 @@ from stepdrain.errors import KubeConflict, KubeForbidden, NodeNotRegistered, Not
 from stepdrain.rules import node_marks
 from stepdrain.rules.node_marks import CORDONED_BY, EXCLUDE_LABEL, LABELLED_BY
 
+EC2_INSTANCE = re.compile(r"i-(?:[0-9a-f]{8}|[0-9a-f]{17})")
+"""https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/resource-ids.html"""
 LISTED_EVERY = 3
 """Attempts of FindNode for one list of all nodes; the last attempt (statemachine/pace.py) must list."""
 
@@ -29,6 +32,12 @@ def instance_of(node: Mapping[str, Any]) -> str:
     The last path segment, as kubernetes/cloud-provider-aws reads it.
     """
     return str(node.get("spec", {}).get("providerID", "")).rsplit("/", 1)[-1]
+
+
+def ec2_instance_of(node: Mapping[str, Any]) -> str | None:
+    """As ``instance_of``; None if that is no id of an EC2 instance."""
+    found = instance_of(node)
+    return found if EC2_INSTANCE.fullmatch(found) else None
 
 
 def find_node(

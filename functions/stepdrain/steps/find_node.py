@@ -9,6 +9,7 @@ from aws_lambda_powertools import Logger
 
 from stepdrain.adapters import connections
 from stepdrain.document.step import NodeRef, Step, document, parse
+from stepdrain.errors import NodeNotFound, NodeNotRegistered
 from stepdrain.intake import ownership, settings
 from stepdrain.states import nodes
 
@@ -20,20 +21,52 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 
     Raises NodeNotRegistered while there is none, NothingToDo for an instance that leaves a warm pool asleep.
 
-    A drain that was started by hand may lack everything but ``instanceId``; the rest is filled in here.
+    A drain that a person started may lack everything but ``instanceId`` or ``nodeName``; the rest is filled
+    in here, the lifecycle action that holds the instance above all. Without a node that is lost again, for a
+    Catch hands on what went in: so a person's drain fails at once, by NodeNotFound.
     """
     parse(event)
-    completed = _completed(event["drain"])
+    drain, by_hand = event["drain"], ownership.started_by_hand(event["drain"])
+    completed = _completed(drain) if by_hand else drain
     step = parse({**event, "drain": completed})
-    node = _node(step)
+    try:
+        node = _node(step)
+    except NodeNotRegistered as absent:
+        if not by_hand:
+            raise
+        raise NodeNotFound(f"{absent} Nothing was drained.{_held(step)}") from absent
     LOG.info("node found", instance=step.instance_id, node=node.name, uid=node.uid)
     return document(completed, node)
 
 
 def _completed(drain: dict[str, Any]) -> dict[str, Any]:
-    if drain.get("cluster"):
-        return drain
-    return ownership.by_hand(drain, connections.aws(), settings.manual(os.environ))
+    installed = settings.manual(os.environ)
+    if not drain.get("instanceId"):
+        drain = _with_instance(drain, installed.clusters)
+    return ownership.by_hand(drain, connections.aws(), installed)
+
+
+def _held(step: Step) -> str:
+    action = step.lifecycle
+    if action is None:
+        return ""
+    return (
+        " Auto Scaling holds the instance; if it has no pods, let it go: aws autoscaling "
+        f"complete-lifecycle-action --auto-scaling-group-name {action['group']} --lifecycle-hook-name "
+        f"{action['hook']} --instance-id {step.instance_id} --lifecycle-action-result CONTINUE"
+    )
+
+
+def _with_instance(drain: dict[str, Any], clusters: tuple[str, ...]) -> dict[str, Any]:
+    """The document with the cluster and, if its providerID names one, the instance of the node in it."""
+    name = drain["nodeName"]
+    asked = [drain["cluster"]] if drain.get("cluster") else list(clusters)
+    for cluster in asked:
+        node = connections.kube(cluster).node(name)
+        if node is not None:
+            return {**drain, "cluster": cluster, "instanceId": nodes.ec2_instance_of(node)}
+    where = f"cluster {asked[0]} has" if len(asked) == 1 else f"the clusters {', '.join(asked)} have"
+    raise NodeNotFound(f"{where[0].upper()}{where[1:]} no node called {name}. Nothing was drained.")
 
 
 def _node(step: Step) -> NodeRef:
