@@ -6,7 +6,7 @@ INSTALL := $(UV) pip install --quiet --compile-bytecode --require-hashes --pytho
 # A made environment is a stamp file: it is made again when its lock changes.
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test test-more bench bench-docs check lint-template build site release examples graph cli-docs statemachine lock clean
+.PHONY: help demo test test-more bench bench-docs check lint-template build site release terraform examples graph cli-docs statemachine lock clean
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
@@ -97,6 +97,10 @@ build: .venv-sam/made  ## Build what sam deploys: the functions and their layer
 
 release: .venv-release/made  ## Build dist/ and tag the commit: make release VERSION=1.2.3 (ARGS=--trial only builds)
 	PYTHONPATH=functions .venv-release/bin/python -m release $(VERSION) $(ARGS)
+
+terraform: .venv-release/made  ## Write the Terraform module's variables from template.yaml, and parse the module
+	PYTHONPATH=functions .venv-release/bin/python -m release.terraform_module $(ARGS)
+	for file in terraform/*.tf; do .venv-release/bin/hcl2tojson $$file >/dev/null || exit 1; done
 
 site: .venv-docs/made  ## Build the documentation's site in build/site; a broken link or anchor fails
 	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet --strict

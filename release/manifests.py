@@ -12,15 +12,20 @@ REQUIRED = "rbac.yaml"
 """Applied everywhere; every other file of kubernetes/ belongs to a parameter of the template."""
 
 
+def manifests(folder: Path) -> list[Path]:
+    """The files that hold objects of a cluster."""
+    return sorted(path for path in folder.glob("*.yaml") if path.name != "kustomization.yaml")
+
+
 def optional(folder: Path) -> list[str]:
     """The names, without ending, of the manifests that an installation may leave out."""
-    return sorted(path.stem for path in folder.glob("*.yaml") if path.name != REQUIRED)
+    return sorted(path.stem for path in manifests(folder) if path.name != REQUIRED)
 
 
 def write_plain(folder: Path, target: Path) -> None:
     """Copy the manifests of ``folder`` and a kustomization of the required one; others are components."""
     target.mkdir(parents=True)
-    for path in sorted(folder.glob("*.yaml")):
+    for path in manifests(folder):
         shutil.copyfile(path, target / path.name)
     _dump(target / "kustomization.yaml", _kustomization("Kustomization", [REQUIRED]))
     for name in optional(folder):

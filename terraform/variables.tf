@@ -1,0 +1,352 @@
+# Made from template.yaml's parameters by `make terraform`; do not edit.
+
+variable "cluster_name" {
+  type        = string
+  description = "Name of the EKS cluster whose nodes are drained."
+
+  validation {
+    condition     = can(regex("^(?:[0-9A-Za-z][0-9A-Za-z_-]{0,99})$", var.cluster_name))
+    error_message = "It is the name of an EKS cluster, 1 to 100 letters, digits, hyphens and underscores."
+  }
+}
+
+variable "other_cluster_names" {
+  type        = list(string)
+  description = "Up to four more clusters of this account and region, separated by commas without blanks. A group or an instance belongs to the one in its tag kubernetes.io/cluster/NAME."
+  default     = []
+}
+
+variable "group_names" {
+  type        = list(string)
+  description = "Up to five Auto Scaling groups, separated by commas without blanks. For more groups use GroupPrefix. Empty together with GroupPrefix: every group of the cluster."
+  default     = []
+}
+
+variable "group_prefix" {
+  type        = string
+  description = "Auto Scaling groups whose names begin with this. Instead of GroupNames."
+  default     = ""
+
+  validation {
+    condition     = can(regex("^(?:[0-9A-Za-z._/@+=-]{0,255})$", var.group_prefix))
+    error_message = "It is the beginning of group names; wildcards are not taken."
+  }
+}
+
+variable "hook_name" {
+  type        = string
+  description = "Name of the terminating lifecycle hook on the groups. Other hooks are never completed."
+  default     = "stepdrain"
+
+  validation {
+    condition     = can(regex("^(?:[0-9A-Za-z_/-]{1,255})$", var.hook_name))
+    error_message = "It is the name of a lifecycle hook, 1 to 255 letters, digits, hyphens, underscores and slashes."
+  }
+}
+
+variable "skip_managed_node_groups" {
+  type        = bool
+  description = "Leave groups of EKS managed node groups alone, because EKS drains those itself."
+  default     = true
+}
+
+variable "sweep_minutes" {
+  type        = number
+  description = "Minutes between two looks for instances that wait although no event has started their drain."
+  default     = 5
+
+  validation {
+    condition     = var.sweep_minutes >= 2 && var.sweep_minutes <= 15
+    error_message = "It is 2 to 15 minutes; a hook holds an instance for 20 minutes at least."
+  }
+}
+
+variable "drain_on_spot_interruption" {
+  type        = bool
+  description = "Drain Spot instances when EC2 warns of their interruption, two minutes before it."
+  default     = true
+}
+
+variable "drain_on_rebalance" {
+  type        = bool
+  description = "Drain Spot instances when EC2 recommends rebalancing, which comes earlier and often for nothing."
+  default     = false
+}
+
+variable "drain_on_health_event" {
+  type        = bool
+  description = "Drain instances for which AWS Health announces a scheduled change, such as a retirement."
+  default     = true
+}
+
+variable "drain_on_capacity_end" {
+  type        = bool
+  description = "Drain instances whose capacity reservation is interrupted or whose Capacity Block ends."
+  default     = true
+}
+
+variable "drain_on_state_change" {
+  type        = bool
+  description = "Drain instances that stop or shut down without a drain before. Too late for a gracious one, and every instance of the account sends this event."
+  default     = false
+}
+
+variable "heartbeat_timeout" {
+  type        = number
+  description = "Seconds for which a made hook holds an instance without a heartbeat."
+  default     = 1800
+
+  validation {
+    condition     = var.heartbeat_timeout >= 1200 && var.heartbeat_timeout <= 7200
+    error_message = "It is 1200 to 7200 seconds; a shorter hook could run out within one round of the drain."
+  }
+}
+
+variable "hook_default_result" {
+  type        = string
+  description = "What a made hook does when nobody completes it in time. Both terminate the instance; ABANDON skips other hooks, and keeps the instance if the group has a retain policy."
+  default     = "CONTINUE"
+
+  validation {
+    condition     = contains(["CONTINUE", "ABANDON"], var.hook_default_result)
+    error_message = "It is one of: CONTINUE, ABANDON."
+  }
+}
+
+variable "max_concurrent_drains" {
+  type        = number
+  description = "Drains of one group that may evict at the same time; the others are cordoned and wait for their turn. 0 is no limit, and no lease table."
+  default     = 0
+
+  validation {
+    condition     = var.max_concurrent_drains >= 0 && var.max_concurrent_drains <= 1000
+    error_message = "It is 0 (no limit) to 1000 drains."
+  }
+}
+
+variable "launch_hook_name" {
+  type        = string
+  description = "Name of the launching lifecycle hook on the groups, if they have one."
+  default     = "stepdrain-launch"
+
+  validation {
+    condition     = can(regex("^(?:[0-9A-Za-z_/-]{1,255})$", var.launch_hook_name))
+    error_message = "It is the name of a lifecycle hook, 1 to 255 letters, digits, hyphens, underscores and slashes."
+  }
+}
+
+variable "admit_timeout" {
+  type        = number
+  description = "Seconds within which a launching instance must have become a Ready node; else Auto Scaling replaces it."
+  default     = 900
+
+  validation {
+    condition     = var.admit_timeout >= 60 && var.admit_timeout <= 7200
+    error_message = "It is 60 to 7200 seconds, and counts only up to a minute before the hook's heartbeat timeout."
+  }
+}
+
+variable "admit_daemon_sets" {
+  type        = bool
+  description = "Wait for the pods of a new node's DaemonSets, too."
+  default     = false
+}
+
+variable "drain_timeout" {
+  type        = number
+  description = "Seconds a drain may take from its start or redrive. Auto Scaling ends every wait after 48 hours."
+  default     = 3600
+
+  validation {
+    condition     = var.drain_timeout >= 60 && var.drain_timeout <= 172800
+    error_message = "It is 60 to 172800 seconds (48 hours, the longest Auto Scaling waits)."
+  }
+}
+
+variable "on_timeout" {
+  type        = string
+  description = "After DrainTimeout: fail (stop, tell somebody, keep the instance until its hook runs out), force (delete the remaining pods past their budgets), continue or abandon (let the instance go)."
+  default     = "fail"
+
+  validation {
+    condition     = contains(["fail", "force", "continue", "abandon"], var.on_timeout)
+    error_message = "It is one of: fail, force, continue, abandon."
+  }
+}
+
+variable "batch_size" {
+  type        = number
+  description = "Evictions that one attempt may send."
+  default     = 120
+
+  validation {
+    condition     = var.batch_size >= 1 && var.batch_size <= 1000
+    error_message = "It is 1 to 1000 evictions."
+  }
+}
+
+variable "grace_period" {
+  type        = number
+  description = "Seconds that each pod has to end. -1 leaves each pod its own terminationGracePeriodSeconds."
+  default     = -1
+
+  validation {
+    condition     = var.grace_period >= -1 && var.grace_period <= 172800
+    error_message = "It is -1 (the pod's own) or 0 to 172800 seconds."
+  }
+}
+
+variable "stuck_after" {
+  type        = number
+  description = "Seconds past its grace period after which a pod is given up, if the kubelet of its node no longer answers."
+  default     = 300
+
+  validation {
+    condition     = var.stuck_after >= 60 && var.stuck_after <= 172800
+    error_message = "It is 60 to 172800 seconds; a kubelet that only restarts needs the first minute."
+  }
+}
+
+variable "evict_unmanaged" {
+  type        = bool
+  description = "Evict pods that no controller will start again (kubectl drain --force)."
+  default     = true
+}
+
+variable "delete_empty_dir_data" {
+  type        = bool
+  description = "Evict pods with emptyDir volumes; that data is lost (kubectl drain --delete-emptydir-data)."
+  default     = true
+}
+
+variable "evict_daemon_sets" {
+  type        = bool
+  description = "Evict DaemonSet pods too, after all others."
+  default     = false
+}
+
+variable "wait_for_volumes" {
+  type        = bool
+  description = "Let the instance go only when the volumes of its evicted pods are detached."
+  default     = true
+}
+
+variable "wait_for_targets" {
+  type        = string
+  description = "Let the instance go only when the cluster's load balancers have let go of it: auto (until they have), off, or for at most so many seconds after its last pod."
+  default     = "auto"
+
+  validation {
+    condition     = can(regex("^(?:auto|off|[1-9][0-9]{0,2}|[12][0-9]{3}|3[0-5][0-9]{2}|3600)$", var.wait_for_targets))
+    error_message = "It is auto, off, or 1 to 3600 seconds, the longest deregistration delay there is."
+  }
+}
+
+variable "settle_time" {
+  type        = number
+  description = "Seconds between the load balancer label and the first eviction."
+  default     = 0
+
+  validation {
+    condition     = var.settle_time >= 0 && var.settle_time <= 120
+    error_message = "It is 0 to 120 seconds; more would not fit before the first heartbeat."
+  }
+}
+
+variable "create_access_entries" {
+  type        = bool
+  description = "Make the EKS access entries that map the functions' roles to KubernetesGroup. Say false for a cluster that still uses the aws-auth ConfigMap alone."
+  default     = true
+}
+
+variable "kubernetes_group" {
+  type        = string
+  description = "Kubernetes group of the functions; kubernetes/rbac.yaml binds it."
+  default     = "stepdrain"
+}
+
+variable "subnet_ids" {
+  type        = list(string)
+  description = "Subnets for the functions that talk to Kubernetes, separated by commas without blanks, if the cluster has no public endpoint. Empty: no function runs in a VPC."
+  default     = []
+}
+
+variable "security_group_ids" {
+  type        = list(string)
+  description = "Security groups for these functions, separated by commas without blanks. They belong to SubnetIds."
+  default     = []
+}
+
+variable "notification_email" {
+  type        = string
+  description = "Address that gets failed drains and alarms; it has to confirm once. Empty: nobody, until you subscribe something to the topic in the outputs."
+  default     = ""
+
+  validation {
+    condition     = can(regex("^(?:([^@\\s]+@[^@\\s]+\\.[^@\\s]+)?)$", var.notification_email))
+    error_message = "It is one e-mail address, or empty."
+  }
+}
+
+variable "long_drain_minutes" {
+  type        = number
+  description = "Minutes after which a drain that still runs raises an alarm."
+  default     = 45
+
+  validation {
+    condition     = var.long_drain_minutes >= 5 && var.long_drain_minutes <= 2880
+    error_message = "It is 5 to 2880 minutes (48 hours)."
+  }
+}
+
+variable "create_dashboard" {
+  type        = bool
+  description = "Make a CloudWatch dashboard of the drains."
+  default     = true
+}
+
+variable "node_conditions" {
+  type        = bool
+  description = "Set the Node conditions DrainInProgress and Drained (KEP-5683). Needs kubernetes/node-conditions.yaml in the cluster."
+  default     = false
+}
+
+variable "architecture" {
+  type        = string
+  description = "Processor of the functions. The one layer serves both."
+  default     = "arm64"
+
+  validation {
+    condition     = contains(["arm64", "x86_64"], var.architecture)
+    error_message = "It is one of: arm64, x86_64."
+  }
+}
+
+variable "log_retention_days" {
+  type        = number
+  description = "Days for which logs are kept."
+  default     = 90
+}
+
+variable "log_level" {
+  type        = string
+  description = "What the functions log. Tokens are logged at no level."
+  default     = "INFO"
+
+  validation {
+    condition     = contains(["DEBUG", "INFO"], var.log_level)
+    error_message = "It is one of: DEBUG, INFO."
+  }
+}
+
+variable "tracing" {
+  type        = bool
+  description = "Trace executions and functions with X-Ray."
+  default     = false
+}
+
+variable "permissions_boundary_arn" {
+  type        = string
+  description = "ARN of a permissions boundary for all roles of this stack, if your account demands one."
+  default     = ""
+}
