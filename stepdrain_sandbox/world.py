@@ -94,6 +94,8 @@ class World:
             opened.callback(self.clock.leave)
             opened.callback(self.kube.stop)
             self.kube.start()
+            self.aws.invocation = self.kube.callers.invocation
+            opened.enter_context(self.kube.callers.marking())
             opened.enter_context(self.aws)
             opened.enter_context(self.balancers.answering())
             self._make_cluster()

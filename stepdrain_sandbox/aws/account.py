@@ -171,6 +171,8 @@ class Account:
         """Runs a function elsewhere (stepdrain_sandbox.built.functions), for an event."""
         self.around: Callable[[str], contextlib.AbstractContextManager[object]] = contextlib.nullcontext
         """Entered around each invocation with the function's logical id: a fault for one state goes here."""
+        self.invocation: Callable[[], contextlib.AbstractContextManager[object]] = contextlib.nullcontext
+        """Entered around each handler: all that it asks of a cluster is one caller's."""
         self._template, self._parameters = template, parameters
         self._environment = dict(environment or {})
         self._names: dict[str, str] = {}
@@ -242,7 +244,8 @@ class Account:
             return self.invoke_by(function, event)
         self._current.function = logical_id
         try:
-            return function.load()(event, Context(function.name))
+            with self.invocation():
+                return function.load()(event, Context(function.name))
         finally:
             self._current.function = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections.abc import Callable
@@ -12,15 +13,18 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from stepdrain_sandbox.clock import Clock
-from stepdrain_sandbox.kube import audit, discovery, tables
+from stepdrain_sandbox.kube import audit, discovery, rbac, tables
+from stepdrain_sandbox.kube.callers import CALLER, Callers
+from stepdrain_sandbox.kube.cluster import Cluster
+from stepdrain_sandbox.kube.dynamic_admission import Delayed
+from stepdrain_sandbox.kube.exchange import ClientGone, Exchange
 from stepdrain_sandbox.kube.faults import Fault, Faults
 from stepdrain_sandbox.kube.operations import Operations
 from stepdrain_sandbox.kube.rbac import User, authorize
 from stepdrain_sandbox.kube.requests import Request, target_of, verb_of
-from stepdrain_sandbox.kube.status import ApiError, unauthorized
-from stepdrain_sandbox.kube.store import Store
+from stepdrain_sandbox.kube.status import ApiError, overloaded, unauthorized
 from stepdrain_sandbox.kube.tokens import Tokens
-from stepdrain_sandbox.kube.watches import Watch
+from stepdrain_sandbox.kube.watch_stream import WatchStream
 
 Json = dict[str, Any]
 LOG = logging.getLogger(__name__)
@@ -30,95 +34,101 @@ class App:
     """The ASGI application."""
 
     def __init__(
-        self, clock: Clock, store: Store, tokens: Tokens, faults: Faults, log: Callable[[Json], None]
+        self, clock: Clock, cluster: Cluster, tokens: Tokens, faults: Faults, log: Callable[[Json], None]
     ) -> None:
-        self._clock, self._store, self._tokens, self._faults, self._log = clock, store, tokens, faults, log
-        self._operations = Operations(store, tokens)
+        self._clock, self._cluster, self._tokens = clock, cluster, tokens
+        self._faults, self._log = faults, log
+        self._operations = Operations(cluster.store, tokens, cluster.admission)
+        self.callers = Callers(clock)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             return
-        received_at = self._clock.now()
         http = HttpRequest(scope, receive)
-        body = await http.body()
+        exchange = Exchange(self._clock, http, send, self.callers.call(http.headers.get(CALLER, "")))
+        try:
+            await self._answer(exchange)
+        finally:
+            exchange.close()
+
+    async def _answer(self, exchange: Exchange) -> None:
+        http, body = exchange.http, await exchange.http.body()
         try:
             user = self._tokens.user(http.headers.get("authorization", ""))
             if user is None:
                 raise unauthorized()
-            answer = discovery.answer(http.url.path, http.method, user, body, self._store)
+            answer = discovery.answer(http.url.path, http.method, user, body, self._cluster.store)
             if answer is not None:
-                await _json(200 if http.method == "GET" else 201, answer)(scope, receive, send)
+                await exchange.respond(_json(200 if http.method == "GET" else 201, answer))
                 return
             request = _understand(http, user, body)
         except ApiError as error:
-            await _refusal(error)(scope, receive, send)
+            await exchange.respond(_refusal(error))
             return
-        await self._respond(request, received_at, scope, receive, send)
+        with contextlib.suppress(ClientGone):
+            await self._respond(request, exchange)
 
-    async def _respond(
-        self, request: Request, received_at: float, scope: Any, receive: Any, send: Any
-    ) -> None:
-        fault = self._faults.take(request.verb, request.path, request.user_agent)
-        if fault is not None and not await self._survives(fault, request, received_at, scope, receive, send):
+    async def _respond(self, request: Request, exchange: Exchange) -> None:
+        fault = self._faults.take(request.verb, request.path, request.user_agent, request.user.name)
+        if fault is not None and not await self._survives(fault, request, exchange):
             return
         try:
-            authorize(self._store, request.user, request.attempt())
+            authorize(self._cluster.store, request.user, request.attempt())
             if request.verb == "watch":
-                self._note(request, 200, received_at)
-                await self._watch(request, receive, send)
+                await self._watch(request, exchange, fault)
                 return
-            status, body = self._operations.answer(request)
+            status, body = await self._answered(request, exchange)
             response = _json(status, tables.shaped(request, body, self._clock.now()))
         except ApiError as error:
             status, response = error.status, _refusal(error)
-        self._note(request, status, received_at)
+        self._note(request, status, exchange.received_at)
         if fault is not None and fault.cut == "truncate":
-            await _truncated(response, send)
+            await exchange.truncated(response)
             return
-        await response(scope, receive, send)
+        await exchange.respond(response)
 
-    async def _survives(
-        self, fault: Fault, request: Request, received_at: float, scope: Any, receive: Any, send: Any
-    ) -> bool:
+    async def _answered(self, request: Request, exchange: Exchange) -> tuple[int, Json]:
+        while True:
+            try:
+                return self._operations.answer(request)
+            except Delayed as delayed:
+                await exchange.pass_time(delayed.seconds)
+
+    async def _survives(self, fault: Fault, request: Request, exchange: Exchange) -> bool:
         """Play the fault; True if the real answer follows it."""
         if fault.delay_s:
             await asyncio.sleep(fault.delay_s)
+        if not fault.watch:
+            await exchange.pass_time(fault.hangs_s)
         if fault.cut == "reset":
-            _reset(send)
+            await exchange.reset()
             return False
-        if fault.status:
-            self._note(request, fault.status, received_at)
-            await _refusal(ApiError(fault.status, fault.body, fault.headers))(scope, receive, send)
+        refusal = _refused(fault, request)
+        if refusal is not None:
+            self._note(request, refusal.status, exchange.received_at)
+            await exchange.respond(_refusal(refusal))
             return False
         return True
 
-    async def _watch(self, request: Request, receive: Any, send: Any) -> None:
-        await send(
-            {
-                "type": "http.response.start",
-                "status": 200,
-                "headers": [(b"content-type", b"application/json")],
-            }
-        )
-        disconnected = asyncio.Event()
-
-        async def listen() -> None:
-            while (await receive())["type"] != "http.disconnect":
-                pass
-            disconnected.set()
-
-        async def send_line(line: bytes) -> None:
-            await send({"type": "http.response.body", "body": line, "more_body": True})
-
-        listener = asyncio.ensure_future(listen())
-        try:
-            await Watch(self._store, self._clock, request).run(send_line, disconnected)
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-        finally:
-            listener.cancel()
+    async def _watch(self, request: Request, exchange: Exchange, fault: Fault | None) -> None:
+        stream = WatchStream(self._cluster.store, self._clock, request, exchange, fault)
+        self._note(request, 200, exchange.received_at)
+        await stream.run()
 
     def _note(self, request: Request, status: int, received_at: float) -> None:
         self._log(audit.event(request, status, received_at, self._clock.now()))
+
+
+def _refused(fault: Fault, request: Request) -> ApiError | None:
+    """What the fault answers, in words of its own or in those of the server for this request."""
+    match fault.refuse:
+        case "token":
+            return unauthorized()
+        case "rbac":
+            return rbac.forbidden(request.user, request.attempt())
+        case "overload":
+            return overloaded()
+    return ApiError(fault.status, fault.body, fault.headers) if fault.status else None
 
 
 def _understand(http: HttpRequest, user: User, body: bytes) -> Request:
@@ -148,17 +158,3 @@ def _refusal(error: ApiError) -> Response:
     response = _json(error.status, error.body)
     response.headers.update(error.headers)
     return response
-
-
-def _reset(send: Any) -> None:
-    # ASGI has no word for it; uvicorn's ``send`` is a method of the object that holds the connection.
-    send.__self__.transport.abort()
-
-
-async def _truncated(response: Response, send: Any) -> None:
-    """Announce the whole body and send half of it: the connection is then closed."""
-    await send(
-        {"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers}
-    )
-    part = response.body[: len(response.body) // 2]
-    await send({"type": "http.response.body", "body": part, "more_body": False})

@@ -9,6 +9,7 @@ from stepdrain_sandbox.clock import Clock
 from stepdrain_sandbox.kube import admission, patches
 from stepdrain_sandbox.kube.attach_controller import AttachController
 from stepdrain_sandbox.kube.disruption_controller import DisruptionController
+from stepdrain_sandbox.kube.dynamic_admission import DynamicAdmission
 from stepdrain_sandbox.kube.kubelet import Kubelets
 from stepdrain_sandbox.kube.replicaset_controller import ReplicaSetController
 from stepdrain_sandbox.kube.resources import BY_KIND
@@ -31,6 +32,8 @@ class Cluster:
         audit: Callable[[Json], None] = lambda _event: None,
     ) -> None:
         self.store = Store(clock)
+        self.admission = DynamicAdmission(self.store)
+        """Webhooks and policies that refuse or delay what clients ask for."""
         if kubelet:
             Kubelets(self.store, audit)
         if controllers:

@@ -1,7 +1,9 @@
 """The disruption controller: what each budget still allows, counted from its pods.
 
 kubernetes/kubernetes pkg/controller/disruption/disruption.go: healthy is a ready pod that
-is not terminating and not in ``disruptedPods`` (evictions of the last two minutes).
+is not terminating and not in ``disruptedPods`` (evictions of the last two minutes). How many
+pods there ought to be, their controllers' scale says; where a pod's controller has none, the
+budget cannot be counted, and allows nothing until it can (SyncFailed).
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from stepdrain_sandbox.kube.evictions import covers, ready
+from stepdrain_sandbox.kube.evictions import SYNC_FAILED, covers, ready
 from stepdrain_sandbox.kube.reconciler import Reconciler
 from stepdrain_sandbox.kube.resources import BY_KIND
 from stepdrain_sandbox.kube.store import Change, Store
@@ -19,6 +21,13 @@ from stepdrain_sandbox.kube.store import Change, Store
 Json = dict[str, Any]
 BUDGET, POD = BY_KIND["PodDisruptionBudget"], BY_KIND["Pod"]
 FORGOTTEN_AFTER_S = 120
+SCALED = ("ReplicaSet", "StatefulSet", "Deployment")
+"""Kinds with a scale subresource, among those that this cluster keeps."""
+COUNTED = ("pods", "poddisruptionbudgets", *(BY_KIND[kind].plural for kind in SCALED))
+
+
+class CannotCount(Exception):
+    """A budget's pods cannot be counted; the text is the condition's message."""
 
 
 class DisruptionController:
@@ -29,8 +38,7 @@ class DisruptionController:
         self._reconciler = Reconciler(store, self._namespaces, self._count)
 
     def _namespaces(self, change: Change) -> Iterable[str]:
-        kinds = ("pods", "poddisruptionbudgets", "replicasets")
-        return [change.object["metadata"]["namespace"]] if change.resource.plural in kinds else []
+        return [change.object["metadata"]["namespace"]] if change.resource.plural in COUNTED else []
 
     def _count(self, namespace: str) -> None:
         budgets = self._store.all(BUDGET, namespace)
@@ -39,20 +47,28 @@ class DisruptionController:
         pods = self._store.all(POD, namespace)
         for budget in budgets:
             covered = [pod for pod in pods if covers(budget, pod)]
-            self._store.replace(BUDGET, budget, {**budget, "status": self._status(budget, covered)})
+            try:
+                status = self._status(budget, covered)
+            except CannotCount as error:
+                status = {**budget["status"], "disruptionsAllowed": 0}
+                status["conditions"] = self._conditions(budget, status, SYNC_FAILED, str(error))
+            self._store.replace(BUDGET, budget, {**budget, "status": status})
 
     def _status(self, budget: Json, pods: list[Json]) -> Json:
         disrupted = self._still_disrupted(budget, pods)
         healthy = [p for p in pods if ready(p) and not _leaving(p) and p["metadata"]["name"] not in disrupted]
         expected = self._expected(budget, pods)
         desired = _desired(budget["spec"], expected)
+        allowed = max(0, len(healthy) - desired) if expected else 0
         status: Json = {
             "observedGeneration": budget["metadata"].get("generation", 1),
-            "disruptionsAllowed": max(0, len(healthy) - desired) if expected else 0,
+            "disruptionsAllowed": allowed,
             "currentHealthy": len(healthy),
             "desiredHealthy": desired,
             "expectedPods": expected,
         }
+        reason = "SufficientPods" if allowed else "InsufficientPods"
+        status["conditions"] = self._conditions(budget, status, reason, "")
         if disrupted:
             status["disruptedPods"] = disrupted
             self._store.clock.call_at(
@@ -60,6 +76,22 @@ class DisruptionController:
                 lambda: self._reconciler.mark(budget["metadata"]["namespace"]),
             )
         return status
+
+    def _conditions(self, budget: Json, status: Json, reason: str, message: str) -> list[Json]:
+        """The condition DisruptionAllowed; the time is that of its last turn, not of its last look."""
+        allowed = "True" if status["disruptionsAllowed"] > 0 else "False"
+        before = next(iter((budget.get("status") or {}).get("conditions") or ()), {})
+        turned = before.get("status") != allowed
+        condition: Json = {
+            "type": "DisruptionAllowed",
+            "status": allowed,
+            "reason": reason,
+            "message": message,
+            "lastTransitionTime": self._store.timestamp() if turned else before["lastTransitionTime"],
+        }
+        if "observedGeneration" in status:
+            condition["observedGeneration"] = status["observedGeneration"]
+        return [condition]
 
     def _still_disrupted(self, budget: Json, pods: list[Json]) -> dict[str, str]:
         staying = {pod["metadata"]["name"] for pod in pods if not _leaving(pod)}
@@ -70,17 +102,25 @@ class DisruptionController:
     def _expected(self, budget: Json, pods: list[Json]) -> int:
         if isinstance(budget["spec"].get("minAvailable"), int):
             return len(pods)
-        owners = {owner["uid"]: owner for pod in pods for owner in _controllers(pod)}
-        unowned = sum(not list(_controllers(pod)) for pod in pods)
-        return unowned + sum(self._replicas(owner, pods) for owner in owners.values())
+        # Pods without a controller count for nothing here: only a number of minAvailable knows them.
+        scales = {owner["uid"]: self._scale(owner, pod) for pod in pods for owner in _controllers(pod)}
+        return sum(scales.values())
 
-    def _replicas(self, owner: Json, pods: list[Json]) -> int:
-        namespace = pods[0]["metadata"]["namespace"]
-        resource = BY_KIND.get(owner["kind"])
-        found = self._store.get(resource, namespace, owner["name"]) if resource else None
-        if found is not None and "replicas" in found.get("spec", {}):
-            return int(found["spec"]["replicas"])
-        return sum(any(one["uid"] == owner["uid"] for one in _controllers(pod)) for pod in pods)
+    def _scale(self, owner: Json, pod: Json) -> int:
+        if owner["kind"] not in SCALED:
+            raise CannotCount(f"{_resource_of(owner)} does not implement the scale subresource")
+        found = self._store.get(BY_KIND[owner["kind"]], pod["metadata"]["namespace"], owner["name"])
+        if found is None or found["metadata"]["uid"] != owner["uid"]:
+            raise CannotCount(f'found no controllers for pod "{pod["metadata"]["name"]}"')
+        return int(found["spec"].get("replicas", 1))
+
+
+def _resource_of(owner: Json) -> str:
+    """``databases.example.io`` for a Database of example.io/v1."""
+    group = owner.get("apiVersion", "").rpartition("/")[0]
+    known = BY_KIND.get(owner["kind"])
+    plural = known.plural if known is not None and known.group == group else f"{owner['kind'].lower()}s"
+    return f"{plural}.{group}" if group else plural
 
 
 def _desired(spec: Json, expected: int) -> int:

@@ -7,11 +7,21 @@ from typing import Any
 from stepdrain_sandbox.kube import deletion
 from stepdrain_sandbox.kube.deletion import Options
 from stepdrain_sandbox.kube.resources import BY_KIND
-from stepdrain_sandbox.kube.status import bad_request, budget_refusal, failure, not_found, success
+from stepdrain_sandbox.kube.status import (
+    ApiError,
+    bad_request,
+    budget_refusal,
+    details_of,
+    failure,
+    not_found,
+    success,
+)
 from stepdrain_sandbox.kube.store import Store
 
 Json = dict[str, Any]
 POD, BUDGET = BY_KIND["Pod"], BY_KIND["PodDisruptionBudget"]
+MOST_DISRUPTED = 2000
+SYNC_FAILED = "SyncFailed"
 TARGET = {
     "type": "DisruptionTarget",
     "status": "True",
@@ -23,14 +33,18 @@ TWO_BUDGETS = (
 )
 
 
-def evict(store: Store, namespace: str, name: str, body: Json, query: dict[str, str]) -> Json:
-    """Evict one pod: budget first, then precondition, then deletion with grace; returns Success."""
+def understood(body: Json, name: str, query: dict[str, str]) -> Options:
+    """What an Eviction asks for; 400 if it is about another pod than its URL."""
     if (body.get("metadata") or {}).get("name", name) != name:
         raise bad_request("name in URL does not match name in Eviction object")
+    return deletion.options(body.get("deleteOptions") or {}, query)
+
+
+def evict(store: Store, namespace: str, name: str, chosen: Options) -> Json:
+    """Evict one pod: budget first, then precondition, then deletion with grace; returns Success."""
     pod = store.get(POD, namespace, name)
     if pod is None:
         raise not_found(name, "pods")
-    chosen = deletion.options(body.get("deleteOptions") or {}, query)
     # The budget is spent before the precondition is looked at: so does the server, and it recovers
     # when the disruption controller drops the entry after two minutes.
     _spend(store, pod, chosen)
@@ -74,7 +88,11 @@ def _decrement(store: Store, budget: Json, pod: Json, *, dry_run: bool) -> None:
     if status.get("observedGeneration", 0) < budget["metadata"].get("generation", 0):
         raise budget_refusal(f"The disruption budget {name} is still being processed by the server.", 10)
     if status["disruptionsAllowed"] < 0:
-        raise failure(403, "Forbidden", "pdb disruptions allowed is negative")
+        raise _forbidden(name, "pdb disruptions allowed is negative")
+    if len(status.get("disruptedPods") or ()) > MOST_DISRUPTED:
+        raise _forbidden(
+            name, "DisruptedPods map too big - too many evictions not confirmed by PDB controller"
+        )
     if status["disruptionsAllowed"] == 0:
         raise budget_refusal(_cause(name, status))
     disrupted = {**(status.get("disruptedPods") or {}), pod["metadata"]["name"]: store.timestamp()}
@@ -83,7 +101,16 @@ def _decrement(store: Store, budget: Json, pod: Json, *, dry_run: bool) -> None:
         store.replace(BUDGET, budget, {**budget, "status": spent})
 
 
+def _forbidden(name: str, why: str) -> ApiError:
+    message = f'poddisruptionbudget.policy "{name}" is forbidden: {why}'
+    return failure(403, "Forbidden", message, details_of(name, "poddisruptionbudget", "policy"))
+
+
 def _cause(name: str, status: Json) -> str:
+    failed = next((c for c in status.get("conditions") or () if c.get("reason") == SYNC_FAILED), None)
+    if failed is not None:
+        why = f"because it failed sync: {failed['message']}"
+        return f"The disruption budget {name} does not allow evicting pods currently {why}"
     desired, current = status["desiredHealthy"], status["currentHealthy"]
     if current <= desired:
         return f"The disruption budget {name} needs {desired} healthy pods and has {current} currently"

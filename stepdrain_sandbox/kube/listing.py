@@ -78,7 +78,7 @@ class Listing:
         if number == 0:
             with self._store.lock:
                 return self._store.version, self._store.all(resource, namespace, node)
-        if number not in self._snapshots:
+        if number not in self._snapshots or self._snapshots[number][0] < self._store.compacted:
             message = "The provided continue parameter is too old to display a consistent list result."
             raise failure(410, "Expired", message)
         return self._snapshots[number]

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from stepdrain_sandbox.kube import admission, deletion, evictions, patches
+from stepdrain_sandbox.kube.dynamic_admission import DynamicAdmission, Review
 from stepdrain_sandbox.kube.listing import Listing
 from stepdrain_sandbox.kube.requests import Request, Target
 from stepdrain_sandbox.kube.resources import BY_KIND
@@ -26,13 +27,13 @@ DEFAULT_NAMESPACE = "default"
 class Operations:
     """Answers a request that was authorised: (HTTP status, body)."""
 
-    def __init__(self, store: Store, tokens: Any) -> None:
-        self._store = store
+    def __init__(self, store: Store, tokens: Any, dynamic: DynamicAdmission) -> None:
+        self._store, self._dynamic = store, dynamic
         self._listing = Listing(store)
         self._tokens = tokens
 
     def answer(self, request: Request) -> tuple[int, Json]:
-        """Do what the request asks; raises ApiError."""
+        """Do what the request asks; raises ApiError, and Delayed where it has to be asked again later."""
         with self._store.lock:
             match request.verb, request.target.subresource:
                 case "get", _:
@@ -72,7 +73,9 @@ class Operations:
     def _evict(self, request: Request) -> Json:
         target, body = request.target, _parsed(request, "Eviction")
         self._open_namespace(target, target.name)
-        return evictions.evict(self._store, target.namespace, target.name, body, request.query)
+        eviction = evictions.understood(body, target.name, request.query)
+        self._review(request, "CREATE", target.name, body, dry_run=eviction.dry_run)
+        return evictions.evict(self._store, target.namespace, target.name, eviction)
 
     def _token(self, request: Request) -> Json:
         account = self._existing(request.target)
@@ -88,7 +91,8 @@ class Operations:
         name = obj["metadata"]["name"]
         if self._store.get(target.resource, target.namespace, name) is not None:
             raise already_exists(name, target.resource.plural, target.resource.group)
-        if request.query.get("dryRun") == "All":
+        self._review(request, "CREATE", name, obj)
+        if request.dry_run:
             return obj
         return self._store.create(target.resource, obj)
 
@@ -105,7 +109,8 @@ class Operations:
         self._check_identity(target, before, after)
         after = admission.normal(target.resource, _confined(before, after, target.subresource))
         admission.check(target.resource, after)
-        if request.query.get("dryRun") == "All":
+        self._review(request, "UPDATE", target.name, after)
+        if request.dry_run:
             return after
         stored = self._store.replace(target.resource, before, after)
         deletion.forget_if_released(self._store, target.resource, stored)
@@ -127,12 +132,22 @@ class Operations:
         obj = self._existing(request.target)
         body = _parsed(request, "DeleteOptions") if request.body else {}
         chosen = deletion.options(body, request.query)
+        self._review(request, "DELETE", request.target.name, None, dry_run=chosen.dry_run)
         answer = deletion.delete(self._store, request.target.resource, obj, chosen)
         if request.target.resource.plural in ("pods", "namespaces", "volumeattachments"):
             return answer
         details = {"name": obj["metadata"]["name"], "kind": request.target.resource.plural}
         done = {key: value for key, value in success().items() if key != "code"}
         return {**done, "details": {**details, "uid": obj["metadata"]["uid"]}}
+
+    def _review(
+        self, request: Request, operation: str, name: str, obj: Json | None, *, dry_run: bool | None = None
+    ) -> None:
+        """Ask the cluster's webhooks and policies."""
+        dry = request.dry_run if dry_run is None else dry_run
+        self._dynamic.review(
+            Review(operation, request.target, name, obj, request.user, dry, request.verdicts)
+        )
 
     def _delete_all(self, request: Request) -> Json:
         target = request.target

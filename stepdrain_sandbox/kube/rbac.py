@@ -35,7 +35,7 @@ class Attempt:
 def authorize(store: Store, user: User, attempt: Attempt) -> None:
     """Return if the user may; raise the server's 403 if not."""
     if not allowed(store, user, attempt):
-        raise _forbidden(user, attempt)
+        raise forbidden(user, attempt)
 
 
 def allowed(store: Store, user: User, attempt: Attempt) -> bool:
@@ -86,7 +86,8 @@ def _permits(rule: Json, attempt: Attempt) -> bool:
     )
 
 
-def _forbidden(user: User, attempt: Attempt) -> ApiError:
+def forbidden(user: User, attempt: Attempt) -> ApiError:
+    """403 as the authorizer words it: with no causes, which tells it from an admission's refusal."""
     plural = attempt.resource.split("/")[0]
     where = f'in the namespace "{attempt.namespace}"' if attempt.namespace else "at the cluster scope"
     what = f'resource "{attempt.resource}" in API group "{attempt.group}"'

@@ -6,7 +6,9 @@ https://kubernetes.io/docs/reference/using-api/api-concepts/
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
+from stepdrain_sandbox.kube import selectors
 from stepdrain_sandbox.kube.rbac import Attempt, User
 from stepdrain_sandbox.kube.resources import BY_PATH, GROUPS, VERSIONS, Resource
 from stepdrain_sandbox.kube.status import method_not_allowed, unknown_path, unknown_resource
@@ -39,14 +41,25 @@ class Request:
     verb: str
     accept: str = ""
     headers: dict[str, str] = field(default_factory=dict)
+    verdicts: dict[str, Any] = field(default_factory=dict)
+    """What webhooks have said: a request that had to wait is answered anew, and they are not asked twice."""
+
+    @property
+    def dry_run(self) -> bool:
+        """Whether all is checked and nothing stored."""
+        return self.query.get("dryRun") == "All"
 
     def attempt(self) -> Attempt:
-        """What RBAC is asked."""
+        """What RBAC is asked. A list or a watch of one name counts as being about that object.
+
+        kubernetes/apiserver pkg/endpoints/request/requestinfo.go
+        """
         target = self.target
         plural = (
             f"{target.resource.plural}/{target.subresource}" if target.subresource else target.resource.plural
         )
-        return Attempt(self.verb, target.resource.group, plural, target.namespace, target.name)
+        name = target.name or selectors.name_of(self.query.get("fieldSelector", ""))
+        return Attempt(self.verb, target.resource.group, plural, target.namespace, name)
 
 
 def target_of(path: str) -> Target:

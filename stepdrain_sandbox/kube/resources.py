@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+ADMISSION = "admissionregistration.k8s.io"
 VERBS = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection")
 
 
@@ -56,6 +57,10 @@ RESOURCES = (
     Resource("scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", False, ("pc",)),
     Resource("storage.k8s.io", "v1", "volumeattachments", "VolumeAttachment", False, (), ("status",)),
     Resource("storage.k8s.io", "v1", "csinodes", "CSINode", False),
+    Resource(ADMISSION, "v1", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration", False),
+    Resource(ADMISSION, "v1", "validatingwebhookconfigurations", "ValidatingWebhookConfiguration", False),
+    Resource(ADMISSION, "v1", "validatingadmissionpolicies", "ValidatingAdmissionPolicy", False),
+    Resource(ADMISSION, "v1", "validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding", False),
     Resource("elbv2.k8s.aws", "v1beta1", "targetgroupbindings", "TargetGroupBinding", True),
 )
 BY_PATH = {(r.group, r.version, r.plural): r for r in RESOURCES}

@@ -69,8 +69,19 @@ def by_fields(text: str, resource: Resource) -> Predicate:
 
 def node_of(text: str) -> str | None:
     """The node whose pods a field selector chooses, None if it does not ask for one node's."""
-    parts = (re.split(r"==?", part) for part in text.split(",") if "!=" not in part)
-    return next((part[1] for part in parts if part[0] == "spec.nodeName"), None)
+    return _exactly(text, "spec.nodeName")
+
+
+def name_of(text: str) -> str:
+    """The one object that a field selector chooses by its name, "" if it does not."""
+    return _exactly(text, "metadata.name") or ""
+
+
+def _exactly(text: str, field: str) -> str | None:
+    parts = (
+        re.split(r"==?", part, maxsplit=1) for part in text.split(",") if "=" in part and "!=" not in part
+    )
+    return next((part[1] for part in parts if part[0] == field), None)
 
 
 def _requirement(path: list[str], wanted: bool, value: str) -> Predicate:

@@ -62,10 +62,12 @@ class KubeServer:
         self.clock = clock
         self.audit_log: list[Json] = []
         self.cluster = Cluster(clock, kubelet=kubelet, controllers=controllers, audit=self._log)
-        self.faults = Faults()
+        self.faults = Faults(clock)
         self.admin_token = admin_token
         self._tokens = Tokens({admin_token: User("admin", (EVERYTHING,)), **(users or {})}, authenticate)
-        self.traffic = Traffic(App(clock, self.cluster.store, self._tokens, self.faults, self._log))
+        app = App(clock, self.cluster, self._tokens, self.faults, self._log)
+        self.callers = app.callers
+        self.traffic = Traffic(app)
         self._audit = audit
         self._port = port
         self._server: uvicorn.Server | None = None

@@ -79,6 +79,20 @@ def bad_request(message: str) -> ApiError:
     return failure(400, "BadRequest", message)
 
 
+def expired(version: int, oldest: int) -> ApiError:
+    """410 for a watch from a version that is no longer remembered."""
+    return failure(410, "Expired", f"too old resource version: {version} ({oldest})")
+
+
+def overloaded() -> ApiError:
+    """API priority and fairness refuses in text (kubernetes/apiserver pkg/server/filters/maxinflight.go)."""
+    return ApiError(429, "Too many requests, please try again later.\n", {"Retry-After": "1"})
+
+
+def internal_error(why: str) -> ApiError:
+    return failure(500, "InternalError", f"Internal error occurred: {why}", {"causes": [{"message": why}]})
+
+
 def unknown_resource() -> ApiError:
     return failure(404, "NotFound", "the server could not find the requested resource", {})
 

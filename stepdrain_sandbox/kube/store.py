@@ -73,6 +73,8 @@ class Store:
         self.lock = threading.RLock()
         self.version = 1000
         self.history: deque[Change] = deque(maxlen=HISTORY)
+        self.compacted = 0
+        """The version before which nothing is remembered: a watch that begins earlier has expired (410)."""
         self._shelves: dict[str, Shelf] = {plural: Shelf() for plural in BY_PLURAL}
         self._on_nodes: dict[str, dict[Key, Json]] = defaultdict(dict)
         """The pods of each node; those that have none under ""."""
@@ -184,7 +186,15 @@ class Store:
             self._tell(Change(self.version, change, resource, stored, before))
             return stored
 
+    def compact(self) -> None:
+        """Forget what happened up to now, as etcd does every five minutes."""
+        with self.lock:
+            self.history.clear()
+            self.compacted = self.version
+
     def _tell(self, change: Change) -> None:
+        if len(self.history) == HISTORY:
+            self.compacted = self.history[0].version
         self.history.append(change)
         plural, nodes = change.resource.plural, list[str]()
         if plural == "pods":

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+CONNECTION = "stepdrain_sandbox.connection"
+"""Where the scope of a request keeps uvicorn's object for it, whose ``transport`` can be cut."""
+
 
 class Traffic:
     """Stands before the application and counts by the first word of the User-Agent (``kubectl``)."""
@@ -17,7 +20,9 @@ class Traffic:
         """Bytes of answers, those of watches among them."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        headers = dict(scope.get("headers") or ())
+        if scope["type"] != "http":
+            return
+        headers = dict(scope["headers"])
         client = headers.get(b"user-agent", b"").decode("latin-1").split("/")[0]
 
         async def counted_receive() -> Any:
@@ -29,4 +34,4 @@ class Traffic:
             self.sent[client] += len(message.get("body", b""))
             await send(message)
 
-        await self._app(scope, counted_receive, counted_send)
+        await self._app({**scope, CONNECTION: send.__self__}, counted_receive, counted_send)

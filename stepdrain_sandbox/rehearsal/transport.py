@@ -6,6 +6,7 @@ answer, of a broken connection and of a watch is their own code.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -17,6 +18,7 @@ from stepdrain.adapters.kube import _configuration as adapter_configuration
 
 from stepdrain_sandbox.kube import audit
 from stepdrain_sandbox.kube.cluster import Cluster
+from stepdrain_sandbox.kube.dynamic_admission import Delayed
 from stepdrain_sandbox.kube.faults import Fault, Faults
 from stepdrain_sandbox.kube.listing import predicate
 from stepdrain_sandbox.kube.operations import Operations
@@ -57,9 +59,9 @@ class Transport:
     """Answers requests at once; only a watch lets time pass, and none while another one does."""
 
     def __init__(self, clock: QuietClock, cluster: Cluster) -> None:
-        self.faults, self.audit_log = Faults(), list[Json]()
+        self.faults, self.audit_log = Faults(clock), list[Json]()
         self._clock, self._store = clock, cluster.store
-        self._operations = Operations(cluster.store, None)
+        self._operations = Operations(cluster.store, None, cluster.admission)
         self._watching = False
 
     def kube(self) -> Kube:
@@ -82,11 +84,17 @@ class Transport:
             if request.verb == "watch":
                 self._noted(request, 200, {})
                 return Answer(200, b"", self._watch(request))
-            status, body = self._operations.answer(request)
+            status, body = self._served(request)
         except ApiError as error:
             status, body = error.status, error.body  # type: ignore[assignment]
         answer = self._noted(request, status, body)
         return _harmed(answer, fault)
+
+    def _served(self, request: Request) -> tuple[int, Json]:
+        """The answer; no time passes for a webhook that hangs, since nothing else could happen in it."""
+        while True:
+            with contextlib.suppress(Delayed):
+                return self._operations.answer(request)
 
     def _noted(self, request: Request, status: int, body: Json | str) -> Answer:
         now = self._clock.now()

@@ -1,0 +1,111 @@
+"""One HTTP request on its connection: the time it takes, how long its client waits, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+
+from stepdrain_sandbox.clock import Clock, VirtualClock
+from stepdrain_sandbox.kube.callers import PATIENCE, Call
+from stepdrain_sandbox.kube.traffic import CONNECTION
+
+FOR_EVER = float("inf")
+
+
+class ClientGone(Exception):
+    """The client has closed the connection: the server gives the request up, and answers nothing."""
+
+
+class Exchange:
+    """A request that is being answered; all methods are called in the event loop."""
+
+    def __init__(self, clock: Clock, http: HttpRequest, send: Any, call: Call) -> None:
+        self.clock, self.http, self.send, self.call = clock, http, send, call
+        self.received_at = clock.now()
+        self._listener: asyncio.Task[None] | None = None
+        self.disconnected = asyncio.Event()
+
+    @property
+    def patience_s(self) -> float:
+        """Seconds on the world's clock for which the client waits for the next byte.
+
+        On a clock that runs with the wall, its own timeout ends it.
+        """
+        if not isinstance(self.clock, VirtualClock):
+            return FOR_EVER
+        return float(self.http.headers.get(PATIENCE, FOR_EVER))
+
+    def listen(self) -> None:
+        """From now on ``disconnected`` is set when the client goes; the body must have been read."""
+        if self._listener is None:
+            self._listener = asyncio.ensure_future(self._listen())
+
+    async def _listen(self) -> None:
+        while (await self.http.receive())["type"] != "http.disconnect":
+            pass
+        self.disconnected.set()
+
+    def close(self) -> None:
+        """The exchange is over."""
+        if self._listener is not None:
+            self._listener.cancel()
+        self.call.end()
+
+    async def pass_time(self, seconds: float) -> None:
+        """Let the client wait; raises ClientGone if it goes, or would have lost its patience."""
+        if seconds <= 0:
+            return
+        self.listen()
+        await self._until(self.clock.now() + min(seconds, self.patience_s))
+        if self.disconnected.is_set() or self.patience_s < seconds:
+            await self.reset()
+            raise ClientGone
+
+    async def _until(self, at: float) -> None:
+        loop, over = asyncio.get_running_loop(), asyncio.Event()
+
+        def wake() -> None:
+            self.call.wake()
+            loop.call_soon_threadsafe(over.set)
+
+        timer = self.clock.call_at(at, wake)
+        self.call.wait()
+        ends = [asyncio.ensure_future(one.wait()) for one in (over, self.disconnected)]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        timer.cancel()
+        for end in ends:
+            end.cancel()
+        if over.is_set():
+            self.call.took()
+
+    async def respond(self, response: Response) -> None:
+        """Send a whole answer."""
+        await response(self.http.scope, self.http.receive, self.send)
+
+    async def begin_stream(self) -> None:
+        """Send the head of a watch."""
+        headers = [(b"content-type", b"application/json")]
+        await self.send({"type": "http.response.start", "status": 200, "headers": headers})
+
+    async def send_part(self, part: bytes, *, more: bool = True) -> None:
+        """Send what a watch has to say."""
+        await self.send({"type": "http.response.body", "body": part, "more_body": more})
+
+    async def truncated(self, response: Response) -> None:
+        """Announce the whole body and send half of it: the connection is then closed."""
+        head = {
+            "type": "http.response.start",
+            "status": response.status_code,
+            "headers": response.raw_headers,
+        }
+        await self.send(head)
+        await self.send_part(response.body[: len(response.body) // 2], more=False)
+
+    async def reset(self) -> None:
+        """Close the connection without another byte."""
+        # ASGI has no word for it; uvicorn's transport has.
+        self.http.scope[CONNECTION].transport.abort()
+        await asyncio.sleep(0)

@@ -1,0 +1,129 @@
+"""When a caller lets time pass: as one actor, however many requests it has open."""
+
+import asyncio
+
+import pytest
+from stepdrain.adapters.kube import Access, connect
+
+from stepdrain_sandbox.clock import Idle
+from stepdrain_sandbox.kube import callers
+from stepdrain_sandbox.kube.callers import Callers
+from stepdrain_sandbox.kube.dynamic_admission import hanging
+from stepdrain_sandbox.workload import lone_pod
+
+
+class Counting:
+    """A clock that only counts who is idle."""
+
+    def __init__(self):
+        self.idlers = 0
+
+    def idle(self):
+        self.idlers += 1
+        return Idle(self._end)
+
+    def _end(self):
+        self.idlers -= 1
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """(clock, callers) without pauses: one turn of the event loop settles everything."""
+    monkeypatch.setattr(callers, "SETTLES_S", 0)
+    monkeypatch.setattr(callers, "CLOSES_S", 0)
+    clock = Counting()
+    return clock, Callers(clock)
+
+
+async def settled():
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+def test_two_watches_of_one_caller_are_one_actor(counted):
+    """Counted twice, the clock would run on while another execution is at work."""
+    clock, known = counted
+
+    async def play():
+        pods, budgets = known.call("a"), known.call("a")
+        pods.wait()
+        await settled()
+        assert clock.idlers == 0
+        budgets.wait()
+        await settled()
+        assert clock.idlers == 1
+        pods.wake()
+        assert clock.idlers == 0
+        pods.took()
+        pods.end()
+        await settled()
+        assert clock.idlers == 1
+        budgets.end()
+        assert clock.idlers == 0
+
+    asyncio.run(play())
+
+
+def test_what_is_on_its_way_keeps_its_caller_busy(counted):
+    """The event comes from another thread, and may arrive just when the watch begins to wait."""
+    clock, known = counted
+
+    async def play():
+        watch = known.call("a")
+        watch.wake()
+        watch.wait()
+        await settled()
+        assert clock.idlers == 0
+        watch.took()
+        watch.wait()
+        await settled()
+        assert clock.idlers == 1
+
+    asyncio.run(play())
+
+
+def test_what_an_invocation_leaves_open_is_nobodys(counted):
+    """A watch in a forgotten thread must not let time pass for ever."""
+    clock, known = counted
+
+    async def play():
+        with known.invocation():
+            left = known.call(known._current.name)
+            left.wait()
+            await settled()
+            assert clock.idlers == 1
+        assert clock.idlers == 0
+        left.wake()
+        left.took()
+        left.wait()
+        await settled()
+        assert clock.idlers == 0
+
+    asyncio.run(play())
+
+
+def test_requests_that_nobody_marked_are_callers_of_their_own(counted):
+    """kubectl and tests send them."""
+    clock, known = counted
+
+    async def play():
+        for _ in range(2):
+            known.call().wait()
+        await settled()
+        assert clock.idlers == 2
+
+    asyncio.run(play())
+
+
+def test_evictions_that_hang_at_once_take_the_time_of_one(kube, clock):
+    """As on a real server: sixteen workers wait side by side for the same webhook."""
+    with kube.callers.marking(), kube.callers.invocation():
+        client = connect(lambda _fresh: Access(kube.url, kube.ca_pem, "admin"))
+        for number in range(5):
+            kube.cluster.create(lone_pod(f"app-{number}", "n"))
+        clock.sleep(3)
+        kube.cluster.admission.add_webhook(hanging(10), failure_policy="Ignore", timeout_s=5)
+        began = clock.now()
+        answers = client.evict(client.pods_on("n").pods, -1)
+        assert [answer.status for _, answer in answers] == [201] * 5
+        assert clock.now() - began == 5
