@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import trustme
@@ -30,13 +28,10 @@ STARTS_WITHIN_S = 10
 
 
 @cache
-def _certificates() -> tuple[Path, str]:
+def _certificate() -> tuple[trustme.LeafCert, str]:
     """A server certificate for this machine and its CA as PEM; one pair a process, making it takes 50 ms."""
     authority = trustme.CA()
-    folder = Path(tempfile.mkdtemp(prefix="stepdrain-"))
-    server = folder / "server.pem"
-    authority.issue_cert("127.0.0.1", "localhost").private_key_and_cert_chain_pem.write_to_path(str(server))
-    return server, authority.cert_pem.bytes().decode()
+    return authority.issue_cert("127.0.0.1", "localhost"), authority.cert_pem.bytes().decode()
 
 
 class KubeServer:
@@ -88,7 +83,7 @@ class KubeServer:
     @property
     def ca_pem(self) -> str:
         """The certificate of the authority that signed the server's."""
-        return _certificates()[1]
+        return _certificate()[1]
 
     def start(self) -> None:
         """Listen and answer; raises OSError if the port is taken."""
@@ -184,18 +179,22 @@ class _QuietServer(uvicorn.Server):
 
 
 def _configuration(app: Any) -> uvicorn.Config:
-    certificate, _ = _certificates()
-    return uvicorn.Config(
-        app,
-        ssl_certfile=str(certificate),
-        ssl_version=ssl.PROTOCOL_TLS_SERVER,
-        lifespan="off",
-        log_config=None,
-        log_level="critical",
-        access_log=False,
-        server_header=False,
-        date_header=False,
-        timeout_keep_alive=60,
-        timeout_graceful_shutdown=1,
-        backlog=256,
-    )
+    certificate, _ = _certificate()
+    # ssl reads keys from files only. This one is gone before the server starts.
+    with certificate.private_key_and_cert_chain_pem.tempfile() as path:
+        configuration = uvicorn.Config(
+            app,
+            ssl_certfile=path,
+            ssl_version=ssl.PROTOCOL_TLS_SERVER,
+            lifespan="off",
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            timeout_keep_alive=60,
+            timeout_graceful_shutdown=1,
+            backlog=256,
+        )
+        configuration.load()
+    return configuration

@@ -10,12 +10,14 @@ No exception of the client or of urllib3 leaves this module: all become stepdrai
 
 from __future__ import annotations
 
+import atexit
 import json
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import urllib3
@@ -94,6 +96,7 @@ def _ca_file(pem: str) -> str:
     # The client takes CA certificates only as a file; one for each cluster and container.
     with tempfile.NamedTemporaryFile("w", suffix=".pem", delete=False) as ca_file:
         ca_file.write(pem)
+    atexit.register(Path(ca_file.name).unlink, missing_ok=True)
     return ca_file.name
 
 

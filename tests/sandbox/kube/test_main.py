@@ -40,7 +40,9 @@ def running(tmp_path):
     manifest, kubeconfig = tmp_path / "node.yaml", tmp_path / "kubeconfig"
     manifest.write_text(NODE)
     arguments = ["--port", 0, "--token", "s3cret", "--kubeconfig-out", kubeconfig, "--load", manifest]
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "TMPDIR": str(scratch)}
     process = subprocess.Popen(
         command(*arguments),
         cwd=ROOT,
@@ -56,6 +58,7 @@ def running(tmp_path):
     yield process.stdout.readline(), kubeconfig, process
     process.kill()
     process.communicate()
+    assert list(scratch.iterdir()) == [], "Not even a killed emulator leaves its private key behind."
 
 
 def asked(kubeconfig, path, token=None):
