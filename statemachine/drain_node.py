@@ -21,13 +21,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "functions"))
 from stepdrain.document.progress import Progress
 from stepdrain.document.step import DOCUMENT
 from stepdrain.errors import (
+    AwsDenied,
     AwsThrottled,
     AwsUnavailable,
     DrainReleased,
     EvictionBlocked,
     EvictionStillBlocked,
     KubeConflict,
+    KubeForbidden,
     KubeThrottled,
+    KubeUnauthorized,
     KubeUnavailable,
     NodeNotRegistered,
     NothingToDo,
@@ -88,6 +91,9 @@ LAMBDA: list[ErrorName] = [
     "States.Timeout",
 ]
 KUBE: list[ErrorName] = [KubeUnavailable, KubeThrottled, KubeConflict]
+# Access may be set up a minute after the drain began, and a restarting API server refuses everybody for a
+# moment: only what is still refused after minutes needs a person.
+DENIED: list[ErrorName] = [KubeUnauthorized, KubeForbidden, AwsDenied]
 # AWS errors too: every way to the cluster's API begins with eks:DescribeCluster.
 ROUND_TRANSIENT = [*KUBE, AwsUnavailable, AwsThrottled, *LAMBDA]
 
@@ -113,7 +119,7 @@ COMMENTS = {
     "period, asks again: every 1 to 30 seconds at first, every 228 seconds after the first heartbeat. The "
     "error's cause names the pods.",
     "PodsLeft": "Decides what comes next: more to evict, pods to wait for, a heartbeat that is due, volumes "
-    "or load balancers to wait for, or nothing left.",
+    "or load balancers to wait for, a node to find and to cordon again, or nothing left.",
     "Heartbeat": "Tells Auto Scaling that the drain goes on, so that it keeps the instance, and begins the "
     "next round. Here the drain's deadline takes effect: past it, the drain fails with DrainTimedOut or "
     "lets the instance go, as its policy says.",
@@ -151,11 +157,16 @@ def patient(*errors: ErrorName, throttled: pace.Retrier = pace.THROTTLED) -> lis
     return [retry([*errors, AwsUnavailable, *LAMBDA], pace.TEN_MINUTES), retry([AwsThrottled], throttled)]
 
 
+def denied() -> Any:
+    """The retrier for refused access, which ends the execution only after five minutes."""
+    return retry(DENIED, pace.DENIED)
+
+
 def find_node() -> Any:
     return task(
         "FindNode",
         pace.STEP_TIMEOUT_S,
-        [retry([NodeNotRegistered], pace.NODE_NOT_REGISTERED), *patient(*KUBE)],
+        [retry([NodeNotRegistered], pace.NODE_NOT_REGISTERED), *patient(*KUBE), denied()],
         # The whole document: a drain that was started by hand begins with less.
         result_selector=picked(*DOCUMENT),
         result_path="$",
@@ -166,7 +177,7 @@ def label() -> Any:
     return task(
         "Label",
         pace.STEP_TIMEOUT_S,
-        patient(*KUBE),
+        [*patient(*KUBE), denied()],
         result_selector=picked("seconds"),
         result_path="$.settle",
     )
@@ -177,7 +188,7 @@ def cordon() -> Any:
     return task(
         "Cordon",
         pace.STEP_TIMEOUT_S,
-        patient(*KUBE),
+        [*patient(*KUBE), denied()],
         result_selector=picked("at"),
         result_path="$.cordon",
     )
@@ -273,7 +284,7 @@ def drain_node() -> Any:
     volumes, targets = wait_for_volumes(), wait_for_targets()
     beat, complete = heartbeat(), complete_action()
     pods_left = Choice("PodsLeft", comment=COMMENTS["PodsLeft"])
-    for target in (beat, volumes, targets, complete, wait):
+    for target in (beat, volumes, targets, complete, wait, find):
         rule = ChoiceRule.StringEquals(variable="$.progress.next", value=target.state_id)
         pods_left.add_choice(rule, target)
     pods_left.default_choice(evict)

@@ -101,3 +101,6 @@ HEARTBEAT_THROTTLED = Retrier(interval_s=4, rate=2.0, longest_s=60, attempts=4, 
 # An instance that joins does so within minutes of its launch; this one is being terminated.
 # 10 + 15 + 22.5 + 33.75 + 5 * 45 = 306.
 NODE_NOT_REGISTERED = Retrier(interval_s=10, rate=1.5, longest_s=45, attempts=9)
+
+# Refused access (401, 403, AccessDenied). 10 * 30 = 300.
+DENIED = Retrier(interval_s=30, rate=1.0, attempts=10)

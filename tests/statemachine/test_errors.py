@@ -9,7 +9,7 @@ import pytest
 from stepdrain import errors
 from stepdrain.errors import DrainError, DrainReleased, NotYet, Stopped, Transient
 
-from statemachine.arithmetic import WAITING
+from statemachine.arithmetic import WAITING, delays_s, retrier_of
 
 OF_AWS = ("States.", "Lambda.", "Sandbox.", "Runtime.")
 State = dict[str, Any]
@@ -50,12 +50,24 @@ def test_what_may_come_right_by_itself_is_retried(
     assert error.__name__ in {*named(tasks, "Retry"), *named(admission, "Retry")}
 
 
-@pytest.mark.parametrize("error", leaves(Stopped), ids=lambda error: error.__name__)
+DENIED = ["KubeUnauthorized", "KubeForbidden", "AwsDenied"]
+PERSONS = [error for error in leaves(Stopped) if error.__name__ not in DENIED]
+
+
+@pytest.mark.parametrize("error", PERSONS, ids=lambda error: error.__name__)
 def test_what_needs_a_person_is_neither_retried_nor_caught(
     tasks: dict[str, State], error: type[DrainError]
 ) -> None:
     """Uncaught, the execution stops at its state, and a redrive goes on from there."""
     assert error.__name__ not in set(named(tasks, "Retry", "Catch"))
+
+
+@pytest.mark.parametrize("error", DENIED)
+def test_what_is_refused_is_asked_for_again_for_five_minutes(tasks: dict[str, State], error: str) -> None:
+    """Access that is set up late, or an API server that restarts, must not end a drain; and never a Catch."""
+    assert error not in set(named(tasks, "Catch"))
+    for name in ("FindNode", "Label", "Cordon"):
+        assert sum(delays_s(retrier_of(tasks[name], error))) == 300, name
 
 
 def test_a_release_is_caught_and_not_repeated(tasks: dict[str, State]) -> None:

@@ -175,7 +175,8 @@ def test_statelint_has_no_complaint(substituted: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", ["Heartbeat", "WaitForVolumes", "WaitForTargets", "CompleteAction", "WaitForPods"]
+    "answer",
+    ["Heartbeat", "WaitForVolumes", "WaitForTargets", "CompleteAction", "WaitForPods", "FindNode"],
 )
 def test_the_answer_of_a_round_names_the_state_that_comes_next(machine: State, answer: str) -> None:
     """Functions decide, the Choice obeys: an answer by another name would silently evict again."""

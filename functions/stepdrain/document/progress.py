@@ -26,6 +26,7 @@ from stepdrain.errors import (
 from stepdrain.rules import deadline
 from stepdrain.rules.deadline import SLOWEST_POLL_S, Hook, Pace
 
+FIND_NODE = "FindNode"
 EVICT_BATCH, WAIT_FOR_PODS = "EvictBatch", "WaitForPods"
 WAIT_FOR_VOLUMES, WAIT_FOR_TARGETS = "WaitForVolumes", "WaitForTargets"
 HEARTBEAT, COMPLETE_ACTION = "Heartbeat", "CompleteAction"

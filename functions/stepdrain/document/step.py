@@ -163,8 +163,10 @@ DOCUMENT = (
     "warnings",
     "endsAt",
     "node",
+    "progress",
 )
-"""Fields of the document behind FindNode; null where a drain has none."""
+"""Fields of the document behind FindNode; null where a drain has none. ``progress`` is there already when a
+drain goes back through FindNode."""
 
 
 def document(drain: Mapping[str, Any], node: NodeRef) -> dict[str, Any]:
