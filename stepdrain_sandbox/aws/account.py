@@ -25,6 +25,7 @@ from stepdrain.adapters.aws import balancers
 from stepdrain_sandbox.aws import engine, groups, parsers, permissions, redrive, service_models
 from stepdrain_sandbox.aws.delivery import Delivery
 from stepdrain_sandbox.aws.deploy import Deployment, Function, Stack
+from stepdrain_sandbox.aws.execution_list import ExecutionList
 from stepdrain_sandbox.aws.lifecycle_hooks import LifecycleHooks
 from stepdrain_sandbox.aws.schedules import Schedules
 from stepdrain_sandbox.clock import Clock
@@ -166,6 +167,7 @@ class Account:
         self.deployment = Deployment()
         self.delivery = Delivery(clock, self.invoke, ACCOUNT, REGION, self._failure_queue)
         self.schedules = Schedules(clock, self.delivery.hand_over, ACCOUNT, REGION)
+        self.execution_list = ExecutionList(clock)
         self.hooks = LifecycleHooks(clock, self.delivery.send, terminated)
         self.invoke_by: Callable[[Function, Json], Any] | None = None
         """Runs a function elsewhere (stepdrain_sandbox.built.functions), for an event."""
@@ -203,6 +205,7 @@ class Account:
         enter(mock_aws(config=MOCK))
         enter(engine.running(self.clock, self.invoke, self._ended))
         enter(redrive.possible(self.clock))
+        enter(self.execution_list.answering())
         enter(self.hooks.holding())
         enter(groups.described_in_part())
         enter(mock.patch.object(BaseClient, "_make_api_call", self._recorded(BaseClient._make_api_call)))

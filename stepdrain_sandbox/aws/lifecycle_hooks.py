@@ -9,6 +9,7 @@ import contextlib
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from unittest import mock
 
@@ -23,6 +24,7 @@ from moto.autoscaling.models import (
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult, EmptyResult
 
+from stepdrain_sandbox.aws.scaling_activities import ScalingActivities
 from stepdrain_sandbox.clock import Clock, Timer
 from stepdrain_sandbox.kube.store import rfc3339
 
@@ -31,6 +33,8 @@ TERMINATING = "autoscaling:EC2_INSTANCE_TERMINATING"
 LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
 LONGEST_S = 172_800
 RETAINED = "Terminating:Retained"
+ROOT_VOLUME_S = 60
+"""Assumed: from the end of the wait to a replaced root volume, and from there to a passed health check."""
 
 
 @dataclass
@@ -63,6 +67,7 @@ class LifecycleHooks:
     account: str = "123456789012"
     log: list[tuple[float, str, str]] = field(default_factory=list)
     """(epoch seconds, what, instance id): heartbeat, CONTINUE, ABANDON, or timed out."""
+    activities: ScalingActivities = field(default_factory=ScalingActivities)
     retaining: set[str] = field(default_factory=set)
     """Groups whose InstanceLifecyclePolicy keeps an instance whose terminating hook was abandoned."""
 
@@ -101,6 +106,7 @@ class LifecycleHooks:
             return create(response)
 
         with (
+            self.activities.answering(),
             mock.patch.object(AutoScalingBackend, "terminate_instance", terminate_instance),
             mock.patch.object(AutoScalingResponse, "create_auto_scaling_group", create_group),
             mock.patch.object(FakeAutoScalingGroup, "replace_autoscaling_group_instances", launch_instances),
@@ -135,14 +141,38 @@ class LifecycleHooks:
     def hold(self, instance_id: str, transition: str, origin: str, destination: str) -> None:
         """Have an instance move between its group, EC2 and the warm pool, as far as its group's hooks see it.
 
-        After CONTINUE it is InService again if it came to the group, and Warmed:Stopped in a warm pool.
+        Where no hook holds it, or after CONTINUE, it goes on to where it was going (``_arrive``). ValueError
+        for a move that the user guide does not have.
         """
+        wait = wait_state(transition, origin, destination)
         for backend in autoscaling_backends[self.account].values():
             for state in backend.describe_auto_scaling_instances([instance_id]):
-                leaves = transition == TERMINATING
-                state.lifecycle_state = "Terminating:Wait" if leaves else "Pending:Wait"
-                for hook in _hooks_of(backend, state, transition):
+                hooks = _hooks_of(backend, state, transition)
+                if not hooks:
+                    self._arrive(state, origin, destination)
+                state.lifecycle_state = wait if hooks else state.lifecycle_state
+                for hook in hooks:
                     self._wait(backend, hook, state, origin, destination)
+
+    def _arrive(self, state: InstanceState, origin: str, destination: str) -> None:
+        """The states behind the wait of an instance that is not terminated.
+
+        A replaced root volume: https://docs.aws.amazon.com/autoscaling/ec2/userguide/replace-root-volume.html
+        How long each takes is assumed.
+        """
+        if destination == "WarmPool":
+            state.lifecycle_state = "Warmed:Stopped"
+        elif origin != destination:
+            state.lifecycle_state = "InService"
+        else:
+            state.lifecycle_state = "ReplacingRootVolume:Proceed"
+            for after_s, next_state in (
+                (ROOT_VOLUME_S, "RootVolumeReplaced"),
+                (2 * ROOT_VOLUME_S, "InService"),
+            ):
+                self.clock.call_at(
+                    self.clock.now() + after_s, partial(setattr, state, "lifecycle_state", next_state)
+                )
 
     def _wait(
         self,
@@ -155,6 +185,9 @@ class LifecycleHooks:
         longest = min(LONGEST_S, 100 * hook.heartbeat_timeout)
         action = Action(hook, state.instance.id, str(uuid.uuid4()), self.clock.now() + longest)
         action.origin, action.destination = origin, destination
+        if not any(one.instance_id == action.instance_id for one in self.active):
+            group, now = hook.auto_scaling_group_name, self.clock.now()
+            self.activities.begin(group, action.instance_id, state.lifecycle_state, now)
         self.active.append(action)
         self._count_down(backend, action)
         self.send(action_event(action, self.clock.now(), backend.account_id, backend.region_name))
@@ -189,9 +222,10 @@ class LifecycleHooks:
                 self.active.remove(one)
         elif others:
             return
+        self.activities.end(action.instance_id, self.clock.now())
         state, launches = _state(backend, action.instance_id), action.hook.lifecycle_transition == LAUNCHING
         if action.destination != "EC2" and not (launches and result == "ABANDON"):
-            state.lifecycle_state = "InService" if action.destination != "WarmPool" else "Warmed:Stopped"
+            self._arrive(state, action.origin, action.destination)
             return
         if result == "ABANDON" and not launches and action.hook.auto_scaling_group_name in self.retaining:
             # Still running and billed, until somebody terminates it once more
@@ -255,5 +289,23 @@ def action_event(action: Action, now: float, account: str, region: str) -> Json:
             "LifecycleTransition": action.hook.lifecycle_transition,
             "Origin": action.origin,
             "Destination": action.destination,
+            **({"Action": "ReplaceRootVolume"} if action.origin == action.destination else {}),
         },
     }
+
+
+def wait_state(transition: str, origin: str, destination: str) -> str:
+    """The lifecycle state in which hooks of ``transition`` hold an instance on this way.
+
+    https://docs.aws.amazon.com/autoscaling/ec2/userguide/warm-pool-instance-lifecycle.html and
+    replace-root-volume. Raises ValueError where no page has one: nothing waits at the end of a root volume's
+    replacement.
+    """
+    launches, warm = transition == LAUNCHING, "WarmPool"
+    if origin == destination and launches:
+        raise ValueError("A replaced root volume has no launching wait: replace-root-volume.html knows none.")
+    if origin == destination:
+        return "ReplacingRootVolume:Wait"
+    if launches:
+        return "Warmed:Pending:Wait" if destination == warm else "Pending:Wait"
+    return "Warmed:Terminating:Wait" if origin == warm else "Terminating:Wait"

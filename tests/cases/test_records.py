@@ -30,7 +30,6 @@ def test_a_target_group_binding_without_an_arn_is_skipped(look, caplog):
         assert "half-made" in caplog.text + seen.said()
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="any execution of the instance counts")
 def test_an_instance_that_served_again_is_swept(look):
     """It was drained into the warm pool, serves again an hour later, and its termination's event is lost."""
     with World(workload=cluster_workload) as world:

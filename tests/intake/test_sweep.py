@@ -1,6 +1,7 @@
 """Which waiting instances the sweep starts a drain for, and which late events StartDrain leaves to it."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from stepdrain.errors import AwsRejected, AwsThrottled
@@ -9,6 +10,8 @@ from stepdrain.intake import sweep
 NOW = 1_767_225_600.0
 HOOK = {"HeartbeatTimeout": 1800, "GlobalTimeout": 172_800}
 LOST, DONE = "i-0000000000000000a", "i-0000000000000000b"
+WAITING_S = 600
+"""Seconds for which all instances here have waited."""
 
 
 def a_group(name="workers", *instances, tags=()):
@@ -22,8 +25,10 @@ def a_group(name="workers", *instances, tags=()):
 class Account:
     """Groups and executions as an account has them; notes what is started."""
 
-    def __init__(self, *groups, executions=(), hook=HOOK, known=()):
-        self.all, self.listed, self.made, self.known = groups, executions, hook, set(known)
+    def __init__(self, *groups, executions=(), hook=HOOK, known=(), waiting_s=WAITING_S):
+        self.all, self.listed, self.made = groups, executions, hook
+        self.known = {one["name"]: one for one in known}
+        self.waiting_s = waiting_s
         self.started, self.asked = {}, []
 
     def groups(self, names):
@@ -35,6 +40,17 @@ class Account:
         self.since = since
         return iter(self.listed)
 
+    def in_progress_since(self, group):
+        self.asked.append("activities")
+        if self.waiting_s is None:
+            return {}
+        (instances,) = [g["Instances"] for g in self.all if g["AutoScalingGroupName"] == group]
+        return {one["InstanceId"]: NOW - self.waiting_s for one in instances}
+
+    def execution(self, arn, name):
+        self.asked.append("execution")
+        return self.known.get(name)
+
     def hook(self, group, name):
         self.asked.append("hook")
         if isinstance(self.made, Exception):
@@ -42,17 +58,28 @@ class Account:
         return self.made
 
     def start_execution(self, arn, name, document):
-        if name in self.known:
+        if name in self.known or name in self.started:
             return False
         self.started[name] = document
         return True
+
+
+def listed(name, status, started_s_ago=WAITING_S):
+    """An execution as ListExecutions shows it."""
+    return {"name": name, "status": status, "startDate": datetime.fromtimestamp(NOW - started_s_ago, UTC)}
+
+
+def described(name, status, started_s_ago=WAITING_S, **document):
+    """An execution as the adapter describes it."""
+    began = datetime.fromtimestamp(NOW - started_s_ago, UTC).isoformat()
+    return {"name": name, "status": status, "startedAt": began, "document": {"lifecycle": HOOK, **document}}
 
 
 def test_an_instance_that_waits_without_an_execution_is_started(settings):
     """Its drain is that of an event, without the token that nobody can tell."""
     account = Account(a_group("workers", (LOST, "Terminating:Wait"), ("i-in", "InService")))
     found = sweep.sweep(settings, account, NOW)
-    assert found.to_document() == {"started": [f"{LOST}-sweep"], "left": {}}
+    assert found.to_document() == {"started": [f"{LOST}-sweep"], "returned": [], "left": {}}
     document = account.started[f"{LOST}-sweep"]
     assert document["lifecycle"] == {
         "group": "workers",
@@ -73,18 +100,83 @@ def test_an_instance_with_an_execution_is_left_alone(settings, status, needs_hel
     """A failed one belongs to its redrive (G5); starting another would hide it."""
     account = Account(
         a_group("workers", (LOST, "Terminating:Wait")),
-        executions=[{"name": f"{LOST}-87654321", "status": status}],
+        executions=[listed(f"{LOST}-87654321", status)],
     )
     (left,) = sweep.sweep(settings, account, NOW).left
     assert (left.instance, left.needs_help) == (LOST, needs_help)
     assert account.started == {}
 
 
-def test_an_execution_that_runs_again_counts_before_a_newer_one_that_failed():
+def test_an_execution_that_runs_again_counts_before_a_newer_one_that_failed(settings):
     """A redrive keeps the old start date."""
-    drains = [{"name": f"{LOST}-b", "status": "FAILED"}, {"name": f"{LOST}-a", "status": "RUNNING"}]
-    assert sweep.status_of(LOST, drains) == "RUNNING"
-    assert sweep.status_of(DONE, drains) is None
+    account = Account(
+        a_group("workers", (LOST, "Terminating:Wait")),
+        executions=[listed(f"{LOST}-bbbbbbbb", "FAILED"), listed(f"{LOST}-aaaaaaaa", "RUNNING", 90_000)],
+    )
+    assert sweep.sweep(settings, account, NOW).left[0].reason == "its drain is running"
+
+
+@pytest.mark.parametrize("status", ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"])
+def test_a_drain_of_an_earlier_wait_does_not_count(settings, status):
+    """The instance came back from a warm pool, served, and is terminated: that drain is another's."""
+    earlier = listed(f"{LOST}-87654321", status, started_s_ago=WAITING_S + sweep.SKEW_S + 1)
+    account = Account(a_group("workers", (LOST, "Terminating:Wait")), executions=[earlier])
+    assert sweep.sweep(settings, account, NOW).started == [f"{LOST}-sweep"]
+
+
+def test_two_clocks_may_disagree_by_a_minute(settings):
+    """Step Functions dates the drain, Auto Scaling the wait; the drain never starts first."""
+    skewed = listed(f"{LOST}-87654321", "SUCCEEDED", started_s_ago=WAITING_S + sweep.SKEW_S - 1)
+    account = Account(a_group("workers", (LOST, "Terminating:Wait")), executions=[skewed])
+    assert sweep.sweep(settings, account, NOW).started == []
+
+
+def test_without_the_waits_beginning_any_drain_counts(settings):
+    """A second drain is started on evidence alone; here Auto Scaling shows no activity."""
+    earlier = listed(f"{LOST}-87654321", "SUCCEEDED", started_s_ago=90_000)
+    group = a_group("workers", (LOST, "Terminating:Wait"))
+    account = Account(group, executions=[earlier], waiting_s=None)
+    assert sweep.sweep(settings, account, NOW).started == []
+
+
+def test_a_drain_that_has_no_lifecycle_action_does_not_count(settings):
+    """A spot notice's drain is done, and nobody has told Auto Scaling that the instance may go."""
+    name = f"{LOST}-spot-20251231T235500Z"
+    account = Account(
+        a_group("workers", (LOST, "Terminating:Wait")),
+        executions=[listed(name, "SUCCEEDED", started_s_ago=300)],
+        known=[described(name, "SUCCEEDED", 300, lifecycle=None, reason="spot")],
+    )
+    assert sweep.sweep(settings, account, NOW).started == [f"{LOST}-sweep"]
+
+
+def test_a_drain_by_hand_that_completes_the_action_counts(settings):
+    """FindNode has filled its lifecycle action in; the name says nothing of it."""
+    name = f"{LOST}-by-hand"
+    account = Account(
+        a_group("workers", (LOST, "Terminating:Wait")),
+        executions=[listed(name, "FAILED", started_s_ago=300)],
+        known=[described(name, "FAILED", 300, lifecycle=None)],
+    )
+    assert sweep.sweep(settings, account, NOW).left[0].needs_help
+
+
+def test_an_instance_that_has_just_begun_to_wait_is_left_to_its_event(settings):
+    """ListExecutions shows an execution seconds after its start: a storm must not be started twice."""
+    group = a_group("workers", (LOST, "Terminating:Wait"))
+    account = Account(group, waiting_s=sweep.ON_ITS_WAY_S - 1)
+    (left,) = sweep.sweep(settings, account, NOW).left
+    assert (account.started, left.needs_help) == ({}, False)
+    account = Account(group, waiting_s=sweep.ON_ITS_WAY_S)
+    assert sweep.sweep(settings, account, NOW).started == [f"{LOST}-sweep"]
+
+
+def test_a_root_volume_replacement_is_swept_as_what_it_is(settings):
+    """ReplacingRootVolume:Wait: the instance comes back to its group."""
+    account = Account(a_group("workers", (LOST, "ReplacingRootVolume:Wait")))
+    sweep.sweep(settings, account, NOW)
+    lifecycle = account.started[f"{LOST}-sweep"]["lifecycle"]
+    assert (lifecycle["origin"], lifecycle["destination"]) == ("AutoScalingGroup", "AutoScalingGroup")
 
 
 def test_a_retained_instance_is_reported_and_never_drained(settings):
@@ -95,11 +187,11 @@ def test_a_retained_instance_is_reported_and_never_drained(settings):
     assert account.started == {}
 
 
-def test_an_idle_sweep_asks_for_the_groups_alone(settings):
-    """Most sweeps find nothing; they must not cost more than one request for 50 groups."""
+def test_an_idle_sweep_asks_for_groups_and_drains_alone(settings):
+    """Most sweeps find nothing; they must not cost more than two requests."""
     account = Account(a_group("workers", ("i-in", "InService")))
     sweep.sweep(settings, account, NOW)
-    assert account.asked == ["groups"]
+    assert account.asked == ["groups", "executions"]
 
 
 @pytest.mark.parametrize(
@@ -113,7 +205,7 @@ def test_an_idle_sweep_asks_for_the_groups_alone(settings):
 def test_a_group_whose_events_start_drain_ignores_is_not_swept(settings, group):
     """One rule for both ways to a drain (stepdrain.intake.lifecycle_events)."""
     account = Account(group)
-    assert sweep.sweep(settings, account, NOW).to_document() == {"started": [], "left": {}}
+    assert sweep.sweep(settings, account, NOW).to_document() == {"started": [], "returned": [], "left": {}}
 
 
 def test_a_prefix_chooses_groups_as_it_does_for_events(settings):
@@ -143,20 +235,58 @@ def test_throttling_ends_the_sweep(settings):
         sweep.sweep(settings, account, NOW)
 
 
-def test_a_sweeps_execution_of_long_ago_is_not_overlooked(settings):
-    """Its name is taken for 90 days: a person has to start the second drain, and is told."""
-    account = Account(a_group("workers", (LOST, "Terminating:Wait")), known=[f"{LOST}-sweep"])
+def test_a_wait_after_one_that_was_swept_has_a_name_of_its_own(settings):
+    """A name is taken for 90 days, in which an instance may be reused and lose its event again."""
+    account = Account(
+        a_group("workers", (LOST, "Terminating:Wait")),
+        known=[described(f"{LOST}-sweep", "SUCCEEDED", 90_000)],
+    )
+    assert sweep.sweep(settings, account, NOW).started == [f"{LOST}-sweep-2"]
+
+
+def test_a_sweep_that_the_list_does_not_show_yet_is_not_repeated(settings):
+    """Two sweeps at once, or Lambda's second attempt: the name says who was first."""
+    account = Account(
+        a_group("workers", (LOST, "Terminating:Wait")),
+        known=[described(f"{LOST}-sweep", "RUNNING", 5)],
+    )
+    (left,) = sweep.sweep(settings, account, NOW).left
+    assert (account.started, left.reason, left.needs_help) == ({}, "its drain is running", False)
+
+
+def test_a_name_that_is_taken_needs_help_where_the_waits_beginning_is_unknown(settings):
+    """A person has to start the second drain, and is told."""
+    account = Account(
+        a_group("workers", (LOST, "Terminating:Wait")),
+        known=[described(f"{LOST}-sweep", "SUCCEEDED", 90_000)],
+        waiting_s=None,
+    )
     (left,) = sweep.sweep(settings, account, NOW).left
     assert left.needs_help
     assert "start it by hand" in left.reason
 
 
-def test_one_sweep_starts_a_bounded_number(settings):
-    """A broken rule can leave hundreds waiting; the next sweep starts the rest."""
-    many = [(f"i-{number:017x}", "Terminating:Wait") for number in range(sweep.MOST_STARTS + 5)]
+@pytest.mark.parametrize(
+    ("lost", "interval_s", "heartbeat_s", "most"),
+    [
+        (30, 300, 1800, 100),
+        (600, 300, 1800, 200),
+        (2000, 300, 1800, 667),
+        (2000, 900, 1200, 2000),
+        (2000, 120, 7200, 100),
+    ],
+)
+def test_one_sweep_starts_as_many_as_the_hook_leaves_time_for(lost, interval_s, heartbeat_s, most):
+    """All are started within half a heartbeat timeout, so that each has the other half."""
+    assert sweep.starts_at_once(lost, interval_s, heartbeat_s) == most
+
+
+def test_what_one_sweep_does_not_start_is_left_to_the_next(settings):
+    """A broken rule can leave hundreds waiting."""
+    many = [(f"i-{number:017x}", "Terminating:Wait") for number in range(300)]
     found = sweep.sweep(settings, Account(a_group("workers", *many)), NOW)
-    assert len(found.started) == sweep.MOST_STARTS
-    assert len(found.left) == 5
+    assert len(found.started) == sweep.starts_at_once(300, 300, 1800) == 100
+    assert len(found.left) == 200
 
 
 def test_a_bad_tag_is_reported_as_for_an_event(settings):

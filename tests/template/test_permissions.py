@@ -30,8 +30,12 @@ GRANTS = {
     "SweepRole": {
         ("autoscaling:DescribeAutoScalingGroups", "*"),
         ("autoscaling:DescribeLifecycleHooks", "*"),
+        ("autoscaling:DescribeScalingActivities", "*"),
         ("states:ListExecutions", "<DrainNode>"),
         ("states:StartExecution", "<DrainNode>"),
+        ("states:ListExecutions", "<AdmitNode>"),
+        ("states:StartExecution", "<AdmitNode>"),
+        ("states:DescribeExecution", EXECUTIONS),
         ("sqs:SendMessage", "<DeadLetters.Arn>"),
     },
     "FindNodeRole": {
@@ -72,6 +76,7 @@ WITHOUT_RESOURCE = {
     "autoscaling:DescribeAutoScalingGroups": IAM + "amazonec2autoscaling.html",
     "autoscaling:DescribeAutoScalingInstances": IAM + "amazonec2autoscaling.html",
     "autoscaling:DescribeLifecycleHooks": IAM + "amazonec2autoscaling.html",
+    "autoscaling:DescribeScalingActivities": IAM + "amazonec2autoscaling.html",
     "ec2:DescribeInstances": IAM + "amazonec2.html",
     "ec2:DescribeNetworkInterfaces": IAM + "amazonec2.html",
     "ec2:DescribeSubnets": IAM + "amazonec2.html",

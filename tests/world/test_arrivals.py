@@ -122,16 +122,71 @@ def test_a_drain_to_the_warm_pool_is_undone_on_return(world):
 
 
 def test_a_new_root_volume_is_drained_for_and_undone(world):
-    """ReplaceRootVolume: the instance stays in its group, and its node comes back."""
-    world.add_launch_hook()
+    """No launch event follows: the sweep finds the instance in service again, and its node still cordoned."""
     instance, *_ = world.instances
     world.aws.hooks.hold(instance, TERMINATING, "AutoScalingGroup", "AutoScalingGroup")
+    assert world.lifecycle_state(instance) == "ReplacingRootVolume:Wait"
     world.settle()
-    assert marks(world, instance)[:2] == (True, True)
-    world.aws.hooks.hold(instance, LAUNCHING, "AutoScalingGroup", "AutoScalingGroup")
-    world.settle(machine="AdmitNode")
+    assert marks(world, instance) == (True, True, {LABELLED_BY, CORDONED_BY})
+    assert world.lifecycle_state(instance) == "ReplacingRootVolume:Proceed"
+    world.pass_time(60)
+    assert world.lifecycle_state(instance) == "RootVolumeReplaced"
+    world.pass_time(300)
+    assert world.lifecycle_state(instance) == "InService"
     assert marks(world, instance) == (False, False, set())
-    assert results(world) == ["CONTINUE", "CONTINUE"]
+    world.pass_time(900)
+    assert [one["name"] for one in world.executions("AdmitNode")] == [
+        world.executions()[0]["name"].replace(instance, f"{instance}-return")
+    ]
+    assert results(world) == ["CONTINUE"]
+
+
+def test_a_new_root_volume_whose_event_is_lost_is_drained_for_by_the_sweep(world):
+    """It waits in a state of its own, and comes back all the same."""
+    world.aws.hooks.send = [].append
+    instance, *_ = world.instances
+    world.aws.hooks.hold(instance, TERMINATING, "AutoScalingGroup", "AutoScalingGroup")
+    world.pass_time(301)
+    world.settle()
+    (execution,) = world.executions()
+    assert execution["name"] == f"{instance}-sweep"
+    assert json.loads(execution["input"])["lifecycle"]["destination"] == "AutoScalingGroup"
+    world.pass_time(600)
+    assert marks(world, instance) == (False, False, set())
+
+
+def test_a_drain_by_hand_of_an_instance_that_waits_for_a_root_volume_completes_its_action(world):
+    """FindNode knows the state in which it waits, and that the instance comes back."""
+    world.aws.hooks.send = [].append
+    instance, *_ = world.instances
+    world.aws.hooks.hold(instance, TERMINATING, "AutoScalingGroup", "AutoScalingGroup")
+    world.start(f"{instance}-by-hand", {"instanceId": instance})
+    world.settle()
+    assert results(world) == ["CONTINUE"]
+    world.pass_time(600)
+    assert marks(world, instance) == (False, False, set())
+
+
+def test_a_return_from_the_warm_pool_whose_launch_event_is_lost_is_undone(world):
+    """Without it the node would be in service and take no pods."""
+    instance, *_ = world.instances
+    world.aws.hooks.hold(instance, TERMINATING, "AutoScalingGroup", "WarmPool")
+    world.settle()
+    world.pass_time(600)
+    assert marks(world, instance)[:2] == (True, True)
+    world.aws.hooks.hold(instance, LAUNCHING, "WarmPool", "AutoScalingGroup")
+    world.pass_time(360)
+    assert marks(world, instance) == (False, False, set())
+
+
+def test_a_drained_instance_that_nobody_replaced_stays_drained(world):
+    """A rebalance recommendation, or a person: the node is to be empty, though its instance is in service."""
+    instance, *_ = world.instances
+    world.start(f"{instance}-by-hand", {"instanceId": instance})
+    world.settle()
+    world.pass_time(900)
+    assert marks(world, instance)[:2] == (True, True)
+    assert world.executions("AdmitNode") == []
 
 
 def test_what_somebody_else_had_set_stays(world):

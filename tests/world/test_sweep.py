@@ -8,6 +8,7 @@ from stepdrain.errors import AwsThrottled
 
 from stepdrain_recorded import audit
 from stepdrain_sandbox.aws.account import AwsFault, client_error
+from stepdrain_sandbox.workload import lone_pod
 from stepdrain_sandbox.world import GROUP, HOOK, World
 
 SWEEP_S = 300
@@ -109,7 +110,7 @@ def test_a_drain_that_runs_is_left_alone(world, instance):
     world.terminate(instance)
     world.pass_time(3 * SWEEP_S)
     assert len(world.executions()) == 1
-    assert sweeps(world)[-1] == {"started": [], "left": {instance: "its drain is running"}}
+    assert sweeps(world)[-1] == {"started": [], "returned": [], "left": {instance: "its drain is running"}}
     world.kube.cluster.change("PodDisruptionBudget", "nginx", "default", {"spec": {"maxUnavailable": 1}})
     world.settle()
 
@@ -121,6 +122,65 @@ def test_a_failed_drain_is_reported_and_left_to_its_redrive(world, instance):
     world.pass_time(2 * SWEEP_S)
     assert [one["status"] for one in world.executions()] == ["FAILED"]
     assert sweeps(world)[-1]["left"] == {instance: "its drain failed and waits for a redrive"}
+
+
+def test_an_old_drain_that_was_redriven_hides_no_other(world, instance):
+    """G7: ListExecutions puts it first, by its redrive; its start, days ago, must not end the list."""
+    world.aws.schedules.stop()
+    budget = {"spec": {"maxUnavailable": 0}}
+    world.kube.cluster.change("PodDisruptionBudget", "nginx", "default", budget)
+    binding = world.kube.cluster.get("ClusterRoleBinding", "stepdrain")
+    world.kube.cluster.remove("ClusterRoleBinding", "stepdrain")
+    old = world.start("by-hand", {"nodeName": list(world.instances.values())[-1]})
+    world.settle()
+    world.pass_time(50 * 3600)
+    world.kube.cluster.load([binding])
+    world.terminate(instance)
+    world.pass_time(120)
+    world.redrive(old)
+    world.pass_time(60)
+    assert {one["status"] for one in world.executions()} == {"RUNNING"}
+    answer = world.aws.invoke("stepdrain-SweepFunction", {})
+    assert answer == {"started": [], "returned": [], "left": {instance: "its drain is running"}}
+    world.kube.cluster.change("PodDisruptionBudget", "nginx", "default", {"spec": {"maxUnavailable": 1}})
+    world.settle()
+
+
+def test_an_instance_that_is_terminated_again_is_drained_again(world, instance, lost):
+    """Its drain into the warm pool was of an earlier wait. Since then it has served; its event is lost."""
+    world.aws.hooks.send = world.aws.delivery.send
+    world.aws.hooks.hold(instance, "autoscaling:EC2_INSTANCE_TERMINATING", "AutoScalingGroup", "WarmPool")
+    world.settle()
+    world.pass_time(3600)
+    node = world.instances[instance]
+    world.kube.cluster.change("Node", node, "", {"spec": {"unschedulable": None}})
+    world.aws.hooks.hold(instance, "autoscaling:EC2_INSTANCE_LAUNCHING", "WarmPool", "AutoScalingGroup")
+    world.kube.cluster.create(lone_pod("new-work", node))
+    world.pass_time(60)
+    world.aws.hooks.send = lost.append
+    world.terminate(instance)
+    world.pass_time(SWEEP_S + 61)
+    world.settle()
+    second = world.executions()[-1]
+    assert (second["name"], second["status"]) == (f"{instance}-sweep", "SUCCEEDED")
+    assert world.lifecycle_state(instance) == ""
+    assert [what for _, what, _ in world.aws.hooks.log] == ["CONTINUE", "CONTINUE"]
+
+
+def test_a_list_that_is_seconds_behind_starts_no_second_drain(world, instance):
+    """ListExecutions is eventually consistent; the sweep may come in the very seconds of the event."""
+    world.pass_time(SWEEP_S - 70)
+    world.aws.execution_list.lag_s = 10
+    world.kube.cluster.change("PodDisruptionBudget", "nginx", "default", {"spec": {"maxUnavailable": 0}})
+    late = next(one for one in world.instances if one != instance)
+    world.clock.call_at(world.clock.now() + 66, lambda: world.terminate(late))
+    world.terminate(instance)
+    world.pass_time(90)
+    assert sweeps(world)[0]["left"][late] == "it has just begun to wait; its event is on its way"
+    world.kube.cluster.change("PodDisruptionBudget", "nginx", "default", {"spec": {"maxUnavailable": 3}})
+    world.aws.execution_list.lag_s = 0
+    world.settle()
+    assert len(world.executions()) == 2
 
 
 def test_an_instance_that_another_tools_hook_holds_is_not_drained_again(world, instance):
@@ -144,7 +204,7 @@ def test_a_group_that_has_only_another_tools_hook_is_left_alone(world, instance,
     world.pass_time(2 * SWEEP_S)
     assert world.lifecycle_state(instance) == "Terminating:Wait"
     assert world.executions() == []
-    assert sweeps(world)[-1] == {"started": [], "left": {}}
+    assert sweeps(world)[-1] == {"started": [], "returned": [], "left": {}}
 
 
 @pytest.mark.parametrize("tag", ["eks:nodegroup-name", "kubernetes.io/cluster/staging"])
@@ -161,7 +221,7 @@ def test_groups_that_start_drain_ignores_are_not_swept(tag):
         world.pass_time(SWEEP_S)
         assert world.lifecycle_state(instance) == "Terminating:Wait"
         assert world.executions() == []
-        assert sweeps(world)[-1] == {"started": [], "left": {}}
+        assert sweeps(world)[-1] == {"started": [], "returned": [], "left": {}}
 
 
 def test_a_throttled_sweep_starts_nothing_and_the_next_one_goes_on(world, instance, lost):

@@ -61,7 +61,7 @@ class Step:
     warnings: tuple[str, ...]
     """What could not be read before the drain began, sentence by sentence, with what is used instead."""
     admission: bool
-    """The instance arrives (AdmitNode), and does not leave."""
+    """The instance arrives or comes back (AdmitNode), and does not leave."""
     cordoned_at: float
     """Epoch seconds from which on a new pod came to the node past the drain's cordon."""
 
@@ -148,7 +148,7 @@ def parse(event: Mapping[str, Any]) -> Step:
         abandoned=_reason(drain.get("abandoned")),
         nothing_to_do="nothingToDo" in drain,
         warnings=tuple(drain.get("warnings") or ()),
-        admission=drain.get("reason") == "launch",
+        admission=drain.get("reason") in ("launch", "return"),
         cordoned_at=_cordoned_at(drain.get("cordon"), execution),
     )
 

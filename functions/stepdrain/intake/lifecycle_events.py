@@ -7,7 +7,8 @@ is fine but not ours is Ignored, with the reason that is logged. All else is a S
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,14 @@ TERMINATING = "autoscaling:EC2_INSTANCE_TERMINATING"
 # (https://docs.aws.amazon.com/eks/latest/userguide/managed-node-groups.html).
 MANAGED_NODE_GROUP_TAG = "eks:nodegroup-name"
 CLUSTER_TAG_PREFIX = "kubernetes.io/cluster/"
+HELD = {
+    "Terminating:Wait": ("AutoScalingGroup", "EC2"),
+    "ReplacingRootVolume:Wait": ("AutoScalingGroup", "AutoScalingGroup"),
+    "Warmed:Terminating:Wait": ("WarmPool", "EC2"),
+}
+"""Lifecycle states in which a terminating hook holds an instance, with the action's origin and destination
+(https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-lifecycle.html and its neighbours
+replace-root-volume and warm-pool-instance-lifecycle)."""
 
 
 @dataclass(frozen=True)
@@ -140,25 +149,42 @@ def start_for(
 
 
 def start_swept(
-    instance: str, group: str, tags: Mapping[str, str], hook: Mapping[str, Any], settings: IntakeSettings
+    instance: str,
+    group: str,
+    tags: Mapping[str, str],
+    hook: Mapping[str, Any],
+    settings: IntakeSettings,
+    number: int = 1,
+    way: tuple[str, str] = ("AutoScalingGroup", "EC2"),
 ) -> Start:
     """The execution for an instance that waits behind our hook without one, its event being lost.
 
     As ``start``, but nobody tells the action's token: the instance id stands for it, which is enough
-    for Auto Scaling (adapters.aws). The name is the same at every sweep, so that two sweeps start one.
+    for Auto Scaling (adapters.aws). The name is the same at every sweep, so that two sweeps start one;
+    ``number`` is 2 and more for an instance that was swept in an earlier wait, too.
     """
-    action = {
-        "group": group,
-        "hook": settings.hook_name,
-        "origin": "AutoScalingGroup",
-        "destination": "EC2",
-    }
-    return _start(swept_name(instance), instance, "sweep", action, tags, hook, settings)
+    origin, destination = way
+    action = {"group": group, "hook": settings.hook_name, "origin": origin, "destination": destination}
+    return _start(swept_name(instance, number), instance, "sweep", action, tags, hook, settings)
 
 
-def swept_name(instance: str) -> str:
-    """The name of the execution that the sweep starts for ``instance``."""
-    return f"{instance}-sweep"
+def swept_name(instance: str, number: int = 1) -> str:
+    """The name of the execution that the sweep starts for ``instance``, in its ``number``-th swept wait."""
+    return f"{instance}-sweep" if number == 1 else f"{instance}-sweep-{number}"
+
+
+OPEN = ("RUNNING", "PENDING_REDRIVE")
+"""Statuses of an execution that goes on, or is about to."""
+
+
+def drains_of(instance: str, executions: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Those of ``executions`` that are named after the instance, in the same order."""
+    return [one for one in executions if one["name"].startswith(f"{instance}-")]
+
+
+def names_an_action(name: str, instance: str) -> bool:
+    """Whether event or sweep have started the execution of this name, for an action of ``instance``."""
+    return re.fullmatch(rf"{re.escape(instance)}-([0-9a-fA-F-]{{8}}|sweep(-\d+)?)", name) is not None
 
 
 def _start(

@@ -15,6 +15,7 @@ from stepdrain.errors import InvalidEvent
 from stepdrain.intake.interruption_events import Notice
 from stepdrain.intake.lifecycle_events import (
     CLUSTER_TAG_PREFIX,
+    HELD,
     Ignored,
     Start,
     cluster_of,
@@ -30,7 +31,6 @@ from stepdrain.rules.policy import Policy, with_tags
 GROUP_TAG = "aws:autoscaling:groupName"
 # https://karpenter.sh/docs/concepts/nodepools/, and before v1beta1
 KARPENTER_TAGS = ("karpenter.sh/nodepool", "karpenter.sh/provisioner-name")
-TERMINATING_WAIT = "Terminating:Wait"
 MANUAL = "manual"
 """The reason of a drain that a person starts; a document without a reason is one, too."""
 
@@ -196,12 +196,14 @@ def lifecycle_of(
 
     The instance id stands for the token, which nobody tells afterwards (stepdrain.adapters.aws).
     """
-    if not group or account.lifecycle_state(instance_id) != TERMINATING_WAIT:
+    held = HELD.get(account.lifecycle_state(instance_id)) if group else None
+    if held is None:
         return None
+    origin, destination = held
     return {
         "group": group,
         "hook": settings.hook_name,
         **timeouts(account.hook(group, settings.hook_name)),
-        "origin": "AutoScalingGroup",
-        "destination": "EC2",
+        "origin": origin,
+        "destination": destination,
     }

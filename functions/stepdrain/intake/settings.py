@@ -26,6 +26,7 @@ class IntakeSettings:
     group_prefix: str
     skip_managed_node_groups: bool
     policy: Policy
+    admit_state_machine_arn: str = ""
 
     @property
     def clusters(self) -> tuple[str, ...]:
@@ -46,7 +47,18 @@ def intake(environ: Mapping[str, str]) -> IntakeSettings:
         group_prefix=environ.get("STEPDRAIN_GROUP_PREFIX", ""),
         skip_managed_node_groups=environ.get("STEPDRAIN_SKIP_MANAGED_NODE_GROUPS", "true") == "true",
         policy=policy.from_environment(environ),
+        admit_state_machine_arn=environ.get("STEPDRAIN_ADMIT_STATE_MACHINE_ARN", ""),
     )
+
+
+def sweep_interval_s(environ: Mapping[str, str]) -> int:
+    """Seconds from one sweep to the next; raises InvalidSettings if that is not set, or no number."""
+    minutes = _required(environ, "STEPDRAIN_SWEEP_MINUTES")
+    if not minutes.isdecimal() or minutes == "0":
+        raise InvalidSettings(
+            f"STEPDRAIN_SWEEP_MINUTES is {minutes!r}, and not minutes; template.yaml sets it: deploy again."
+        )
+    return int(minutes) * 60
 
 
 def node_conditions(environ: Mapping[str, str]) -> bool:

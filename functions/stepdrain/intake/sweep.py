@@ -6,37 +6,53 @@ leave an instance in Terminating:Wait until its hook's time is over, and then ki
 
 Two ways lead to one drain, and neither may start a second one:
 
-    sweep after event    an execution named after the instance exists: it is left alone, whatever
-                         its status. One that failed waits for a person, and starting another
-                         would hide that.
+    sweep after event    an execution of this wait that is named after the instance exists: it is left
+                         alone, whatever its status. One that failed waits for a person, and starting
+                         another would hide that.
     event after sweep    StartDrain asks for the sweep's execution (``covered``).
     two sweeps           both use one name, which Step Functions gives once.
 
-What is left is the moment in which ListExecutions does not show yet what StartExecution has just
-made. Then two drains run side by side, and do what one does: every step is idempotent by itself.
+Which executions are of this wait:
+
+    runs                                       yes, whenever it started; if it does not complete the
+                                               lifecycle action, a later sweep finds it closed
+    closed, started before the wait began      no: an instance can come back from a warm pool, or with a
+                                               new root volume, and be terminated later
+    closed without a lifecycle action          no: a spot notice's drain, say, completes none
+    any other                                  yes
+
+ListExecutions is eventually consistent. So an instance without an execution is left alone for its first
+minute, in which its event is on its way, and a name that is taken is looked up before it counts.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 from stepdrain import clock
 from stepdrain.errors import AwsRejected
-from stepdrain.intake import lifecycle_events
-from stepdrain.intake.lifecycle_events import Ignored, Start
+from stepdrain.intake import lifecycle_events, returns
+from stepdrain.intake.lifecycle_events import HELD, OPEN, Ignored, Start, drains_of
 from stepdrain.intake.settings import IntakeSettings
 
-WAITING, RETAINED = "Terminating:Wait", "Terminating:Retained"
+RETAINED = "Terminating:Retained"
 LONGEST_WAIT_S = 172_800
-"""An instance waits 48 h at most, so an older execution belongs to an earlier action of it
+"""An instance waits 48 h at most, so an execution that ended earlier belongs to an earlier action of it
 (https://docs.aws.amazon.com/autoscaling/ec2/userguide/lifecycle-hooks-overview.html)."""
-MOST_STARTS = 100
-"""Executions one sweep starts; the next one goes on. Far below what StartExecution allows at once
+FEWEST_STARTS = 100
+"""Executions one sweep may start in any case: a small part of the 800 that StartExecution allows at once
 (https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html)."""
 SKEW_S = 60
 """Two services' clocks may disagree by this much about which came first."""
+ON_ITS_WAY_S = 60
+"""An event is delivered, and the execution it starts is listed, within this time."""
+ON_ITS_WAY = "it has just begun to wait; its event is on its way"
+MOST_SWEPT_WAITS = 9
+"""Waits of one instance in 90 days, for which a name is taken, that may lose their events."""
 STATUS = {
     "RUNNING": "its drain is running",
     "PENDING_REDRIVE": "its drain is about to be redriven",
@@ -62,13 +78,16 @@ class Found:
 
     started: list[str] = field(default_factory=list)
     """Names of the executions that were started."""
+    returned: list[str] = field(default_factory=list)
+    """Names of the executions of AdmitNode that give nodes back."""
     left: list[Left] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     """Sentences about tags and groups that cannot be used."""
 
     def to_document(self) -> dict[str, Any]:
-        """Names of what was started; by instance, why the others were left."""
-        return {"started": self.started, "left": {one.instance: one.reason for one in self.left}}
+        """Names of what was started and given back; by instance, why the others were left."""
+        left = {one.instance: one.reason for one in self.left}
+        return {"started": self.started, "returned": self.returned, "left": left}
 
 
 class Account(Protocol):
@@ -76,37 +95,92 @@ class Account(Protocol):
 
     def groups(self, names: Sequence[str]) -> Iterable[Mapping[str, Any]]: ...
     def hook(self, group: str, name: str) -> Mapping[str, Any]: ...
+    def in_progress_since(self, group: str) -> Mapping[str, float]: ...
     def executions(self, state_machine_arn: str, since: float) -> Iterable[Mapping[str, Any]]: ...
+    def execution(self, state_machine_arn: str, name: str) -> Mapping[str, Any] | None: ...
     def start_execution(self, state_machine_arn: str, name: str, document: Mapping[str, Any]) -> bool: ...
 
 
-def sweep(settings: IntakeSettings, account: Account, now: float) -> Found:
-    """Start what waits without a drain. One request for 50 groups; others only if an instance waits.
+@dataclass(frozen=True)
+class Wait:
+    """An instance that a terminating hook holds, ours or another's."""
 
-    ``now`` is in epoch seconds. A group whose hook cannot be read is left, with a warning. Raises
-    AwsThrottled, AwsUnavailable or AwsDenied: what was started until then is started, and the
+    instance: str
+    state: str
+    """Its lifecycle state, a key of HELD."""
+    since: float | None
+    """Epoch seconds at which its activity began; None if Auto Scaling shows none."""
+
+
+def sweep(settings: IntakeSettings, account: Account, now: float, interval_s: int = 300) -> Found:
+    """Start what waits without a drain, and give back what serves again after one.
+
+    Two requests if nothing does, for 50 groups and 200 executions. ``now`` is in epoch seconds,
+    ``interval_s`` is from one sweep to the next. A group whose hook cannot be read is left, with a warning.
+    Raises AwsThrottled, AwsUnavailable or AwsDenied: what was started until then is started, and the
     next sweep goes on.
     """
     groups = [g for g in account.groups(settings.group_names) if ours(g, settings)]
     found = Found(left=[left for group in groups for left in retained(group)])
-    if not any(waiting(group) for group in groups):
-        return found
-    drains = list(account.executions(settings.state_machine_arn, now - LONGEST_WAIT_S))
+    since = now - LONGEST_WAIT_S
+    drains = list(account.executions(settings.state_machine_arn, since)) if groups else []
     for group in groups:
-        lost = []
-        for instance in waiting(group):
-            status = status_of(instance, drains)
-            if status is None:
-                lost.append(instance)
-            else:
-                found.left.append(judged(instance, status))
+        waits = _unless_running(held(group), drains, found)
+        lost = _lost(group, waits, drains, account, settings, now, found) if waits else []
         if lost:
-            _start_all(group, lost, settings, account, found)
+            _start_all(group, lost, settings, account, found, interval_s)
+    serving = [one for group in groups for one, state in _states(group) if state == returns.IN_SERVICE]
+    for start in returns.returned(serving, drains, account, settings, since):
+        if account.start_execution(settings.admit_state_machine_arn, start.name, start.document):
+            found.returned.append(start.name)
     return found
 
 
+def _unless_running(
+    states: Mapping[str, str], drains: Sequence[Mapping[str, Any]], found: Found
+) -> dict[str, str]:
+    closed = {}
+    for instance, state in states.items():
+        running = next((one for one in drains_of(instance, drains) if one["status"] in OPEN), None)
+        if running:
+            found.left.append(judged(instance, str(running["status"])))
+        else:
+            closed[instance] = state
+    return closed
+
+
+def _lost(
+    group: Mapping[str, Any],
+    states: Mapping[str, str],
+    drains: Sequence[Mapping[str, Any]],
+    account: Account,
+    settings: IntakeSettings,
+    now: float,
+    found: Found,
+) -> list[Wait]:
+    """The instances without a drain of this wait, those that have waited longest first."""
+    since = account.in_progress_since(group["AutoScalingGroupName"])
+    lost = []
+    for instance, state in states.items():
+        wait = Wait(instance, state, since.get(instance))
+        known = partial(account.execution, settings.state_machine_arn)
+        status = status_of(wait, drains_of(instance, drains), known)
+        if status is not None:
+            found.left.append(judged(instance, status))
+        elif wait.since is not None and now < wait.since + ON_ITS_WAY_S:
+            found.left.append(Left(instance, ON_ITS_WAY, False))
+        else:
+            lost.append(wait)
+    return sorted(lost, key=lambda one: one.since or 0.0)
+
+
 def _start_all(
-    group: Mapping[str, Any], lost: Sequence[str], settings: IntakeSettings, account: Account, found: Found
+    group: Mapping[str, Any],
+    lost: Sequence[Wait],
+    settings: IntakeSettings,
+    account: Account,
+    found: Found,
+    interval_s: int,
 ) -> None:
     name = group["AutoScalingGroupName"]
     try:
@@ -114,22 +188,54 @@ def _start_all(
     except AwsRejected as error:
         found.warnings.append(f"{len(lost)} instances of {name} wait, but not for this installation: {error}")
         return
-    for instance in lost:
-        if len(found.started) >= MOST_STARTS:
-            found.left.append(
-                Left(instance, f"one sweep starts {MOST_STARTS}; it is left to the next", False)
-            )
-            continue
-        start = lifecycle_events.start_swept(instance, name, tags_of(group), hook, settings)
-        _start(start, instance, settings, account, found)
+    most = starts_at_once(len(lost), interval_s, hook["HeartbeatTimeout"])
+    for wait in lost[:most]:
+        _start(group, wait, hook, settings, account, found)
+    for wait in lost[most:]:
+        reason = f"one sweep starts {most} of this group; it is left to the next"
+        found.left.append(Left(wait.instance, reason, False))
 
 
-def _start(start: Start, instance: str, settings: IntakeSettings, account: Account, found: Found) -> None:
-    if account.start_execution(settings.state_machine_arn, start.name, start.document):
-        found.started.append(start.name)
-        found.warnings.extend(start.warnings)
-    else:
-        found.left.append(Left(instance, f"{start.name} has been there before: start it by hand", True))
+def starts_at_once(lost: int, interval_s: int, heartbeat_timeout_s: int) -> int:
+    """How many of ``lost`` instances one sweep starts: all are to be started in half the hook's time."""
+    sweeps = max(1, heartbeat_timeout_s // 2 // interval_s)
+    return max(FEWEST_STARTS, math.ceil(lost / sweeps))
+
+
+def _start(
+    group: Mapping[str, Any],
+    wait: Wait,
+    hook: Mapping[str, Any],
+    settings: IntakeSettings,
+    account: Account,
+    found: Found,
+) -> None:
+    instance, arn = wait.instance, settings.state_machine_arn
+    for number in range(1, MOST_SWEPT_WAITS + 1):
+        start = lifecycle_events.start_swept(
+            instance,
+            group["AutoScalingGroupName"],
+            tags_of(group),
+            hook,
+            settings,
+            number,
+            HELD[wait.state],
+        )
+        if account.start_execution(arn, start.name, start.document):
+            found.started.append(start.name)
+            found.warnings.extend(start.warnings)
+            return
+        # The list did not show it: it is younger than the list, or ended long ago.
+        known = account.execution(arn, start.name)
+        if known is None or wait.since is None or _is_of(wait, known):
+            break
+    found.left.append(Left(instance, _taken(start, wait, known), wait.since is None))
+
+
+def _taken(start: Start, wait: Wait, known: Mapping[str, Any] | None) -> str:
+    if wait.since is None:
+        return f"{start.name} has been there before, and since when it waits is unknown: start it by hand"
+    return STATUS.get(str(known["status"]) if known else "", f"{start.name} has just been started")
 
 
 def ours(group: Mapping[str, Any], settings: IntakeSettings) -> bool:
@@ -143,30 +249,51 @@ def tags_of(group: Mapping[str, Any]) -> dict[str, str]:
     return {tag["Key"]: tag.get("Value", "") for tag in group.get("Tags", ())}
 
 
-def waiting(group: Mapping[str, Any]) -> list[str]:
-    """Ids of the group's instances that a terminating hook holds, ours or another's."""
-    return list(_in_state(group, WAITING))
+def held(group: Mapping[str, Any]) -> dict[str, str]:
+    """Lifecycle states, by id, of the group's instances that a terminating hook holds, ours or another's."""
+    return {instance: state for instance, state in _states(group) if state in HELD}
 
 
 def retained(group: Mapping[str, Any]) -> list[Left]:
     """The group's instances that an abandoned action left running; no action waits for anybody there."""
     reason = "it is retained: look at it, then terminate it"
-    return [Left(instance, reason, True) for instance in _in_state(group, RETAINED)]
+    return [Left(instance, reason, True) for instance, state in _states(group) if state == RETAINED]
 
 
-def _in_state(group: Mapping[str, Any], state: str) -> Iterator[str]:
+def _states(group: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for instance in group.get("Instances", ()):
-        if instance["LifecycleState"] == state:
-            yield instance["InstanceId"]
+        yield instance["InstanceId"], instance["LifecycleState"]
 
 
-def status_of(instance: str, drains: Iterable[Mapping[str, Any]]) -> str | None:
-    """The status of the instance's newest execution, None if it has none; ``drains``: newest first.
+def status_of(wait: Wait, drains: Iterable[Mapping[str, Any]], known: Any) -> str | None:
+    """The status of the newest closed drain of this wait; None if there is none.
 
-    One that runs counts before any other, since a redrive makes an old one run again.
+    ``drains`` are the instance's, those that ended last first, with ``startDate``; ``known`` gives an
+    execution with its ``document`` by its name.
     """
-    statuses = [str(one["status"]) for one in drains if one["name"].startswith(f"{instance}-")]
-    return "RUNNING" if "RUNNING" in statuses else next(iter(statuses), None)
+    for one in drains:
+        if wait.since is not None and one["startDate"].timestamp() < wait.since - SKEW_S:
+            continue
+        if lifecycle_events.names_an_action(one["name"], wait.instance):
+            return str(one["status"])
+        execution = known(one["name"])
+        if execution is not None and _completes_an_action(execution["document"]):
+            return str(one["status"])
+    return None
+
+
+def _completes_an_action(document: Mapping[str, Any]) -> bool:
+    """Whether a drain that was started while its instance waited completes the action.
+
+    One by hand does, if FindNode has come so far: it fills in what our hook waits for.
+    """
+    return bool(document.get("lifecycle")) or document.get("reason") in (None, "manual")
+
+
+def _is_of(wait: Wait, execution: Mapping[str, Any]) -> bool:
+    """Whether an execution of one of the sweep's own names is of this wait."""
+    began = clock.to_epoch_s(execution["startedAt"])
+    return execution["status"] in OPEN or wait.since is None or began >= wait.since - SKEW_S
 
 
 def judged(instance: str, status: str) -> Left:

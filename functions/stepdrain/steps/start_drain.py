@@ -72,10 +72,14 @@ def _decide(event: dict[str, Any], own: settings.IntakeSettings, account: Aws) -
 
 
 def _swept_before(event: dict[str, Any], own: settings.IntakeSettings, account: Aws) -> Ignored | None:
-    name = lifecycle_events.swept_name(event["detail"]["EC2InstanceId"])
+    instance = event["detail"]["EC2InstanceId"]
     try:
-        return sweep.covered(event, name, account.started_at(own.state_machine_arn, name))
+        for number in range(1, sweep.MOST_SWEPT_WAITS + 1):
+            name = lifecycle_events.swept_name(instance, number)
+            swept_at = account.started_at(own.state_machine_arn, name)
+            if swept_at is None or (ignored := sweep.covered(event, name, swept_at)):
+                return None if swept_at is None else ignored
     except DrainError as error:
         # A second drain of one instance changes nothing; one that is not started is lost.
         LOG.warning(f"Whether the sweep was faster is unknown: {error}")
-        return None
+    return None

@@ -15,15 +15,18 @@ LOG = Logger(service="stepdrain")
 
 
 def handler(_event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """``{"started": [execution], "left": {instance: reason}}``.
+    """``{"started": [execution], "returned": [execution], "left": {instance: reason}}``.
 
     Raises InvalidSettings or an Aws… error: Lambda then tries twice more, and the next sweep goes on.
     """
-    found = sweep.sweep(settings.intake(os.environ), connections.aws(), clock.now())
+    interval_s = settings.sweep_interval_s(os.environ)
+    found = sweep.sweep(settings.intake(os.environ), connections.aws(), clock.now(), interval_s)
     for warning in found.warnings:
         LOG.warning(warning)
     for name in found.started:
         LOG.warning("drain started by the sweep: its event was lost or is late", execution=name)
+    for name in found.returned:
+        LOG.info("node given back: its instance serves again after a drain", execution=name)
     for one in found.left:
         log = LOG.warning if one.needs_help else LOG.info
         log("instance left alone", instance=one.instance, reason=one.reason)

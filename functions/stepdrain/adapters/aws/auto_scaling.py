@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 from stepdrain.adapters.aws.calls import Clients, call, pages
 from stepdrain.errors import AwsRejected
+
+INSTANCE = re.compile(r"\bi-(?:[0-9a-f]{17}|[0-9a-f]{8})\b")
 
 
 class AutoScaling(Clients):
@@ -54,6 +57,23 @@ class AutoScaling(Clients):
         if not answer["LifecycleHooks"]:
             raise AwsRejected(f"Auto Scaling group {group} has no lifecycle hook {name}.")
         return dict(answer["LifecycleHooks"][0])
+
+    def in_progress_since(self, group: str) -> dict[str, float]:
+        """Since when the group launches or terminates each of these instances, in epoch seconds.
+
+        Only instances whose activity is in progress, as it is while a hook holds them. Activities in
+        progress come first in the list (API reference, DescribeScalingActivities), so it is read up to the
+        first that has ended; the statuses' names are not, for the reference does not list all of them.
+        """
+        since: dict[str, float] = {}
+        asked = {"AutoScalingGroupName": group}
+        for page in pages(self._auto_scaling, "describe_scaling_activities", "NextToken", **asked):
+            for activity in page["Activities"]:
+                if activity.get("EndTime"):
+                    return since
+                for instance in INSTANCE.findall(activity.get("Description", "")):
+                    since[instance] = max(since.get(instance, 0.0), activity["StartTime"].timestamp())
+        return since
 
     def record_heartbeat(self, lifecycle: Mapping[str, Any], instance_id: str) -> None:
         """Restart the heartbeat timeout of the instance's lifecycle action."""

@@ -21,28 +21,41 @@ class Executions(Clients):
         return call_unless(client, "start_execution", "ExecutionAlreadyExists", **options) is not None
 
     def executions(self, state_machine_arn: str, since: float) -> Iterator[dict[str, Any]]:
-        """Executions that started at ``since`` (epoch seconds) or later, newest first, in pages of 200.
+        """Executions that run, or ended at ``since`` (epoch seconds) or later; in pages of 200.
 
-        ``state_machine_arn`` may be an alias's; those that were started without it are listed, too.
+        Each with ``name``, ``status`` and ``startDate``. ``state_machine_arn`` may be an alias's; those that
+        were started without it are listed, too. The list is sorted by the start or redrive of what runs and
+        by the end of what does not (API reference, ListExecutions), so by those dates it is cut.
         """
         client = self._client("stepfunctions")
         options: dict[str, Any] = {"stateMachineArn": _unqualified(state_machine_arn), "maxResults": 200}
         listing = pages(client, "list_executions", "nextToken", **options)
         listed = (one for page in listing for one in page["executions"])
-        return takewhile(lambda one: one["startDate"].timestamp() >= since, listed)
+        return takewhile(lambda one: _sorted_by(one) >= since, listed)
+
+    def execution(self, state_machine_arn: str, name: str) -> dict[str, Any] | None:
+        """The execution of that name as ``executions_of`` has it; None if there is none."""
+        found = self._described(state_machine_arn, name)
+        return _execution(found) if found else None
 
     def started_at(self, state_machine_arn: str, name: str) -> float | None:
         """When the execution of that name started, in epoch seconds; None if there is none."""
+        found = self._described(state_machine_arn, name)
+        return float(found["startDate"].timestamp()) if found else None
+
+    def _described(self, state_machine_arn: str, name: str) -> dict[str, Any] | None:
         client = self._client("stepfunctions")
         arn = f"{_unqualified(state_machine_arn).replace(':stateMachine:', ':execution:')}:{name}"
-        found = call_unless(client, "describe_execution", "ExecutionDoesNotExist", executionArn=arn)
-        return float(found["startDate"].timestamp()) if found else None
+        found: dict[str, Any] | None = call_unless(
+            client, "describe_execution", "ExecutionDoesNotExist", executionArn=arn
+        )
+        return found
 
     def executions_of(self, state_machine_arn: str, instance_id: str, status: str) -> list[dict[str, Any]]:
         """The executions of ``status`` whose names begin with the instance's id.
 
-        Each with ``name``, ``startedAt`` and ``redrivenAt`` (RFC 3339; None if never) and ``document``,
-        its input.
+        Each with ``name``, ``status``, ``startedAt`` and ``redrivenAt`` (RFC 3339; None if never) and
+        ``document``, its input and output.
         A list knows no filter by name, so it is read to its end where that is short (RUNNING), and
         its newest 1,000 where it is not.
         """
@@ -74,10 +87,21 @@ def _execution(described: Mapping[str, Any]) -> dict[str, Any]:
     redriven = described.get("redriveDate")
     return {
         "name": described["name"],
+        "status": described["status"],
         "startedAt": described["startDate"].isoformat(),
         "redrivenAt": redriven.isoformat() if redriven else None,
-        "document": json.loads(described.get("input") or "{}"),
+        # What FindNode has filled in stands in the output of a drain that is done.
+        "document": {
+            **json.loads(described.get("input") or "{}"),
+            **json.loads(described.get("output") or "{}"),
+        },
     }
+
+
+def _sorted_by(listed: Mapping[str, Any]) -> float:
+    """Epoch seconds of the date by which ListExecutions sorts this one."""
+    date = listed.get("stopDate") or listed.get("redriveDate") or listed["startDate"]
+    return float(date.timestamp())
 
 
 def _unqualified(state_machine_arn: str) -> str:

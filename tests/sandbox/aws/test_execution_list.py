@@ -1,0 +1,64 @@
+"""ListExecutions of the embedded account: order, dates and delay as the API reference has them."""
+
+import boto3
+import pytest
+
+from stepdrain_sandbox.world import World
+
+
+@pytest.fixture(scope="module")
+def world():
+    """A world with a drain that failed a day ago and was redriven, and two that ended between."""
+    with World(nodes=3) as world:
+        world.aws.schedules.stop()
+        binding = world.kube.cluster.get("ClusterRoleBinding", "stepdrain")
+        world.kube.cluster.remove("ClusterRoleBinding", "stepdrain")
+        nodes = list(world.instances.values())
+        first = world.start("first", {"nodeName": nodes[0]})
+        world.settle()
+        world.kube.cluster.load([binding])
+        world.pass_time(86_400)
+        world.start("second", {"nodeName": nodes[1]})
+        world.settle()
+        world.redrive(first)
+        world.settle()
+        world.start("third", {"nodeName": nodes[2]})
+        world.pass_time(1)
+        yield world
+
+
+def listed(world, **options):
+    client = boto3.client("stepfunctions", region_name="eu-west-1")
+    return client.list_executions(stateMachineArn=world.machine, **options)
+
+
+def test_what_runs_is_sorted_by_its_start_and_the_rest_by_its_end(world):
+    """https://docs.aws.amazon.com/step-functions/latest/apireference/API_ListExecutions.html"""
+    assert [one["name"] for one in listed(world)["executions"]] == ["third", "first", "second"]
+
+
+def test_a_redriven_one_shows_when_and_how_often(world):
+    """redriveCount and redriveDate of ExecutionListItem, beside the start that it keeps."""
+    (first,) = [one for one in listed(world)["executions"] if one["name"] == "first"]
+    assert first["redriveCount"] == 1
+    assert first["startDate"] < first["redriveDate"] <= first["stopDate"]
+
+
+def test_the_list_has_pages(world):
+    """At most maxResults in each, and a token as long as there are more."""
+    page = listed(world, maxResults=2)
+    assert len(page["executions"]) == 2
+    rest = listed(world, maxResults=2, nextToken=page["nextToken"])
+    assert [one["name"] for one in rest["executions"]] == ["second"]
+    assert "nextToken" not in rest
+
+
+def test_a_list_that_is_behind_shows_what_was(world):
+    """It is eventually consistent: what has started since is missing, what has ended since still runs."""
+    world.aws.execution_list.lag_s = 5
+    try:
+        assert [one["name"] for one in listed(world)["executions"]] == ["first", "second"]
+        world.pass_time(10)
+        assert [one["status"] for one in listed(world, statusFilter="RUNNING")["executions"]] == []
+    finally:
+        world.aws.execution_list.lag_s = 0
