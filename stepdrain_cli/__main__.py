@@ -25,6 +25,7 @@ SUMMARIES = {
     "redrive": "Redrive failed drains: each goes on from the state that failed.",
     "stop": "Stop a running drain.",
     "report": "Write one drain as one HTML file.",
+    "bundle": "Collect one drain for a report to the project, without secrets.",
     "graph": "Draw the state machine as SVG.",
     "completion": "Print the completion script for a shell.",
 }

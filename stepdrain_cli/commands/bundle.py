@@ -1,0 +1,56 @@
+"""``stepdrain bundle``: one drain as a file for the project's maintainers, without secrets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stepdrain_cli import bundle, drains
+from stepdrain_cli.account import Account
+from stepdrain_cli.commands.options import on_account
+from stepdrain_cli.exits import CommandError
+from stepdrain_cli.redaction import summary
+from stepdrain_cli.survey import Doctor
+
+
+@click.command("bundle")
+@click.argument("target", metavar="NODE")
+@on_account
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Default: NODE.zip."
+)
+def command(account: Account, target: str, out: Path | None) -> None:
+    """Collect the newest drain of NODE for a report: its history, its state, doctor's findings, versions.
+
+    Tokens, credentials and account numbers are removed; names of nodes, pods and groups stay.
+    """
+    found = drains.find(account, target)
+    standing = drains.standing(account, found)
+    stack = click.get_current_context().params["stack"]
+    cluster = str(standing.line.document.get("cluster") or "")
+    parts = {
+        "history.json": {"events": drains.events(account, found.arn)},
+        "status.json": standing.to_document(),
+        "doctor.json": bundle.attempted(lambda: _doctor(account, cluster, stack), CommandError),
+        "versions.json": bundle.versions(),
+    }
+    file = out or Path(f"{target}.zip")
+    try:
+        redaction = bundle.write(file, parts)
+    except OSError as error:
+        raise CommandError(
+            f"{file} could not be written: {error.strerror}; name another with --out."
+        ) from error
+    click.echo(file)
+    click.echo(
+        f"Removed: {', '.join(summary(redaction.removed))}. Look through it before you attach it.",
+        err=True,
+    )
+
+
+def _doctor(account: Account, cluster: str, stack: str) -> dict[str, Any]:
+    if account.world is not None:
+        raise CommandError("The sandbox has no stack for doctor to look at.")
+    return Doctor(account.session, cluster, stack).examine().to_document()
