@@ -24,9 +24,10 @@ def cluster():
             owned("db-0", {"app": "db"}),
             lone_pod("debug", "n1"),
         ]
-        kube.cluster.load(
-            [replica_set("default", "web", {"app": "web"}, 0, 5), budget("default", "db", {"app": "db"}, 0)]
-        )
+        held = budget("default", "db", {"app": "db"}, 0)
+        # A number of minAvailable counts pods whose controller does not exist.
+        held["spec"] = {"selector": held["spec"]["selector"], "minAvailable": 1}
+        kube.cluster.load([replica_set("default", "web", {"app": "web"}, 0, 5), held])
         kube.cluster.load([*pods, *daemonset("proxy", ["n1"])])
         for _ in range(200):
             if all(pod["status"]["phase"] == "Running" for pod in kube.cluster.list("Pod")):
