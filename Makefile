@@ -6,7 +6,7 @@ INSTALL := $(UV) pip install --quiet --compile-bytecode --require-hashes --pytho
 # A made environment is a stamp file: it is made again when its lock changes.
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test test-more bench bench-docs check lint-template build site release terraform examples graph cli-docs statemachine lock clean
+.PHONY: help demo test test-long test-all test-more quick bench bench-docs check lint-template build site release terraform examples graph cli-docs statemachine lock clean
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
@@ -69,11 +69,20 @@ demo: .venv/run  ## Drain one node of a three-node cluster, live, in this proces
 	  [ ! -f out/demo/history.json ] || .venv/bin/stepdrain report --from-file out/demo/history.json \
 	    --audit out/demo/audit.jsonl --out out/demo/report.html | sed 's/^/Report: /'; exit $$status
 
-test: .venv/test  ## Run the whole test-suite
+test: .venv/test  ## Run the test suite, with a sample of what is long by nature
 	.venv/bin/pytest -n 2 $(ARGS)
 
+test-long: .venv/test  ## Run what `make test` leaves out: the rest of the fault tables and of the generated nights
+	.venv/bin/pytest -n 2 -m long $(ARGS)
+
+test-all: .venv/test  ## Run everything: make test and make test-long
+	.venv/bin/pytest -n 2 -m "" $(ARGS)
+
 test-more: .venv/test  ## Run the property tests with twenty times as many, new examples
-	HYPOTHESIS_PROFILE=more .venv/bin/pytest -n 2 tests/properties tests/steps $(ARGS)
+	HYPOTHESIS_PROFILE=more .venv/bin/pytest -n 2 -m "" tests/properties tests/steps $(ARGS)
+
+quick: .venv/test  ## Run the tests of one area within 30 seconds: AREA=rules, steps, cli … (a folder of tests/)
+	.venv/bin/pytest tests/$(AREA) $(ARGS)
 
 bench: .venv/bench  ## Measure what a drain costs, beside kubectl drain; exit 1 if a target is missed (10 minutes)
 	.venv/bin/python -m bench $(ARGS)

@@ -8,19 +8,20 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck
+from hypothesis import HealthCheck, is_hypothesis_test
 from hypothesis import settings as hypothesis_settings
 from stepdrain.intake.settings import IntakeSettings
 from stepdrain.rules.policy import Policy
 
 from stepdrain_sandbox.workload import cluster_workload
 from stepdrain_sandbox.world import World
+from tests.shards import seeded
 
-# `make test` derives its examples from the tests' names: the same each time, on every machine.
+# `make test` derives its examples from their shards' numbers: the same each time, on every machine.
 # `make test-more` makes new ones, and prints how to repeat one that fails.
 SLOW = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
-hypothesis_settings.register_profile("ci", derandomize=True, database=None, max_examples=500, **SLOW)
-hypothesis_settings.register_profile("more", max_examples=10_000, print_blob=True, **SLOW)
+hypothesis_settings.register_profile("ci", derandomize=True, database=None, max_examples=100, **SLOW)
+hypothesis_settings.register_profile("more", max_examples=2_000, print_blob=True, **SLOW)
 hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 KUBECTL = shutil.which("kubectl")
@@ -40,6 +41,13 @@ def quiet_functions():
     logging.disable(logging.INFO)
     yield
     logging.disable(logging.NOTSET)
+
+
+@pytest.fixture(autouse=True)
+def own_examples(request):
+    """Give each shard of a property the examples of its number."""
+    if "shard" in request.fixturenames and is_hypothesis_test(request.function):
+        seeded(request.function, request.getfixturevalue("shard"))
 
 
 @pytest.fixture

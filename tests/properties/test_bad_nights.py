@@ -1,5 +1,6 @@
-"""Whatever the night, the guarantees hold: 2,000 generated ones in `make test`, 40,000 in `make test-more`.
+"""Whatever the night, the guarantees hold.
 
+Four properties: 400 nights in `make test`, 2,000 in `make test-all`, 40,000 new ones in `make test-more`.
 Each runs in one thread on the rehearsal's stage (docs/decisions/0013); test_whole_worlds.py
 plays some of them in the whole world.
 """
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.properties.nights import POLICIES, nights
 from tests.properties.play import broken, play
+from tests.shards import sharded
 
 PATIENT = st.just(
     {
@@ -20,8 +22,9 @@ PATIENT = st.just(
 )
 
 
+@sharded
 @given(nights())
-def test_any_night_keeps_the_guarantees(night):
+def test_any_night_keeps_the_guarantees(shard, night):
     """All at once. G1 Order; G3 DaemonSet pods and mirror (static) pods stay;
     G4 `CompleteLifecycleAction` is sent exactly when nothing evictable is left on the node;
     G5 A failed drain stops at the state that failed, with an error that has a name.
@@ -29,20 +32,23 @@ def test_any_night_keeps_the_guarantees(night):
     assert broken(play(night), night) == []
 
 
+@sharded
 @given(nights(policy=PATIENT, refusals=st.just([]), deaths=st.just([]), skews=st.just([])))
-def test_a_cluster_on_a_bad_night_keeps_the_guarantees(night):
+def test_a_cluster_on_a_bad_night_keeps_the_guarantees(shard, night):
     """G2 Only the Eviction API (`policy/v1`) removes pods, so PodDisruptionBudgets hold."""
     stage = play(night)
     assert broken(stage, night) == []
     assert not any(event["verb"] == "delete" for event in stage.transport.audit_log)
 
 
+@sharded
 @given(nights(faults=st.just([]), lone=st.just(False), edits=st.just([])))
-def test_an_account_on_a_bad_night_keeps_the_guarantees(night):
+def test_an_account_on_a_bad_night_keeps_the_guarantees(shard, night):
     """G7 One event delivered twice is one execution. Every step is idempotent by itself, too."""
     assert broken(play(night), night) == []
 
 
+@sharded
 @given(
     nights(
         policy=POLICIES.map(lambda policy: {**policy, "STEPDRAIN_ON_TIMEOUT": "fail"}),
@@ -50,6 +56,6 @@ def test_an_account_on_a_bad_night_keeps_the_guarantees(night):
         heartbeat_s=st.just(7200),
     )
 )
-def test_a_redriven_night_keeps_the_guarantees(night):
+def test_a_redriven_night_keeps_the_guarantees(shard, night):
     """G5 A redrive goes on from that state with fresh retries and a fresh deadline."""
     assert broken(play(night), night) == []

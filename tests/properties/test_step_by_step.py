@@ -9,12 +9,20 @@ from dataclasses import replace
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from stepdrain_sandbox.rehearsal.stage import Death, Stage
 from stepdrain_sandbox.workload import daemonset, lone_pod
 from tests.properties import play
 from tests.properties.nights import APPS, DIES, FAULTS, POLICIES, REFUSALS, Night
+from tests.shards import seeded, sharded
 
 NODES = 3
 POLICY = POLICIES.map(lambda policy: {**policy, "STEPDRAIN_SETTLE_TIME": "2"})
@@ -114,6 +122,9 @@ class Shift(RuleBasedStateMachine):
             assert self.broken(ended=False) == []
 
 
-TestShift = Shift.TestCase
-TestShift.__doc__ = "G4, G5, G7: whatever happens next, and as often as it is looked at, the guarantees hold."
-TestShift.settings = settings(max_examples=settings().max_examples // 5, stateful_step_count=30)
+@sharded
+def test_whatever_happens_next_the_guarantees_hold(shard):
+    """G4, G5, G7: and as often as it is looked at."""
+    examples = settings().max_examples // 5
+    shape = settings(max_examples=examples, stateful_step_count=30)
+    run_state_machine_as_test(seeded(Shift, shard), settings=shape)

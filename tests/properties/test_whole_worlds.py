@@ -1,4 +1,4 @@
-"""A dozen generated nights in the whole world: sockets, TLS, RBAC, threads, moto's interpreter.
+"""Fifteen generated nights in the whole world: sockets, TLS, RBAC, threads, moto's interpreter.
 
 What the rehearsal leaves out (docs/decisions/0013) is all here; it costs a second a night.
 """
@@ -11,8 +11,10 @@ from stepdrain_sandbox.judgement import broken
 from stepdrain_sandbox.kube.faults import Fault
 from stepdrain_sandbox.world import World
 from tests.properties.nights import POLICIES, nights
+from tests.shards import sharded
 
-EXAMPLES, MORE = 12, 240
+EXAMPLES, MORE = 3, 48
+"""Nights in each shard."""
 CALLS = {
     "group_tags": "DescribeAutoScalingGroups",
     "hook": "DescribeLifecycleHooks",
@@ -31,9 +33,10 @@ PARAMETERS = {
 SHORT = POLICIES.map(lambda policy: {**policy, "STEPDRAIN_DRAIN_TIMEOUT": "900"})
 
 
+@sharded
 @settings(max_examples=MORE if settings.get_current_profile_name() == "more" else EXAMPLES)
 @given(nights(policy=SHORT, victims=st.just(1), edits=st.just([]), skews=st.just([])))
-def test_a_night_in_the_whole_world_keeps_the_guarantees(night):
+def test_a_night_in_the_whole_world_keeps_the_guarantees(shard, night):
     """G1 to G9, judged by the emulator's audit log, its disruption controller and the histories."""
     parameters = {PARAMETERS[name]: value for name, value in night.policy.items()}
     hook = {"HeartbeatTimeout": night.heartbeat_s}

@@ -15,9 +15,11 @@ from stepdrain.errors import InvalidEvent
 from stepdrain.steps import start_drain
 
 from stepdrain_sandbox.rehearsal.stage import Stage
+from tests.shards import SHARDS, sharded
 
 EVENT = json.loads((Path(__file__).parent.parent / "events" / "terminate-lifecycle-action.json").read_text())
-INPUTS, AT_ONCE = 10_000, 20
+INPUTS, AT_ONCE = 10_000 // SHARDS, 20
+"""Inputs in each shard, and in each of its examples."""
 # https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html
 NAME = re.compile(r"[0-9A-Za-z_-]{1,80}")
 INSTANCE = re.compile(r"i-([0-9a-f]{8}|[0-9a-f]{17})")
@@ -97,9 +99,10 @@ class Intake:
             return error
 
 
+@sharded
 @settings(max_examples=INPUTS // AT_ONCE)
 @given(st.lists(mutated(), min_size=AT_ONCE, max_size=AT_ONCE))
-def test_no_mutated_event_is_started_lost_or_answered_with_a_traceback(events):
+def test_no_mutated_event_is_started_lost_or_answered_with_a_traceback(shard, events):
     """G6: each ends as a drain that is well formed, as an ignored event with a reason, or as InvalidEvent."""
     intake = Intake()
     with intake.stage.set([]):

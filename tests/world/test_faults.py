@@ -4,6 +4,7 @@ G5 A failed drain stops at the state that failed, with an error that names the p
 and the reason. Whatever fails here is mended and redriven, and the instance is let go in the end.
 """
 
+import itertools
 import json
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from stepdrain_sandbox.aws.account import LambdaFault
 from stepdrain_sandbox.judgement import broken
 from stepdrain_sandbox.workload import cluster_workload, lone_pod
 from stepdrain_sandbox.world import World
+from tests.shards import sampled
 from tests.world import fault_table, trouble
 from tests.world.trouble import Trouble
 
@@ -23,6 +25,9 @@ STATES = json.loads((ROOT / "statemachine" / "drain_node.asl.json").read_text())
 TASKS = [name for name, state in STATES.items() if state["Type"] == "Task"]
 KUBERNETES = [cell for cell in fault_table.cells(fault_table.KUBERNETES) if cell[2] != "–"]
 AWS = [(*row.split(), fault, end) for row, fault, end in fault_table.cells(fault_table.AWS)]
+BEFORE, AFTER = "before its work", "after its work"
+DEATHS = list(itertools.product(fault_table.LAMBDA, ["StartDrain", *TASKS], [BEFORE, AFTER]))
+SILENCES = list(itertools.product(TASKS, [BEFORE, AFTER]))
 NEVER_S = 10 * 86_400
 DELIVERED_AFTER_S = 300
 """Lambda tries an event again after one and two minutes, and then gives it to the dead-letter queue."""
@@ -41,7 +46,7 @@ def kubernetes_trouble(world, fault, place, monkeypatch):
     return Trouble(world, state).by_fault(trouble.kubernetes_fault(fault), verb, path)
 
 
-@pytest.mark.parametrize(("fault", "place", "end"), KUBERNETES)
+@pytest.mark.parametrize(("fault", "place", "end"), sampled(KUBERNETES, 0, 1, every=4))
 def test_a_fault_of_the_cluster_ends_as_the_table_says(world, monkeypatch, fault, place, end):
     """G5 A failed drain stops at the state that failed; all others go on by themselves."""
     hit = kubernetes_trouble(world, fault, place, monkeypatch)
@@ -56,7 +61,7 @@ def test_a_fault_of_the_cluster_ends_as_the_table_says(world, monkeypatch, fault
     trouble.assert_over(world, instance)
 
 
-@pytest.mark.parametrize(("function", "operation", "fault", "end"), AWS)
+@pytest.mark.parametrize(("function", "operation", "fault", "end"), sampled(AWS, 0, 1, 2, every=3))
 def test_a_fault_of_aws_ends_as_the_table_says(function, operation, fault, end):
     """G5 A failed drain stops at the state that failed; G6 No lifecycle event is lost."""
     parameters = {"EvictUnmanaged": "false"} if function == "Notify" else {}
@@ -126,12 +131,10 @@ def letters(world):
     return [json.loads(message["Body"]) for message in found.get("Messages", ())]
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before its work", "after its work"])
-@pytest.mark.parametrize("state", ["StartDrain", *TASKS])
-@pytest.mark.parametrize("fault", fault_table.LAMBDA)
-def test_a_function_that_dies_is_called_again(world, state, fault, after):
+@pytest.mark.parametrize(("fault", "state", "when"), sampled(DEATHS, 0, 1, 2, every=4))
+def test_a_function_that_dies_is_called_again(world, state, fault, when):
     """G7 Every step is idempotent by itself, too: a crash after the work repeats the work."""
-    died = LambdaFault(f"{state}Function", fault_table.LAMBDA[fault], times=2, after=after)
+    died = LambdaFault(f"{state}Function", fault_table.LAMBDA[fault], times=2, after=when == AFTER)
     world.aws.lambda_faults.append(died)
     instance = trouble.begin(world, blocked=state == "Heartbeat")
     world.settle()
@@ -144,11 +147,10 @@ def test_a_function_that_dies_is_called_again(world, state, fault, after):
     assert trouble.results(world, instance) == ["CONTINUE"]
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before its work", "after its work"])
-@pytest.mark.parametrize("state", TASKS)
-def test_a_function_that_never_answers_is_called_again(world, state, after):
+@pytest.mark.parametrize(("state", "when"), sampled(SILENCES, 0, 1, every=2))
+def test_a_function_that_never_answers_is_called_again(world, state, when):
     """TimeoutSeconds of each Task: no state waits for ever for an answer that was lost (G8)."""
-    died = LambdaFault(f"{state}Function", "Sandbox.Timedout", after=after, hangs_s=NEVER_S)
+    died = LambdaFault(f"{state}Function", "Sandbox.Timedout", after=when == AFTER, hangs_s=NEVER_S)
     world.aws.lambda_faults.append(died)
     instance = trouble.begin(world, blocked=state == "Heartbeat")
     world.settle()
