@@ -70,6 +70,12 @@ class Group(Aws):
             "GlobalTimeout": min(LONGEST_S, 100 * self.heartbeat_s),
         }
 
+    def tags_of_group(self, group: str) -> dict[str, str]:
+        return self.group_tags(group)
+
+    def hook_of_group(self, group: str, name: str) -> Json:
+        return self.hook(group, name)
+
     def private_dns_name(self, instance_id: str) -> str | None:
         self._fail("private_dns_name")
         return self.names.get(instance_id)

@@ -5,7 +5,7 @@ import json
 
 import boto3
 import pytest
-from stepdrain.errors import AwsRejected, InvalidEvent, InvalidSettings
+from stepdrain.errors import InvalidEvent, InvalidSettings
 from stepdrain.steps import start_drain
 
 from stepdrain_sandbox.aws.lifecycle_hooks import action_event
@@ -135,11 +135,49 @@ def test_what_is_no_event_fails_with_a_sentence(world, nonsense):
         start_drain.handler(nonsense, None)
 
 
-def test_a_hook_that_was_deleted_meanwhile_is_named(world, event, monkeypatch):
-    """The instance is no longer held; a person should hear of it."""
+def test_an_event_whose_hook_was_deleted_meanwhile_is_ignored(world, terminate_event, monkeypatch):
+    """Nothing holds the instance any longer; a dead letter would only call somebody for nothing."""
     monkeypatch.setenv("STEPDRAIN_HOOK_NAME", "gone")
-    with pytest.raises(AwsRejected, match="Auto Scaling group workers has no lifecycle hook gone"):
-        start_drain.handler(changed(event, LifecycleHookName="gone"), None)
+    answer = start_drain.handler(changed(terminate_event, LifecycleHookName="gone"), None)
+    assert "Group workers has no hook gone any more" in answer["ignored"]
+
+
+def test_an_event_whose_group_was_deleted_meanwhile_is_ignored(world, terminate_event, monkeypatch):
+    """As a group that is deleted by force, with all its instances."""
+    monkeypatch.setenv("STEPDRAIN_GROUP_NAMES", "gone")
+    answer = start_drain.handler(changed(terminate_event, AutoScalingGroupName="gone"), None)
+    assert "Group gone is gone since" in answer["ignored"]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"account": "210987654321"}, "comes from account 210987654321"),
+        ({"region": "us-east-1"}, "comes from region us-east-1; this installation serves eu-west-1"),
+        ({"source": "my.application"}, "Its source is 'my.application'"),
+        ({"source": "aws.ec2"}, "is sent by aws.autoscaling"),
+        ({"detail-type": "EC2 Instance Launch Successful"}, "which starts nothing here"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["lifecycle", "spot"])
+def test_what_another_envelope_carries_is_ignored_without_asking_aws(
+    world, terminate_event, kind, change, reason
+):
+    """Somebody's rule may send anything; only what is ours in every field starts something."""
+    event = terminate_event
+    if kind == "spot":
+        event = {
+            **event,
+            "source": "aws.ec2",
+            "detail-type": "EC2 Spot Instance Interruption Warning",
+            "detail": {"instance-id": event["detail"]["EC2InstanceId"], "instance-action": "terminate"},
+        }
+        reason = reason.replace("sent by aws.autoscaling", "sent by aws.ec2")
+        change = {"source": "aws.health"} if change == {"source": "aws.ec2"} else change
+    calls = len(world.aws.calls)
+    answer = world.aws.invoke("stepdrain-StartDrainFunction", {**event, **change})
+    assert reason in answer["ignored"]
+    assert world.aws.calls[calls:] == []
 
 
 def test_a_missing_variable_is_named(world, event, monkeypatch):

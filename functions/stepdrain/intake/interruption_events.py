@@ -20,7 +20,8 @@ from typing import Any
 
 from stepdrain import clock
 from stepdrain.errors import InvalidEvent
-from stepdrain.intake.lifecycle_events import Ignored
+from stepdrain.intake import envelope
+from stepdrain.intake.envelope import Ignored
 from stepdrain.intake.settings import IntakeSettings
 from stepdrain.schemas.validation import validate
 
@@ -60,11 +61,9 @@ def read(event: Event, settings: IntakeSettings) -> Notice | Ignored:
     Raises InvalidEvent naming the field that does not have its documented form.
     """
     kind = KINDS[event["detail-type"]]
+    if ignored := envelope.foreign(event, settings):
+        return ignored
     validate(kind.schema, event)
-    if event["account"] != settings.account_id:
-        return Ignored(
-            f"It comes from account {event['account']}; this installation serves {settings.account_id}."
-        )
     return kind.read(event)
 
 

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from stepdrain.intake import envelope
+from stepdrain.intake.envelope import Ignored
 from stepdrain.intake.settings import IntakeSettings
 from stepdrain.rules.policy import with_tags
 
@@ -28,13 +30,6 @@ HELD = {
 """Lifecycle states in which a terminating hook holds an instance, with the action's origin and destination
 (https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-lifecycle.html and its neighbours
 replace-root-volume and warm-pool-instance-lifecycle)."""
-
-
-@dataclass(frozen=True)
-class Ignored:
-    """The event is none of ours; ``reason`` says why in a sentence."""
-
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -61,6 +56,8 @@ def foreign(
     """
     if event.get("Event") == "autoscaling:TEST_NOTIFICATION":
         return Ignored("It is the test notification that Auto Scaling sends when a hook is made.")
+    if ignored := envelope.foreign(event, settings):
+        return ignored
     detail = event.get("detail")
     if not isinstance(detail, Mapping):
         return None
@@ -68,21 +65,9 @@ def foreign(
     if isinstance(transition, str) and transition != expected:
         return Ignored(f"Its transition is {transition}, not {expected}.")
     own_hook = settings.hook_name if expected == TERMINATING else settings.launch_hook_name
-    return _foreign_origin(event, detail, settings, own_hook)
-
-
-def _foreign_origin(
-    event: Mapping[str, Any], detail: Mapping[str, Any], settings: IntakeSettings, own_hook: str
-) -> Ignored | None:
-    group, hook, account = (
-        detail.get("AutoScalingGroupName"),
-        detail.get("LifecycleHookName"),
-        event.get("account"),
-    )
+    group, hook = detail.get("AutoScalingGroupName"), detail.get("LifecycleHookName")
     if isinstance(hook, str) and hook != own_hook:
         return Ignored(f"Its hook is {hook}, and ours is {own_hook}: another tool completes it.")
-    if isinstance(account, str) and account.isdigit() and account != settings.account_id:
-        return Ignored(f"It comes from account {account}; this installation serves {settings.account_id}.")
     if isinstance(group, str) and not serves(settings, group):
         return Ignored(f"Group {group} is not among the groups this installation serves.")
     return None

@@ -12,11 +12,11 @@ from typing import Any, Protocol
 
 from stepdrain import clock
 from stepdrain.errors import InvalidEvent
+from stepdrain.intake.envelope import Ignored
 from stepdrain.intake.interruption_events import Notice
 from stepdrain.intake.lifecycle_events import (
     CLUSTER_TAG_PREFIX,
     HELD,
-    Ignored,
     Start,
     cluster_of,
     foreign_group,
@@ -40,7 +40,7 @@ class Account(Protocol):
 
     def instance_tags(self, ids: Iterable[str]) -> dict[str, dict[str, str]]: ...
     def instances_in(self, reservation: str) -> dict[str, dict[str, str]]: ...
-    def group_tags(self, group: str) -> dict[str, str]: ...
+    def tags_of_group(self, group: str) -> dict[str, str] | None: ...
     def hook(self, group: str, name: str) -> dict[str, Any]: ...
     def lifecycle_state(self, instance_id: str) -> str: ...
     def executions_of(
@@ -64,14 +64,15 @@ def enrol(
     """Where the instance with these EC2 tags (None: EC2 does not know it) belongs, or why it is not ours.
 
     A group's own tags decide on the policy, as they do for its lifecycle events; those of the
-    instance where it is in no group.
+    instance where it is in no group, or the group is gone.
     """
     if tags is None:
         return Ignored(f"EC2 does not know instance {instance_id} in this account and region.")
     if ignored := foreign_instance(instance_id, tags, settings):
         return ignored
     group = tags.get(GROUP_TAG, "")
-    policy, problems = with_tags(settings.policy, account.group_tags(group) if group else tags)
+    of_group = account.tags_of_group(group) if group else None
+    policy, problems = with_tags(settings.policy, tags if of_group is None else of_group)
     return Enrolment(cluster_of(tags, settings), group, policy, tuple(problems))
 
 

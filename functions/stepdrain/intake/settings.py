@@ -29,6 +29,11 @@ class IntakeSettings:
     admit_state_machine_arn: str = ""
 
     @property
+    def region(self) -> str:
+        """The region that this installation serves, as its state machine's ARN has it."""
+        return (self.state_machine_arn.split(":") + [""] * 4)[3]
+
+    @property
     def clusters(self) -> tuple[str, ...]:
         """All clusters that this installation serves."""
         return (self.cluster, *self.other_clusters)

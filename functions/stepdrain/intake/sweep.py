@@ -36,7 +36,8 @@ from typing import Any, Protocol
 from stepdrain import clock
 from stepdrain.errors import AwsRejected
 from stepdrain.intake import lifecycle_events, returns
-from stepdrain.intake.lifecycle_events import HELD, OPEN, Ignored, Start, drains_of
+from stepdrain.intake.envelope import Ignored
+from stepdrain.intake.lifecycle_events import HELD, OPEN, Start, drains_of
 from stepdrain.intake.settings import IntakeSettings
 
 RETAINED = "Terminating:Retained"

@@ -8,14 +8,23 @@ from importlib.resources import files
 from typing import Any
 
 import jsonschema
+from referencing import Registry, Resource
 
 from stepdrain.errors import InvalidEvent
+
+SHARED = "definitions"
+"""The schema of what the others refer to."""
+
+
+@cache
+def _read(schema: str) -> Any:
+    return json.loads(files("stepdrain.schemas").joinpath(f"{schema}.json").read_text())
 
 
 @cache
 def _validator(schema: str) -> jsonschema.Draft202012Validator:
-    text = files("stepdrain.schemas").joinpath(f"{schema}.json").read_text()
-    return jsonschema.Draft202012Validator(json.loads(text))
+    shared: Resource[Any] = Resource.from_contents(_read(SHARED))
+    return jsonschema.Draft202012Validator(_read(schema), registry=shared @ Registry())
 
 
 def validate(schema: str, document: Any) -> None:

@@ -11,7 +11,8 @@ from stepdrain.adapters import connections
 from stepdrain.adapters.aws import Aws
 from stepdrain.errors import DrainError
 from stepdrain.intake import interruption_events, lifecycle_events, ownership, settings, sweep
-from stepdrain.intake.lifecycle_events import Ignored, Start
+from stepdrain.intake.envelope import Ignored
+from stepdrain.intake.lifecycle_events import Start
 from stepdrain.schemas.validation import validate
 from stepdrain.states import wait_for_node
 
@@ -61,14 +62,17 @@ def _decide(event: dict[str, Any], own: settings.IntakeSettings, account: Aws) -
         return ignored
     validate("lifecycle-launch" if launches else "lifecycle-action", event)
     group, hook = event["detail"]["AutoScalingGroupName"], event["detail"]["LifecycleHookName"]
-    tags = account.group_tags(group)
+    tags = account.tags_of_group(group)
+    if tags is None:
+        return Ignored(f"Group {group} is gone since, and its instances with it.")
     if ignored := lifecycle_events.foreign_group(tags, own):
         return ignored
+    made = account.hook_of_group(group, hook)
+    if made is None:
+        return Ignored(f"Group {group} has no hook {hook} any more: it holds the instance no longer.")
     if launches:
-        return wait_for_node.start(event, tags, account.hook(group, hook), own)
-    return _swept_before(event, own, account) or lifecycle_events.start(
-        event, tags, account.hook(group, hook), own
-    )
+        return wait_for_node.start(event, tags, made, own)
+    return _swept_before(event, own, account) or lifecycle_events.start(event, tags, made, own)
 
 
 def _swept_before(event: dict[str, Any], own: settings.IntakeSettings, account: Aws) -> Ignored | None:

@@ -22,10 +22,15 @@ class AutoScaling(Clients):
 
     def group_tags(self, group: str) -> dict[str, str]:
         """The tags of an Auto Scaling group; AwsRejected if there is no such group."""
-        groups = self._group(group)
-        if not groups:
+        tags = self.tags_of_group(group)
+        if tags is None:
             raise AwsRejected(f"There is no Auto Scaling group {group} in this account and region.")
-        return {tag["Key"]: tag.get("Value", "") for tag in groups[0].get("Tags", ())}
+        return tags
+
+    def tags_of_group(self, group: str) -> dict[str, str] | None:
+        """As ``group_tags``; None if there is no such group."""
+        groups = self._group(group)
+        return {tag["Key"]: tag.get("Value", "") for tag in groups[0].get("Tags", ())} if groups else None
 
     def _group(self, name: str) -> list[dict[str, Any]]:
         """The group of that name in a list, without its instances where that can be said; or none."""
@@ -48,15 +53,16 @@ class AutoScaling(Clients):
 
     def hook(self, group: str, name: str) -> dict[str, Any]:
         """A lifecycle hook with HeartbeatTimeout and GlobalTimeout in seconds; AwsRejected if absent."""
-        answer = call(
-            self._auto_scaling,
-            "describe_lifecycle_hooks",
-            AutoScalingGroupName=group,
-            LifecycleHookNames=[name],
-        )
-        if not answer["LifecycleHooks"]:
+        found = self.hook_of_group(group, name)
+        if found is None:
             raise AwsRejected(f"Auto Scaling group {group} has no lifecycle hook {name}.")
-        return dict(answer["LifecycleHooks"][0])
+        return found
+
+    def hook_of_group(self, group: str, name: str) -> dict[str, Any] | None:
+        """As ``hook``; None if the group has none of that name."""
+        asked = {"AutoScalingGroupName": group, "LifecycleHookNames": [name]}
+        answer = call(self._auto_scaling, "describe_lifecycle_hooks", **asked)
+        return dict(answer["LifecycleHooks"][0]) if answer["LifecycleHooks"] else None
 
     def in_progress_since(self, group: str) -> dict[str, float]:
         """Since when the group launches or terminates each of these instances, in epoch seconds.
