@@ -6,7 +6,7 @@ INSTALL := $(UV) pip install --quiet --compile-bytecode --require-hashes --pytho
 # A made environment is a stamp file: it is made again when its lock changes.
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test test-long test-all test-more quick bench bench-docs check lint-template build site release terraform examples graph cli-docs statemachine lock clean
+.PHONY: help demo test test-long test-all test-more quick bench bench-docs check expand lint-template build site release terraform examples graph cli-docs statemachine lock clean
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
@@ -96,10 +96,19 @@ check: .venv/lint  ## Run the linters: ruff, mypy, import-linter
 	.venv/bin/mypy functions bench stepdrain_cli stepdrain_recorded
 	.venv/bin/lint-imports --no-logo
 
-lint-template: .venv-sam/made .venv-cfn-lint/made .venv-checkov/made  ## Check template.yaml: cfn-lint, sam validate, checkov
+expand: .venv/run  ## Print template.yaml with its loops written out (ARGS="GroupNames=blue,green ClusterName=demo")
+	@.venv/bin/python -m stepdrain_sandbox.aws.expand $(ARGS)
+
+# checkov knows no loops: it gets the template written out.
+LINTED = ClusterName=demo GroupNames=web-1,web_2
+lint-template: .venv/run .venv-sam/made .venv-cfn-lint/made .venv-checkov/made  ## Check template.yaml: cfn-lint, sam validate, checkov
+	@mkdir -p out
 	.venv-cfn-lint/bin/cfn-lint template.yaml
 	SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam validate --lint --region eu-west-1
-	.venv-checkov/bin/checkov --file template.yaml --framework cloudformation --compact --quiet --skip-download
+	.venv/bin/python -m stepdrain_sandbox.aws.expand $(LINTED) > out/expanded.yaml
+	.venv-cfn-lint/bin/cfn-lint out/expanded.yaml
+	SAM_CLI_TELEMETRY=0 .venv-sam/bin/python tests/template/compare_with_sam.py out/expanded.yaml $(LINTED)
+	.venv-checkov/bin/checkov --file out/expanded.yaml --framework cloudformation --compact --quiet --skip-download --config-file .checkov.yaml
 
 build: .venv-sam/made  ## Build what sam deploys: the functions and their layer
 	SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam build

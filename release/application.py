@@ -16,7 +16,9 @@ from tempfile import TemporaryDirectory
 from release.archives import sha256, write_zip
 
 LOCAL = re.compile(r"^(?P<indent> +)(?P<key>CodeUri|ContentUri|DefinitionUri): (?P<path>[\w./-]+)$", re.M)
-METADATA = re.compile(r"^ +Metadata:\n +BuildMethod: makefile\n", re.M)
+METADATA = re.compile(
+    r"^(?P<indent> +)Metadata:\n(?:(?P=indent)  (?:BuildMethod|ContextPath|cfn-lint): .*\n)+", re.M
+)
 PARAMETERS = """\
   ArtifactBucket:
     Type: String

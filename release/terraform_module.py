@@ -123,9 +123,12 @@ def _condition(name: str, kind: str, parameter: Mapping[str, Any]) -> str:
     pattern = parameter.get("AllowedPattern")
     if not pattern or LOOK_AROUND.search(pattern) or prod(map(int, REPEATED.findall(pattern))) > MOST_REPEATS:
         return ""
-    text = f'join(",", {value})' if kind == "list(string)" else value
     # CloudFormation matches the whole value, Terraform any part of it.
     whole = json.dumps(f"^(?:{pattern})$", ensure_ascii=False).replace("${", "$${").replace("%{", "%%{")
+    if parameter["Type"] == "CommaDelimitedList":
+        # There the pattern is for each item (parameters-section-structure.html, AllowedPattern).
+        return f"alltrue([for one in {value} : can(regex({whole}, one))])"
+    text = f'join(",", {value})' if kind == "list(string)" else value
     return f"can(regex({whole}, {text}))"
 
 

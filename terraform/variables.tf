@@ -18,8 +18,13 @@ variable "other_cluster_names" {
 
 variable "group_names" {
   type        = list(string)
-  description = "Up to five Auto Scaling groups, separated by commas without blanks. For more groups use GroupPrefix. Empty together with GroupPrefix: every group of the cluster."
+  description = "Auto Scaling groups, separated by commas. Empty together with GroupPrefix: every group of the cluster."
   default     = []
+
+  validation {
+    condition     = alltrue([for one in var.group_names : can(regex("^(?:([0-9A-Za-z!#%&'()+./;<=>@\\[\\]^_`{|}~-]{1,255})?)$", one))])
+    error_message = "It is a list of group names, separated by commas; names with * ? $ \" or a backslash are not taken, serve such groups by GroupPrefix."
+  }
 }
 
 variable "group_prefix" {

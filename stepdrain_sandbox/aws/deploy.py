@@ -1,8 +1,8 @@
 """template.yaml, deployed into this process: the template is the only description of what exists.
 
-aws-sam-translator turns the SAM resources into plain ones, as CloudFormation's transform
-does; functions become handlers called in process, queues, rules and the state machine are
-made in moto. Kinds that change nothing here (roles, alarms, log groups …) are listed in
+Its loops are written out first (language_extensions). aws-sam-translator turns the SAM resources into plain
+ones, as CloudFormation's transform does; functions become handlers called in process, queues, rules and the
+state machine are made in moto. Kinds that change nothing here (roles, alarms, log groups …) are listed in
 ``ignored``, never silently half made.
 """
 
@@ -24,6 +24,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from stepdrain_sandbox.aws import permissions
 from stepdrain_sandbox.aws.intrinsics import Resolver
+from stepdrain_sandbox.aws.language_extensions import expand, parameter_values
 
 Json = dict[str, Any]
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -68,9 +69,10 @@ def _parsed(text: str) -> Json:
 
 
 def translate(template: Path, parameters: Mapping[str, str]) -> Json:
-    """The template with its SAM resources translated; needs no credentials and no network.
+    """The template with its loops and SAM resources translated; needs no credentials and no network.
 
-    Who asks again for the same files and parameters gets the same document: to be read only.
+    Raises TemplateRefused where the loops cannot be written out for these parameters. Who asks again for
+    the same files and parameters gets the same document: to be read only.
     """
     folder = template.parent / "statemachine"
     definitions = tuple((path.name, path.read_text()) for path in sorted(folder.glob("*.asl.json")))
@@ -82,18 +84,21 @@ def _translated(
     text: str, definitions: tuple[tuple[str, str], ...], parameters: tuple[tuple[str, str], ...]
 ) -> Json:
     # The translator changes what it gets.
-    document, machines = copy.deepcopy(_parsed(text)), dict(definitions)
+    given, machines = dict(parameters), dict(definitions)
+    document = copy.deepcopy(expand(_parsed(text), given))
     # The translator wants code in S3; only the handlers' names matter here.
-    document.setdefault("Globals", {}).setdefault("Function", {})["CodeUri"] = CODE
     for resource in document["Resources"].values():
         properties = resource.get("Properties", {})
         match resource["Type"]:
+            case "AWS::Serverless::Function":
+                properties["CodeUri"] = CODE
             case "AWS::Serverless::LayerVersion":
                 properties["ContentUri"] = CODE
             case "AWS::Serverless::StateMachine":
                 properties["Definition"] = json.loads(machines[Path(properties.pop("DefinitionUri")).name])
     session = boto3.Session(region_name="eu-west-1")
-    translated: Json = Translator({}, Parser(), boto_session=session).translate(document, dict(parameters))
+    values = parameter_values(document, given)
+    translated: Json = Translator({}, Parser(), boto_session=session).translate(document, values)
     return translated
 
 
@@ -105,7 +110,7 @@ class Stack:
         self._account, self._region = account, region
         self._clients: dict[str, Any] = {}
         self._resources = self._document["Resources"]
-        values = {name: one.get("Default", "") for name, one in self._document["Parameters"].items()}
+        values = parameter_values(self._document, parameters)
         pseudo = {
             "AWS::AccountId": account,
             "AWS::Region": region,
@@ -118,7 +123,7 @@ class Stack:
         if unknown:
             raise ValueError(f"The template has no parameter {', '.join(sorted(unknown))}.")
         self._resolver = Resolver(
-            {**values, **parameters, **pseudo},
+            {**values, **pseudo},
             self._document.get("Conditions", {}),
             self._attribute,
             self._document.get("Mappings"),

@@ -98,6 +98,10 @@ class Resolver:
     def _or(self, many: list[Any]) -> bool:
         return any(self.value(one) for one in many)
 
+    def _eachmemberin(self, argument: list[Any]) -> bool:
+        checked, among = map(self.value, argument)
+        return set(checked) <= set(among)
+
     def _join(self, argument: list[Any]) -> str:
         return str(argument[0]).join(map(str, self.value(argument[1])))
 

@@ -13,6 +13,7 @@ import yaml
 from samtranslator.yaml_helper import yaml_parse
 
 from stepdrain_sandbox.aws.deploy import ROOT
+from stepdrain_sandbox.aws.language_extensions import expand
 from stepdrain_sandbox.built.artifacts import Built
 from stepdrain_sandbox.built.runtime_api import Result, invoke, serving
 from tests.packaging.kube_stub import Cluster
@@ -106,7 +107,8 @@ def outcome(result: Result) -> Any:
 
 def test_the_tables_here_name_every_handler_of_the_template() -> None:
     """A function that is added to the template and not here would be deployed unproven."""
-    resources = yaml_parse((ROOT / "template.yaml").read_text())["Resources"].values()
+    template = expand(yaml_parse((ROOT / "template.yaml").read_text()), {})
+    resources = template["Resources"].values()
     handlers = {r["Properties"]["Handler"] for r in resources if r["Type"] == "AWS::Serverless::Function"}
     assert handlers == {*TO_THE_CLUSTER, *TO_AWS}
 

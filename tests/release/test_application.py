@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from samtranslator.yaml_helper import yaml_parse
+
 from release.application import LOCAL, METADATA, PARAMETERS, pointed, with_parameters
 from release.inventory import pinned
 
@@ -24,6 +26,10 @@ def test_each_local_path_becomes_a_key_in_the_bucket():
     assert not LOCAL.search(packaged)
     assert packaged.count("Bucket: !Ref ArtifactBucket") == len(LOCAL.findall(TEMPLATE))
     assert "BuildMethod" not in packaged
+    # What is left over can be read.
+    resources = yaml_parse(packaged)["Resources"]
+    assert "Metadata" not in resources["StartDrainFunction"]
+    assert resources["StartDrainFunction"]["Type"] == "AWS::Serverless::Function"
 
 
 def test_the_bucket_and_the_prefix_are_parameters():

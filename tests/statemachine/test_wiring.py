@@ -7,36 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from samtranslator.yaml_helper import yaml_parse
 from stepdrain.document.progress import Progress
+
+from stepdrain_sandbox.aws.language_extensions import expand
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = ROOT / "template.yaml"
 State = dict[str, Any]
 
 
-class CloudFormationLoader(yaml.SafeLoader):
-    """Reads ``!Ref`` and its like as their arguments; the intrinsics are not evaluated."""
-
-
-def _argument(loader: yaml.SafeLoader, _tag: str, node: yaml.Node) -> Any:
-    if isinstance(node, yaml.ScalarNode):
-        return node.value
-    if isinstance(node, yaml.SequenceNode):
-        return loader.construct_sequence(node, deep=True)
-    assert isinstance(node, yaml.MappingNode)
-    return loader.construct_mapping(node, deep=True)
-
-
-CloudFormationLoader.add_multi_constructor("!", _argument)
-
-
 @pytest.fixture(scope="module")
 def resources() -> dict[str, Any]:
-    """The template's resources by logical id."""
-    if not TEMPLATE.exists():
-        pytest.skip("template.yaml does not exist yet")
-    return yaml.load(TEMPLATE.read_text(encoding="utf-8"), CloudFormationLoader)["Resources"]
+    """The template's resources by logical id, its loops written out."""
+    return dict(expand(yaml_parse(TEMPLATE.read_text(encoding="utf-8")), {})["Resources"])
 
 
 def snake(name: str) -> str:

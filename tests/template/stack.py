@@ -19,6 +19,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from stepdrain_sandbox.aws.deploy import translate
 from stepdrain_sandbox.aws.intrinsics import Resolver
+from stepdrain_sandbox.aws.language_extensions import TemplateRefused, expand, parameter_values
 
 ROOT = Path(__file__).parents[2]
 PSEUDO = {
@@ -30,6 +31,8 @@ PSEUDO = {
 }
 LEAST = {"ClusterName": "demo"}
 """The parameters without a default."""
+WRITTEN_OUT_FOR = ("GroupNames",)
+"""The parameters that loops go over."""
 
 
 @cache
@@ -39,9 +42,14 @@ def source() -> dict[str, Any]:
     return parsed
 
 
-@cache
-def _translated() -> dict[str, Any]:
-    return translate(ROOT / "template.yaml", LEAST)
+def expanded(**parameters: str) -> dict[str, Any]:
+    """template.yaml with its loops written out: what a reviewer reads (`make expand`)."""
+    return expand(source(), {**LEAST, **parameters})
+
+
+def _translated(parameters: Mapping[str, str]) -> dict[str, Any]:
+    given = {name: parameters[name] for name in WRITTEN_OUT_FOR if name in parameters}
+    return translate(ROOT / "template.yaml", {**LEAST, **given})
 
 
 def refusals(**parameters: str) -> list[str]:
@@ -55,7 +63,12 @@ def refusals(**parameters: str) -> list[str]:
         for name, declared in source()["Parameters"].items()
         if name in given and not _allowed(declared, given[name])
     ]
-    return bad or _broken_rules(Stack(**parameters))
+    if bad:
+        return bad
+    try:
+        return _broken_rules(Stack(**parameters))
+    except TemplateRefused as refused:
+        return [str(refused)]
 
 
 def _allowed(declared: Mapping[str, Any], value: str) -> bool:
@@ -65,7 +78,11 @@ def _allowed(declared: Mapping[str, Any], value: str) -> bool:
         return (
             declared.get("MinValue", float(value)) <= float(value) <= declared.get("MaxValue", float(value))
         )
-    return re.fullmatch(declared.get("AllowedPattern", ".*"), value, re.DOTALL) is not None
+    # Each item of a list is judged by itself.
+    items = parameter_values({"Parameters": {"it": declared}}, {"it": value})["it"]
+    pattern = declared.get("AllowedPattern", ".*")
+    listed = items if isinstance(items, list) else [items]
+    return all(re.fullmatch(pattern, item, re.DOTALL) for item in listed)
 
 
 def _broken_rules(stack: Stack) -> list[str]:
@@ -82,13 +99,13 @@ class Stack:
     """The resources and outputs for ``parameters`` (as text), with all functions resolved."""
 
     def __init__(self, **parameters: str) -> None:
-        declared = source()["Parameters"]
-        defaults = {name: str(p["Default"]) for name, p in declared.items() if "Default" in p}
+        self._template = _translated(parameters)
+        values = parameter_values(self._template, {**LEAST, **parameters})
         self._resolver = Resolver(
-            {**PSEUDO, **defaults, **LEAST, **parameters},
-            _translated()["Conditions"],
+            {**PSEUDO, **values, **{k: v for k, v in parameters.items() if k in PSEUDO}},
+            self._template["Conditions"],
             lambda logical_id, name: f"<{logical_id}>" if name == "Ref" else f"<{logical_id}.{name}>",
-            _translated()["Mappings"],
+            self._template["Mappings"],
         )
         self.resources = self._there("Resources")
         self.outputs = self._there("Outputs")
@@ -104,9 +121,9 @@ class Stack:
     def _there(self, section: str) -> dict[str, Any]:
         return {
             name: {
-                key: self.resolve(part) if key in ("Properties", "Value") else part
+                key: self.resolve(part) if key in ("Properties", "Value", "Metadata") else part
                 for key, part in one.items()
             }
-            for name, one in _translated()[section].items()
+            for name, one in self._template[section].items()
             if "Condition" not in one or self._resolver.holds(one["Condition"])
         }

@@ -77,6 +77,44 @@ def test_a_hook_is_made_on_each_named_group_with_the_values_of_managed_node_grou
         assert (hook["HeartbeatTimeout"], hook["DefaultResult"]) == ("1800", "CONTINUE")
 
 
+def hooks(names: str) -> dict[str, dict[str, Any]]:
+    """Both kinds of hooks for these groups, by logical id."""
+    stack = Stack(GroupNames=names, CreateLifecycleHooks="true", CreateLaunchHooks="true")
+    return stack.of_type("AWS::AutoScaling::LifecycleHook")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "touched"),
+    [
+        ("web-1,db", "web-1,db,batch", {"batch"}),
+        ("web-1,batch,db", "web-1,db", {"batch"}),
+        ("web-1,db,batch", "batch,web-1,db", set()),
+        ("web-1,db", "web-1, db", set()),
+    ],
+    ids=["one more", "one less", "another order", "a blank"],
+)
+def test_a_change_of_the_list_touches_only_the_hooks_of_that_group(
+    before: str, after: str, touched: set[str]
+) -> None:
+    """A hook that moves to another group fails with AlreadyExists, or leaves its own group without one."""
+    old, new = hooks(before), hooks(after)
+    changed = {
+        one["AutoScalingGroupName"]
+        for name in {*old, *new}
+        for one in (old.get(name), new.get(name))
+        if one is not None and old.get(name) != new.get(name)
+    }
+    assert changed == touched
+
+
+def test_sixty_groups_have_sixty_hooks_of_each_kind() -> None:
+    """Only Auto Scaling limits their number: 50 hooks a group, and 500 resources a stack."""
+    names = ",".join(f"prod-eu-west-1-nodes-of-team-number-{n:04}" for n in range(60))
+    assert len(names) < 4096  # The longest value of a parameter.
+    assert len(hooks(names)) == 120
+    assert len(Stack(GroupNames=names, CreateLifecycleHooks="true", CreateLaunchHooks="true").resources) < 500
+
+
 def test_no_hook_is_made_unless_asked_for(stack: Stack) -> None:
     """A hook changes how somebody's group behaves."""
     assert not stack.of_type("AWS::AutoScaling::LifecycleHook")
@@ -94,8 +132,19 @@ def test_a_launch_hook_is_made_only_where_it_is_asked_for_and_goes_on_by_itself(
 
 def test_a_hook_is_made_after_all_that_listens_to_it() -> None:
     """Otherwise instances are held while nobody listens, at the first deployment and at the removal."""
-    stack = Stack(GroupNames="a", CreateLifecycleHooks="true")
-    assert stack.resources["LifecycleHook1"]["DependsOn"] == "TerminateRulePermission"
+    stack = Stack(GroupNames="a", CreateLifecycleHooks="true", CreateLaunchHooks="true")
+    needed = {
+        "LifecycleHooka": {
+            "TerminateRulePermission", "SweepRulePermission", "StatusRulePermission", "DeadLettersPolicy",
+        },
+        "LaunchHooka": {"LaunchRulePermission", "DeadLettersPolicy"},
+    }  # fmt: skip
+    for name, before in needed.items():
+        assert set(stack.resources[name]["DependsOn"]) == {*before, "AccessGranted"}
+    entries = {f"<{name}.AccessEntryArn>" for name in stack.of_type("AWS::EKS::AccessEntry")}
+    assert set(stack.resources["AccessGranted"]["Metadata"]["After"]) == entries
+    without = Stack(GroupNames="a", CreateLifecycleHooks="true", CreateAccessEntries="false")
+    assert without.resources["AccessGranted"]["Metadata"]["After"] == "none"
 
 
 def test_every_rule_retries_and_then_keeps_the_event(stack: Stack) -> None:

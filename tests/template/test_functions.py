@@ -10,7 +10,7 @@ import pytest
 from stepdrain.intake import settings
 from stepdrain.rules import policy
 
-from tests.template.stack import ROOT, Stack, source
+from tests.template.stack import ROOT, Stack, expanded, source
 
 FUNCTION = "AWS::Lambda::Function"
 TALK_TO_KUBERNETES = {
@@ -58,7 +58,7 @@ def test_every_state_has_a_function_named_as_its_module(definition: str) -> None
     machine = json.loads((ROOT / "statemachine" / f"{definition}.asl.json").read_text())
     for state in tasks(machine):
         module = re.sub(r"(?<!^)(?=[A-Z])", "_", state).lower()
-        properties = source()["Resources"][f"{state}Function"]["Properties"]
+        properties = Stack().of_type(FUNCTION)[f"{state}Function"]
         assert properties["Handler"] == f"stepdrain.steps.{module}.handler"
         assert (ROOT / "functions" / "stepdrain" / "steps" / f"{module}.py").exists()
 
@@ -67,7 +67,7 @@ def test_every_state_has_a_function_named_as_its_module(definition: str) -> None
 def test_the_template_fills_every_placeholder_of_a_state_machine_and_no_other(name: str) -> None:
     """CloudFormation leaves an unknown placeholder in the text, and the first drain fails on it."""
     text = (ROOT / "statemachine" / f"{name.replace('Node', '_node').lower()}.asl.json").read_text()
-    substitutions = source()["Resources"][name]["Properties"]["DefinitionSubstitutions"]
+    substitutions = expanded()["Resources"][name]["Properties"]["DefinitionSubstitutions"]
     assert set(re.findall(r"\$\{(\w+)\}", text)) == set(substitutions)
 
 
@@ -152,12 +152,26 @@ def test_the_layer_serves_both_processors(stack: Stack) -> None:
 
 def test_functions_and_layer_are_built_by_the_one_makefile() -> None:
     """SAM's own Python build needs an interpreter of the runtime's version, which many machines lack."""
-    built = [r for r in source()["Resources"].values() if r["Type"] == "AWS::Serverless::Function"]
+    built = [r for r in expanded()["Resources"].values() if r["Type"] == "AWS::Serverless::Function"]
     assert {(r["Metadata"]["BuildMethod"], r["Metadata"]["ContextPath"]) for r in built} == {
         ("makefile", "layer")
     }
-    assert source()["Resources"]["DependencyLayer"]["Metadata"]["BuildMethod"] == "makefile"
+    assert expanded()["Resources"]["DependencyLayer"]["Metadata"]["BuildMethod"] == "makefile"
     assert source()["Globals"]["Function"]["CodeUri"] == "functions/"
+
+
+def test_a_function_in_a_loop_names_its_code() -> None:
+    """`sam build` writes where it has put the code into that property, and not into Globals: without it
+    `sam deploy` would look for a folder that was never built."""
+    loops = [one for name, one in source()["Resources"].items() if name.startswith("Fn::ForEach::")]
+    functions = [
+        resource
+        for _, _, body in loops
+        for resource in body.values()
+        if resource["Type"] == "AWS::Serverless::Function"
+    ]
+    assert functions
+    assert {one["Properties"]["CodeUri"] for one in functions} == {"functions/"}
 
 
 def test_the_machine_is_standard_logged_without_data_and_started_by_its_alias(stack: Stack) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -184,7 +185,7 @@ def test_the_state_machine_invokes_the_functions_of_its_states_alone(stack: Stac
 @pytest.mark.parametrize(
     ("parameters", "groups"),
     [
-        ({"GroupNames": "a,b,c,d,e"}, {"a", "b", "c", "d", "e"}),
+        ({"GroupNames": "a,b,c,d,e,f"}, {"a", "b", "c", "d", "e", "f"}),
         ({"GroupPrefix": "nodes-"}, {"nodes-*"}),
         ({}, {"*"}),
     ],
@@ -194,9 +195,27 @@ def test_lifecycle_actions_are_granted_on_the_groups_that_are_served(
 ) -> None:
     """A group that is not ours cannot be touched even by a mistake in the code."""
     for role in ("HeartbeatRole", "CompleteActionRole"):
-        assert {resource for _, resource in grants(Stack(**parameters), role)} == {
-            f"{GROUP}{group}" for group in groups
-        }
+        assert {group_of(resource) for _, resource in grants(Stack(**parameters), role)} == groups
+
+
+def group_of(resource: str) -> str:
+    """The group in an ARN of Auto Scaling."""
+    (group,) = re.findall(
+        r"^arn:(?:aws|\*):autoscaling:(?:eu-west-1|\*):(?:123456789012|\*):autoScalingGroup:\*:"
+        r"autoScalingGroupName/(.+)$",
+        resource,
+    )
+    return str(group)
+
+
+def test_an_arn_that_leaves_the_region_open_is_bound_to_it_by_a_condition() -> None:
+    """Fn::Join takes no function for what it puts between, so that the ARNs of a list name no region.
+
+    A role acts in its own account alone: neither service has policies of resources that let others in."""
+    stack = Stack(GroupNames="a,b", OtherClusterNames="c,d")
+    open_ones = [s for _, s in statements(stack) if "arn:*" in json.dumps(s["Resource"])]
+    assert len(open_ones) == 3
+    assert all(s["Condition"] == {"StringEquals": {"aws:RequestedRegion": "eu-west-1"}} for s in open_ones)
 
 
 def test_a_star_stands_only_where_the_action_knows_no_resource(full: Stack) -> None:
@@ -263,7 +282,8 @@ def test_other_clusters_are_found_by_the_functions_that_talk_to_kubernetes_alone
     """And no cluster besides them."""
     two = Stack(OtherClusterNames="blue,green")
     assert grants(two, "OtherClustersPolicy") == {
-        ("eks:DescribeCluster", CLUSTER.replace("demo", name)) for name in ("blue", "green")
+        ("eks:DescribeCluster", CLUSTER.replace("demo", "blue")),
+        ("eks:DescribeCluster", "arn:*:eks:*:*:cluster/green"),
     }
     attached = {n: set(r["ManagedPolicyArns"]) for n, r in two.of_type(ROLE).items()}
     finding = {n for n in attached if ("eks:DescribeCluster", CLUSTER) in grants(stack, n)}

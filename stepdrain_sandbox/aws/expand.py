@@ -1,0 +1,41 @@
+"""Prints template.yaml with its loops written out, for whoever has to review it: `make expand`.
+
+What is printed can be deployed in the original's place.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import yaml
+from samtranslator.yaml_helper import yaml_parse
+
+from stepdrain_sandbox.aws.deploy import ROOT
+from stepdrain_sandbox.aws.language_extensions import TemplateRefused, expand
+
+
+def main(arguments: list[str]) -> int:
+    """Print the template for ``Name=Value`` arguments; 1, with a sentence, if it cannot be written out."""
+    template = yaml_parse((ROOT / "template.yaml").read_text())
+    given = dict(one.partition("=")[::2] for one in arguments)
+    unknown = sorted(set(given) - set(template["Parameters"]))
+    if unknown:
+        print(f"The template has no parameter {', '.join(unknown)}.", file=sys.stderr)
+        return 1
+    try:
+        expanded = expand(template, given)
+    except TemplateRefused as refused:
+        print(refused, file=sys.stderr)
+        return 1
+    yaml.dump(expanded, sys.stdout, Dumper=_Plain, sort_keys=False, width=110, allow_unicode=True)
+    return 0
+
+
+class _Plain(yaml.SafeDumper):
+    def ignore_aliases(self, _data: object) -> bool:
+        # CloudFormation takes anchors, a reader has to look for them.
+        return True
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
