@@ -6,6 +6,7 @@ import re
 import secrets
 from typing import Any
 
+from stepdrain_sandbox.kube import forms
 from stepdrain_sandbox.kube.resources import Resource
 from stepdrain_sandbox.kube.status import already_exists, bad_request, invalid
 from stepdrain_sandbox.kube.store import Store
@@ -38,9 +39,7 @@ def admit(store: Store, resource: Resource, namespace: str, obj: Json) -> Json:
         metadata["name"] = _free_name(store, resource, namespace, metadata["generateName"])
     if resource.namespaced:
         if metadata.get("namespace", namespace) != namespace:
-            raise bad_request(
-                "the namespace of the provided object does not match the namespace sent on the request"
-            )
+            raise bad_request(forms.OTHER_NAMESPACE)
         metadata["namespace"] = namespace
     for name in ("resourceVersion", "deletionTimestamp"):
         metadata.pop(name, None)
@@ -70,10 +69,12 @@ def check(resource: Resource, obj: Json) -> None:
 
 def normal(resource: Resource, obj: Json) -> Json:
     """The object without zero values that Kubernetes leaves out when it stores them (omitempty)."""
-    section, field = OMITTED.get(resource.plural, ("", ""))
-    if not section or (obj.get(section) or {}).get(field, True):
-        return obj
-    return {**obj, section: {key: value for key, value in obj[section].items() if key != field}}
+    for section, names in (("metadata", MAPS), *OMITTED.get(resource.plural, ())):
+        held = obj.get(section) or {}
+        zero = [name for name in names if name in held and not held[name]]
+        if zero:
+            obj = {**obj, section: {key: value for key, value in held.items() if key not in zero}}
+    return obj
 
 
 def _check_event(event: Json, name: str) -> None:
@@ -124,4 +125,8 @@ DEFAULTS = {
     "volumeattachments": _attachment,
     "namespaces": _namespace,
 }
-OMITTED = {"nodes": ("spec", "unschedulable"), "poddisruptionbudgets": ("status", "observedGeneration")}
+MAPS = ("labels", "annotations", "finalizers", "ownerReferences")
+OMITTED: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
+    "nodes": (("spec", ("unschedulable", "taints")), ("status", ("conditions",))),
+    "poddisruptionbudgets": (("status", ("observedGeneration", "disruptedPods")),),
+}

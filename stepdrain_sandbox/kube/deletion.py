@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from stepdrain_sandbox.kube import forms
 from stepdrain_sandbox.kube.resources import Resource
 from stepdrain_sandbox.kube.status import conflict
 from stepdrain_sandbox.kube.store import Store
@@ -26,8 +27,22 @@ class Options:
     dry_run: bool = False
 
 
+FORM: tuple[tuple[str, type, str], ...] = (
+    ("gracePeriodSeconds", int, "int64"),
+    ("preconditions", dict, "v1.Preconditions"),
+    ("preconditions.uid", str, "types.UID"),
+    ("preconditions.resourceVersion", str, "string"),
+    ("dryRun", list, "[]string"),
+)
+"""The fields of DeleteOptions that count here: their types, and their names in the server's refusals."""
+
+
 def options(body: Json, query: dict[str, str]) -> Options:
-    """DeleteOptions from a body and a query string; the query wins."""
+    """DeleteOptions from a body and a query string; the query wins. The body's form was checked.
+
+    Raises 422 for a dry run that is not All.
+    """
+    forms.check_dry_run(body.get("dryRun") or (), "DeleteOptions")
     grace = query.get("gracePeriodSeconds", body.get("gracePeriodSeconds"))
     preconditions = body.get("preconditions") or {}
     return Options(
@@ -38,17 +53,18 @@ def options(body: Json, query: dict[str, str]) -> Options:
     )
 
 
-def check_preconditions(obj: Json, kind: str, chosen: Options) -> None:
+def check_preconditions(obj: Json, resource: Resource, chosen: Options) -> None:
     """409 in the server's words if uid or resourceVersion is not what the client expects."""
     name, metadata = obj["metadata"]["name"], obj["metadata"]
+    kind, group = resource.kind, resource.group
     if chosen.uid is not None and chosen.uid != metadata["uid"]:
         raise conflict(
-            name, kind, _mismatch("UID", chosen.uid, metadata["uid"], "deleted and then recreated")
+            name, kind, _mismatch("UID", chosen.uid, metadata["uid"], "deleted and then recreated"), group
         )
     version = chosen.resource_version
     if version is not None and version != metadata["resourceVersion"]:
         raise conflict(
-            name, kind, _mismatch("ResourceVersion", version, metadata["resourceVersion"], "modified")
+            name, kind, _mismatch("ResourceVersion", version, metadata["resourceVersion"], "modified"), group
         )
 
 
@@ -61,7 +77,7 @@ def _mismatch(what: str, expected: str, actual: str, happened: str) -> str:
 
 def delete(store: Store, resource: Resource, obj: Json, chosen: Options) -> Json:
     """Delete or begin to; returns the object as the answer shows it."""
-    check_preconditions(obj, resource.kind, chosen)
+    check_preconditions(obj, resource, chosen)
     marked = _marked(store, obj, _grace(resource, obj, chosen))
     if chosen.dry_run:
         return marked

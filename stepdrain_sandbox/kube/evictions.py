@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from stepdrain_sandbox.kube import deletion
+from stepdrain_sandbox.kube import deletion, forms
 from stepdrain_sandbox.kube.deletion import Options
+from stepdrain_sandbox.kube.requests import Target
 from stepdrain_sandbox.kube.resources import BY_KIND
 from stepdrain_sandbox.kube.status import (
     ApiError,
@@ -20,6 +21,14 @@ from stepdrain_sandbox.kube.store import Store
 
 Json = dict[str, Any]
 POD, BUDGET = BY_KIND["Pod"], BY_KIND["PodDisruptionBudget"]
+VERSIONS = ("policy/v1", "policy/v1beta1")
+FORM = (
+    ("metadata", dict, "v1.ObjectMeta"),
+    ("metadata.name", str, "string"),
+    ("metadata.namespace", str, "string"),
+    ("deleteOptions", dict, "v1.DeleteOptions"),
+    *((f"deleteOptions.{path}", type_, named) for path, type_, named in deletion.FORM),
+)
 MOST_DISRUPTED = 2000
 SYNC_FAILED = "SyncFailed"
 TARGET = {
@@ -33,9 +42,14 @@ TWO_BUDGETS = (
 )
 
 
-def understood(body: Json, name: str, query: dict[str, str]) -> Options:
-    """What an Eviction asks for; 400 if it is about another pod than its URL."""
-    if (body.get("metadata") or {}).get("name", name) != name:
+def understood(body: Json, target: Target, query: dict[str, str]) -> Options:
+    """What an Eviction asks for; 400 if it has another form, or is about another pod than its URL."""
+    forms.check_version(body, "Eviction", VERSIONS)
+    forms.check_fields(body, "Eviction", FORM)
+    metadata = body.get("metadata") or {}
+    if metadata.get("namespace") not in (None, "", target.namespace):
+        raise bad_request(forms.OTHER_NAMESPACE)
+    if metadata.get("name") != target.name:
         raise bad_request("name in URL does not match name in Eviction object")
     return deletion.options(body.get("deleteOptions") or {}, query)
 
@@ -48,16 +62,18 @@ def evict(store: Store, namespace: str, name: str, chosen: Options) -> Json:
     # The budget is spent before the precondition is looked at: so does the server, and it recovers
     # when the disruption controller drops the entry after two minutes.
     _spend(store, pod, chosen)
-    deletion.check_preconditions(pod, "Pod", chosen)
+    deletion.check_preconditions(pod, POD, chosen)
     if not chosen.dry_run:
         _delete(store, pod, chosen)
     return success()
 
 
 def _delete(store: Store, pod: Json, chosen: Options) -> None:
-    if not pod["metadata"].get("deletionTimestamp"):
+    conditions = pod["status"].get("conditions") or ()
+    target = next((c for c in conditions if c["type"] == TARGET["type"]), {})
+    if target.get("status") != "True":
         condition = {**TARGET, "lastTransitionTime": store.timestamp()}
-        others = [c for c in pod["status"].get("conditions") or () if c["type"] != TARGET["type"]]
+        others = [c for c in conditions if c is not target]
         status = {**pod["status"], "conditions": [*others, condition]}
         pod = store.replace(POD, pod, {**pod, "status": status})
     deletion.delete(store, POD, pod, Options(grace_s=chosen.grace_s))

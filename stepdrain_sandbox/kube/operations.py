@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from stepdrain_sandbox.kube import admission, deletion, evictions, patches
+from stepdrain_sandbox.kube import admission, deletion, evictions, forms, patches
 from stepdrain_sandbox.kube.dynamic_admission import DynamicAdmission, Review
 from stepdrain_sandbox.kube.listing import Listing
 from stepdrain_sandbox.kube.requests import Request, Target
@@ -14,6 +14,7 @@ from stepdrain_sandbox.kube.status import (
     already_exists,
     bad_request,
     conflict,
+    details_of,
     namespace_terminating,
     not_found,
     success,
@@ -21,7 +22,14 @@ from stepdrain_sandbox.kube.status import (
 from stepdrain_sandbox.kube.store import Store
 
 Json = dict[str, Any]
-DEFAULT_NAMESPACE = "default"
+OPTIONS = {
+    "create": "CreateOptions",
+    "update": "UpdateOptions",
+    "patch": "PatchOptions",
+    "delete": "DeleteOptions",
+    "deletecollection": "DeleteOptions",
+}
+"""What the query string of each verb is called in refusals."""
 
 
 class Operations:
@@ -34,6 +42,8 @@ class Operations:
 
     def answer(self, request: Request) -> tuple[int, Json]:
         """Do what the request asks; raises ApiError, and Delayed where it has to be asked again later."""
+        if "dryRun" in request.query and request.verb in OPTIONS:
+            forms.check_dry_run([request.query["dryRun"]], OPTIONS[request.verb])
         with self._store.lock:
             match request.verb, request.target.subresource:
                 case "get", _:
@@ -73,7 +83,7 @@ class Operations:
     def _evict(self, request: Request) -> Json:
         target, body = request.target, _parsed(request, "Eviction")
         self._open_namespace(target, target.name)
-        eviction = evictions.understood(body, target.name, request.query)
+        eviction = evictions.understood(body, target, request.query)
         self._review(request, "CREATE", target.name, body, dry_run=eviction.dry_run)
         return evictions.evict(self._store, target.namespace, target.name, eviction)
 
@@ -131,12 +141,14 @@ class Operations:
     def _delete(self, request: Request) -> Json:
         obj = self._existing(request.target)
         body = _parsed(request, "DeleteOptions") if request.body else {}
+        forms.check_fields(body, "DeleteOptions", deletion.FORM)
         chosen = deletion.options(body, request.query)
         self._review(request, "DELETE", request.target.name, None, dry_run=chosen.dry_run)
         answer = deletion.delete(self._store, request.target.resource, obj, chosen)
         if request.target.resource.plural in ("pods", "namespaces", "volumeattachments"):
             return answer
-        details = {"name": obj["metadata"]["name"], "kind": request.target.resource.plural}
+        resource = request.target.resource
+        details = details_of(obj["metadata"]["name"], resource.plural, resource.group)
         done = {key: value for key, value in success().items() if key != "code"}
         return {**done, "details": {**details, "uid": obj["metadata"]["uid"]}}
 
@@ -195,7 +207,8 @@ def _confined(before: Json, after: Json, subresource: str) -> Json:
             metadata[name] = before["metadata"][name]
     if subresource == "status":
         changed = {**before, "metadata": metadata}
-        return {**changed, "status": after["status"]} if "status" in after else changed
+        status = after.get("status") or before.get("status")
+        return {**changed, "status": status} if status is not None else changed
     confined = {**after, "metadata": metadata}
     confined.pop("status", None)
     return {**confined, "status": before["status"]} if "status" in before else confined
