@@ -4,7 +4,6 @@ import contextlib
 import json
 
 import boto3
-import yaml
 from moto.eks.models import eks_backends
 
 from stepdrain_recorded import audit
@@ -14,7 +13,7 @@ from stepdrain_sandbox.kube.eks_token import EksTokens
 from stepdrain_sandbox.kube.rbac import User
 from stepdrain_sandbox.kube.server import KubeServer
 from stepdrain_sandbox.workload import cluster_workload
-from stepdrain_sandbox.world import HOOK, KUBERNETES, World, node_manifest
+from stepdrain_sandbox.world import HOOK, World, node_manifest, rbac_manifests
 
 GREEN = "green"
 
@@ -29,7 +28,7 @@ def second_cluster(world):
         )
         cluster = eks_backends[ACCOUNT][REGION].clusters[GREEN]
         cluster.endpoint, cluster.certificate_authority = server.url, {"data": base64_of(server.ca_pem)}
-        server.cluster.load(yaml.safe_load_all((KUBERNETES / "rbac.yaml").read_text()))
+        server.cluster.load(rbac_manifests({}))
         yield server
 
 
