@@ -7,6 +7,7 @@ state is entered; together a third of a drain's work, and none of it the functio
 from __future__ import annotations
 
 import contextlib
+import copy
 import threading
 from collections.abc import Iterator
 from functools import cache
@@ -16,7 +17,6 @@ from unittest import mock
 from jsonpath_ng import parse as parse_plain
 from jsonpath_ng.ext import parse as parse_extended
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
-from moto.stepfunctions.parser.asl.parse.preprocessor import Preprocessor
 
 ASL = "moto.stepfunctions.parser.asl"
 PATHS = {
@@ -29,15 +29,16 @@ _LOCK = threading.Lock()
 
 
 @cache
-def _tree(definition: str) -> Any:
-    return _parse(definition)[1]
+def _parsed(definition: str) -> tuple[Any, Any]:
+    return _parse(definition)
 
 
 def _machine(definition: str) -> tuple[Any, Any]:
-    """As AmazonStateLanguageParser.parse: the program, which each execution gets new, and the tree."""
+    """As AmazonStateLanguageParser.parse: the program, of which each execution gets a copy, and the tree."""
     with _LOCK:  # A hundred executions that start at once would all find it missing.
-        tree = _tree(definition)
-    return Preprocessor().visit(tree), tree
+        program, tree = _parsed(definition)
+    # A program counts its retries while it runs; the one that is copied never does.
+    return copy.deepcopy(program), tree
 
 
 @contextlib.contextmanager

@@ -1,12 +1,14 @@
-"""botocore's descriptions of the services and its clients, made once a process instead of again and again.
+"""botocore's descriptions of the services, its handlers and its clients, made once a process.
 
-The functions make a session in each fresh container, and a world many containers. Here that would parse
-megabytes of JSON each time, and a client costs more processor than most of what it is asked for.
+The functions make a session in each fresh container, and a world has many containers. Here that would parse
+megabytes of JSON and register 130 handlers each time, and a client costs more processor time than most of
+what it is asked for.
 """
 
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
 import threading
 from collections.abc import Iterator
@@ -14,6 +16,8 @@ from functools import cache
 from typing import Any
 from unittest import mock
 
+import botocore.session
+from botocore.hooks import HierarchicalEmitter
 from botocore.loaders import JSONFileLoader
 from botocore.session import Session
 
@@ -21,6 +25,19 @@ _load_file, _create_client = JSONFileLoader.load_file, Session.create_client
 _made: dict[Any, tuple[Any, object]] = {}
 """Clients by all that shapes one, each with its Config, whose identity is part of the key."""
 _making = threading.Lock()
+
+
+@cache
+def _handlers() -> HierarchicalEmitter:
+    """botocore's own handlers, registered."""
+    handlers = HierarchicalEmitter()
+    Session(event_hooks=handlers)
+    return handlers
+
+
+def _session(variables: Any = None) -> Session:
+    """As botocore.session.get_session, with a copy of the handlers, since a session may add its own."""
+    return Session(variables, event_hooks=copy.copy(_handlers()), include_builtin_handlers=False)
 
 
 @cache
@@ -41,7 +58,7 @@ def _client(session: Session, service_name: str, config: object = None, **given:
 
 @contextlib.contextmanager
 def made_once() -> Iterator[None]:
-    """While this lasts, a file of botocore's data is parsed, and a client of one kind made, at most once.
+    """While this lasts, data files are parsed, handlers registered and clients of one kind made at most once.
 
     Safe, because botocore's own loader hands the same parsed object to all clients of a session, and a
     client may serve many threads and holds nothing of an account; moto answers it in every world anew.
@@ -49,5 +66,6 @@ def made_once() -> Iterator[None]:
     with (
         mock.patch.object(JSONFileLoader, "load_file", lambda _loader, path: _read(path)),
         mock.patch.object(Session, "create_client", _client),
+        mock.patch.object(botocore.session, "get_session", _session),
     ):
         yield

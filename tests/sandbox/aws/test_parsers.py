@@ -21,6 +21,7 @@ def test_a_program_is_its_executions_own():
     program.start_at = StartAt("B")
     again, same_tree = AmazonStateLanguageParser.parse(MACHINE)
     assert again.start_at.start_at_name == "A"
+    assert again.states is not program.states
     assert same_tree is tree
 
 

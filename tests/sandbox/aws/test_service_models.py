@@ -37,6 +37,15 @@ def test_another_region_config_or_model_is_another_client(tmp_path):
     assert len({id(one) for one in made}) == len(made)
 
 
+def test_a_handler_of_one_session_is_not_called_for_another():
+    """A session gets botocore's handlers, and its own stay its own."""
+    called, sessions = [], (boto3.Session(), boto3.Session())
+    sessions[0].events.register("a-test", lambda **_: called.append(0))
+    for session in sessions:
+        session.events.emit("a-test")
+    assert called == [0]
+
+
 def test_another_environment_is_another_client(monkeypatch):
     """Credentials and endpoints come from there."""
     before = boto3.client("sqs")
