@@ -22,7 +22,7 @@ from stepdrain import clock as drain_clock
 from stepdrain.adapters import connections
 from stepdrain.adapters.aws import balancers
 
-from stepdrain_sandbox.aws import engine, groups, parsers, permissions, redrive, service_models
+from stepdrain_sandbox.aws import engine, groups, limits, parsers, permissions, redrive, service_models
 from stepdrain_sandbox.aws.delivery import Delivery
 from stepdrain_sandbox.aws.deploy import Deployment, Function, Stack
 from stepdrain_sandbox.aws.execution_list import ExecutionList
@@ -272,6 +272,8 @@ class Account:
                 if fault is not None:
                     fault.times -= 1 if fault.times > 0 else 0
                     raise fault.error
+            if refusal := limits.broken(operation, parameters):
+                raise client_error(operation, *refusal)
             return original(client, operation, parameters)
 
         return make_api_call

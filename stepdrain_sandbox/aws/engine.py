@@ -10,13 +10,16 @@ import contextlib
 import datetime
 import json
 import threading
+import traceback
 import types
+import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
 
 from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
+from stepdrain.errors import NotYet
 
 from stepdrain_sandbox.aws import pauses
 from stepdrain_sandbox.clock import Clock
@@ -51,12 +54,19 @@ def running(clock: Clock, invoke: Invoke, ended: Callable[[str], None]) -> Itera
 
 
 def _datetime_module(clock: Clock) -> Any:
-    """A stand-in for the module datetime whose ``datetime.now`` is the clock's."""
+    """A stand-in for the module datetime whose ``datetime.now`` is the clock's.
+
+    Its text is that of the context object: milliseconds and Z
+    (https://docs.aws.amazon.com/step-functions/latest/dg/input-output-contextobject.html).
+    """
 
     class Clocked(datetime.datetime):
         @classmethod
-        def now(cls, tz: datetime.tzinfo | None = None) -> datetime.datetime:  # type: ignore[override]
-            return datetime.datetime.fromtimestamp(clock.now(), tz)
+        def now(cls, tz: datetime.tzinfo | None = None) -> Clocked:
+            return cls.fromtimestamp(clock.now(), tz)
+
+        def isoformat(self, sep: str = "T", timespec: str = "milliseconds") -> str:
+            return super().isoformat(sep, timespec).replace("+00:00", "Z")
 
     names = {name: getattr(datetime, name) for name in dir(datetime) if not name.startswith("__")}
     return types.SimpleNamespace(**{**names, "datetime": Clocked})
@@ -81,8 +91,21 @@ def invocation(call: Callable[[], Any]) -> Json:
         return {**answer, "Payload": json.loads(json.dumps(call()))}
     except Exception as error:  # whatever a handler raises, Lambda reports; nothing is hidden
         name = getattr(error, "error_type", type(error).__name__)
-        payload = {"errorMessage": str(error), "errorType": name, "stackTrace": []}
+        # In the order of Lambda's client, and with the function's own frames alone.
+        payload = {
+            "errorMessage": str(error),
+            "errorType": name,
+            "requestId": str(uuid.uuid4()),
+            "stackTrace": stack_of(error),
+        }
         return {**answer, "FunctionError": "Unhandled", "Payload": payload}
+
+
+def stack_of(error: BaseException) -> list[str]:
+    """The frames of the function's own code, as Lambda's client formats them; none outside of it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    first = next((k for k, frame in enumerate(frames) if "stepdrain/steps/" in frame.filename), len(frames))
+    return [] if isinstance(error, NotYet) else traceback.format_list(frames[first:])
 
 
 def _start(clock: Clock, ended: Callable[[str], None]) -> Callable[[ExecutionWorker], None]:

@@ -22,6 +22,9 @@ from stepdrain_sandbox.built.artifacts import Built
 
 Json = dict[str, Any]
 WITHIN_S = 60
+LOGGING = {"AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": "INFO"}
+"""What Lambda sets for the LoggingConfig of the template's functions
+(https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html)."""
 
 
 class FunctionFailed(Exception):
@@ -40,6 +43,7 @@ def running(built: Built, log: IO[str]) -> Iterator[Callable[[Function, Json], A
             **built.environment(),
             "AWS_ENDPOINT_URL": f"http://{address}",
             "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            **LOGGING,
         }
         yield lambda function, event: _run(built, surroundings, function, event, log)
 

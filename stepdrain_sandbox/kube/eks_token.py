@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import parse_qsl, urlsplit
 
+from stepdrain.adapters.aws.partitions import dns_suffix
+from stepdrain.errors import AwsRejected
+
 from stepdrain_sandbox.kube.rbac import User
 
 PREFIX = "k8s-aws-v1."
@@ -49,7 +52,7 @@ class EksTokens:
             return None
         pairs = [(key.lower(), value) for key, value in parse_qsl(url.query, keep_blank_values=True)]
         host = url.hostname or ""
-        at_sts = host.startswith("sts.") and host.endswith((".amazonaws.com", ".amazonaws.com.cn"))
+        at_sts = _is_sts(host)
         if url.scheme != "https" or not at_sts or url.path != "/" or len(pairs) != len(dict(pairs)):
             return None
         return dict(pairs)
@@ -62,3 +65,13 @@ class EksTokens:
         made_at = datetime.strptime(query["x-amz-date"] + "+0000", "%Y%m%dT%H%M%SZ%z").timestamp()
         young = -60 <= self.now() - made_at < VALID_S
         return "x-k8s-aws-id" in signed and 0 <= expires <= VALID_S and young
+
+
+def _is_sts(host: str) -> bool:
+    """Whether this is the name of a region's STS, in any partition that botocore lists."""
+    service, _, rest = host.partition(".")
+    region, _, suffix = rest.partition(".")
+    try:
+        return service == "sts" and suffix == dns_suffix(region)
+    except AwsRejected:
+        return False

@@ -14,6 +14,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError, EndpointConnectionError
 from stepdrain.adapters.aws import MODELS, Aws, new_session
 from stepdrain.adapters.aws.calls import call
+from stepdrain.adapters.aws.partitions import dns_suffix
 from stepdrain.errors import AwsDenied, AwsRejected, AwsThrottled, AwsUnavailable
 
 
@@ -42,7 +43,9 @@ def cli_url(session, cluster):
     )
 
 
-@pytest.mark.parametrize("region", ["eu-west-1", "us-east-1", "cn-north-1", "us-gov-west-1"])
+@pytest.mark.parametrize(
+    "region", ["eu-west-1", "us-east-1", "cn-north-1", "us-gov-west-1", "eusc-de-east-1", "us-iso-east-1"]
+)
 @pytest.mark.parametrize("token", ["session-token", None])
 def test_a_token_is_byte_for_byte_the_one_of_the_aws_cli(monkeypatch, region, token):
     """EKS checks a token strictly; whatever the CLI sends is known to be taken, in each partition."""
@@ -50,6 +53,19 @@ def test_a_token_is_byte_for_byte_the_one_of_the_aws_cli(monkeypatch, region, to
     monkeypatch.setattr(botocore.auth, "get_current_datetime", lambda: frozen)
     session = a_session(region, token)
     assert url_of(Aws(session).kube_token("demo")) == cli_url(session, "demo")
+
+
+@pytest.mark.parametrize("partition", botocore.loaders.create_loader().load_data("partitions")["partitions"])
+def test_each_partition_that_botocore_lists_has_its_own_hosts(partition):
+    """No list of our own: a new partition comes with a new botocore."""
+    region = next(one for one in partition["regions"] if "-global" not in one)
+    assert dns_suffix(region) == partition["outputs"]["dnsSuffix"]
+
+
+def test_a_region_of_no_partition_is_refused():
+    """Better than a token for a host that does not exist."""
+    with pytest.raises(AwsRejected, match="no partition of AWS with a region 'moon-1'"):
+        dns_suffix("moon-1")
 
 
 def test_a_token_needs_credentials(monkeypatch):

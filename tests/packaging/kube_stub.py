@@ -30,6 +30,9 @@ class Cluster(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = self.path.split("?")[0]
+        if path.startswith("/api/v1/nodes/") and path != "/api/v1/nodes/n1":
+            self._answer(404, {"kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404})
+            return
         self._answer(200, NODE if path == "/api/v1/nodes/n1" else LISTS.get(path, EMPTY))
 
     def do_PATCH(self) -> None:

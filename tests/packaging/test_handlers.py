@@ -135,6 +135,15 @@ def test_a_handler_that_asks_aws_ends_with_an_error_of_ours_when_nobody_answers(
     )
 
 
+def test_a_wait_goes_into_the_log_without_a_stack_trace(built: Built, kubeconfig: Path) -> None:
+    """Lambda's own client writes it for each error, and a drain has one for each attempt of a wait."""
+    environment = {**built.environment(), "STEPDRAIN_KUBECONFIG": str(kubeconfig)}
+    waits = invoke(
+        built.command("stepdrain.steps.find_node.handler"), environment, task({**DRAIN, "nodeName": "absent"})
+    )
+    assert (waits.body["errorType"], waits.body["stackTrace"]) == ("NodeNotRegistered", [])
+
+
 def test_a_handler_asks_eks_where_the_cluster_is_when_no_kubeconfig_is_given(built: Built) -> None:
     """So it runs in an account: through DescribeCluster, which nobody answers here."""
     result = invoke(built.command("stepdrain.steps.cordon.handler"), built.environment(), task(DRAIN))

@@ -125,3 +125,16 @@ def test_the_time_left_counts_from_the_heartbeat_that_was_sent_before_the_drain_
 def test_the_link_fits_the_partition(partition, domain):
     """A link that does not open is worth nothing in an incident."""
     assert f".console.{domain}/" in console_link("r", f"arn:{partition}:states:r:1:execution:M:n")
+
+
+def test_a_subject_is_shorter_than_sns_takes():
+    """Less than 100 characters; node names can have 253."""
+    last = LastState("EvictBatch", {"node": {"name": "n" * 253}}, 0, 0)
+    detail = {"status": "FAILED", "error": "DrainTimedOut", "executionArn": ARN, "name": "x"}
+    assert len(failure(detail, last, "eu-west-1", 0).subject) == 99
+
+
+def test_a_partition_without_a_known_console_gets_no_link():
+    """A wrong link costs more time at 3 a.m. than none."""
+    detail = {"status": "FAILED", "executionArn": ARN.replace("arn:aws:", "arn:aws-iso:"), "name": "x"}
+    assert "Look at it" not in failure(detail, None, "us-iso-east-1", 0).body

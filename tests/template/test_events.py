@@ -180,4 +180,4 @@ def test_a_failed_drain_is_told_and_a_completed_one_is_not(stack: Stack) -> None
     """Mail about what went well trains people not to read it."""
     rule = stack.of_type("AWS::Events::Rule")["StatusRule"]
     assert rule["EventPattern"]["detail"]["status"] == ["FAILED", "TIMED_OUT", "ABORTED"]
-    assert rule["EventPattern"]["detail"]["stateMachineArn"] == ["<DrainNode>"]
+    assert rule["EventPattern"]["detail"]["stateMachineArn"] == ["<DrainNode>", {"prefix": "<DrainNode>:"}]

@@ -57,8 +57,8 @@ def intake(environ: Mapping[str, str]) -> IntakeSettings:
 
 
 def sweep_interval_s(environ: Mapping[str, str]) -> int:
-    """Seconds from one sweep to the next; raises InvalidSettings if that is not set, or no number."""
-    minutes = _required(environ, "STEPDRAIN_SWEEP_MINUTES")
+    """Seconds from one sweep to the next, 300 if that is not set; InvalidSettings if it is no number."""
+    minutes = environ.get("STEPDRAIN_SWEEP_MINUTES") or "5"
     if not minutes.isdecimal() or minutes == "0":
         raise InvalidSettings(
             f"STEPDRAIN_SWEEP_MINUTES is {minutes!r}, and not minutes; template.yaml sets it: deploy again."

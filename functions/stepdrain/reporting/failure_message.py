@@ -16,8 +16,15 @@ from stepdrain.document.progress import recorded
 from stepdrain.document.step import NodeRef
 
 RUNBOOK = "docs/operations.md"
-SUBJECT_CHARACTERS = 100
-"""SNS refuses longer subjects (https://docs.aws.amazon.com/sns/latest/api/API_Publish.html)."""
+SUBJECT_CHARACTERS = 99
+"""SNS takes less than 100 (https://docs.aws.amazon.com/sns/latest/api/API_Publish.html)."""
+CONSOLES = {
+    "aws": "aws.amazon.com",
+    "aws-cn": "amazonaws.cn",
+    "aws-us-gov": "amazonaws-us-gov.com",
+    "aws-eusc": "amazonaws-eusc.eu",
+}
+"""Where the console is, by partition; botocore lists the APIs' names alone. Others get no link."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +94,7 @@ def failure(detail: Mapping[str, Any], last: LastState | None, region: str, now:
         f"What to do: {RUNBOOK}#{anchor(error)}",
         "Mend the cause, then redrive; the drain goes on from this state:",
         f"  aws stepfunctions redrive-execution --region {region} --execution-arn {detail['executionArn']}",
-        f"Look at it: {console_link(region, detail['executionArn'])}",
+        *([f"Look at it: {link}"] if (link := console_link(region, detail["executionArn"])) else []),
     ]
     subject = f"Stepdrain: drain of {node} {detail['status']} ({error})"
     return Message(subject[:SUBJECT_CHARACTERS], "\n".join(lines))
@@ -118,11 +125,12 @@ def anchor(error: str) -> str:
 
 
 def console_link(region: str, execution_arn: str) -> str:
-    """Where the Step Functions console shows the execution, in the partition of its ARN."""
-    domain = {"aws-cn": "amazonaws.cn", "aws-us-gov": "amazonaws-us-gov.com"}.get(
-        execution_arn.split(":")[1], "aws.amazon.com"
-    )
-    return f"https://{region}.console.{domain}/states/home?region={region}#/v2/executions/details/{execution_arn}"
+    """Where the Step Functions console shows the execution; "" for a partition without a known console."""
+    domain = CONSOLES.get(execution_arn.split(":")[1])
+    if domain is None:
+        return ""
+    console = f"https://{region}.console.{domain}/states/home?region={region}"
+    return f"{console}#/v2/executions/details/{execution_arn}"
 
 
 def _why(detail: Mapping[str, Any]) -> str:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from stepdrain import clock
 from stepdrain.adapters import connections
 from stepdrain.document.step import parse
-from stepdrain.reporting import metrics
+from stepdrain.reporting import logs, metrics
 from stepdrain.states import concurrency_limit, lifecycle_action
 
-LOG = Logger(service="stepdrain")
+LOG = logs.logger()
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:

@@ -6,22 +6,21 @@ import os
 from functools import partial
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from stepdrain import clock
 from stepdrain.adapters import connections
 from stepdrain.document.progress import Progress
 from stepdrain.document.step import Step, parse
 from stepdrain.errors import Blocked
 from stepdrain.intake import settings
-from stepdrain.reporting import metrics, node_conditions
+from stepdrain.reporting import logs, metrics, node_conditions
 from stepdrain.reporting.node_events import record_event
 from stepdrain.states import concurrency_limit
 from stepdrain.states.evict_batch import evict_batch
 
-LOG = Logger(service="stepdrain")
+LOG = logs.logger()
 
 
+@logs.waits
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """The round's record (document.progress.Progress.to_document); raises EvictionBlocked if no pod could go.
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from stepdrain.adapters import connections
 from stepdrain.document.step import NodeRef, Step, document, parse
 from stepdrain.errors import NodeNotFound, NodeNotRegistered
 from stepdrain.intake import ownership, settings
+from stepdrain.reporting import logs
 from stepdrain.states import nodes
 
-LOG = Logger(service="stepdrain")
+LOG = logs.logger()
 
 
+@logs.waits
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """The whole document with ``node`` (stepdrain.document.step.NodeRef).
 

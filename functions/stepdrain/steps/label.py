@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from stepdrain.adapters import connections
 from stepdrain.document.step import parse
+from stepdrain.reporting import logs
 from stepdrain.states import nodes
 
-LOG = Logger(service="stepdrain")
+LOG = logs.logger()
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:

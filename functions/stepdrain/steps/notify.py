@@ -9,18 +9,16 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from stepdrain import clock
 from stepdrain.adapters import connections
 from stepdrain.adapters.aws import Aws
 from stepdrain.errors import DrainError
 from stepdrain.intake import settings
-from stepdrain.reporting import failure_message, node_conditions
+from stepdrain.reporting import failure_message, logs, node_conditions
 from stepdrain.reporting.failure_message import LastState, NodeReport
 from stepdrain.reporting.node_events import record_event
 
-LOG = Logger(service="stepdrain")
+LOG = logs.logger()
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:

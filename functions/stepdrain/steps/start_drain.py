@@ -5,18 +5,17 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from stepdrain.adapters import connections
 from stepdrain.adapters.aws import Aws
 from stepdrain.errors import DrainError
 from stepdrain.intake import interruption_events, lifecycle_events, ownership, settings, sweep
 from stepdrain.intake.envelope import Ignored
 from stepdrain.intake.lifecycle_events import Start
+from stepdrain.reporting import logs
 from stepdrain.schemas.validation import validate
 from stepdrain.states import wait_for_node
 
-LOG = Logger(service="stepdrain")
+LOG = logs.logger()
 MACHINES = {
     "DrainNode": "STEPDRAIN_STATE_MACHINE_ARN",
     wait_for_node.ADMIT_NODE: "STEPDRAIN_ADMIT_STATE_MACHINE_ARN",

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from stepdrain import clock
 from stepdrain.adapters import connections
 from stepdrain.intake import settings, sweep
+from stepdrain.reporting import logs
 
-LOG = Logger(service="stepdrain")
+LOG = logs.logger()
 
 
 def handler(_event: dict[str, Any], _context: object) -> dict[str, Any]:

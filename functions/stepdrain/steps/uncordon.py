@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from stepdrain import clock
 from stepdrain.adapters import connections
 from stepdrain.document.step import parse
-from stepdrain.reporting import drain_reports
+from stepdrain.reporting import drain_reports, logs
 from stepdrain.states import nodes
 
-LOG = Logger(service="stepdrain")
+LOG = logs.logger()
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:

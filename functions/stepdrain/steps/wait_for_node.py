@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from stepdrain import clock
 from stepdrain.adapters import connections
 from stepdrain.document.step import parse
+from stepdrain.reporting import logs
 from stepdrain.states import wait_for_node
 
-LOG = Logger(service="stepdrain")
+LOG = logs.logger()
 
 
+@logs.waits
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """The node (stepdrain.document.step.NodeRef); raises NodeNotReady while it is none, or is not Ready."""
     step = parse(event)

@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from stepdrain import clock
 from stepdrain.adapters import connections
 from stepdrain.document.step import parse
 from stepdrain.intake import settings
+from stepdrain.reporting import logs
 from stepdrain.reporting.drain_reports import report_end
 from stepdrain.states.wait_for_volumes import wait_for_volumes
 
-LOG = Logger(service="stepdrain")
+LOG = logs.logger()
 
 
+@logs.waits
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """The round's record with the state that comes next; raises VolumesAttached while some are attached."""
     step = parse(event)

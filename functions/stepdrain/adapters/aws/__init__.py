@@ -7,6 +7,7 @@ is what reads the services' models.
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import boto3
@@ -29,6 +30,8 @@ def new_session() -> boto3.Session:
     Of EC2 it knows what adapters/aws/models holds: botocore's own model of it costs 75 ms of CPU and
     20 MB more to read (docs/decisions/0010).
     """
+    # At INFO it logs at each cold start that it has found the function's own credentials.
+    logging.getLogger("botocore.credentials").setLevel(logging.WARNING)
     core = botocore.session.get_session()
     core.set_config_variable("data_path", str(MODELS))
     return boto3.Session(botocore_session=core)

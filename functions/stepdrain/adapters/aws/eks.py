@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from botocore.auth import SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 
+from stepdrain.adapters.aws import partitions
 from stepdrain.adapters.aws.calls import Clients, call
 from stepdrain.errors import AwsDenied, AwsRejected, ClusterNotFound
 
@@ -49,7 +50,7 @@ class Eks(Clients):
         client, which would cost 80 ms at each cold start.
         """
         region = self._session.region_name or ""
-        suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+        suffix = partitions.dns_suffix(region)
         url = f"https://sts.{region}.{suffix}/?Action=GetCallerIdentity&Version=2011-06-15"
         request = AWSRequest("GET", url, headers={"x-k8s-aws-id": cluster})
         credentials = self._session.get_credentials()

@@ -1,0 +1,31 @@
+"""Limits of requests that moto does not know, or knows by one too many.
+
+SNS Subject             less than 100 characters, no line break or control character
+                        https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
+execution's input       262,144 bytes in UTF-8
+                        https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+state machine's name    80 characters (same page)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+SUBJECT, INPUT, NAME = 100, 262_144, 80
+
+
+def broken(operation: str, parameters: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Code and message of the API's refusal; None if the request keeps the limits above."""
+    match operation:
+        case "Publish":
+            subject = str(parameters.get("Subject", "x"))
+            if len(subject) >= SUBJECT or not subject.isprintable():
+                return "InvalidParameter", "Invalid parameter: Subject"
+        case "StartExecution":
+            if len(str(parameters.get("input", "")).encode()) > INPUT:
+                return "ValidationException", "input: Value exceeds the maximum length of 262144 bytes"
+        case "CreateStateMachine":
+            if len(str(parameters["name"])) > NAME:
+                return "InvalidName", f"Invalid Name: '{parameters['name']}'"
+    return None
