@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from stepdrain.clock import to_epoch_s
 
@@ -16,6 +17,9 @@ from stepdrain_recorded.unreadable import Unreadable
 
 AuditEvent = Mapping[str, Any]
 EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
+CONCERNED = ("nodes", "pods")
+REVIEWS = ("selfsubjectaccessreviews", "selfsubjectrulesreviews")
+"""What is created there is answered, and never stored."""
 WRITING = ("create", "update", "patch", "delete", "deletecollection")
 
 
@@ -32,15 +36,33 @@ class Change:
     user_agent: str
 
 
-def changes(audit: Iterable[AuditEvent], user_agent: str = "stepdrain/") -> list[Change]:
-    """What ``user_agent`` (a prefix) wrote to nodes and pods, reads and Events left out, in order."""
+def writes(audit: Iterable[AuditEvent], user_agent: str = "stepdrain/") -> list[AuditEvent]:
+    """What ``user_agent`` (a prefix) asked the cluster to change, in order; no dry runs or reviews."""
     return [
-        _change(event)
+        event
         for event in audit
         if event.get("userAgent", "").startswith(user_agent)
         and event["verb"] in WRITING
-        and event["objectRef"]["resource"] in ("nodes", "pods")
+        and event["objectRef"]["resource"] not in REVIEWS
+        and not is_dry_run(event)
     ]
+
+
+def is_dry_run(event: AuditEvent) -> bool:
+    """Whether the request was to be checked only: by its query, or by the DeleteOptions in its body.
+
+    https://kubernetes.io/docs/reference/using-api/api-concepts/#dry-run
+    """
+    body = event.get("requestObject") or {}
+    options = body.get("deleteOptions") or body if isinstance(body, dict) else {}
+    query = parse_qs(urlsplit(event.get("requestURI", "")).query)
+    return "All" in query.get("dryRun", ()) or "All" in (options.get("dryRun") or ())
+
+
+def changes(audit: Iterable[AuditEvent], user_agent: str = "stepdrain/") -> list[Change]:
+    """What ``user_agent`` (a prefix) wrote to nodes and pods, reads and Events left out, in order."""
+    concerned = (event for event in writes(audit, user_agent) if event["objectRef"]["resource"] in CONCERNED)
+    return [_change(event) for event in concerned]
 
 
 def _change(event: AuditEvent) -> Change:

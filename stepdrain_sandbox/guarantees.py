@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 
-from stepdrain_recorded.audit import Change
+from stepdrain_recorded.audit import AuditEvent, Change, writes
 
 LAST_REDRIVABLE = 24_999
 """https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html"""
@@ -34,6 +34,14 @@ def _of_drain(change: Change, node: str, pods: Container[str] | None) -> bool:
     if change.kind in ("evict", "delete"):
         return pods is None or change.object in pods
     return change.object == node
+
+
+def anything_changed(asked: Iterable[AuditEvent], user_agent: str = "stepdrain/") -> list[str]:
+    """A command that only looks has changed nothing in the cluster; ``asked`` is the audit log, all of it."""
+    return [
+        f"{event['verb']} {event['requestURI']} was answered {event['responseStatus']['code']}: no dry run."
+        for event in writes(asked, user_agent)
+    ]
 
 
 def deletions_made(written: Sequence[Change], policy: str) -> list[str]:

@@ -57,9 +57,9 @@ class App:
             user = self._tokens.user(http.headers.get("authorization", ""))
             if user is None:
                 raise unauthorized()
-            answer = discovery.answer(http.url.path, http.method, user, body, self._cluster.store)
+            answer = discovery.answer(http.url.path, http.method)
             if answer is not None:
-                await exchange.respond(_json(200 if http.method == "GET" else 201, answer))
+                await exchange.respond(_json(200, answer))
                 return
             request = _understand(http, user, body)
         except ApiError as error:

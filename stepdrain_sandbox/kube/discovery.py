@@ -1,4 +1,4 @@
-"""What clients ask before they ask: versions, groups, resources, reviews of their own rights.
+"""What clients ask before they ask: versions, groups, resources.
 
 https://kubernetes.io/docs/concepts/overview/kubernetes-api/#discovery-api
 """
@@ -6,13 +6,10 @@ https://kubernetes.io/docs/concepts/overview/kubernetes-api/#discovery-api
 from __future__ import annotations
 
 import base64
-import json
 from typing import Any
 
 from stepdrain_sandbox.kube import openapi
-from stepdrain_sandbox.kube.rbac import Attempt, User, allowed
-from stepdrain_sandbox.kube.resources import GROUPS, RESOURCES, VERBS, Resource
-from stepdrain_sandbox.kube.store import Store
+from stepdrain_sandbox.kube.resources import GROUPS, RESOURCES, REVIEWS, VERBS, Resource
 
 Json = dict[str, Any]
 VERSION = {
@@ -26,7 +23,6 @@ VERSION = {
     "compiler": "gc",
     "platform": "linux/amd64",
 }
-REVIEW = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 HEALTH = ("/healthz", "/readyz", "/livez")
 
 
@@ -35,11 +31,9 @@ def base64_of(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-def answer(path: str, method: str, user: User, body: bytes, store: Store) -> Json | None:
+def answer(path: str, method: str) -> Json | None:
     """The answer if the path is about the API itself; None if it addresses a resource."""
     path = path.rstrip("/")
-    if path == REVIEW and method == "POST":
-        return _review(user, json.loads(body), store)
     if method != "GET":
         return None
     if path in HEALTH or path == "":
@@ -90,7 +84,7 @@ def _entries(resource: Resource) -> list[Json]:
         "singularName": resource.kind.lower(),
         "namespaced": resource.namespaced,
         "kind": resource.kind,
-        "verbs": list(VERBS),
+        "verbs": ["create"] if resource.plural == REVIEWS else list(VERBS),
     }
     if resource.short:
         entry["shortNames"] = list(resource.short)
@@ -110,16 +104,3 @@ def _subresource(resource: Resource, name: str) -> Json:
             "verbs": ["create"],
         }
     return {**entry, "kind": resource.kind, "verbs": ["get", "patch", "update"]}
-
-
-def _review(user: User, review: Json, store: Store) -> Json:
-    asked = review["spec"].get("resourceAttributes") or {}
-    resource = "/".join(filter(None, (asked.get("resource", ""), asked.get("subresource", ""))))
-    attempt = Attempt(
-        asked.get("verb", ""),
-        asked.get("group", ""),
-        resource,
-        asked.get("namespace", ""),
-        asked.get("name", ""),
-    )
-    return {**review, "status": {"allowed": allowed(store, user, attempt)}}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from stepdrain_sandbox.kube import admission, deletion, evictions, forms, patches
+from stepdrain_sandbox.kube import access_review, admission, deletion, evictions, forms, patches
 from stepdrain_sandbox.kube.dynamic_admission import DynamicAdmission, Review
 from stepdrain_sandbox.kube.listing import Listing
 from stepdrain_sandbox.kube.requests import Request, Target
-from stepdrain_sandbox.kube.resources import BY_KIND
+from stepdrain_sandbox.kube.resources import BY_KIND, REVIEWS
 from stepdrain_sandbox.kube.status import (
     already_exists,
     bad_request,
@@ -55,6 +55,9 @@ class Operations:
                     return 201, self._evict(request)
                 case "create", "token":
                     return 201, self._token(request)
+                case "create", _ if request.target.resource.plural == REVIEWS:
+                    review = _parsed(request, access_review.KIND)
+                    return 201, access_review.answer(self._store, request.user, review)
                 case "create", _:
                     return 201, self._create(request)
                 case (("patch" | "update"), _):

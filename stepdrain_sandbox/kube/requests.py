@@ -10,7 +10,7 @@ from typing import Any
 
 from stepdrain_sandbox.kube import selectors
 from stepdrain_sandbox.kube.rbac import Attempt, User
-from stepdrain_sandbox.kube.resources import BY_PATH, GROUPS, VERSIONS, Resource
+from stepdrain_sandbox.kube.resources import BY_PATH, GROUPS, REVIEWS, VERSIONS, Resource
 from stepdrain_sandbox.kube.status import method_not_allowed, unknown_path, unknown_resource
 
 MUTATING = {"POST": "create", "PUT": "update", "PATCH": "patch"}
@@ -92,7 +92,7 @@ def _resource_target(group: str, version: str, rest: list[str]) -> Target:
 
 def verb_of(method: str, target: Target, query: dict[str, str]) -> str:
     """The RBAC verb; 405 where the target does not know the method."""
-    if target.subresource in ("eviction", "token"):
+    if target.subresource in ("eviction", "token") or target.resource.plural == REVIEWS:
         if method != "POST":
             raise method_not_allowed()
         return "create"

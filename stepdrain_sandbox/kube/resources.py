@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+REVIEWS = "selfsubjectaccessreviews"
+"""Created to be answered, and never stored."""
 ADMISSION = "admissionregistration.k8s.io"
 VERBS = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection")
 
@@ -57,6 +59,7 @@ RESOURCES = (
     Resource("scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", False, ("pc",)),
     Resource("storage.k8s.io", "v1", "volumeattachments", "VolumeAttachment", False, (), ("status",)),
     Resource("storage.k8s.io", "v1", "csinodes", "CSINode", False),
+    Resource("authorization.k8s.io", "v1", REVIEWS, "SelfSubjectAccessReview", False),
     Resource(ADMISSION, "v1", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration", False),
     Resource(ADMISSION, "v1", "validatingwebhookconfigurations", "ValidatingWebhookConfiguration", False),
     Resource(ADMISSION, "v1", "validatingadmissionpolicies", "ValidatingAdmissionPolicy", False),
