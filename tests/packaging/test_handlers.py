@@ -26,7 +26,12 @@ LIFECYCLE = {
     "heartbeatTimeout": 1800,
     "globalTimeout": 172800,
 }
-DRAIN: dict[str, Any] = {"nodeName": "n1", "cluster": "demo", "node": {"name": "n1", "uid": "u1"}}
+DRAIN: dict[str, Any] = {
+    "nodeName": "n1",
+    "cluster": "demo",
+    "node": {"name": "n1", "uid": "u1"},
+    "reason": "spot",
+}
 HELD = {"instanceId": "i-0123456789abcdef0", "cluster": "demo", "lifecycle": LIFECYCLE, "node": DRAIN["node"]}
 INTAKE = {
     "STEPDRAIN_STATE_MACHINE_ARN": "arn:aws:states:eu-west-1:123456789012:stateMachine:stepdrain",
