@@ -44,7 +44,7 @@ from stepdrain.errors import (
     VolumesStillAttached,
 )
 
-from statemachine import pace
+from statemachine import lambda_errors, pace
 from statemachine.authoring import (
     Catch,
     Choice,
@@ -75,21 +75,7 @@ ORDER = (
 PAYLOAD = {"execution.$": "$$.Execution", "state.$": "$$.State", "drain.$": "$"}
 ROUND = tuple(Progress(number=0, heartbeat_at=0.0).to_document())
 
-# Lambda's own: https://docs.aws.amazon.com/step-functions/latest/dg/sfn-best-practices.html
-# A function that crashed, ran out of memory or of time arrives as one of the last five: Step Functions
-# passes on the errorType of Lambda's answer, and says Lambda.Unknown only where there is none.
-LAMBDA: list[ErrorName] = [
-    "Lambda.ServiceException",
-    "Lambda.AWSLambdaException",
-    "Lambda.SdkClientException",
-    "Lambda.ClientExecutionTimeoutException",
-    "Lambda.TooManyRequestsException",
-    "Lambda.Unknown",
-    "Runtime.ExitError",
-    "Runtime.OutOfMemory",
-    "Sandbox.Timedout",
-    "States.Timeout",
-]
+LAMBDA: list[ErrorName] = [*lambda_errors.RETRIED]
 KUBE: list[ErrorName] = [KubeUnavailable, KubeThrottled, KubeConflict]
 # Access may be set up a minute after the drain began, and a restarting API server refuses everybody for a
 # moment: only what is still refused after minutes needs a person.

@@ -43,6 +43,8 @@ SURROUNDINGS = {
     # Metrics are lines on stdout, which here belongs to whoever runs the sandbox.
     "POWERTOOLS_METRICS_DISABLED": "true",
 }
+PENDING_S = 60
+"""Assumed: seconds for which an Inactive function is Pending once it is invoked."""
 MOCK = {"stepfunctions": {"execute_state_machine": True}, "lambda": {"use_docker": False}}
 
 
@@ -169,6 +171,8 @@ class Account:
         self.schedules = Schedules(clock, self.delivery.hand_over, ACCOUNT, REGION)
         self.execution_list = ExecutionList(clock)
         self.hooks = LifecycleHooks(clock, self.delivery.send, terminated)
+        self.inactive: dict[str, float] = {}
+        """Functions (logical id) that were idle for weeks, and from when they are back; see ``let_idle``."""
         self.invoke_by: Callable[[Function, Json], Any] | None = None
         """Runs a function elsewhere (stepdrain_sandbox.built.functions), for an event."""
         self.around: Callable[[str], contextlib.AbstractContextManager[object]] = contextlib.nullcontext
@@ -222,9 +226,28 @@ class Account:
                     raise ValueError(f"Functions disagree on {key}; the sandbox shares one environment.")
         return {key: value for key, value in merged.items() if key != "LOG_LEVEL"}
 
+    def let_idle(self, *functions: str) -> None:
+        """Have nobody invoke these functions (logical ids), which are in a VPC, for weeks: they are Inactive.
+
+        The first invocation fails and has Lambda bring the function back; others fail until it is there. How
+        long that takes is assumed (https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html).
+        """
+        self.inactive.update(dict.fromkeys(functions, float("inf")))
+
+    def _bring_back(self, logical_id: str) -> None:
+        back_at, now = self.inactive[logical_id], self.clock.now()
+        if back_at == float("inf"):
+            self.inactive[logical_id] = now + PENDING_S
+            raise InvocationFailed("Lambda.ResourceNotReadyException")
+        if now < back_at:
+            raise InvocationFailed("Lambda.ENINotReadyException")
+        del self.inactive[logical_id]
+
     def invoke(self, name: str, event: Json) -> Any:
         """Run the function of that name (not logical id); raises what its handler raises."""
         logical_id = self._names[name]
+        if logical_id in self.inactive:
+            self._bring_back(logical_id)
         fault = next((f for f in self.lambda_faults if f.function == logical_id and f.times > 0), None)
         if fault is not None:
             fault.times -= 1

@@ -93,6 +93,8 @@ LAMBDA = {
     "crash": "Runtime.ExitError",
     "crash without a name": "Lambda.Unknown",
     "out of memory": "Runtime.OutOfMemory",
+    "updated": "Runtime.ImportModuleError",
+    "inactive": "Lambda.ResourceNotReadyException",
 }
 
 

@@ -85,7 +85,7 @@ def test_a_waiting_drain_says_so_and_keeps_its_instance(burst):
 def test_the_turn_of_a_drain_that_died_goes_on_to_the_next(burst):
     """Its lease runs out; nobody has to clean up."""
     first, second = list(burst.instances)[:2]
-    burst.aws.lambda_faults.append(LambdaFault("WaitForPodsFunction", "Runtime.ImportModuleError", times=1))
+    burst.aws.lambda_faults.append(LambdaFault("WaitForPodsFunction", "Runtime.UserCodeSyntaxError", times=1))
     burst.terminate(first)
     burst.pass_time(10)
     burst.terminate(second)

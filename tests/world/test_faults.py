@@ -205,3 +205,13 @@ class _after:
 
     def __exit__(self, *_):
         self.action()
+
+
+def test_functions_that_were_idle_for_weeks_drain_all_the_same(world):
+    """In a VPC they are Inactive then: each one's first invocation fails, and others until it is back."""
+    functions = [f"{name}Function" for name in ("FindNode", "Label", "Cordon", "EvictBatch", "WaitForPods")]
+    world.aws.let_idle(*functions)
+    instance = trouble.begin(world)
+    world.settle()
+    assert world.aws.inactive == {}
+    trouble.assert_over(world, instance)

@@ -25,8 +25,8 @@ STATES = json.loads((ROOT / "statemachine" / "drain_node.asl.json").read_text())
 TASKS = [name for name, state in STATES.items() if state["Type"] == "Task"]
 KUBERNETES = [name for name in TASKS if name not in fault_table.WITHOUT_KUBERNETES]
 CALLS = {"Heartbeat": "RecordLifecycleActionHeartbeat", "CompleteAction": "CompleteLifecycleAction"}
-CRASH, DEFECT = "Runtime.ExitError", "Runtime.ImportModuleError"
-"""A crash is retried; a function that cannot even be imported is not."""
+CRASH, DEFECT = "Runtime.ExitError", "Runtime.UserCodeSyntaxError"
+"""A crash is retried; a function that cannot even be compiled is not."""
 IN_ROUNDS = {name for name in TASKS if "Runtime.ExitError" in str(STATES[name].get("Catch", ""))}
 """States whose used-up retries lead into the next round, and so to the deadline, not to a failure."""
 
