@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 from unittest import mock
@@ -216,6 +217,8 @@ class Account:
         enter(mock.patch.object(drain_clock, "source", self.clock.now))
         enter(mock.patch.object(balancers, "ThreadPoolExecutor", self._threads_of_the_function))
         enter(mock.patch.object(connections, "KEPT", Containers(self._current)))
+        # All functions have one environment here, so their sessions would be alike.
+        enter(mock.patch.object(connections, "new_session", cache(connections.new_session)))
 
     def _shared_environment(self) -> dict[str, str]:
         """The functions' variables in one process; two functions must not disagree on a value."""

@@ -17,6 +17,7 @@ from unittest import mock
 from jsonpath_ng import parse as parse_plain
 from jsonpath_ng.ext import parse as parse_extended
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
+from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 
 ASL = "moto.stepfunctions.parser.asl"
 PATHS = {
@@ -24,7 +25,7 @@ PATHS = {
     f"{ASL}.component.common.path.result_path.parse": cache(parse_plain),
 }
 """Paths are immutable once they are parsed; the two places know different dialects."""
-_parse = AmazonStateLanguageParser.parse
+_parse, _validate = AmazonStateLanguageParser.parse, StepFunctionsParserBackend._validate_definition
 _LOCK = threading.Lock()
 
 
@@ -41,6 +42,12 @@ def _machine(definition: str) -> tuple[Any, Any]:
     return copy.deepcopy(program), tree
 
 
+@cache
+def _validated(definition: str) -> None:
+    """A definition that is valid stays so; a wrong one raises each time."""
+    _validate(definition=definition)
+
+
 @contextlib.contextmanager
 def asked_once() -> Iterator[None]:
     """While this lasts, a text is parsed at most once in this process; one with an error, each time."""
@@ -48,4 +55,6 @@ def asked_once() -> Iterator[None]:
         for name, parse in PATHS.items():
             patches.enter_context(mock.patch(name, parse))
         patches.enter_context(mock.patch.object(AmazonStateLanguageParser, "parse", staticmethod(_machine)))
+        validate = staticmethod(_validated)
+        patches.enter_context(mock.patch.object(StepFunctionsParserBackend, "_validate_definition", validate))
         yield
