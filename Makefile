@@ -81,8 +81,10 @@ test-all: .venv/test  ## Run everything: make test and make test-long
 test-more: .venv/test  ## Run the property tests with twenty times as many, new examples
 	HYPOTHESIS_PROFILE=more .venv/bin/pytest -n 2 -m "" tests/properties tests/steps $(ARGS)
 
-quick: .venv/test  ## Run the tests of one area within 30 seconds: AREA=rules, steps, cli … (a folder of tests/)
-	.venv/bin/pytest tests/$(AREA) $(ARGS)
+quick: .venv/test  ## Run the tests of one area within 30 seconds: AREA=rules, steps, world/test_drain.py (below tests/)
+	@[ -n "$(AREA)" ] && [ -e "tests/$(AREA)" ] || { \
+	  echo 'Name a folder or a file below tests/, for example: make quick AREA=rules' >&2; exit 2; }
+	.venv/bin/pytest $(if $(filter world properties sandbox steps,$(AREA)),-n 2) tests/$(AREA) $(ARGS)
 
 bench: .venv/bench  ## Measure what a drain costs, beside kubectl drain; exit 1 if a target is missed (10 minutes)
 	.venv/bin/python -m bench $(ARGS)
