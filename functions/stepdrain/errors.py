@@ -24,6 +24,7 @@ reads them in the console, and docs/operations.md has a section for each.
         │                        a redrive starts again at the state that stopped
         ├── DrainTimedOut        ├── DrainRefused       ├── LifecycleActionExpired
         ├── KubeUnauthorized     ├── KubeForbidden      ├── KubeRejected
+        ├── AdmissionDenied      ├── UnexpectedError
         ├── ClusterNotFound      ├── NodeNotFound
         ├── AwsDenied            ├── AwsRejected
         └── InvalidEvent         └── InvalidSettings
@@ -156,6 +157,14 @@ class KubeForbidden(Stopped):
 
 class KubeRejected(Stopped):
     """The Kubernetes API refused a request as malformed; it would refuse it again."""
+
+
+class AdmissionDenied(Stopped):
+    """A webhook or an admission policy of the cluster refuses what a drain has to write on the node."""
+
+
+class UnexpectedError(Stopped):
+    """Something that nobody foresaw: a mistake in Stepdrain, which its maintainers want to hear of."""
 
 
 class ClusterNotFound(Stopped):

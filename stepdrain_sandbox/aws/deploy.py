@@ -39,6 +39,7 @@ class Function:
     name: str
     handler: str
     environment: dict[str, str]
+    timeout_s: float = 900
 
     def load(self) -> Callable[[Json, Any], Any]:
         """The handler itself."""
@@ -189,7 +190,9 @@ class Stack:
     def _function(self, logical_id: str, properties: Json) -> None:
         environment = properties.get("Environment", {}).get("Variables", {})
         texts = {key: str(value) for key, value in environment.items()}
-        self.deployment.functions[logical_id] = Function(self._name(logical_id), properties["Handler"], texts)
+        self.deployment.functions[logical_id] = Function(
+            self._name(logical_id), properties["Handler"], texts, properties["Timeout"]
+        )
 
     def _invoke_config(self, _logical_id: str, properties: Json) -> None:
         destination = properties.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination", "")

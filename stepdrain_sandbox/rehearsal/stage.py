@@ -15,7 +15,7 @@ from unittest import mock
 
 from stepdrain import clock as drain_clock
 from stepdrain.adapters import connections
-from stepdrain.adapters import kube as adapter
+from stepdrain.adapters.kube import calls as adapter
 
 from stepdrain_deployed import DRAIN_NODE
 from stepdrain_sandbox.aws.account import ACCOUNT, REGION

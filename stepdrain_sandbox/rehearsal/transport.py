@@ -14,7 +14,7 @@ from urllib.parse import urlencode, urlsplit
 
 import urllib3
 from stepdrain.adapters.kube import Kube
-from stepdrain.adapters.kube import _configuration as adapter_configuration
+from stepdrain.adapters.kube import configuration as adapter_configuration
 
 from stepdrain_sandbox.kube import audit
 from stepdrain_sandbox.kube.cluster import Cluster

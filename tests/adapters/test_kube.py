@@ -11,10 +11,11 @@ import time
 import pytest
 import trustme
 import urllib3
-from stepdrain.adapters import kube
-from stepdrain.adapters.kube import Access, connect
+from stepdrain.adapters.kube import Access, calls, configuration, connect
+from stepdrain.adapters.kube.pods import _apply
 from stepdrain.document.step import parse
 from stepdrain.errors import (
+    AdmissionDenied,
     EvictionBlocked,
     KubeConflict,
     KubeForbidden,
@@ -23,9 +24,11 @@ from stepdrain.errors import (
     KubeUnauthorized,
     KubeUnavailable,
 )
+from stepdrain.rules import budgets
 from stepdrain.states.evict_batch import evict_batch
 
 from stepdrain_sandbox.clock import RealClock
+from stepdrain_sandbox.kube.dynamic_admission import refusing, unreachable
 from stepdrain_sandbox.kube.faults import Fault
 from stepdrain_sandbox.kube.rbac import User
 from stepdrain_sandbox.kube.server import KubeServer
@@ -257,7 +260,8 @@ def test_5xx_may_pass(server, node, status):
 
 def test_a_timeout_may_pass(server, node, monkeypatch):
     """The eviction may have been accepted; asking again is harmless, since a terminating pod answers 201."""
-    monkeypatch.setattr(kube, "TIMEOUT_S", (3, 0.2))
+    monkeypatch.setattr(calls, "WRITE_TIMEOUT_S", (3, 0.2))
+    monkeypatch.setattr(calls, "SHORTEST_S", 0)
     answering(server, delay_s=1)
     with pytest.raises(KubeUnavailable, match="ReadTimeoutError"):
         batch(server, node)
@@ -323,7 +327,7 @@ def test_evictions_share_connections(server, node):
     cluster = client(server)
     cluster.evict(cluster.pods_on(node).pods * 60, -1)
     (pool,) = cluster._core.api_client.rest_client.pool_manager.pools._container.values()
-    assert pool.num_connections <= kube.WORKERS
+    assert pool.num_connections <= calls.WORKERS
 
 
 def test_a_batch_goes_out_side_by_side(server, node, monkeypatch):
@@ -371,7 +375,7 @@ def test_a_deletion_carries_its_grace_and_the_pods_uid(server, node):
 
 def test_nodes_come_in_pages(server, node, monkeypatch):
     """A cluster of 5,000 nodes in one answer would be 100 MB."""
-    monkeypatch.setattr(kube, "PAGE", 2)
+    monkeypatch.setattr(calls, "PAGE", 2)
     for number in range(4):
         server.cluster.create({"kind": "Node", "metadata": {"name": f"{node}-{number}"}, "spec": {}})
     begun = len(server.audit_log)
@@ -408,7 +412,126 @@ def test_a_watch_from_a_forgotten_version_may_pass(server, node):
     """410 comes as an event within a good answer."""
     gone = {"type": "ERROR", "object": {"code": 410, "message": "too old resource version"}}
     with pytest.raises(KubeUnavailable, match="too old resource version"):
-        kube._apply(gone, {})
+        _apply(gone, {})
+
+
+@pytest.fixture
+def guarded(server):
+    """A webhook on evictions and one on pods; gone again after the test."""
+    admission = server.cluster.admission
+    admission.add_webhook(refusing("no"), name="evictions.example.com", timeout_s=20)
+    admission.add_webhook(
+        refusing("no"), name="pods.example.com", resources=("pods",), failure_policy="Ignore"
+    )
+    yield
+    admission.remove("evictions.example.com")
+    admission.remove("pods.example.com")
+
+
+def test_webhooks_on_evictions_are_found(server, guarded):
+    """Those that are asked about pods are not asked about evictions."""
+    assert client(server).eviction_webhooks() == [("evictions.example.com", "Fail", 20)]
+
+
+def test_what_a_plan_may_not_read_is_left_out(server, guarded):
+    """A plan is made with the operator's own rights."""
+    powerless = client(server, "powerless")
+    assert powerless.eviction_webhooks() == []
+    assert powerless.template_of("apps", "v1", "ReplicaSet", "default", "web") == {}
+
+
+def test_a_controllers_template_is_read(server, node):
+    """It may name the node; a kind without a template, or one that is gone, says nothing."""
+    template = {"metadata": {"labels": {"app": "pinned"}}, "spec": {"nodeName": node, "containers": []}}
+    spec = {"replicas": 0, "selector": {"matchLabels": {"app": "pinned"}}, "template": template}
+    server.cluster.load(
+        [{"kind": "ReplicaSet", "metadata": {"namespace": node, "name": "pinned"}, "spec": spec}]
+    )
+    cluster = client(server)
+    assert cluster.template_of("apps", "v1", "ReplicaSet", node, "pinned")["nodeName"] == node
+    assert cluster.template_of("apps", "v1", "ReplicaSet", node, "gone") == {}
+    assert cluster.template_of("example.io", "v1", "Database", node, "db") == {}
+    assert cluster.template_of("", "v1", "ReplicationController", node, "rc") == {}
+
+
+def test_a_webhooks_refusal_of_a_node_is_not_a_missing_right(server, node):
+    """Whoever reads "apply rbac.yaml" looks in the wrong place."""
+    server.cluster.admission.add_webhook(
+        refusing("frozen", 403), operations=("UPDATE",), resources=("nodes",)
+    )
+    try:
+        with pytest.raises(AdmissionDenied, match=r"guard\.example\.com.* denied the request: frozen"):
+            client(server).patch_node(node, {"spec": {"unschedulable": True}})
+    finally:
+        server.cluster.admission.remove()
+
+
+def test_a_webhook_that_cannot_be_reached_may_pass(server, node):
+    """Nobody has decided about the request yet."""
+    server.cluster.admission.add_webhook(unreachable, operations=("UPDATE",), resources=("nodes",))
+    try:
+        with pytest.raises(KubeUnavailable, match="failed calling webhook"):
+            client(server).patch_node(node, {"spec": {"unschedulable": True}})
+    finally:
+        server.cluster.admission.remove()
+
+
+@pytest.mark.parametrize("left", [{"daemonsets": None}, {"target_group_arns": []}])
+def test_what_a_drain_can_do_without_is_not_asked_for_twice(server, node, left):
+    """A right that is missing costs a warning, not the drain."""
+    ((method, instead),) = left.items()
+    assert getattr(client(server, "powerless"), method)() == instead
+
+
+def test_objects_that_cannot_be_read_are_skipped(server, node, caplog):
+    """Half made, of a later version, or written by hand; the others count."""
+    bodies = [
+        {"metadata": {"namespace": "shop", "name": "good"}},
+        {"metadata": {"namespace": "shop", "name": "odd"}, "status": {"disruptionsAllowed": "many"}},
+        {"metadata": {}},
+        {},
+        None,
+        "text",
+    ]
+    assert [budget.name for budget in calls.understood(bodies, budgets.parse)] == ["good"]
+    assert "shop/odd is skipped" in caplog.text
+    assert caplog.text.count("is skipped") == 5
+
+
+class Ticking:
+    """Seconds that are left of an attempt: fewer with each look."""
+
+    def __init__(self, whole, each):
+        self.left, self.each = whole, each
+
+    def __call__(self):
+        self.left -= self.each
+        return self.left
+
+
+@pytest.mark.parametrize(("whole", "each", "asked"), [(900, 1, 40), (60, 10, 16), (18, 0, 40), (18, 4, 16)])
+def test_no_eviction_begins_that_the_attempt_cannot_await(server, node, whole, each, asked):
+    """A webhook may hold each of 110 for 30 s; sixteen go in any case, so that no attempt is idle."""
+    cluster = connect(lambda _fresh: Access(server.url, server.ca_pem, "admin"), Ticking(whole, each))
+    pods = cluster.pods_on(node).pods * 40
+    assert len(cluster.evict(pods, -1)) == asked
+
+
+def test_a_write_is_awaited_no_longer_than_the_attempt_lasts(server, node, monkeypatch):
+    """And where there is time, longer than a webhook may take."""
+    timeouts, send = [], urllib3.PoolManager.request
+
+    def recorded(self, method, url, **options):
+        timeouts.append((method, options["timeout"].read_timeout))
+        return send(self, method, url, **options)
+
+    monkeypatch.setattr(urllib3.PoolManager, "request", recorded)
+    for left in (900, 12, 0):
+        time_left = Ticking(left, 0)
+        cluster = connect(lambda _fresh: Access(server.url, server.ca_pem, "admin"), time_left)
+        cluster.patch_node(node, {"spec": {"unschedulable": None}})
+        cluster.node(node)
+    assert timeouts == [("PATCH", 33), ("GET", 8), ("PATCH", 11), ("GET", 8), ("PATCH", 1), ("GET", 8)]
 
 
 def test_an_access_never_shows_its_token(server):
@@ -418,7 +541,7 @@ def test_an_access_never_shows_its_token(server):
 
 def test_the_client_never_repeats_a_request_by_itself(server):
     """Once more only where the connection was never made: nothing can have happened then."""
-    retries = kube._configuration().retries
+    retries = configuration().retries
     assert isinstance(retries, urllib3.Retry)
     assert (retries.connect, retries.read, retries.status, retries.other) == (1, 0, 0, 0)
     assert retries.respect_retry_after_header is False

@@ -1,6 +1,5 @@
 """Records of others that a drain reads: objects of foreign kinds, and executions that ended long ago."""
 
-import pytest
 from moto.autoscaling.models import autoscaling_backends
 
 from stepdrain_sandbox.aws.account import ACCOUNT
@@ -8,7 +7,6 @@ from stepdrain_sandbox.workload import cluster_workload, lone_pod
 from stepdrain_sandbox.world import World
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="the ARN is taken for granted")
 def test_a_target_group_binding_without_an_arn_is_skipped(look, caplog):
     """It names its target group, and its controller has not filled in the ARN yet."""
     binding = {

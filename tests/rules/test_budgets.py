@@ -138,3 +138,55 @@ def test_a_budget_is_read_from_its_json():
         "spec": {"selector": {"matchLabels": {"app": "web"}}, "unhealthyPodEvictionPolicy": "AlwaysAllow"},
     }
     assert parse(raw) == replace(BUDGET, always_allow_unready=True, current=0, desired=0, observed=False)
+
+
+NO_SCALE = {
+    "type": "DisruptionAllowed",
+    "status": "False",
+    "reason": "SyncFailed",
+    "message": "databases.example.io does not implement the scale subresource",
+}
+
+
+def test_a_budget_that_cannot_be_counted_says_why():
+    """Recorded from Kubernetes 1.36.2. `Still being processed` sends somebody to wait for ever."""
+    raw = {
+        "metadata": {"namespace": "shop", "name": "web", "generation": 1},
+        "spec": {"selector": {"matchLabels": {"app": "web"}}},
+        "status": {"conditions": [{"type": "Other"}, NO_SCALE], "disruptionsAllowed": 0},
+    }
+    assert Ledger([parse(raw)]).obstacle(POD) == (
+        f"disruption budget web cannot be counted: {NO_SCALE['message']}"
+    )
+
+
+def test_only_a_failed_sync_is_a_failure_of_the_count():
+    """The same condition says with other reasons whether the budget allows anything."""
+    status = {"conditions": [{**NO_SCALE, "reason": "InsufficientPods"}]}
+    assert parse({"metadata": {"namespace": "shop", "name": "web"}, "status": status}).sync_failure == ""
+
+
+@pytest.mark.parametrize(
+    ("desired", "expected", "observed", "never"),
+    [(3, 3, True, True), (4, 3, True, True), (2, 3, True, False), (0, 0, True, False), (3, 3, False, False)],
+)
+def test_a_budget_never_gives_way_if_all_its_pods_must_be_healthy(desired, expected, observed, never):
+    """maxUnavailable: 0, or minAvailable as large as the number of replicas."""
+    budget = replace(BUDGET, desired=desired, expected=expected, observed=observed)
+    assert budget.never_gives_way is never
+
+
+def test_a_selector_of_a_later_kubernetes_is_left_to_the_server():
+    """An operator that nobody knows here must neither crash nor hold a pod by our own reading."""
+    expression = {"key": "app", "operator": "Like", "values": ["w*"]}
+    assert not covers(replace(BUDGET, selector={"matchExpressions": [expression]}), POD)
+
+
+def test_counts_may_be_text_or_null():
+    """A status that a tool wrote by hand is read as far as it goes."""
+    raw = {
+        "metadata": {"namespace": "shop", "name": "web", "generation": None},
+        "spec": None,
+        "status": {"disruptionsAllowed": "2", "currentHealthy": None, "conditions": None},
+    }
+    assert (parse(raw).allowed, parse(raw).current, parse(raw).observed) == (2, 0, True)

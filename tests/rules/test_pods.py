@@ -1,7 +1,7 @@
 """The verdict table, row by row; kubectl's own table is in its pkg/drain/filters.go."""
 
 import pytest
-from stepdrain.rules.pods import Action, parse, sort, verdict
+from stepdrain.rules.pods import Action, orphans, parse, sort, verdict
 from stepdrain.rules.policy import Policy
 
 
@@ -117,10 +117,111 @@ def test_an_owner_that_does_not_control_does_not_count():
     assert a_pod(metadata__ownerReferences=[reference]).owner is None
 
 
-def test_a_daemonset_of_another_api_group_is_no_daemonset():
-    """kubectl compares the group too: OpenKruise has DaemonSets of its own, which may be drained."""
-    foreign = [{**DAEMONSET[0], "apiVersion": "apps.kruise.io/v1alpha1"}]
-    assert judged(a_pod(metadata__ownerReferences=foreign))[0] is Action.EVICT
+KRUISE = [{**DAEMONSET[0], "apiVersion": "apps.kruise.io/v1alpha1"}]
+
+
+def bound_to(*nodes, operator="In", key="metadata.name", terms=1):
+    """A node affinity as the DaemonSet controller writes it; each of ``terms`` names the nodes."""
+    term = {"matchFields": [{"key": key, "operator": operator, "values": list(nodes)}]}
+    required = {"nodeSelectorTerms": [term] * terms}
+    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}
+
+
+def test_a_daemonset_of_another_api_group_stays_like_any_other():
+    """OpenKruise has DaemonSets of its own; they put their pods back past the cordon, too."""
+    pod = a_pod(metadata__ownerReferences=KRUISE)
+    assert judged(pod) == (Action.LEAVE, "DaemonSet kube-proxy would put it back")
+    assert judged(pod, evict_daemonsets=True)[0] is Action.EVICT
+
+
+def test_only_a_daemonset_of_kubernetes_itself_can_be_found_missing():
+    """Of others nobody asks whether they exist, so their pods must not count as orphans."""
+    ours, foreign = a_pod(metadata__ownerReferences=DAEMONSET), a_pod(metadata__ownerReferences=KRUISE)
+    web = a_pod()
+    assert orphans([ours, foreign, web], set()) == [ours]
+    assert orphans([ours, foreign, web], {("shop", "kube-proxy")}) == []
+    assert orphans([ours], {("other", "kube-proxy")}) == [ours]
+
+
+@pytest.mark.parametrize(
+    ("affinity", "stays"),
+    [
+        (bound_to("n1"), True),
+        (bound_to("n1", terms=2), True),
+        (bound_to("n2"), False),
+        (bound_to("n1", "n2"), False),
+        (bound_to("n1", operator="NotIn"), False),
+        (bound_to("n1", key="metadata.uid"), False),
+        (bound_to(terms=0), False),
+        ({"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}}, False),
+        ({"nodeAffinity": None}, False),
+        ("of a later Kubernetes", False),
+    ],
+)
+def test_a_pod_that_its_controller_bound_to_the_node_stays(affinity, stays):
+    """Its replacement would start on this very node, whatever kind its controller is."""
+    pod = a_pod(spec__affinity=affinity, spec__nodeName="n1")
+    assert (judged(pod)[0] is Action.LEAVE) is stays
+    assert not stays or judged(pod)[1] == "ReplicaSet web-5d9 would put it back"
+
+
+def test_one_term_that_fits_elsewhere_is_enough_to_leave():
+    """Of several terms one has to fit: such a pod can start on another node."""
+    affinity, other = bound_to("n1", terms=2), {"matchExpressions": []}
+    affinity["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"][1] = other
+    assert judged(a_pod(spec__affinity=affinity, spec__nodeName="n1"))[0] is Action.EVICT
+
+
+def test_a_bound_pod_that_nobody_puts_back_leaves():
+    """Without a controller it would only be lost with the machine, and without its grace."""
+    pod = a_pod(spec__affinity=bound_to("n1"), spec__nodeName="n1", metadata__ownerReferences=[])
+    assert judged(pod)[0] is Action.EVICT
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("spec__terminationGracePeriodSeconds", None),
+        ("spec__terminationGracePeriodSeconds", "soon"),
+        ("spec__volumes", None),
+        ("spec__volumes", ["v"]),
+        ("spec__volumes", [{"name": "v", "persistentVolumeClaim": None}]),
+        ("spec__tolerations", [None]),
+        ("spec__tolerations", [{"operator": "Nearly"}]),
+        ("spec__priorityClassName", None),
+        ("status__conditions", [{}]),
+        ("status__conditions", [{"type": "Ready", "status": "Perhaps"}]),
+        ("status__conditions", None),
+        ("status__phase", "Dreaming"),
+        ("status__phase", None),
+        ("metadata__labels", None),
+        ("metadata__annotations", ["a"]),
+        ("metadata__creationTimestamp", None),
+        ("metadata__creationTimestamp", "yesterday"),
+        ("metadata__finalizers", None),
+        ("metadata__ownerReferences", [{"controller": True}]),
+    ],
+)
+def test_a_pod_of_another_form_is_still_a_pod(place, value):
+    """A foreign or later Kubernetes: what is not understood is not set, and the pod is evicted."""
+    pod = a_pod(**{place: value})
+    assert judged(pod)[0] is Action.EVICT
+    assert pod.grace_s == 30
+    assert pod.claims == ()
+
+
+def test_a_pod_without_spec_and_status_is_still_a_pod():
+    """It is on the node, so it must be dealt with."""
+    pod = parse({"metadata": {"namespace": "shop", "name": "web", "uid": "u"}, "spec": None, "status": None})
+    assert (judged(pod)[0], pod.ready, pod.phase) == (Action.EVICT, False, "")
+
+
+def test_claims_and_finalizers_are_read():
+    """Volumes of what stays are not waited for; a finalizer says why a pod does not end."""
+    volumes = [{"name": "a", "persistentVolumeClaim": {"claimName": "data"}}, {"name": "b", "ephemeral": {}}]
+    pod = a_pod(spec__volumes=volumes, metadata__finalizers=["example.io/hold"])
+    assert pod.claims == ("data", "web-1-b")
+    assert pod.finalizers == ("example.io/hold",)
 
 
 def test_pods_are_sorted_by_what_becomes_of_them():

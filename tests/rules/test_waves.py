@@ -16,6 +16,14 @@ def test_ordinary_pods_leave_before_the_systems_and_those_before_daemonsets():
     assert [wave(pod) for pod in (ORDINARY, DNS, PROXY)] == [1, 2, 3]
 
 
+@pytest.mark.parametrize("priority", ["system-node-critical", "system-cluster-critical"])
+def test_the_systems_daemonsets_leave_last(priority):
+    """The network's and the storage driver's pods serve all others, DaemonSets' among them, to the end."""
+    assert wave(replace(PROXY, priority_class=priority)) == 4
+    assert wave(replace(PROXY, owner=Owner("apps.kruise.io/v1", "DaemonSet", "p"))) == 3
+    assert wave(replace(PROXY, owner=Owner("x/v1", "Agent", "p"), bound_to_node=True)) == 3
+
+
 @pytest.mark.parametrize(
     ("asked", "expected"), [("0", 0), ("9", 9), ("10", 1), ("soon", 1), ("-1", 1), ("²", 1)]
 )

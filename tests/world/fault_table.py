@@ -17,7 +17,7 @@ KUBERNETES = """
                          FindNode          Label             Cordon            EvictBatch        eviction          WaitForPods       watch                 WaitForVolumes    WaitForTargets
 401 once                 ·                 ·                 ·                 ·                 ·                 ·                 ·                     ·                 ·
 401 for ever             KubeUnauthorized  KubeUnauthorized  KubeUnauthorized  KubeUnauthorized  KubeUnauthorized  KubeUnauthorized  KubeUnauthorized      KubeUnauthorized  KubeUnauthorized
-403                      KubeForbidden     KubeForbidden     KubeForbidden     KubeForbidden     KubeForbidden     KubeForbidden     KubeForbidden         KubeForbidden     KubeForbidden
+403                      KubeForbidden     KubeForbidden     KubeForbidden     KubeForbidden     KubeForbidden     KubeForbidden     KubeForbidden         KubeForbidden     ·
 409                      ·                 ·                 ·                 ·                 ·                 ·                 ·                     ·                 ·
 429 budget               ·                 ·                 ·                 ·                 ·                 ·                 ·                     ·                 ·
 429 overload             ·                 ·                 ·                 ·                 ·                 ·                 ·                     ·                 ·

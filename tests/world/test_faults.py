@@ -10,7 +10,7 @@ from pathlib import Path
 
 import boto3
 import pytest
-from stepdrain.adapters import kube
+from stepdrain.adapters.kube import calls
 
 from stepdrain_sandbox.aws.account import LambdaFault
 from stepdrain_sandbox.judgement import broken
@@ -42,7 +42,9 @@ def kubernetes_trouble(world, fault, place, monkeypatch):
             return Trouble(world, state).by_outage()
         case "slow answer":
             # Shorter than 8 s, so that the test need not wait; nothing but the numbers changes.
-            monkeypatch.setattr(kube, "TIMEOUT_S", trouble.PATIENCE_S)
+            monkeypatch.setattr(calls, "TIMEOUT_S", trouble.PATIENCE_S)
+            monkeypatch.setattr(calls, "WRITE_TIMEOUT_S", trouble.PATIENCE_S)
+            monkeypatch.setattr(calls, "SHORTEST_S", 0)
     return Trouble(world, state).by_fault(trouble.kubernetes_fault(fault), verb, path)
 
 

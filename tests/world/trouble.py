@@ -33,7 +33,7 @@ FOR_EVER = -1
 def kubernetes_fault(name: str) -> Fault:
     """The fault of a row, not yet aimed at anything."""
     unknown = failure(401, "Unauthorized", "Unauthorized")
-    forbidden = failure(403, "Forbidden", "pods is forbidden: no RBAC policy matched")
+    forbidden = failure(403, "Forbidden", 'pods is forbidden: User "stepdrain" cannot list resource "pods"')
     conflict = failure(409, "Conflict", "the object has been modified; please apply your changes again")
     held = budget_refusal("The disruption budget nginx needs 3 healthy pods and has 3 currently", 10)
     two = failure(500, "", "This pod has more than one PodDisruptionBudget, which is not supported.")

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 from stepdrain import clock
+from stepdrain.adapters import invocation
 from stepdrain.adapters.aws import Aws, new_session
 from stepdrain.adapters.aws.eks import Endpoint
 
@@ -58,7 +59,9 @@ def kube(cluster: str) -> Any:
     from stepdrain.adapters.kube import Access, connect, connect_by_kubeconfig  # noqa: PLC0415
 
     if path := os.environ.get("STEPDRAIN_KUBECONFIG"):
-        return connect_by_kubeconfig(path, os.environ.get("STEPDRAIN_KUBE_CONTEXT") or None)
+        return connect_by_kubeconfig(
+            path, os.environ.get("STEPDRAIN_KUBE_CONTEXT") or None, invocation.time_left
+        )
     account = aws()
 
     def access(fresh: bool) -> Access:
@@ -68,7 +71,7 @@ def kube(cluster: str) -> Any:
         token = KEPT.get(("token", cluster), TOKEN_KEPT_S, lambda: account.kube_token(cluster), fresh)
         return Access(endpoint.url, endpoint.ca_pem, token)
 
-    return connect(access)
+    return connect(access, invocation.time_left)
 
 
 def aws() -> Aws:

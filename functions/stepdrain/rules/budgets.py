@@ -31,21 +31,43 @@ class Budget:
     desired: int
     observed: bool
     """The disruption controller has seen the budget's latest form; before that nothing may go."""
+    expected: int = 0
+    """The pods that the controller counts, healthy or not."""
+    sync_failure: str = ""
+    """Why the controller cannot count the budget's pods, in its own words; empty if it can."""
+
+    @property
+    def never_gives_way(self) -> bool:
+        """As many pods must be healthy as there are, so that none may ever be disrupted."""
+        return self.observed and self.desired >= self.expected > 0
 
 
 def parse(raw: Mapping[str, Any]) -> Budget:
-    """A budget from its JSON as the API lists it (policy/v1 PodDisruptionBudget)."""
-    metadata, spec, status = raw["metadata"], raw.get("spec", {}), raw.get("status", {})
+    """A budget from its JSON as the API lists it (policy/v1 PodDisruptionBudget).
+
+    Raises KeyError, TypeError or ValueError if it has no name, or a count is no number.
+    """
+    metadata, spec, status = raw["metadata"], raw.get("spec") or {}, raw.get("status") or {}
     return Budget(
         namespace=metadata["namespace"],
         name=metadata["name"],
         selector=spec.get("selector"),
         always_allow_unready=spec.get("unhealthyPodEvictionPolicy") == "AlwaysAllow",
-        allowed=status.get("disruptionsAllowed", 0),
-        current=status.get("currentHealthy", 0),
-        desired=status.get("desiredHealthy", 0),
-        observed=status.get("observedGeneration", 0) >= metadata.get("generation", 0),
+        allowed=int(status.get("disruptionsAllowed") or 0),
+        current=int(status.get("currentHealthy") or 0),
+        desired=int(status.get("desiredHealthy") or 0),
+        observed=int(status.get("observedGeneration") or 0) >= int(metadata.get("generation") or 0),
+        expected=int(status.get("expectedPods") or 0),
+        sync_failure=_sync_failure(status.get("conditions") or ()),
     )
+
+
+def _sync_failure(conditions: Iterable[Mapping[str, Any]]) -> str:
+    # https://kubernetes.io/docs/reference/kubernetes-api/policy-resources/pod-disruption-budget-v1/
+    for condition in conditions:
+        if (condition.get("type"), condition.get("reason")) == ("DisruptionAllowed", "SyncFailed"):
+            return str(condition.get("message") or "the disruption controller does not say why")
+    return ""
 
 
 def covers(budget: Budget, pod: Pod) -> bool:
@@ -58,7 +80,8 @@ def covers(budget: Budget, pod: Pod) -> bool:
     equal = all(
         pod.labels.get(key) == value for key, value in (budget.selector.get("matchLabels") or {}).items()
     )
-    return equal and all(_fits(pod, one) for one in budget.selector.get("matchExpressions") or ())
+    expressions = budget.selector.get("matchExpressions") or ()
+    return equal and all(_fits(pod, expression) for expression in expressions)
 
 
 def _fits(pod: Pod, expression: Mapping[str, Any]) -> bool:
@@ -70,8 +93,11 @@ def _fits(pod: Pod, expression: Mapping[str, Any]) -> bool:
             return pod.labels.get(key) not in values
         case "Exists":
             return key in pod.labels
-        case _:
+        case "DoesNotExist":
             return key not in pod.labels
+        case _:
+            # Of a later Kubernetes: whether the budget covers the pod, the API server says.
+            return False
 
 
 @dataclass
@@ -88,15 +114,20 @@ class Ledger:
         two budgets or more                               refused until somebody edits one
         not ready, and the budget says AlwaysAllow        no budget counts
         not ready, and enough others are healthy          no budget counts
+        the controller cannot count the budget's pods     refused until somebody mends that
         otherwise                                         the budget's disruptionsAllowed
         """
-        budgets = [budget for budget in self.budgets if covers(budget, pod)]
+        budgets = self.covering(pod)
         if not budgets or pod.finished or pod.phase == "Pending" or pod.deletion_at is not None:
             return None
         if len(budgets) > 1:
             names = " and ".join(sorted(budget.name for budget in budgets))
             return f"more than one disruption budget selects it ({names}): the Eviction API refuses that"
         return None if _spares_unready(budgets[0], pod) else self._exhausted(budgets[0])
+
+    def covering(self, pod: Pod) -> list[Budget]:
+        """The budgets that cover the pod."""
+        return [budget for budget in self.budgets if covers(budget, pod)]
 
     def spend(self, pod: Pod) -> None:
         """Count an eviction that is about to be asked for against the pod's budget."""
@@ -105,6 +136,8 @@ class Ledger:
                 self.spent[budget.namespace, budget.name] += 1
 
     def _exhausted(self, budget: Budget) -> str | None:
+        if budget.sync_failure:
+            return f"disruption budget {budget.name} cannot be counted: {budget.sync_failure}"
         if not budget.observed:
             return f"disruption budget {budget.name} is still being processed by the server"
         if budget.allowed - self.spent[budget.namespace, budget.name] > 0:

@@ -7,7 +7,7 @@ because the pod is lost either way and an eviction at least gives it its grace.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
@@ -69,6 +69,9 @@ class Pod:
     claims: tuple[str, ...] = ()
     """Names of the PersistentVolumeClaims that it mounts, in its own namespace."""
     tolerates_cordon: bool = False
+    bound_to_node: bool = False
+    """Its node affinity names the node that it is on, and no other."""
+    finalizers: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -82,11 +85,18 @@ class Pod:
 
     @property
     def of_daemonset(self) -> bool:
-        """Its controller is an apps/v1 DaemonSet."""
-        return self.owner is not None and (self.owner.kind, self.owner.api_version) == (
-            "DaemonSet",
-            "apps/v1",
-        )
+        """It belongs to the node: its controller is a DaemonSet, of any API group, or has bound it there.
+
+        Other controllers than Kubernetes' own make DaemonSets too, and bind their pods as it does, by
+        matchFields metadata.name (kubernetes/kubernetes pkg/controller/daemon/util).
+        """
+        return self.owner is not None and (self.owner.kind == "DaemonSet" or self.bound_to_node)
+
+    @property
+    def of_apps_daemonset(self) -> bool:
+        """Its controller is a DaemonSet of Kubernetes itself, of which can be asked whether it exists."""
+        owner = self.owner
+        return owner is not None and (owner.kind, owner.api_version) == ("DaemonSet", "apps/v1")
 
 
 class Listing(Protocol):
@@ -97,41 +107,87 @@ class Listing(Protocol):
 
 
 def parse(raw: Mapping[str, Any]) -> Pod:
-    """A pod from its JSON as the API lists it (core/v1 Pod)."""
-    metadata, spec, status = raw["metadata"], raw.get("spec", {}), raw.get("status", {})
-    deletion = metadata.get("deletionTimestamp")
+    """A pod from its JSON as the API lists it (core/v1 Pod).
+
+    The API server vouches for the names and the UID. Whatever else is missing or of another form is taken
+    as not set: a pod that is not understood in full is still on the node.
+    """
+    metadata, spec, status = raw["metadata"], _map(raw.get("spec")), _map(raw.get("status"))
+    volumes = _maps(spec.get("volumes"))
     return Pod(
         namespace=metadata["namespace"],
         name=metadata["name"],
         uid=metadata["uid"],
-        phase=status.get("phase", ""),
-        ready=any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions") or ()),
-        labels=metadata.get("labels") or {},
-        annotations=metadata.get("annotations") or {},
-        priority_class=spec.get("priorityClassName", ""),
-        owner=_controller(metadata.get("ownerReferences") or ()),
-        local_storage=any("emptyDir" in volume for volume in spec.get("volumes") or ()),
-        grace_s=spec.get("terminationGracePeriodSeconds", 30),
-        created_at=to_epoch_s(metadata["creationTimestamp"]) if "creationTimestamp" in metadata else 0.0,
-        deletion_at=to_epoch_s(deletion) if deletion else None,
-        claims=tuple(_claims(metadata["name"], spec.get("volumes") or ())),
-        tolerates_cordon=tolerates(spec.get("tolerations") or (), CORDON),
+        phase=str(status.get("phase") or ""),
+        ready=ready(status),
+        labels=_map(metadata.get("labels")),
+        annotations=_map(metadata.get("annotations")),
+        priority_class=str(spec.get("priorityClassName") or ""),
+        owner=_controller(_maps(metadata.get("ownerReferences"))),
+        local_storage=any("emptyDir" in volume for volume in volumes),
+        grace_s=_seconds(spec.get("terminationGracePeriodSeconds")),
+        created_at=_time(metadata.get("creationTimestamp")) or 0.0,
+        deletion_at=_time(metadata.get("deletionTimestamp")),
+        claims=tuple(_claims(metadata["name"], volumes)),
+        tolerates_cordon=tolerates(_maps(spec.get("tolerations")), CORDON),
+        bound_to_node=_bound(spec),
+        finalizers=tuple(str(name) for name in metadata.get("finalizers") or ()),
     )
+
+
+def ready(status: Mapping[str, Any]) -> bool:
+    """Whether the condition Ready of a pod's or a node's ``status`` is True."""
+    conditions = _maps(status.get("conditions"))
+    return any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
+
+
+def _map(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _maps(value: Any) -> list[Mapping[str, Any]]:
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list | tuple) else []
+
+
+def _seconds(value: Any) -> int:
+    # The API server's own default is 30.
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return 30
+
+
+def _time(value: Any) -> float | None:
+    try:
+        return to_epoch_s(value)
+    except (AttributeError, TypeError, ValueError):
+        return None
+
+
+def _bound(spec: Mapping[str, Any]) -> bool:
+    """Whether each of the terms, of which one has to fit, names the pod's own node by a matchField."""
+    affinity = _map(_map(spec.get("affinity")).get("nodeAffinity"))
+    required = _map(affinity.get("requiredDuringSchedulingIgnoredDuringExecution"))
+    terms = _maps(required.get("nodeSelectorTerms"))
+    own = {"key": "metadata.name", "operator": "In", "values": [spec.get("nodeName")]}
+    return bool(terms) and all(own in _maps(term.get("matchFields")) for term in terms)
 
 
 def _claims(pod: str, volumes: Collection[Mapping[str, Any]]) -> Iterator[str]:
     for volume in volumes:
         if "persistentVolumeClaim" in volume:
-            yield volume["persistentVolumeClaim"]["claimName"]
+            if claim := _map(volume["persistentVolumeClaim"]).get("claimName"):
+                yield str(claim)
         elif "ephemeral" in volume:
             # https://kubernetes.io/docs/concepts/storage/ephemeral-volumes/#persistentvolumeclaim-naming
-            yield f"{pod}-{volume['name']}"
+            yield f"{pod}-{volume.get('name')}"
 
 
 def _controller(references: Collection[Mapping[str, Any]]) -> Owner | None:
     for reference in references:
         if reference.get("controller"):
-            return Owner(reference["apiVersion"], reference["kind"], reference["name"])
+            version, kind, name = (str(reference.get(key) or "") for key in ("apiVersion", "kind", "name"))
+            return Owner(version, kind, name)
     return None
 
 
@@ -139,7 +195,7 @@ def verdict(pod: Pod, policy: Policy, *, orphan: bool = False, since: float = in
     """What becomes of ``pod``; the first rule that fits decides.
 
         static (mirror) pod                          leave
-        DaemonSet's, the DaemonSet exists            leave, or evict if the policy asks for it
+        DaemonSet's, or bound to the node            leave, or evict if the policy asks for it
                                                      and it was there before ``since``
         finished (Succeeded, Failed)                 leave: nothing of it runs any more
         terminating already                          wait
@@ -188,6 +244,18 @@ def _verdict_on_running(pod: Pod, policy: Policy, orphan: bool) -> Verdict:
         return Verdict(Action.REFUSE, f"{why}, and evictUnmanaged is false")
     lost = "; its emptyDir data is lost" if pod.local_storage else ""
     return Verdict(Action.EVICT, (why if unmanaged else f"{_owner_text(pod)} replaces it") + lost)
+
+
+def orphans(pods: Iterable[Pod], daemonsets: Collection[tuple[str, str]]) -> list[Pod]:
+    """The pods whose DaemonSet is gone. ``daemonsets``: namespace and name of all of apps/v1.
+
+    Whether a DaemonSet of another API group exists is not asked: its pods stay.
+    """
+    return [
+        pod
+        for pod in pods
+        if pod.of_apps_daemonset and pod.owner and (pod.namespace, pod.owner.name) not in daemonsets
+    ]
 
 
 def _owner_text(pod: Pod) -> str:

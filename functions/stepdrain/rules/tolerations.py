@@ -16,7 +16,9 @@ def tolerates(tolerations: Collection[Json], taint: Json) -> bool:
 
     https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/
     """
-    return taint["effect"] == "PreferNoSchedule" or any(_fits(one, taint) for one in tolerations)
+    return taint["effect"] == "PreferNoSchedule" or any(
+        _fits(toleration, taint) for toleration in tolerations
+    )
 
 
 def _fits(toleration: Json, taint: Json) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Collection
 
 from stepdrain.rules.pods import Pod
 
-ORDINARY, SYSTEM, DAEMONSETS = 1, 2, 3
+ORDINARY, SYSTEM, DAEMONSETS, SYSTEM_DAEMONSETS = 1, 2, 3, 4
 FIRST, LAST = 0, 9
 ANNOTATION = "stepdrain/wave"
 """On a pod, a whole number from 0 (leaves first) to 9 (leaves last), instead of its own wave."""
@@ -23,16 +23,15 @@ SYSTEM_CLASSES = ("system-cluster-critical", "system-node-critical")
 def wave(pod: Pod) -> int:
     """The pod's wave: its annotation's if that can be read, else by what it is.
 
-    DaemonSet's pod                        3
-    pod of a system priority class         2
-    any other                              1
+    pod of a system priority class         2, a DaemonSet's 4
+    any other                              1, a DaemonSet's 3
     """
     asked = pod.annotations.get(ANNOTATION, "")
     if readable(asked):
         return int(asked)
-    if pod.of_daemonset:
-        return DAEMONSETS
-    return SYSTEM if pod.priority_class in SYSTEM_CLASSES else ORDINARY
+    if pod.priority_class in SYSTEM_CLASSES:
+        return SYSTEM_DAEMONSETS if pod.of_daemonset else SYSTEM
+    return DAEMONSETS if pod.of_daemonset else ORDINARY
 
 
 def readable(asked: str) -> bool:

@@ -26,7 +26,7 @@ class Cluster(Protocol):
 
     def pods_on(self, node: str) -> Listing: ...
     def budgets(self) -> list[Budget]: ...
-    def daemonsets(self) -> set[tuple[str, str]]: ...
+    def daemonsets(self) -> set[tuple[str, str]] | None: ...
     def evict(self, doomed: Sequence[Pod], grace_s: int) -> list[tuple[Pod, Answer]]: ...
     def delete(self, doomed: Sequence[tuple[Pod, int]]) -> list[tuple[Pod, Answer]]: ...
 
@@ -101,13 +101,11 @@ def _orphans(everything: list[Pod], step: Step, cluster: Cluster) -> list[str]:
 
     Capped like the blockers are, for the document's size; further ones stay, as DaemonSet pods do.
     """
-    if _begun(step) or not any(pod.of_daemonset for pod in everything):
+    if _begun(step) or not any(pod.of_apps_daemonset for pod in everything):
         return []
     known = cluster.daemonsets()
-    lost = [
-        p.uid for p in everything if p.of_daemonset and p.owner and (p.namespace, p.owner.name) not in known
-    ]
-    return lost[: reasons.NAMED]
+    lost = [] if known is None else pods.orphans(everything, known)
+    return [pod.uid for pod in lost][: reasons.NAMED]
 
 
 def _move(
@@ -137,8 +135,7 @@ def _move(
     # Once a round the server is asked even if all budgets say no: a mistake in our reading of
     # them must not be what a drain hangs on.
     asked = choice.evict or ([rest[0]] if step.attempt == 0 else [])
-    held = [blocker for blocker in choice.blocked if blocker.name not in {pod.key for pod in asked}]
-    result = eviction_answers.tally(_evict(asked, step, cluster, now), held)
+    result = eviction_answers.tally(_evict(asked, step, cluster, now), choice.blocked)
     result.evicted += deleted.evicted
     result.errors = deleted.errors | result.errors
     return result, forced

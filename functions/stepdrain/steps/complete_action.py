@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from stepdrain import clock
-from stepdrain.adapters import connections
+from stepdrain.adapters import connections, invocation
 from stepdrain.document.step import parse
 from stepdrain.reporting import logs, metrics
 from stepdrain.states import concurrency_limit, lifecycle_action
@@ -14,6 +14,7 @@ from stepdrain.states import concurrency_limit, lifecycle_action
 LOG = logs.logger()
 
 
+@invocation.handler
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """``{"result", "outcome", "reason"}``: what Auto Scaling was told, how the drain ended, and why."""
     step = parse(event)

@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from stepdrain import clock
-from stepdrain.adapters import connections
+from stepdrain.adapters import connections, invocation
 from stepdrain.document.step import parse
 from stepdrain.intake import settings
 from stepdrain.reporting import drain_reports, logs
@@ -15,6 +15,7 @@ from stepdrain.states import nodes
 LOG = logs.logger()
 
 
+@invocation.handler
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """``{"cordoned": bool, "at": time}``; false if the Node object is gone (its pods may still be there)."""
     step, now = parse(event), clock.now()

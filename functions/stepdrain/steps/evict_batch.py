@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from stepdrain import clock
-from stepdrain.adapters import connections
+from stepdrain.adapters import connections, invocation
 from stepdrain.document.progress import Progress
 from stepdrain.document.step import Step, parse
 from stepdrain.errors import Blocked
@@ -20,6 +20,7 @@ from stepdrain.states.evict_batch import evict_batch
 LOG = logs.logger()
 
 
+@invocation.handler
 @logs.waits
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """The round's record (document.progress.Progress.to_document); raises EvictionBlocked if no pod could go.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from stepdrain.adapters import connections
+from stepdrain.adapters import connections, invocation
 from stepdrain.document.step import NodeRef, Step, document, parse
 from stepdrain.errors import NodeNotFound, NodeNotRegistered
 from stepdrain.intake import ownership, settings
@@ -15,6 +15,7 @@ from stepdrain.states import nodes
 LOG = logs.logger()
 
 
+@invocation.handler
 @logs.waits
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """The whole document with ``node`` (stepdrain.document.step.NodeRef).

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from stepdrain import clock
-from stepdrain.adapters import connections
+from stepdrain.adapters import connections, invocation
 from stepdrain.document.step import parse
 from stepdrain.reporting import logs, metrics
 from stepdrain.states import lifecycle_action
@@ -13,6 +13,7 @@ from stepdrain.states import lifecycle_action
 LOG = logs.logger()
 
 
+@invocation.handler
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """The record of the next round; raises DrainTimedOut, DrainReleased or LifecycleActionExpired."""
     step, now = parse(event), clock.now()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from stepdrain.adapters import connections
+from stepdrain.adapters import connections, invocation
 from stepdrain.document.step import parse
 from stepdrain.reporting import logs
 from stepdrain.states import nodes
@@ -12,6 +12,7 @@ from stepdrain.states import nodes
 LOG = logs.logger()
 
 
+@invocation.handler
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """``{"labelled": bool, "seconds": int}``.
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stepdrain import clock
-from stepdrain.adapters import connections
+from stepdrain.adapters import connections, invocation
 from stepdrain.adapters.aws import Aws
 from stepdrain.errors import DrainError
 from stepdrain.intake import settings
@@ -21,6 +21,7 @@ from stepdrain.reporting.node_events import record_event
 LOG = logs.logger()
 
 
+@invocation.handler
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """``{"subject"}`` of what was sent, for an event ``Step Functions Execution Status Change``.
 

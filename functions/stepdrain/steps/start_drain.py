@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from stepdrain.adapters import connections
+from stepdrain.adapters import connections, invocation
 from stepdrain.adapters.aws import Aws
 from stepdrain.errors import DrainError
 from stepdrain.intake import interruption_events, lifecycle_events, ownership, settings, sweep
@@ -22,6 +22,7 @@ MACHINES = {
 }
 
 
+@invocation.handler
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """``{"execution", "started"}`` or ``{"ignored": reason}``; by instance, in ``drains``, for a notice.
 

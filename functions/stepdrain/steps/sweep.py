@@ -6,13 +6,14 @@ import os
 from typing import Any
 
 from stepdrain import clock
-from stepdrain.adapters import connections
+from stepdrain.adapters import connections, invocation
 from stepdrain.intake import settings, sweep
 from stepdrain.reporting import logs
 
 LOG = logs.logger()
 
 
+@invocation.handler
 def handler(_event: dict[str, Any], _context: object) -> dict[str, Any]:
     """``{"started": [execution], "returned": [execution], "left": {instance: reason}}``.
 

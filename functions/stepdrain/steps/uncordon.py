@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from stepdrain import clock
-from stepdrain.adapters import connections
+from stepdrain.adapters import connections, invocation
 from stepdrain.document.step import parse
 from stepdrain.reporting import drain_reports, logs
 from stepdrain.states import nodes
@@ -13,6 +13,7 @@ from stepdrain.states import nodes
 LOG = logs.logger()
 
 
+@invocation.handler
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """``{"undone": [...]}``: of ``label`` and ``cordon`` what a drain of ours had set and is now undone."""
     step = parse(event)

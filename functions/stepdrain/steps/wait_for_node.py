@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from stepdrain import clock
-from stepdrain.adapters import connections
+from stepdrain.adapters import connections, invocation
 from stepdrain.document.step import parse
 from stepdrain.reporting import logs
 from stepdrain.states import wait_for_node
@@ -14,6 +14,7 @@ from stepdrain.states import wait_for_node
 LOG = logs.logger()
 
 
+@invocation.handler
 @logs.waits
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """The node (stepdrain.document.step.NodeRef); raises NodeNotReady while it is none, or is not Ready."""

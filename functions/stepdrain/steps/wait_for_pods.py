@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from stepdrain import clock
-from stepdrain.adapters import connections
+from stepdrain.adapters import connections, invocation
 from stepdrain.document.step import parse
 from stepdrain.intake import settings
 from stepdrain.reporting import logs
@@ -16,6 +16,7 @@ from stepdrain.states.wait_for_pods import wait_for_pods
 LOG = logs.logger()
 
 
+@invocation.handler
 @logs.waits
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """The round's record with the state that comes next; raises PodsRemaining while pods are leaving."""
