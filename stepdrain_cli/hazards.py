@@ -1,25 +1,24 @@
-"""Why a drain would hang, before it begins: budgets, lone replicas, long graces, nowhere to go. Pure.
-
-What is said of placement is a hint: selectors, taints and requests are compared, affinities and
-volumes are not, and a cluster autoscaler may bring another node.
-"""
+"""Why a drain would hang, before it begins: budgets, webhooks, finalizers, graces, no room. Pure."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
-from kubernetes.utils import parse_quantity
-from stepdrain.rules.budgets import Budget, covers
+from stepdrain.clock import to_rfc3339
+from stepdrain.rules.budgets import Budget, Ledger
 from stepdrain.rules.pods import Pod
 from stepdrain.rules.policy import Policy
-from stepdrain.rules.tolerations import tolerates
+
+from stepdrain_cli.placement import homeless, lone
 
 Json = Mapping[str, Any]
-RESOURCES = ("cpu", "memory")
+JOB_TRACKING = "batch.kubernetes.io/job-tracking"
+"""The Job controller takes this finalizer away by itself
+(https://kubernetes.io/docs/concepts/workloads/controllers/job/#job-tracking-with-finalizers)."""
+Webhook = tuple[str, str, int]
+"""Name, failurePolicy, timeout in seconds."""
 
 
 @dataclass(frozen=True)
@@ -39,34 +38,42 @@ def hazards(
     pods: Sequence[Json],
     nodes: Sequence[Json],
     policy: Policy,
+    *,
+    now: float = 0.0,
+    webhooks: Sequence[Webhook] = (),
+    bound: Collection[str] = (),
 ) -> list[Hazard]:
-    """All hazards for the pods that would be evicted.
+    """All hazards for the pods that would leave.
 
-    ``pods`` and ``nodes`` are those of the whole cluster, as the API lists them.
+    ``pods`` and ``nodes`` are those of the whole cluster, as the API lists them; ``now`` in epoch seconds;
+    ``webhooks`` are asked about evictions; ``bound``: UIDs of pods whose controller names the node.
     """
-    raw = {one["metadata"]["uid"]: one for one in pods}
+    raw = {pod["metadata"]["uid"]: pod for pod in pods}
     here = {raw[pod.uid]["spec"].get("nodeName") for pod in leaving if pod.uid in raw}
     others = [node for node in nodes if node["metadata"]["name"] not in here]
+    hints = [
+        *_returning(leaving, bound),
+        *(_webhook(*webhook) for webhook in webhooks if leaving),
+        *lone(leaving, raw),
+        *homeless([raw[pod.uid] for pod in leaving if pod.uid in raw], others, pods),
+    ]
     return [
-        *_budgets(leaving, budgets),
-        *(hazard for pod in leaving for hazard in _graces(pod, policy)),
-        *_returning(leaving),
-        *_lone(leaving, raw),
-        *_homeless([raw[pod.uid] for pod in leaving if pod.uid in raw], others, pods),
+        *_budgets(leaving, Ledger(budgets)),
+        *(Hazard(what) for pod in leaving for what in _of_pod(pod, policy, now)),
+        *(Hazard(what, hint=True) for what in hints),
     ]
 
 
-def _budgets(leaving: Sequence[Pod], budgets: Sequence[Budget]) -> Iterable[Hazard]:
-    for budget in budgets:
-        held = sum(covers(budget, pod) for pod in leaving)
-        if held and budget.allowed == 0:
-            yield Hazard(
-                f"disruption budget {budget.namespace}/{budget.name} allows no disruption now: it needs "
-                f"{budget.desired} healthy pods and has {budget.current}; "
-                f"{_pods(held)} of this node waits for it"
-            )
-    for pod in leaving:
-        names = sorted(budget.name for budget in budgets if covers(budget, pod))
+def _budgets(leaving: Sequence[Pod], ledger: Ledger) -> Iterable[Hazard]:
+    """What the drain itself reads in the budgets, for each budget once."""
+    held = [pod for pod in leaving if ledger.obstacle(pod)]
+    for budget in ledger.budgets:
+        waiting = [pod for pod in held if ledger.covering(pod) == [budget]]
+        if waiting:
+            name = f"disruption budget {budget.namespace}/{budget.name}"
+            yield Hazard(f"{name} {_why(budget)}; {_pods(len(waiting))} of this node waits for it")
+    for pod in held:
+        names = sorted(budget.name for budget in ledger.covering(pod))
         if len(names) > 1:
             yield Hazard(
                 f"{pod.key} is selected by {len(names)} budgets ({', '.join(names)}): "
@@ -74,77 +81,53 @@ def _budgets(leaving: Sequence[Pod], budgets: Sequence[Budget]) -> Iterable[Haza
             )
 
 
+def _why(budget: Budget) -> str:
+    if budget.sync_failure:
+        return f"cannot be counted: {budget.sync_failure}"
+    if budget.never_gives_way:
+        return f"can never give way: all of its {budget.expected} pods must be healthy"
+    return f"allows no disruption now: it needs {budget.desired} healthy pods and has {budget.current}"
+
+
 def _pods(count: int) -> str:
     return "1 pod" if count == 1 else f"each of {count} pods"
 
 
-def _graces(pod: Pod, policy: Policy) -> Iterable[Hazard]:
+def _of_pod(pod: Pod, policy: Policy, now: float) -> Iterable[str]:
     grace = pod.grace_s if policy.grace_period < 0 else policy.grace_period
+    if pod.deletion_at is not None and now > pod.deletion_at:
+        late = f"should have ended at {to_rfc3339(pod.deletion_at)}, {int(now - pod.deletion_at)} s ago"
+        yield f"{pod.key} {late}: {_still_there(pod)}"
+    elif finalizers := _finalizers(pod):
+        yield f"{pod.key} stays after its end until its finalizers are taken away: {', '.join(finalizers)}"
     if grace >= policy.drain_timeout:
-        yield Hazard(
-            f"{pod.key} has a grace of {grace} s, and the drain's deadline is after {policy.drain_timeout} s"
-        )
+        deadline = f"the drain's deadline is after {policy.drain_timeout} s"
+        yield f"{pod.key} has a grace of {grace} s, and {deadline}"
 
 
-def _returning(leaving: Sequence[Pod]) -> Iterable[Hazard]:
+def _finalizers(pod: Pod) -> list[str]:
+    return [name for name in pod.finalizers if name != JOB_TRACKING]
+
+
+def _still_there(pod: Pod) -> str:
+    finalizers = _finalizers(pod)
+    return f"it has finalizers, {', '.join(finalizers)}" if finalizers else "its kubelet has not ended it"
+
+
+def _returning(leaving: Sequence[Pod], bound: Collection[str]) -> Iterable[str]:
     for pod in leaving:
-        if pod.tolerates_cordon and pod.owner is not None:
-            yield Hazard(
-                f"{pod.key} tolerates the cordon: its replacement may start on this node, and is left there",
-                hint=True,
-            )
+        if pod.owner is None:
+            continue
+        if pod.uid in bound:
+            owner = f"{pod.owner.kind} {pod.owner.name}"
+            yield f"{pod.key} comes back to this node, past the cordon: {owner} names it (spec.nodeName)"
+        elif pod.tolerates_cordon:
+            yield f"{pod.key} tolerates the cordon: its replacement may start on this node, and is left there"
 
 
-def _lone(leaving: Sequence[Pod], raw: Mapping[str, Json]) -> Iterable[Hazard]:
-    siblings: dict[str, int] = defaultdict(int)
-    for one in raw.values():
-        siblings[_owner_uid(one)] += 1
-    for pod in leaving:
-        owner = _owner_uid(raw[pod.uid]) if pod.uid in raw else ""
-        if owner and siblings[owner] == 1 and pod.owner is not None:
-            only = f"{pod.key} is the only pod of {pod.owner.kind} {pod.owner.name}"
-            yield Hazard(f"{only}: nothing serves until it is replaced", hint=True)
-
-
-def _owner_uid(pod: Json) -> str:
-    owners = pod["metadata"].get("ownerReferences") or ()
-    return next((str(one["uid"]) for one in owners if one.get("controller")), "")
-
-
-def _homeless(leaving: Sequence[Json], others: Sequence[Json], pods: Sequence[Json]) -> Iterable[Hazard]:
-    used: dict[str, dict[str, Decimal]] = defaultdict(lambda: dict.fromkeys(RESOURCES, Decimal(0)))
-    for one in pods:
-        if one.get("status", {}).get("phase") not in ("Succeeded", "Failed"):
-            for resource, amount in _requests(one).items():
-                used[one["spec"].get("nodeName", "")][resource] += amount
-    for pod in leaving:
-        reasons = {_refusal(pod, node, used[node["metadata"]["name"]]) for node in others}
-        if "" not in reasons:
-            key = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
-            why = ", ".join(sorted(reasons)) or "there is none"
-            yield Hazard(f"no other node would take {key}: {why}", hint=True)
-
-
-def _requests(pod: Json) -> dict[str, Decimal]:
-    total = dict.fromkeys(RESOURCES, Decimal(0))
-    for container in pod["spec"].get("containers", ()):
-        for resource, amount in ((container.get("resources") or {}).get("requests") or {}).items():
-            if resource in total:
-                total[resource] += parse_quantity(amount)
-    return total
-
-
-def _refusal(pod: Json, node: Json, used: Mapping[str, Decimal]) -> str:
-    """Why a node would not take a pod, "" if it would."""
-    spec, labels = pod["spec"], node["metadata"].get("labels") or {}
-    if node["spec"].get("unschedulable"):
-        return "a node is cordoned"
-    if any(labels.get(key) != value for key, value in (spec.get("nodeSelector") or {}).items()):
-        return "its nodeSelector does not fit"
-    if any(not tolerates(spec.get("tolerations") or (), taint) for taint in node["spec"].get("taints") or ()):
-        return "a taint is not tolerated"
-    room = (node.get("status") or {}).get("allocatable") or {}
-    for resource, amount in _requests(pod).items():
-        if resource in room and amount > parse_quantity(room[resource]) - used[resource]:
-            return f"its {resource} request does not fit"
-    return ""
+def _webhook(name: str, failure_policy: str, timeout_s: int) -> str:
+    fails = "holds the pods" if failure_policy == "Fail" else "does not"
+    return (
+        f"webhook {name} is asked about each eviction: it may refuse it, or delay it by {timeout_s} s; "
+        f"its own failure {fails}"
+    )

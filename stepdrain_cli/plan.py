@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from stepdrain import clock
 from stepdrain.adapters.kube import Kube
 from stepdrain.rules import pods, waves
 from stepdrain.rules.budgets import Ledger
-from stepdrain.rules.pods import Action, Pod
+from stepdrain.rules.pods import Action, Owner, Pod
 from stepdrain.rules.policy import Policy
 from stepdrain.states.nodes import instance_of
 
@@ -62,14 +63,33 @@ def plan(
         return None
     node_name = node["metadata"]["name"]
     on_node = cluster.pods_on(node_name).pods
-    known = cluster.daemonsets() if any(pod.of_daemonset for pod in on_node) else set()
+    orphans = _orphans(cluster, on_node)
     budgets = cluster.budgets()
     ledger = Ledger(budgets)
     here = sorted(on_node, key=_order)
-    lines = [_line(pod, policy, ledger, known) for pod in here]
+    lines = [_line(pod, policy, ledger, orphans) for pod in here]
     leaving = [pod for pod, line in zip(here, lines, strict=True) if line.wave is not None]
-    found = hazards(leaving, budgets, *everything(), policy)
+    found = hazards(
+        leaving,
+        budgets,
+        *everything(),
+        policy,
+        now=clock.now(),
+        webhooks=cluster.eviction_webhooks(),
+        bound=_bound(cluster, node_name, leaving),
+    )
     return Plan(node_name, instance_of(node), lines, _expected_s(lines), tuple(found))
+
+
+def _bound(cluster: Kube, node: str, leaving: Sequence[Pod]) -> set[str]:
+    """UIDs of the pods whose controller names the node in their spec; one request for each controller."""
+    names: dict[tuple[str, Owner], bool] = {}
+    for pod in leaving:
+        if pod.owner is not None and (pod.namespace, pod.owner) not in names:
+            group, _, version = pod.owner.api_version.rpartition("/")
+            template = cluster.template_of(group, version, pod.owner.kind, pod.namespace, pod.owner.name)
+            names[pod.namespace, pod.owner] = template.get("nodeName") == node
+    return {pod.uid for pod in leaving if pod.owner and names[pod.namespace, pod.owner]}
 
 
 def _node(cluster: Kube, target: str) -> Mapping[str, Any] | None:
@@ -90,9 +110,14 @@ def _order(pod: Pod) -> tuple[int, str]:
     return waves.wave(pod), pod.key
 
 
-def _line(pod: Pod, policy: Policy, ledger: Ledger, known: set[tuple[str, str]]) -> Line:
-    orphan = pod.of_daemonset and pod.owner is not None and (pod.namespace, pod.owner.name) not in known
-    judged = pods.verdict(pod, policy, orphan=orphan)
+def _orphans(cluster: Kube, on_node: Sequence[Pod]) -> set[str]:
+    """UIDs of the pods whose DaemonSet is gone."""
+    known = cluster.daemonsets() if any(pod.of_apps_daemonset for pod in on_node) else None
+    return set() if known is None else {pod.uid for pod in pods.orphans(on_node, known)}
+
+
+def _line(pod: Pod, policy: Policy, ledger: Ledger, orphans: Collection[str]) -> Line:
+    judged = pods.verdict(pod, policy, orphan=pod.uid in orphans)
     obstacle = ledger.obstacle(pod) if judged.action is Action.EVICT else None
     if judged.action is Action.EVICT and obstacle is None:
         ledger.spend(pod)

@@ -22,7 +22,7 @@ def pod(name="db-0", owner="rs", node="n1", grace=30, **spec):
             "labels": {"app": "db"}, "ownerReferences": owners,
         },
         "spec": {"nodeName": node, "terminationGracePeriodSeconds": grace, "containers": [{}], **spec},
-        "status": {"phase": "Running"},
+        "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]},
     }  # fmt: skip
 
 
@@ -40,9 +40,10 @@ SIBLING = pod("db-9", node="n2")
 OTHER = node()
 
 
-def told(*pods, budgets=(), nodes=(OTHER,), policy=None):
-    here = [parse(one) for one in pods if one["spec"]["nodeName"] == "n1"]
-    return [str(one) for one in hazards(here, budgets, pods, [node("n1"), *nodes], policy or Policy())]
+def told(*pods, budgets=(), nodes=(OTHER,), policy=None, **more):
+    here = [parse(raw) for raw in pods if raw["spec"]["nodeName"] == "n1"]
+    found = hazards(here, budgets, pods, [node("n1"), *nodes], policy or Policy(), **more)
+    return [str(hazard) for hazard in found]
 
 
 def test_a_pod_with_siblings_room_and_budget_is_no_hazard():
@@ -116,3 +117,80 @@ def test_tolerations_selectors_and_room_are_honoured():
     }
     good = node("n3", {"disk": "ssd"}, {"cpu": "1"}, taints=[{"key": "gpu", "effect": "NoSchedule"}])
     assert told(pod(**spec), SIBLING, nodes=(node(), good)) == []
+
+
+def test_a_budget_is_read_as_the_drain_reads_it():
+    """An unready pod that its budget lets go waits for nothing, and one that is leaving has gone past it."""
+    unready = pod()
+    unready["status"]["conditions"] = []
+    assert told(unready, SIBLING, budgets=[replace(BUDGET, always_allow_unready=True)]) == []
+    leaving = pod()
+    leaving["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    assert told(leaving, SIBLING, budgets=[BUDGET, replace(BUDGET, name="all")]) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"expected": 2}, "can never give way: all of its 2 pods must be healthy"),
+        ({"expected": 2, "sync_failure": "no scale"}, "cannot be counted: no scale"),
+        ({"expected": 3}, "allows no disruption now: it needs 2 healthy pods and has 2"),
+    ],
+)
+def test_what_waiting_does_not_help_is_told_from_what_it_does(changes, why):
+    """Whoever reads `has 2 and needs 2` waits; here nothing would come of it."""
+    assert told(pod(), SIBLING, budgets=[replace(BUDGET, **changes)]) == [
+        f"disruption budget default/db {why}; 1 pod of this node waits for it"
+    ]
+
+
+def test_a_finalizer_is_told_but_not_the_job_controllers_own():
+    """The pod stays in the API after its containers have ended, and the drain with it."""
+    held = pod()
+    held["metadata"]["finalizers"] = ["batch.kubernetes.io/job-tracking", "example.io/backup"]
+    assert told(held, SIBLING) == [
+        "default/db-0 stays after its end until its finalizers are taken away: example.io/backup"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("finalizers", "why"),
+    [([], "its kubelet has not ended it"), (["example.io/backup"], "it has finalizers, example.io/backup")],
+)
+def test_a_pod_past_its_grace_is_told(finalizers, why):
+    """A drain would begin by waiting for it."""
+    late = pod()
+    late["metadata"] |= {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": finalizers}
+    assert told(late, SIBLING, now=1767225600.0 + 90) == [
+        f"default/db-0 should have ended at 2026-01-01T00:00:00Z, 90 s ago: {why}"
+    ]
+    assert told(late, SIBLING, now=1767225600.0 - 90) == (
+        ["default/db-0 stays after its end until its finalizers are taken away: example.io/backup"]
+        if finalizers
+        else []
+    )
+
+
+def test_a_controller_that_names_the_node_is_a_hint():
+    """spec.nodeName knows no cordon: the scheduler is not asked."""
+    assert told(pod(), SIBLING, bound=["db-0"]) == [
+        "hint: default/db-0 comes back to this node, past the cordon: ReplicaSet rs names it (spec.nodeName)"
+    ]
+
+
+@pytest.mark.parametrize(("policy", "fails"), [("Fail", "holds the pods"), ("Ignore", "does not")])
+def test_a_webhook_on_evictions_is_a_hint(policy, fails):
+    """It may do nothing, and it may refuse each pod; nobody knows before."""
+    assert told(pod(), SIBLING, webhooks=[("guard.example.com", policy, 10)]) == [
+        "hint: webhook guard.example.com is asked about each eviction: it "
+        "may refuse it, or delay it by 10 s; "
+        f"its own failure {fails}"
+    ]
+    assert told(SIBLING, webhooks=[("guard.example.com", policy, 10)]) == []
+
+
+@pytest.mark.parametrize("amount", ["plenty", None, ["1"], {}])
+def test_a_quantity_that_cannot_be_read_asks_for_nothing(amount):
+    """A hint must not crash on another's object."""
+    spec = {"containers": [{"resources": {"requests": {"cpu": amount}}}]}
+    assert told(pod(**spec), SIBLING, nodes=(node(allocatable={"cpu": "4"}),)) == []
