@@ -85,7 +85,8 @@ def _why(budget: Budget) -> str:
     if budget.sync_failure:
         return f"cannot be counted: {budget.sync_failure}"
     if budget.never_gives_way:
-        return f"can never give way: all of its {budget.expected} pods must be healthy"
+        pods = "its 1 pod" if budget.expected == 1 else f"all of its {budget.expected} pods"
+        return f"can never give way: {pods} must be healthy"
     return f"allows no disruption now: it needs {budget.desired} healthy pods and has {budget.current}"
 
 

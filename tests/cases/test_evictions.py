@@ -1,18 +1,16 @@
 """Evictions that somebody other than a budget refuses, delays or makes impossible."""
 
 import json
-import re
 
 import pytest
 import urllib3
-import yaml
 from stepdrain.adapters.kube import connect_by_kubeconfig
 from stepdrain.rules import pods
 from stepdrain.rules.budgets import Ledger, parse
 from stepdrain.rules.policy import Policy
 
 from stepdrain_cli.plan import plan
-from stepdrain_sandbox.aws.deploy import ROOT
+from stepdrain_sandbox.aws.deploy import ROOT, translate
 from stepdrain_sandbox.clock import RealClock
 from stepdrain_sandbox.judgement import broken
 from stepdrain_sandbox.kube.faults import Fault
@@ -83,9 +81,7 @@ def test_the_client_waits_longer_than_a_webhook_may_take(monkeypatch):
 @pytest.mark.parametrize("state", ["Label", "Cordon", "EvictBatch"])
 def test_functions_and_states_outlast_a_webhook(state):
     """An answer that comes after the function's end is lost, and the request is sent again."""
-    text = (ROOT / "template.yaml").read_text(encoding="utf-8")
-    # Only the names and numbers matter here; no intrinsic function is evaluated.
-    resources = yaml.safe_load(re.sub(r"!\w+", "", text))["Resources"]
+    resources = translate(ROOT / "template.yaml", {"ClusterName": "demo"})["Resources"]
     states = json.loads((ROOT / "statemachine" / "drain_node.asl.json").read_text())["States"]
     assert resources[f"{state}Function"]["Properties"]["Timeout"] > WEBHOOK_S
     assert states[state]["TimeoutSeconds"] > WEBHOOK_S

@@ -58,8 +58,7 @@ def test_a_plan_shows_every_pod_with_wave_verdict_and_reason(kubeconfig):
     lines = [line.rstrip() for line in result.stdout.splitlines()]
     assert lines == [
         "WAVE  VERDICT  POD                      GRACE  REASON",
-        "1     blocked  default/db-0             2s     disruption budget db cannot be counted: "
-        'found no controllers for pod "db-0"',
+        "1     blocked  default/db-0             2s     disruption budget db needs 1 healthy pods and has 1",
         "1     evict    default/debug            2s     no controller would put it back",
         "1     evict    default/web-a            2s     ReplicaSet web replaces it",
         "-     leave    kube-system/proxy-00000  30s    DaemonSet proxy would put it back",
@@ -68,7 +67,7 @@ def test_a_plan_shows_every_pod_with_wave_verdict_and_reason(kubeconfig):
         "Expected time: at most 2 s, if nothing blocks.",
         "",
         "Why it would hang, or hurt:",
-        '  disruption budget default/db cannot be counted: found no controllers for pod "db-0"; '
+        "  disruption budget default/db can never give way: its 1 pod must be healthy; "
         "1 pod of this node waits for it",
         "  hint: no other node would take default/db-0: there is none",
         "  hint: no other node would take default/debug: there is none",
