@@ -95,7 +95,7 @@ bench-docs: .venv/bench  ## Write docs/performance.md from what make bench measu
 check: .venv/lint  ## Run the linters: ruff, mypy, import-linter
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	.venv/bin/mypy functions bench stepdrain_cli stepdrain_recorded
+	.venv/bin/mypy functions bench stepdrain_cli stepdrain_deployed stepdrain_engine stepdrain_recorded
 	.venv/bin/lint-imports --no-logo
 
 expand: .venv/run  ## Print template.yaml with its loops written out (ARGS="GroupNames=blue,green ClusterName=demo")

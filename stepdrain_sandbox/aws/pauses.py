@@ -16,13 +16,14 @@ from unittest import mock
 from moto.stepfunctions.parser.asl.component.common.retry.retrier_decl import RetrierDecl
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 from moto.stepfunctions.parser.asl.eval.environment import Environment
+from moto.stepfunctions.parser.asl.eval.event.event_manager import EventManager
 from moto.stepfunctions.parser.asl.eval.program_state import ProgramStopped
 
 from stepdrain_sandbox.clock import Clock, Idle, Interruption
 
 PARSER = "moto.stepfunctions.parser.asl.component"
 RETRY_TIME = f"{PARSER}.common.retry.retrier_decl.time"
-TASK_THREADING = f"{PARSER}.state.exec.execute_state.threading"
+TASK = f"{PARSER}.state.exec.execute_state"
 
 
 @contextlib.contextmanager
@@ -37,8 +38,9 @@ def on(clock: Clock) -> Iterator[None]:
         enter(patched(WaitFunction, "_wait_interval", pauses.waiting))
         enter(patched(Environment, "set_stop", _interrupting(Environment.set_stop)))
         enter(patched(Environment, "set_error", _unless_stopped(Environment.set_error)))
-        names = types.SimpleNamespace(Event=lambda: Termination(clock), Thread=threading.Thread)
-        enter(mock.patch(TASK_THREADING, names))
+        enter(mock.patch(f"{TASK}.threading", types.SimpleNamespace(Event=lambda: _begun(clock))))
+        enter(mock.patch(f"{TASK}.Thread", Work))
+        enter(patched(EventManager, "add_event", _unless_late(EventManager.add_event)))
         yield
 
 
@@ -61,6 +63,34 @@ def _unless_stopped(original: Callable[..., None]) -> Callable[..., None]:
             original(env, error)
 
     return set_error
+
+
+def _begun(clock: Clock) -> Termination:
+    """The Termination of work whose thread is made next, by this thread."""
+    Work.beginning.termination = Termination(clock)
+    return Work.beginning.termination
+
+
+def _unless_late(original: Callable[..., int]) -> Callable[..., int]:
+    """Wrap EventManager.add_event: what a function does after its Task has timed out is not recorded."""
+
+    def add_event(*arguments: Any, **named: Any) -> int:
+        work = threading.current_thread()
+        if isinstance(work, Work) and work.termination.late:
+            return 0
+        return original(*arguments, **named)
+
+    return add_event
+
+
+class Work(threading.Thread):
+    """The thread in which a Task's function runs, and by what it says that it has ended."""
+
+    beginning = threading.local()
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.termination: Termination = self.beginning.termination
 
 
 class _Pauses:
@@ -110,6 +140,11 @@ class Termination:
         self._late: Idle | None = None
         # The work begins before the wait does: time must not pass before the timeout is set.
         self._until_waiting = clock.detach()
+
+    @property
+    def late(self) -> bool:
+        """Whether the Task has timed out."""
+        return self._late is not None
 
     def set(self) -> None:
         with self._lock:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
-import json
 import os
-import re
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -18,18 +15,23 @@ from stepdrain.adapters import connections
 from stepdrain.adapters.kube import calls as adapter
 
 from stepdrain_deployed import DRAIN_NODE
+from stepdrain_engine import definition, functions
+from stepdrain_engine.history import Count, History
+from stepdrain_engine.interpreter import TaskFailed
+from stepdrain_engine.machine import Machine
 from stepdrain_sandbox.aws.account import ACCOUNT, REGION
 from stepdrain_sandbox.kube.cluster import Cluster
 from stepdrain_sandbox.kube.resources import BY_KIND
 from stepdrain_sandbox.rehearsal.auto_scaling import Group
 from stepdrain_sandbox.rehearsal.clock import QuietClock
-from stepdrain_sandbox.rehearsal.interpreter import Machine, TaskFailed
 from stepdrain_sandbox.rehearsal.transport import Transport
 from stepdrain_sandbox.witness import Witness
 from stepdrain_sandbox.world import CLUSTER, GROUP, HOOK, node_manifest, rbac_manifests
 
 Json = dict[str, Any]
-DEFINITION: Json = json.loads(DRAIN_NODE.read_text())
+TEXT = DRAIN_NODE.read_text()
+DEFINITION = definition.parse(definition.substituted(TEXT, functions.substitutions(TEXT, REGION, ACCOUNT)))
+MACHINE_ARN = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:DrainNode"
 RBAC_MANIFESTS = rbac_manifests({})
 TERMINATING = "autoscaling:EC2_INSTANCE_TERMINATING"
 
@@ -45,15 +47,28 @@ class Death:
 
 
 class Stage:
-    """As stepdrain_sandbox.world.World, with what it needs of ``environment`` (``STEPDRAIN_…`` variables)."""
+    """As stepdrain_sandbox.world.World, with what it needs of ``environment`` (``STEPDRAIN_…`` variables).
 
-    def __init__(self, nodes: int, environment: dict[str, str], heartbeat_s: int = 1800) -> None:
+    ``recording``: executions keep their histories, which costs time.
+    """
+
+    def __init__(
+        self, nodes: int, environment: dict[str, str], heartbeat_s: int = 1800, *, recording: bool = False
+    ) -> None:
         self.clock = QuietClock()
         self.cluster = Cluster(self.clock)
         self.witness = Witness()
         self.cluster.store.subscribe(self.witness.see)
         self.transport = Transport(self.clock, self.cluster)
-        self.machine = Machine(DEFINITION, self.clock, self._invoke)
+        # The longest pause that a draw may give: what holds then holds for each shorter one.
+        self.machine = Machine(
+            DEFINITION,
+            self.clock,
+            self._invoke,
+            arn=MACHINE_ARN,
+            jitter=lambda longest: longest,
+            log=self._history if recording else Count,
+        )
         self.group = Group(self.clock, self.machine.start, self._gone, self.machine.started_at, heartbeat_s)
         self.instances = {f"i-{number:017x}": f"node-{number}" for number in range(nodes)}
         self.group.names = dict(self.instances)
@@ -65,7 +80,7 @@ class Stage:
         self.intake_errors: list[str] = []
         self._environment = {
             "STEPDRAIN_CLUSTER": CLUSTER,
-            "STEPDRAIN_STATE_MACHINE_ARN": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:DrainNode",
+            "STEPDRAIN_STATE_MACHINE_ARN": MACHINE_ARN,
             "STEPDRAIN_ACCOUNT_ID": ACCOUNT,
             "STEPDRAIN_HOOK_NAME": HOOK,
             **environment,
@@ -90,6 +105,9 @@ class Stage:
             self.cluster.load(manifests)
             self.clock.run(30)
             yield self
+
+    def _history(self) -> History:
+        return History(self.clock.now)
 
     def _functions_now(self) -> float:
         return self.clock.now() + self.skew_s
@@ -116,7 +134,7 @@ class Stage:
     def deliver(self, event: Json, attempt: int = 0) -> None:
         """Invoke StartDrain, and again after one and two minutes if it fails, as Lambda does."""
         try:
-            self._invoke("StartDrain", event)
+            self._invoke("StartDrainFunction", event)
         except TaskFailed as failure:
             if attempt == 2:
                 self.intake_errors.append(failure.error)
@@ -125,20 +143,17 @@ class Stage:
                 self.clock.now() + 60 * (attempt + 1), lambda: self.deliver(event, attempt + 1)
             )
 
-    def _invoke(self, state: str, event: Json) -> Any:
+    def _invoke(self, function: str, event: Json) -> Any:
+        state = functions.name(function)
         death = next((one for one in self.deaths if one.state == state and one.times > 0), None)
         if death is not None:
             death.times -= 1
             if not death.after:
                 raise TaskFailed(death.error, "simulated")
-        try:
-            answer = _handler(state)(event, None)
-        except Exception as error:  # whatever a handler raises, Lambda reports; nothing is hidden
-            cause = json.dumps({"errorMessage": str(error), "errorType": type(error).__name__})
-            raise TaskFailed(type(error).__name__, cause) from error
+        answer = functions.invoke(functions.handler(function), event, None)
         if death is not None:
             raise TaskFailed(death.error, "simulated")
-        return json.loads(json.dumps(answer))
+        return answer
 
     def pods_on(self, node: str) -> list[Json]:
         """The pods bound to a node."""
@@ -155,8 +170,3 @@ class Stage:
         node = self.cluster.get("Node", name)
         if node is not None:
             store.remove(BY_KIND["Node"], node)
-
-
-def _handler(state: str) -> Any:
-    module = re.sub(r"(?<!^)(?=[A-Z])", "_", state).lower()
-    return importlib.import_module(f"stepdrain.steps.{module}").handler

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from stepdrain import errors
 from stepdrain.errors import DrainError
 
+from stepdrain_engine.execution import Execution
 from stepdrain_recorded import audit
 from stepdrain_sandbox import guarantees
 from stepdrain_sandbox.kube.faults import Fault
-from stepdrain_sandbox.rehearsal.interpreter import Execution
 from stepdrain_sandbox.rehearsal.stage import Death, Stage
 from tests.properties.nights import DEATHS, HOURS_S, Night
 
@@ -139,8 +139,8 @@ def _executions(stage: Stage, *, ended: bool) -> Iterator[str]:
             yield f"G5: {one.name} failed in {one.state} with {one.error}, no error of ours: {one.cause}"
         if one.status == "FAILED" and one.state not in one.entered:
             yield f"G5: {one.name} failed in {one.state}, which it never entered."
-        if one.longest_document > LARGEST_DOCUMENT:
-            yield f"The document of {one.name} grew to {one.longest_document} characters."
+        if one.log.longest_document > LARGEST_DOCUMENT:
+            yield f"The document of {one.name} grew to {one.log.longest_document} characters."
         yield from guarantees.history_too_long({one.name: one.events})
         yield from guarantees.secrets_shown([json.dumps(one.document), one.cause])
 

@@ -29,7 +29,10 @@ def failing(times):
     return work
 
 
-@pytest.mark.parametrize("name", [engine.INVOKE, pauses.RETRY_TIME, pauses.TASK_THREADING, *engine.DATED])
+@pytest.mark.parametrize(
+    "name",
+    [engine.INVOKE, pauses.RETRY_TIME, f"{pauses.TASK}.threading", f"{pauses.TASK}.Thread", *engine.DATED],
+)
 def test_what_is_replaced_is_there(name):
     """mock.patch would say the same, with less about what to look for."""
     assert pkgutil.resolve_name(name) is not None
@@ -78,7 +81,7 @@ def test_the_machines_timeout_cuts_a_pause_short(machine):
 
 
 def test_a_task_that_does_not_answer_times_out_on_the_clock(machine):
-    """TASK_THREADING; its work may end much later, and counts for nothing then."""
+    """pauses.TASK; its work may end much later, and counts for nothing then."""
     asked = []
 
     def work(_event):
@@ -98,10 +101,11 @@ def test_a_task_that_does_not_answer_times_out_on_the_clock(machine):
     before = machine.clock.now()
     machine.pass_time(20_000)  # The first attempt ends here, and time still passes.
     assert machine.clock.now() - before == 20_000
+    assert len(machine.events(arn, "TaskSucceeded")) == 1
 
 
 def test_work_within_its_time_is_no_timeout(machine):
-    """TASK_THREADING; a bounded watch of WaitForPods takes twenty seconds."""
+    """pauses.TASK; a bounded watch of WaitForPods takes twenty seconds."""
     machine.functions["work"] = lambda _event: machine.clock.sleep(19)
     assert machine.run(task(TimeoutSeconds=20))["status"] == "SUCCEEDED"
 
