@@ -20,7 +20,7 @@ import yaml
 from moto.eks.models import eks_backends
 
 from stepdrain_deployed import MANIFESTS, TEMPLATE
-from stepdrain_sandbox.aws.account import ACCESS_KEY, ACCOUNT, REGION, Account
+from stepdrain_sandbox.aws.account import ACCOUNT, REGION, Account, access_key
 from stepdrain_sandbox.aws.load_balancers import LoadBalancers
 from stepdrain_sandbox.clock import Clock, VirtualClock
 from stepdrain_sandbox.kube.discovery import base64_of
@@ -63,8 +63,8 @@ class World:
         self._node_count, self._workload = nodes, workload
         self._hook, self._tags = dict(hook or {}), dict(tags or {})
         self._retain = retain
-        user = User("stepdrain", ("stepdrain",))
-        self.kube = KubeServer(self.clock, authenticate=EksTokens(CLUSTER, {ACCESS_KEY: user}))
+        self._users: dict[str, User] = {}
+        self.kube = KubeServer(self.clock, authenticate=EksTokens(CLUSTER, self._users))
         self.witness = Witness()
         self.kube.cluster.store.subscribe(self.witness.see)
         chosen = {"ClusterName": CLUSTER, "GroupNames": GROUP, "HookName": HOOK, **(parameters or {})}
@@ -97,6 +97,7 @@ class World:
             self.aws.invocation = self.kube.callers.invocation
             opened.enter_context(self.kube.callers.marking())
             opened.enter_context(self.aws)
+            self._users.update(self.aws.users())
             opened.enter_context(self.balancers.answering())
             self._make_cluster()
             self._make_group()
@@ -204,6 +205,12 @@ class World:
             for pod in pods:
                 store.remove(BY_KIND["Pod"], pod)
             store.remove(BY_KIND["Node"], node)
+
+    def leave_out(self, function: str, group: str) -> None:
+        """Take a function (logical id) out of a Kubernetes group, as if its access entry did not name it."""
+        key = access_key(function)
+        user = self._users[key]
+        self._users[key] = User(user.name, tuple(one for one in user.groups if one != group))
 
     def pods_on(self, node: str) -> list[Json]:
         """The pods bound to a node."""
@@ -317,9 +324,17 @@ class World:
 def rbac_manifests(parameters: Mapping[str, str]) -> list[Json]:
     """What docs/operations.md has an operator apply for a stack with these parameters."""
     names = ["rbac.yaml"]
+    if parameters.get("AllowForce") != "false":
+        names.append("force.yaml")
     if parameters.get("NodeConditions") == "true":
         names.append("node-conditions.yaml")
     return [one for name in names for one in yaml.safe_load_all((MANIFESTS / name).read_text())]
+
+
+def everybody(name: str, manifests: Iterable[Json]) -> User:
+    """One user in every group that the manifests bind: whoever does all functions' work at once."""
+    bindings = [one for one in manifests if one["kind"] == "ClusterRoleBinding"]
+    return User(name, tuple(subject["name"] for one in bindings for subject in one["subjects"]))
 
 
 def node_manifest(name: str, instance_id: str) -> Json:

@@ -60,7 +60,7 @@ variable "manifests_dir" {
 variable "manifests" {
   type        = list(string)
   description = "Manifests to apply with create_rbac."
-  default     = ["rbac.yaml"]
+  default     = ["rbac.yaml", "force.yaml"]
 }
 
 variable "tags" {

@@ -34,7 +34,8 @@ locals {
     WaitForTargets          = var.wait_for_targets
     SettleTime              = tostring(var.settle_time)
     CreateAccessEntries     = tostring(var.create_access_entries)
-    KubernetesGroup         = var.kubernetes_group
+    KubernetesGroupPrefix   = var.kubernetes_group_prefix
+    AllowForce              = tostring(var.allow_force)
     SubnetIds               = join(",", var.subnet_ids)
     SecurityGroupIds        = join(",", var.security_group_ids)
     NotificationEmail       = var.notification_email

@@ -260,14 +260,20 @@ variable "settle_time" {
 
 variable "create_access_entries" {
   type        = bool
-  description = "Make the EKS access entries that map the functions' roles to KubernetesGroup. Say false for a cluster that still uses the aws-auth ConfigMap alone."
+  description = "Make the EKS access entries that map the functions' roles to their Kubernetes groups. Say false for a cluster that still uses the aws-auth ConfigMap alone."
   default     = true
 }
 
-variable "kubernetes_group" {
+variable "kubernetes_group_prefix" {
   type        = string
-  description = "Kubernetes group of the functions; kubernetes/rbac.yaml binds it."
+  description = "Beginning of the names of the functions' Kubernetes groups, which kubernetes/*.yaml bind."
   default     = "stepdrain"
+}
+
+variable "allow_force" {
+  type        = bool
+  description = "Let EvictBatch delete pods past their budgets, where the policy says force or EC2 takes the instance. Needs kubernetes/force.yaml in the cluster."
+  default     = true
 }
 
 variable "subnet_ids" {

@@ -30,12 +30,11 @@ from stepdrain_sandbox.aws.execution_list import ExecutionList
 from stepdrain_sandbox.aws.lifecycle_hooks import LifecycleHooks
 from stepdrain_sandbox.aws.schedules import Schedules
 from stepdrain_sandbox.clock import Clock
+from stepdrain_sandbox.kube.rbac import User
 from stepdrain_sandbox.kube.store import rfc3339
 
 Json = dict[str, Any]
 ACCOUNT, REGION = "123456789012", "eu-west-1"
-ACCESS_KEY = "FOOBARKEY"
-"""The access key of moto's mock; the cluster knows the functions by it."""
 SURROUNDINGS = {
     "AWS_DEFAULT_REGION": REGION,
     "AWS_REGION": REGION,
@@ -47,6 +46,11 @@ SURROUNDINGS = {
 PENDING_S = 60
 """Assumed: seconds for which an Inactive function is Pending once it is invoked."""
 MOCK = {"stepfunctions": {"execute_state_machine": True}, "lambda": {"use_docker": False}}
+
+
+def access_key(logical_id: str) -> str:
+    """The access key that a function signs with: each role has its own, and a cluster knows it by that."""
+    return f"AKIA{logical_id.upper()}"
 
 
 @dataclass(frozen=True)
@@ -219,8 +223,25 @@ class Account:
         enter(mock.patch.object(drain_clock, "source", self.clock.now))
         enter(mock.patch.object(balancers, "ThreadPoolExecutor", self._threads_of_the_function))
         enter(mock.patch.object(connections, "KEPT", Containers(self._current)))
-        # All functions have one environment here, so their sessions would be alike.
-        enter(mock.patch.object(connections, "new_session", cache(connections.new_session)))
+        enter(mock.patch.object(connections, "new_session", self._signing(connections.new_session)))
+
+    def _signing(self, original: Callable[[], boto3.Session]) -> Callable[[], boto3.Session]:
+        """Sessions with the credentials of the function's own role, one for each function."""
+
+        @cache
+        def signing(function: str | None) -> boto3.Session:
+            session = original()
+            if function:
+                session._session.set_credentials(access_key(function), "sandbox")
+            return session
+
+        return lambda: signing(getattr(self._current, "function", None))
+
+    def users(self) -> dict[str, User]:
+        """Whom a cluster with the stack's access entries takes the functions for, by access key."""
+        return {
+            access_key(key): User(one.username, one.groups) for key, one in self.deployment.access.items()
+        }
 
     def _shared_environment(self) -> dict[str, str]:
         """The functions' variables in one process; two functions must not disagree on a value."""

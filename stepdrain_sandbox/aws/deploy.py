@@ -48,6 +48,14 @@ class Function:
         return loaded
 
 
+@dataclass(frozen=True)
+class Access:
+    """What an EKS access entry makes of a function: its name in the cluster, and its groups."""
+
+    username: str
+    groups: tuple[str, ...]
+
+
 @dataclass
 class Deployment:
     """What the template made. Keys are logical ids."""
@@ -59,6 +67,8 @@ class Deployment:
     """Function name to the URL of its on-failure destination."""
     granted: permissions.Granted = field(default_factory=dict)
     """IAM actions of each function's role."""
+    access: dict[str, Access] = field(default_factory=dict)
+    """By the function's logical id, as the access entry of its role says."""
     ignored: dict[str, str] = field(default_factory=dict)
     """Logical id to the kind that has no counterpart here."""
 
@@ -141,6 +151,7 @@ class Stack:
             "AWS::SNS::Topic": self._topic,
             "AWS::StepFunctions::StateMachine": self._state_machine,
             "AWS::Events::Rule": self._rule,
+            "AWS::EKS::AccessEntry": self._access_entry,
         }
         self.deployment.granted = permissions.granted(self._resources, self._resolver.value)
         for logical_id, resource in self._resources.items():
@@ -193,6 +204,19 @@ class Stack:
         self.deployment.functions[logical_id] = Function(
             self._name(logical_id), properties["Handler"], texts, properties["Timeout"]
         )
+
+    def _access_entry(self, _logical_id: str, properties: Json) -> None:
+        """EKS puts the session's name, which is the function's, into the user name.
+
+        https://docs.aws.amazon.com/eks/latest/userguide/creating-access-entries.html
+        """
+        for logical_id, resource in self._resources.items():
+            role = resource.get("Properties", {}).get("Role")
+            if resource["Type"] != "AWS::Lambda::Function":
+                continue
+            if self._resolver.value(role) == properties["PrincipalArn"]:
+                username = properties["Username"].replace("{{SessionName}}", self._name(logical_id))
+                self.deployment.access[logical_id] = Access(username, tuple(properties["KubernetesGroups"]))
 
     def _invoke_config(self, _logical_id: str, properties: Json) -> None:
         destination = properties.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination", "")

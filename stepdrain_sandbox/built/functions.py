@@ -15,8 +15,8 @@ import queue
 from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any
 
-from stepdrain_sandbox.aws.account import ACCESS_KEY
-from stepdrain_sandbox.aws.deploy import Function
+from stepdrain_sandbox.aws.account import access_key
+from stepdrain_sandbox.aws.deploy import STACK, Function
 from stepdrain_sandbox.built import aws_endpoint, runtime_api
 from stepdrain_sandbox.built.artifacts import Built
 
@@ -39,17 +39,17 @@ class FunctionFailed(Exception):
 def running(built: Built, log: IO[str]) -> Iterator[Callable[[Function, Json], Any]]:
     """A function that runs a deployed function for an event; what they print goes to ``log``."""
     with aws_endpoint.serving() as address:
-        surroundings = {
-            **built.environment(),
-            "AWS_ENDPOINT_URL": f"http://{address}",
-            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-            **LOGGING,
-        }
+        surroundings = {**built.environment(), "AWS_ENDPOINT_URL": f"http://{address}", **LOGGING}
         yield lambda function, event: _run(built, surroundings, function, event, log)
 
 
 def _run(built: Built, surroundings: Mapping[str, str], function: Function, event: Json, log: IO[str]) -> Any:
-    environment = {**surroundings, **function.environment, "AWS_LAMBDA_FUNCTION_NAME": function.name}
+    environment = {
+        **surroundings,
+        **function.environment,
+        "AWS_LAMBDA_FUNCTION_NAME": function.name,
+        "AWS_ACCESS_KEY_ID": access_key(function.name.removeprefix(f"{STACK}-")),
+    }
     try:
         result = runtime_api.invoke(built.command(function.handler), environment, event, WITHIN_S, log)
     except queue.Empty:

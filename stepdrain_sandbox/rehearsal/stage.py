@@ -26,7 +26,7 @@ from stepdrain_sandbox.rehearsal.auto_scaling import Group
 from stepdrain_sandbox.rehearsal.clock import QuietClock
 from stepdrain_sandbox.rehearsal.transport import Transport
 from stepdrain_sandbox.witness import Witness
-from stepdrain_sandbox.world import CLUSTER, GROUP, HOOK, node_manifest, rbac_manifests
+from stepdrain_sandbox.world import CLUSTER, GROUP, HOOK, everybody, node_manifest, rbac_manifests
 
 Json = dict[str, Any]
 TEXT = DRAIN_NODE.read_text()
@@ -59,7 +59,7 @@ class Stage:
         self.cluster = Cluster(self.clock)
         self.witness = Witness()
         self.cluster.store.subscribe(self.witness.see)
-        self.transport = Transport(self.clock, self.cluster)
+        self.transport = Transport(self.clock, self.cluster, everybody("stepdrain", RBAC_MANIFESTS))
         # The longest pause that a draw may give: what holds then holds for each shorter one.
         self.machine = Machine(
             DEFINITION,

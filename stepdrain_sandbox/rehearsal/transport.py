@@ -29,7 +29,6 @@ from stepdrain_sandbox.kube.store import Change
 from stepdrain_sandbox.rehearsal.clock import QuietClock
 
 Json = dict[str, Any]
-USER = User("stepdrain", ("stepdrain",))
 
 
 class Answer:
@@ -56,9 +55,10 @@ class Answer:
 
 
 class Transport:
-    """Answers requests at once; only a watch lets time pass, and none while another one does."""
+    """Answers ``user``'s requests at once; only a watch lets time pass, and none while another one does."""
 
-    def __init__(self, clock: QuietClock, cluster: Cluster) -> None:
+    def __init__(self, clock: QuietClock, cluster: Cluster, user: User) -> None:
+        self._user = user
         self.faults, self.audit_log = Faults(clock), list[Json]()
         self._clock, self._store = clock, cluster.store
         self._operations = Operations(cluster.store, None, cluster.admission)
@@ -73,7 +73,7 @@ class Transport:
 
     def request(self, method: str, url: str, **options: Any) -> Answer:
         """urllib3.PoolManager.request, as kubernetes.client.rest calls it."""
-        request = _understood(method, url, options)
+        request = _understood(method, url, options, self._user)
         fault = self.faults.take(request.verb, request.path, request.user_agent)
         if fault is not None and fault.cut == "reset":
             raise urllib3.exceptions.ProtocolError("Connection aborted.")
@@ -130,7 +130,7 @@ def _harmed(answer: Answer, fault: Fault | None) -> Answer:
     return Answer(answer.status, answer.data[: len(answer.data) // 2])
 
 
-def _understood(method: str, url: str, options: Json) -> Request:
+def _understood(method: str, url: str, options: Json, user: User) -> Request:
     parts = urlsplit(url)
     query = dict(pair.split("=", 1) for pair in parts.query.split("&") if pair)
     query |= {key: str(value) for key, value in options.get("fields") or () if value is not None}
@@ -143,7 +143,7 @@ def _understood(method: str, url: str, options: Json) -> Request:
         query=query,
         content_type=headers.get("content-type", ""),
         body=(options.get("body") or "").encode(),
-        user=USER,
+        user=user,
         user_agent=headers.get("user-agent", ""),
         target=target,
         verb=verb_of(method, target, query),

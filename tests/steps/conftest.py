@@ -13,7 +13,7 @@ from stepdrain_sandbox.clock import VirtualClock
 from stepdrain_sandbox.kube.rbac import User
 from stepdrain_sandbox.kube.server import KubeServer
 from stepdrain_sandbox.workload import cluster_workload, lone_pod
-from stepdrain_sandbox.world import World, rbac_manifests
+from stepdrain_sandbox.world import World, everybody, rbac_manifests
 
 NUMBERS = itertools.count()
 
@@ -76,9 +76,10 @@ class Cluster:
 def server():
     """One cluster for a module's tests, with the permissions that an installation has."""
     clock = VirtualClock()
-    users = {"installed": User("stepdrain", ("stepdrain",)), "powerless": User("powerless")}
+    manifests = rbac_manifests({})
+    users = {"installed": everybody("stepdrain", manifests), "powerless": User("powerless")}
     with KubeServer(clock, users=users) as server:
-        server.cluster.load(rbac_manifests({}))
+        server.cluster.load(manifests)
         yield server
     clock.close()
 

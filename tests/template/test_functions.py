@@ -127,8 +127,51 @@ def test_an_access_entry_maps_each_role_that_talks_to_kubernetes(stack: Stack) -
     """Without one the cluster answers 401; a role that needs none must not have one."""
     entries = stack.of_type("AWS::EKS::AccessEntry").values()
     assert {e["PrincipalArn"] for e in entries} == {f"<{n}Role.Arn>" for n in TALK_TO_KUBERNETES}
-    assert {tuple(e["KubernetesGroups"]) for e in entries} == {("stepdrain",)}
     assert not Stack(CreateAccessEntries="false").of_type("AWS::EKS::AccessEntry")
+
+
+GROUPS = {
+    "FindNode": {"read"},
+    "WaitForNode": {"read"},
+    "Label": {"nodes"},
+    "Cordon": {"read", "nodes", "node-conditions"},
+    "Uncordon": {"read", "nodes", "node-conditions"},
+    "EvictBatch": {"read", "evict", "force", "node-conditions"},
+    "WaitForPods": {"read", "node-conditions"},
+    "WaitForVolumes": {"read", "node-conditions"},
+    "WaitForTargets": {"read", "node-conditions"},
+    "Notify": {"read", "node-conditions"},
+}
+
+
+def groups(**parameters: str) -> dict[str, set[str]]:
+    """The Kubernetes groups of each function, without their prefix."""
+    entries = Stack(KubernetesGroupPrefix="p", **parameters).of_type("AWS::EKS::AccessEntry")
+    return {
+        name.removesuffix("Access"): {group.removeprefix("p-") for group in entry["KubernetesGroups"]}
+        for name, entry in entries.items()
+    }
+
+
+def test_each_function_is_in_the_groups_that_it_needs_alone() -> None:
+    """One table: a change here is a decision. tests/world/test_rbac.py proves that none can be left out."""
+    assert groups(NodeConditions="true") == GROUPS
+    assert groups() == {name: one - {"node-conditions"} for name, one in GROUPS.items()}
+    assert groups(AllowForce="false") == {
+        name: one - {"node-conditions", "force"} for name, one in GROUPS.items()
+    }
+
+
+def test_the_manual_says_which_groups_a_role_is_in() -> None:
+    """Who maps the roles by hand has only the manual."""
+    manual = (ROOT / "docs" / "operations.md").read_text()
+    rows = re.findall(r"^\| ([A-Z][\w, ]+) \| (`stepdrain-.+) \|$", manual, re.MULTILINE)
+    told = {
+        name: set(re.findall(r"`stepdrain-([\w-]+)`", said))
+        for names, said in rows
+        for name in names.split(", ")
+    }
+    assert told == groups()
 
 
 def test_the_lease_table_exists_only_where_drains_are_limited(stack: Stack) -> None:

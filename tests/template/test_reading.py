@@ -12,7 +12,7 @@ import yaml
 from stepdrain import errors
 from stepdrain.reporting import failure_message
 
-from tests.template.stack import ROOT, expanded, refusals, source
+from tests.template.stack import ROOT, Stack, expanded, refusals, source
 
 # Types whose CloudFormation resource has no Tags property.
 WITHOUT_TAGS = {
@@ -138,18 +138,50 @@ def test_no_named_iam_resource_needs_a_wider_capability() -> None:
     assert not [r for r in iam if {"RoleName", "ManagedPolicyName"} & set(r["Properties"])]
 
 
-def test_the_role_binding_is_for_the_group_of_the_access_entries() -> None:
-    """kubernetes/rbac.yaml and KubernetesGroup's default are one name."""
-    role, binding = yaml.safe_load_all((ROOT / "kubernetes" / "rbac.yaml").read_text())
-    assert binding["roleRef"]["name"] == role["metadata"]["name"]
-    (subject,) = binding["subjects"]
-    assert (subject["kind"], subject["name"]) == (
-        "Group",
-        source()["Parameters"]["KubernetesGroup"]["Default"],
-    )
+MANIFESTS = [
+    one
+    for file in sorted((ROOT / "kubernetes").glob("*.yaml"))
+    for one in yaml.safe_load_all(file.read_text())
+]
+ROLES = {one["metadata"]["name"]: one for one in MANIFESTS if one["kind"] == "ClusterRole"}
 
 
-def test_the_cluster_role_has_no_wildcard() -> None:
+def test_each_role_is_bound_to_the_group_of_its_name() -> None:
+    """The files and KubernetesGroupPrefix's default are one name."""
+    bindings = [one for one in MANIFESTS if one["kind"] == "ClusterRoleBinding"]
+    for one in bindings:
+        (subject,) = one["subjects"]
+        assert (subject["kind"], subject["name"]) == ("Group", one["roleRef"]["name"])
+    bound = {one["roleRef"]["name"] for one in bindings}
+    given = {
+        g
+        for one in Stack(NodeConditions="true").of_type("AWS::EKS::AccessEntry").values()
+        for g in one["KubernetesGroups"]
+    }
+    assert bound == given == set(ROLES)
+
+
+def test_no_cluster_role_has_a_wildcard() -> None:
     """What a wildcard grants grows with every custom resource."""
-    role, _ = yaml.safe_load_all((ROOT / "kubernetes" / "rbac.yaml").read_text())
-    assert "*" not in json.dumps(role["rules"])
+    assert "*" not in json.dumps([one["rules"] for one in ROLES.values()])
+
+
+@pytest.mark.parametrize(
+    ("right", "groups"),
+    [
+        (("delete", "pods"), {"stepdrain-force"}),
+        (("patch", "pods/status"), {"stepdrain-force"}),
+        (("create", "pods/eviction"), {"stepdrain-evict"}),
+        (("patch", "nodes"), {"stepdrain-nodes"}),
+        (("patch", "nodes/status"), {"stepdrain-node-conditions"}),
+    ],
+)
+def test_whatever_changes_something_is_granted_to_one_group(right: tuple[str, str], groups: set[str]) -> None:
+    """FindNode must not be able to delete a pod."""
+    verb, resource = right
+    assert groups == {
+        name
+        for name, role in ROLES.items()
+        for rule in role["rules"]
+        if verb in rule["verbs"] and resource in rule["resources"]
+    }

@@ -7,10 +7,9 @@ import boto3
 from moto.eks.models import eks_backends
 
 from stepdrain_recorded import audit
-from stepdrain_sandbox.aws.account import ACCESS_KEY, ACCOUNT, REGION
+from stepdrain_sandbox.aws.account import ACCOUNT, REGION
 from stepdrain_sandbox.kube.discovery import base64_of
 from stepdrain_sandbox.kube.eks_token import EksTokens
-from stepdrain_sandbox.kube.rbac import User
 from stepdrain_sandbox.kube.server import KubeServer
 from stepdrain_sandbox.workload import cluster_workload
 from stepdrain_sandbox.world import HOOK, World, node_manifest, rbac_manifests
@@ -21,8 +20,8 @@ GREEN = "green"
 @contextlib.contextmanager
 def second_cluster(world):
     """Cluster green with one node, and the cluster's server; its tokens are good for nothing else."""
-    users = {ACCESS_KEY: User("stepdrain", ("stepdrain",))}
-    with KubeServer(world.clock, authenticate=EksTokens(GREEN, users)) as server:
+    # As docs/operations.md has the entries made by hand: with the groups of those in the first cluster.
+    with KubeServer(world.clock, authenticate=EksTokens(GREEN, world.aws.users())) as server:
         boto3.client("eks", region_name=REGION).create_cluster(
             name=GREEN, roleArn=f"arn:aws:iam::{ACCOUNT}:role/eks", resourcesVpcConfig={"subnetIds": []}
         )
