@@ -12,6 +12,7 @@ locals {
     DrainOnSpotInterruption = tostring(var.drain_on_spot_interruption)
     DrainOnRebalance        = tostring(var.drain_on_rebalance)
     DrainOnHealthEvent      = tostring(var.drain_on_health_event)
+    DrainOnMaintenance      = tostring(var.drain_on_maintenance)
     DrainOnCapacityEnd      = tostring(var.drain_on_capacity_end)
     DrainOnStateChange      = tostring(var.drain_on_state_change)
     CreateLifecycleHooks    = "false"

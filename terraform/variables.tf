@@ -80,8 +80,14 @@ variable "drain_on_rebalance" {
 
 variable "drain_on_health_event" {
   type        = bool
-  description = "Drain instances for which AWS Health announces a scheduled change, such as a retirement."
+  description = "Drain instances for which AWS Health announces an end, such as a retirement or a stop."
   default     = true
+}
+
+variable "drain_on_maintenance" {
+  type        = bool
+  description = "Drain instances half an hour before EC2 reboots or maintains them, and give their nodes back afterwards."
+  default     = false
 }
 
 variable "drain_on_capacity_end" {

@@ -28,6 +28,7 @@ from stepdrain_sandbox.aws.delivery import Delivery
 from stepdrain_sandbox.aws.deploy import Deployment, Function, Stack
 from stepdrain_sandbox.aws.execution_list import ExecutionList
 from stepdrain_sandbox.aws.lifecycle_hooks import LifecycleHooks
+from stepdrain_sandbox.aws.scheduled_events import ScheduledEvents
 from stepdrain_sandbox.aws.schedules import Schedules
 from stepdrain_sandbox.clock import Clock
 from stepdrain_sandbox.kube.rbac import User
@@ -177,6 +178,7 @@ class Account:
         self.delivery = Delivery(clock, self.invoke, ACCOUNT, REGION, self._failure_queue)
         self.schedules = Schedules(clock, self.delivery.hand_over, ACCOUNT, REGION)
         self.execution_list = ExecutionList(clock)
+        self.scheduled_events = ScheduledEvents(clock)
         self.hooks = LifecycleHooks(clock, self.delivery.send, terminated)
         self.inactive: dict[str, float] = {}
         """Functions (logical id) that were idle for weeks, and from when they are back; see ``let_idle``."""
@@ -217,6 +219,7 @@ class Account:
         enter(engine.running(self.clock, self.invoke, self._ended))
         enter(redrive.possible(self.clock))
         enter(self.execution_list.answering())
+        enter(self.scheduled_events.answering())
         enter(self.hooks.holding())
         enter(groups.described_in_part())
         enter(mock.patch.object(BaseClient, "_make_api_call", self._recorded(BaseClient._make_api_call)))

@@ -1,4 +1,4 @@
-"""ListExecutions as its reference page has it, which moto's differs from: the order, the dates, the delay.
+"""ListExecutions and StopExecution as the API reference has them: order, dates, delay, and why.
 
 https://docs.aws.amazon.com/step-functions/latest/apireference/API_ListExecutions.html: running executions
 are sorted by startDate or redriveDate, all others by stopDate, the most recent first; the list is
@@ -8,7 +8,7 @@ eventually consistent.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from unittest import mock
@@ -42,7 +42,12 @@ class ExecutionList:
         def list_executions(response: StepFunctionResponse) -> ActionResult:
             return lists._page(response)
 
-        with mock.patch.object(StepFunctionResponse, "list_executions", list_executions):
+        with (
+            mock.patch.object(StepFunctionResponse, "list_executions", list_executions),
+            mock.patch.object(
+                StepFunctionResponse, "stop_execution", _saying_why(StepFunctionResponse.stop_execution)
+            ),
+        ):
             yield
 
     def _page(self, response: StepFunctionResponse) -> ActionResult:
@@ -80,3 +85,16 @@ def _item(execution: Execution, machine_arn: str, seen_at: float) -> Json | None
 
 def _recency(item: Json) -> float:
     return float(item.get("stopDate") or item.get("redriveDate") or item["startDate"])
+
+
+def _saying_why(stop: Callable[[StepFunctionResponse], ActionResult]) -> Callable[..., ActionResult]:
+    """StopExecution as the API reference has it: the execution shows the request's error and cause."""
+
+    def stop_execution(response: StepFunctionResponse) -> ActionResult:
+        execution = response.stepfunction_backend.describe_execution(response._get_param("executionArn"))
+        if execution.exec_status is ExecutionStatus.RUNNING:
+            execution.error = response._get_param("error")
+            execution.cause = response._get_param("cause")
+        return stop(response)
+
+    return stop_execution

@@ -125,14 +125,14 @@ def without_texts(shape):
 def test_a_session_reads_the_small_model_of_ec2():
     """botocore's own would take FindNode over 75 MB; a renamed directory would bring it back in silence."""
     operations = new_session().client("ec2", region_name="eu-west-1").meta.method_to_api_mapping
-    assert list(operations.values()) == ["DescribeInstances"]
+    assert sorted(operations.values()) == ["DescribeInstanceStatus", "DescribeInstances"]
 
 
 def test_the_small_model_says_what_the_installed_botocore_says():
     """It was cut from botocore's, and must be cut again where that changes."""
     theirs = without_texts(THEIRS)
     assert OURS["metadata"] == theirs["metadata"]
-    assert OURS["operations"]["DescribeInstances"] == theirs["operations"]["DescribeInstances"]
+    assert OURS["operations"].items() <= theirs["operations"].items()
     for name, shape in OURS["shapes"].items():
         full = theirs["shapes"][name]
         assert shape.get("members", {}).items() <= full.get("members", {}).items(), name

@@ -26,9 +26,12 @@ GRANTS = {
         ("states:StartExecution", "<AdmitNode>"),
         ("states:ListExecutions", "<DrainNode>"),
         ("states:DescribeExecution", EXECUTIONS),
+        ("states:StopExecution", EXECUTIONS),
         ("sqs:SendMessage", "<DeadLetters.Arn>"),
     },
     "SweepRole": {
+        ("ec2:DescribeInstanceStatus", "*"),
+        ("ec2:DescribeInstances", "*"),
         ("autoscaling:DescribeAutoScalingGroups", "*"),
         ("autoscaling:DescribeLifecycleHooks", "*"),
         ("autoscaling:DescribeScalingActivities", "*"),
@@ -37,6 +40,7 @@ GRANTS = {
         ("states:ListExecutions", "<AdmitNode>"),
         ("states:StartExecution", "<AdmitNode>"),
         ("states:DescribeExecution", EXECUTIONS),
+        ("states:StopExecution", EXECUTIONS),
         ("sqs:SendMessage", "<DeadLetters.Arn>"),
     },
     "FindNodeRole": {
@@ -79,6 +83,7 @@ WITHOUT_RESOURCE = {
     "autoscaling:DescribeLifecycleHooks": IAM + "amazonec2autoscaling.html",
     "autoscaling:DescribeScalingActivities": IAM + "amazonec2autoscaling.html",
     "ec2:DescribeInstances": IAM + "amazonec2.html",
+    "ec2:DescribeInstanceStatus": IAM + "amazonec2.html",
     "ec2:DescribeNetworkInterfaces": IAM + "amazonec2.html",
     "ec2:DescribeSubnets": IAM + "amazonec2.html",
     "logs:CreateLogDelivery": IAM + "amazoncloudwatchlogs.html",

@@ -29,6 +29,10 @@ NOTICE_S = 120
 """From a spot interruption warning to the interruption; EC2 grants no more to an instance that stops."""
 BLOCK_ENDS_EARLY_S = 1800
 """Instances of a Capacity Block are terminated from this long before its end date."""
+ENDS = re.compile(r"_(RETIREMENT|TERMINATION|STOP)_")
+"""In the type code of a Health event that ends the instance, as AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED.
+Reboots and maintenance do not, as AWS_EC2_SYSTEM_REBOOT_MAINTENANCE_SCHEDULED
+(https://docs.aws.amazon.com/health/latest/ug/aws-health-concepts-and-terms.html)."""
 INSTANCE = re.compile(r"i-([0-9a-f]{8}|[0-9a-f]{17})")
 
 Event = Mapping[str, Any]
@@ -39,7 +43,7 @@ class Notice:
     """What an event announces."""
 
     reason: str
-    """spot, rebalance, health, capacity or state-change; part of the execution's name."""
+    """spot, rebalance, health, maintenance, capacity or state-change; part of the execution's name."""
     mark: str
     """Tells it from other notices of its reason for the same instance, the same at each delivery."""
     instances: tuple[str, ...] = ()
@@ -47,6 +51,10 @@ class Notice:
     """Where no instance is named: all that run in this capacity reservation."""
     ends_at: float | None = None
     """Epoch seconds at which EC2 takes the instances, whatever runs on them; None if not announced."""
+
+    def execution(self, instance: str) -> str:
+        """The name of the execution that the notice starts for an instance."""
+        return f"{instance}-{self.reason}-{self.mark}"
 
 
 def known(event: Any) -> bool:
@@ -102,15 +110,45 @@ def _health(event: Event) -> Notice | Ignored:
         return Ignored(f"It is {detail['service']} {detail['eventTypeCategory']}, not EC2 scheduledChange.")
     if detail.get("statusCode") == "closed" or detail.get("backupEvent") == "true":
         return Ignored("It is closed, or the backup copy of another region's event.")
-    entities = [entity["entityValue"] for entity in detail["affectedEntities"]]
-    instances = tuple(value for value in entities if INSTANCE.fullmatch(value))
+    if not ENDS.search(detail["eventTypeCode"]):
+        return Ignored(
+            f"{detail['eventTypeCode']} does not end the instance. With DrainOnMaintenance the sweep drains "
+            "it shortly before and gives it back after."
+        )
+    instances = _entities(detail)
     if not instances:
         return Ignored("It names no instance.")
     starts_at = _health_time(detail["startTime"]) if detail.get("startTime") else 0.0
-    # Updates of an event come again under its ARN, pages too: the instance tells those apart.
-    mark = hashlib.sha256(detail["eventArn"].encode()).hexdigest()[:8]
     # What has begun has no end that is known.
-    return Notice("health", mark, instances, ends_at=starts_at if starts_at > _sent_at(event) else None)
+    ends_at = starts_at if starts_at > _sent_at(event) else None
+    return Notice("health", _health_mark(detail), instances, ends_at=ends_at)
+
+
+def called_off(event: Event, settings: IntakeSettings) -> Notice | None:
+    """The notice of a Health event that is closed and would have ended instances; None for any other event.
+
+    A closed event may also have happened; then its instances are gone. Raises InvalidEvent as ``read``.
+    """
+    detail = event.get("detail") if event.get("detail-type") == "AWS Health Event" else None
+    if not isinstance(detail, Mapping) or detail.get("statusCode") != "closed":
+        return None
+    if envelope.foreign(event, settings):
+        return None
+    validate("health-event", event)
+    ends = detail["service"] == "EC2" and ENDS.search(detail["eventTypeCode"])
+    if not ends or detail.get("backupEvent") == "true":
+        return None
+    return Notice("health", _health_mark(detail), _entities(detail))
+
+
+def _entities(detail: Mapping[str, Any]) -> tuple[str, ...]:
+    entities = [entity["entityValue"] for entity in detail["affectedEntities"]]
+    return tuple(value for value in entities if INSTANCE.fullmatch(value))
+
+
+def _health_mark(detail: Mapping[str, Any]) -> str:
+    # Updates of an event come again under its ARN, pages too: the instance tells those apart.
+    return hashlib.sha256(detail["eventArn"].encode()).hexdigest()[:8]
 
 
 @dataclass(frozen=True)

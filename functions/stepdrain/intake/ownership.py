@@ -118,7 +118,7 @@ def _start(
     }
     if notice.ends_at is not None:
         document["endsAt"] = clock.to_rfc3339(notice.ends_at)
-    name = f"{instance_id}-{notice.reason}-{notice.mark}"
+    name = notice.execution(instance_id)
     return _covered(notice, instance_id, name, account, settings) or Start(name, document)
 
 

@@ -83,3 +83,27 @@ def start(drain: str, document: Mapping[str, Any]) -> Start:
     kept = {key: document[key] for key in ("instanceId", "cluster", "policy") if key in document}
     name = f"{instance}-{REASON}-{drain.removeprefix(f'{instance}-')}"
     return Start(name[:80], {**kept, "reason": REASON, "lifecycle": None}, ADMIT_NODE)
+
+
+CALLED_OFF = "EventCalledOff"
+"""The error of a drain that is stopped because what it was for does not happen; nobody is notified of it."""
+
+
+class Drains(Protocol):
+    """What is asked of the AWS adapter to undo a drain."""
+
+    def execution(self, state_machine_arn: str, name: str) -> Mapping[str, Any] | None: ...
+    def stop_execution(self, state_machine_arn: str, name: str, error: str, cause: str) -> None: ...
+
+
+def undo(name: str, account: Drains, settings: IntakeSettings, cause: str) -> Start | None:
+    """AdmitNode's execution that undoes the drain called ``name``, which is stopped first if it runs.
+
+    None if there is no such drain. ``cause`` is a sentence for whoever looks at the stopped drain.
+    """
+    found = account.execution(settings.state_machine_arn, name)
+    if found is None:
+        return None
+    if found["status"] in OPEN:
+        account.stop_execution(settings.state_machine_arn, name, CALLED_OFF, cause)
+    return start(name, found["document"])

@@ -27,6 +27,7 @@ class IntakeSettings:
     skip_managed_node_groups: bool
     policy: Policy
     admit_state_machine_arn: str = ""
+    drain_on_maintenance: bool = False
 
     @property
     def region(self) -> str:
@@ -53,6 +54,7 @@ def intake(environ: Mapping[str, str]) -> IntakeSettings:
         skip_managed_node_groups=environ.get("STEPDRAIN_SKIP_MANAGED_NODE_GROUPS", "true") == "true",
         policy=policy.from_environment(environ),
         admit_state_machine_arn=environ.get("STEPDRAIN_ADMIT_STATE_MACHINE_ARN", ""),
+        drain_on_maintenance=environ.get("STEPDRAIN_DRAIN_ON_MAINTENANCE", "false") == "true",
     )
 
 

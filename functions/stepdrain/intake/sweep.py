@@ -35,7 +35,7 @@ from typing import Any, Protocol
 
 from stepdrain import clock
 from stepdrain.errors import AwsRejected
-from stepdrain.intake import lifecycle_events, returns
+from stepdrain.intake import lifecycle_events, maintenance, ownership, returns
 from stepdrain.intake.envelope import Ignored
 from stepdrain.intake.lifecycle_events import HELD, OPEN, Start, drains_of
 from stepdrain.intake.settings import IntakeSettings
@@ -78,7 +78,9 @@ class Found:
     """What one sweep came to."""
 
     started: list[str] = field(default_factory=list)
-    """Names of the executions that were started."""
+    """Names of the executions that were started for instances that wait."""
+    maintained: list[str] = field(default_factory=list)
+    """Names of the executions that were started for maintenance that begins soon."""
     returned: list[str] = field(default_factory=list)
     """Names of the executions of AdmitNode that give nodes back."""
     left: list[Left] = field(default_factory=list)
@@ -88,17 +90,16 @@ class Found:
     def to_document(self) -> dict[str, Any]:
         """Names of what was started and given back; by instance, why the others were left."""
         left = {one.instance: one.reason for one in self.left}
-        return {"started": self.started, "returned": self.returned, "left": left}
+        return {"started": [*self.started, *self.maintained], "returned": self.returned, "left": left}
 
 
-class Account(Protocol):
+class Account(ownership.Account, returns.Drains, Protocol):
     """What is asked of the AWS adapter."""
 
     def groups(self, names: Sequence[str]) -> Iterable[Mapping[str, Any]]: ...
-    def hook(self, group: str, name: str) -> Mapping[str, Any]: ...
     def in_progress_since(self, group: str) -> Mapping[str, float]: ...
     def executions(self, state_machine_arn: str, since: float) -> Iterable[Mapping[str, Any]]: ...
-    def execution(self, state_machine_arn: str, name: str) -> Mapping[str, Any] | None: ...
+    def scheduled_events(self, codes: Sequence[str]) -> Iterable[maintenance.Scheduled]: ...
     def start_execution(self, state_machine_arn: str, name: str, document: Mapping[str, Any]) -> bool: ...
 
 
@@ -130,11 +131,38 @@ def sweep(settings: IntakeSettings, account: Account, now: float, interval_s: in
         lost = _lost(group, waits, drains, account, settings, now, found) if waits else []
         if lost:
             _start_all(group, lost, settings, account, found, interval_s)
+    if settings.drain_on_maintenance:
+        _maintain(drains, settings, account, now, interval_s, found)
     serving = [one for group in groups for one, state in _states(group) if state == returns.IN_SERVICE]
     for start in returns.returned(serving, drains, account, settings, since):
         if account.start_execution(settings.admit_state_machine_arn, start.name, start.document):
             found.returned.append(start.name)
     return found
+
+
+def _maintain(
+    drains: Sequence[Mapping[str, Any]],
+    settings: IntakeSettings,
+    account: Account,
+    now: float,
+    interval_s: int,
+    found: Found,
+) -> None:
+    events = maintenance.scheduled(account.scheduled_events(maintenance.CODES))
+    for notice in maintenance.due(events, now, interval_s):
+        for decision in ownership.starts(notice, account, settings).values():
+            if isinstance(decision, Start) and _started(decision, settings, account):
+                found.maintained.append(decision.name)
+    for name, runs in maintenance.over(drains, events):
+        cause = "The maintenance that it was for is over, or was called off."
+        start = returns.undo(name, account, settings, cause)
+        if start and account.start_execution(settings.admit_state_machine_arn, start.name, start.document):
+            found.returned.append(start.name)
+            found.warnings.extend([f"{name} was stopped: {cause}"] if runs else [])
+
+
+def _started(start: Start, settings: IntakeSettings, account: Account) -> bool:
+    return account.start_execution(settings.state_machine_arn, start.name, start.document)
 
 
 def _unless_running(

@@ -13,7 +13,7 @@ from stepdrain import clock
 from stepdrain.adapters import connections, invocation
 from stepdrain.adapters.aws import Aws
 from stepdrain.errors import DrainError
-from stepdrain.intake import settings
+from stepdrain.intake import returns, settings
 from stepdrain.reporting import failure_message, logs, node_conditions
 from stepdrain.reporting.failure_message import LastState, NodeReport
 from stepdrain.reporting.node_events import record_event
@@ -25,10 +25,14 @@ LOG = logs.logger()
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """``{"subject"}`` of what was sent, for an event ``Step Functions Execution Status Change``.
 
+    ``{"ignored": reason}`` for a drain that Stepdrain itself has stopped: nothing is to be done.
+
     Raises Aws… errors if it cannot be sent: Lambda then tries twice more and hands the event
     to the dead-letter queue.
     """
     detail, account = event["detail"], connections.aws()
+    if detail.get("error") == returns.CALLED_OFF:
+        return {"ignored": str(detail.get("cause"))}
     last = _last_state(detail, account)
     message = failure_message.failure(detail, last, event["region"], clock.now())
     account.publish(os.environ["STEPDRAIN_TOPIC_ARN"], message.subject, message.body)

@@ -8,7 +8,7 @@ from typing import Any
 from stepdrain.adapters import connections, invocation
 from stepdrain.adapters.aws import Aws
 from stepdrain.errors import DrainError
-from stepdrain.intake import interruption_events, lifecycle_events, ownership, settings, sweep
+from stepdrain.intake import interruption_events, lifecycle_events, ownership, returns, settings, sweep
 from stepdrain.intake.envelope import Ignored
 from stepdrain.intake.lifecycle_events import Start
 from stepdrain.reporting import logs
@@ -32,11 +32,39 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     own, account = settings.intake(os.environ), connections.aws()
     if not interruption_events.known(event):
         return _carry_out(_decide(event, own, account), account)
+    if closed := interruption_events.called_off(event, own):
+        undone = _undo(closed, own, account)
+        return {"drains": {one: _carry_out(decision, account) for one, decision in undone.items()}}
     notice = interruption_events.read(event, own)
     if isinstance(notice, Ignored):
         return _carry_out(notice, account)
     decisions = ownership.starts(notice, account, own)
     return {"drains": {one: _carry_out(decision, account) for one, decision in decisions.items()}}
+
+
+def _undo(
+    notice: interruption_events.Notice, own: settings.IntakeSettings, account: Aws
+) -> dict[str, Ignored | Start]:
+    """What happens to the drains of a closed event: they are undone where the instance still runs."""
+    running = account.running(notice.instances)
+    return {one: _undo_one(one, one in running, notice, own, account) for one in notice.instances}
+
+
+def _undo_one(
+    instance: str,
+    runs: bool,
+    notice: interruption_events.Notice,
+    own: settings.IntakeSettings,
+    account: Aws,
+) -> Ignored | Start:
+    if not runs:
+        return Ignored(f"The event is closed, and instance {instance} does not run.")
+    name = notice.execution(instance)
+    others = account.executions_of(own.state_machine_arn, instance, "RUNNING")
+    if other := next((one["name"] for one in others if one["name"] != name), None):
+        return Ignored(f"The event is closed; instance {instance} is also drained by execution {other}.")
+    start = returns.undo(name, account, own, "AWS Health has closed the event that it was for.")
+    return start or Ignored(f"The event is closed, and has drained nothing of instance {instance}.")
 
 
 def _carry_out(decision: Ignored | Start, account: Aws) -> dict[str, Any]:

@@ -25,6 +25,8 @@ def handler(_event: dict[str, Any], _context: object) -> dict[str, Any]:
         LOG.warning(warning)
     for name in found.started:
         LOG.warning("drain started by the sweep: its event was lost or is late", execution=name)
+    for name in found.maintained:
+        LOG.info("drain started: maintenance of the instance's host begins soon", execution=name)
     for name in found.returned:
         LOG.info("node given back: its instance serves again after a drain", execution=name)
     for one in found.left:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from stepdrain.adapters.aws.calls import Clients, call_unless, pages
+from stepdrain.intake.maintenance import Scheduled
 
 FILTER_VALUES = 200
 """https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html"""
@@ -35,6 +36,40 @@ class Ec2(Clients):
             for reservation in page["Reservations"]
             for instance in reservation["Instances"]
         }
+
+    def running(self, ids: Iterable[str]) -> set[str]:
+        """Those of the instances that run."""
+        filters = [
+            {"Name": "instance-id", "Values": list(ids)},
+            {"Name": "instance-state-name", "Values": ["running"]},
+        ]
+        answers = pages(self._client("ec2"), "describe_instances", "NextToken", Filters=filters)
+        reservations = (one for page in answers for one in page["Reservations"])
+        return {instance["InstanceId"] for one in reservations for instance in one["Instances"]}
+
+    def scheduled_events(self, codes: Sequence[str]) -> list[Scheduled]:
+        """What EC2 has scheduled of these codes, for all instances of the account and region."""
+        # All instances: by default only those that run are shown, and a reboot stops one for a while.
+        answers = pages(
+            self._client("ec2"),
+            "describe_instance_status",
+            "NextToken",
+            Filters=[{"Name": "event.code", "Values": list(codes)}],
+            IncludeAllInstances=True,
+        )
+        return [
+            Scheduled(
+                status["InstanceId"],
+                event.get("InstanceEventId", ""),
+                event["Code"],
+                event.get("Description", ""),
+                event["NotBefore"].timestamp(),
+            )
+            for page in answers
+            for status in page["InstanceStatuses"]
+            for event in status.get("Events", ())
+            if event.get("NotBefore")
+        ]
 
     def private_dns_name(self, instance_id: str) -> str | None:
         """The instance's private DNS name, None if EC2 no longer knows the instance."""

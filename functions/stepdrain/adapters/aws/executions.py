@@ -38,6 +38,14 @@ class Executions(Clients):
         found = self._described(state_machine_arn, name)
         return _execution(found) if found else None
 
+    def stop_execution(self, state_machine_arn: str, name: str, error: str, cause: str) -> None:
+        """Stop the execution of that name, with an error name and a sentence; one that has ended stays so."""
+        client = self._client("stepfunctions")
+        arn = _execution_arn(state_machine_arn, name)
+        call_unless(
+            client, "stop_execution", "ExecutionDoesNotExist", executionArn=arn, error=error, cause=cause
+        )
+
     def started_at(self, state_machine_arn: str, name: str) -> float | None:
         """When the execution of that name started, in epoch seconds; None if there is none."""
         found = self._described(state_machine_arn, name)
@@ -45,7 +53,7 @@ class Executions(Clients):
 
     def _described(self, state_machine_arn: str, name: str) -> dict[str, Any] | None:
         client = self._client("stepfunctions")
-        arn = f"{_unqualified(state_machine_arn).replace(':stateMachine:', ':execution:')}:{name}"
+        arn = _execution_arn(state_machine_arn, name)
         found: dict[str, Any] | None = call_unless(
             client, "describe_execution", "ExecutionDoesNotExist", executionArn=arn
         )
@@ -102,6 +110,10 @@ def _sorted_by(listed: Mapping[str, Any]) -> float:
     """Epoch seconds of the date by which ListExecutions sorts this one."""
     date = listed.get("stopDate") or listed.get("redriveDate") or listed["startDate"]
     return float(date.timestamp())
+
+
+def _execution_arn(state_machine_arn: str, name: str) -> str:
+    return f"{_unqualified(state_machine_arn).replace(':stateMachine:', ':execution:')}:{name}"
 
 
 def _unqualified(state_machine_arn: str) -> str:
