@@ -10,6 +10,7 @@ import sys
 import click
 from stepdrain import VERSION
 
+from stepdrain_cli.exits import INTERRUPTED
 from stepdrain_cli.lazy_group import LazyGroup
 
 __all__ = ["cli", "main"]
@@ -24,6 +25,7 @@ SUMMARIES = {
     "history": "Show a node's newest drain event by event.",
     "redrive": "Redrive failed drains: each goes on from the state that failed.",
     "stop": "Stop a running drain.",
+    "undo": "Take back the label and cordon that a drain has set on a node.",
     "report": "Write one drain as one HTML file.",
     "bundle": "Collect one drain for a report to the project, without secrets.",
     "graph": "Draw the state machine as SVG.",
@@ -50,7 +52,8 @@ def main() -> None:
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
     except click.Abort:
-        sys.exit("stepdrain: interrupted")
+        click.echo("stepdrain: interrupted", err=True)
+        sys.exit(INTERRUPTED)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -34,6 +34,8 @@ class Account:
     sleep: Callable[[float], None]
     world: Any = None
     """The embedded world behind ``--sandbox``, None on AWS."""
+    flags: str = ""
+    """The account's options as the user typed them, each with a blank before it: for commands to suggest."""
 
     def client(self, service: str) -> Any:
         """A boto3 client, with boto3's own retries."""
@@ -42,22 +44,28 @@ class Account:
 
 
 @contextlib.contextmanager
-def on_aws(region: str | None, profile: str | None, stack: str, machine: str | None) -> Iterator[Account]:
+def on_aws(
+    region: str | None, profile: str | None, stack: str, machine: str | None, flags: str = ""
+) -> Iterator[Account]:
     """The user's account; the state machine is ``machine`` or the output of ``stack``."""
     with translated_errors():
-        session = boto3.Session(profile_name=profile, region_name=region)
-        yield Account(session, machine or _machine_of(session, stack), time.time, time.sleep)
+        session = boto3.Session(profile_name=profile, region_name=region or _region_of(machine))
+        yield Account(session, machine or _machine_of(session, stack), time.time, time.sleep, None, flags)
+
+
+def _region_of(arn: str | None) -> str | None:
+    return arn.split(":")[3] if arn and arn.count(":") >= 6 else None
 
 
 @contextlib.contextmanager
-def on_sandbox() -> Iterator[Account]:
+def on_sandbox(flags: str = "") -> Iterator[Account]:
     """An embedded account with a handful of drains, made for this command and gone with it."""
     drains, region = _example("drains")
     logging.disable(logging.CRITICAL)
     try:
         with drains() as world, translated_errors():
             session = boto3.Session(region_name=region)
-            yield Account(session, world.machine, world.clock.now, world.clock.sleep, world)
+            yield Account(session, world.machine, world.clock.now, world.clock.sleep, world, flags)
     finally:
         logging.disable(logging.NOTSET)
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from stepdrain.clock import to_rfc3339
 from stepdrain.document.progress import recorded
-from stepdrain.reporting.failure_message import RUNBOOK
+from stepdrain.reporting import links
 
 from stepdrain_cli.chart import duration
-from stepdrain_cli.drains import Standing
+from stepdrain_cli.drains import RUNNING, Standing
 
 Lines = list[tuple[str, str]]
 
 
-def lines(found: Standing, now: float) -> Lines:
-    """(name, text) of each line; ``now`` in epoch seconds."""
+def lines(found: Standing, now: float, flags: str = "") -> Lines:
+    """(name, text) of each line; ``now`` in epoch seconds, ``flags`` what suggested commands repeat."""
     drain, line = found.drain, found.line
     ended = drain.ended if drain.ended is not None else now
     told: Lines = [
@@ -26,9 +26,20 @@ def lines(found: Standing, now: float) -> Lines:
     if found.redrives:
         told.append(("Redrives", str(found.redrives)))
     told += _pods(found)
-    if drain.status == "RUNNING":
-        return told + _running(found, now)
-    return told + (_stopped(found, now) if line.status != "SUCCEEDED" else _done(found))
+    if drain.status in RUNNING:
+        told += _running(found, now)
+    else:
+        told += _stopped(found, now, flags) if line.status != "SUCCEEDED" else _done(found)
+    return told + _links(found)
+
+
+def _links(found: Standing) -> Lines:
+    region, arn, state = found.drain.arn.split(":")[3], found.drain.arn, found.drain.state
+    told = [
+        ("Console", links.execution(region, arn)),
+        ("Log", links.log(region, arn, state) if state else ""),
+    ]
+    return [one for one in told if one[1]]
 
 
 def _state(found: Standing, now: float) -> str:
@@ -62,19 +73,21 @@ def _left(until: float, now: float) -> str:
     return f"in {duration(round(until - now))}, at {to_rfc3339(until)}"
 
 
-def _stopped(found: Standing, now: float) -> Lines:
-    line = found.line
-    told = [("Error", line.error or line.status), ("Why", line.cause or "no cause was recorded")]
+def _stopped(found: Standing, now: float, flags: str) -> Lines:
+    line, error = found.line, found.line.error or found.line.status
+    who = found.drain.node or found.drain.instance or found.drain.arn
+    told = [("Error", error), ("Why", line.cause or "no cause was recorded")]
     if found.heartbeat_until is not None:
         text = _left(found.heartbeat_until, now)
         held = f"the instance is let go {text}" if found.heartbeat_until > now else text
         told.append(("Time left", held))
+    told.append(("Runbook", links.runbook(error)))
     if found.redrivable:
-        told.append(("What to do", f"{RUNBOOK}#{(line.error or line.status).lower()}; then redrive:"))
-        told.append(("", f"stepdrain redrive {found.drain.node or found.drain.instance or found.drain.arn}"))
+        told.append(("What to do", "mend the cause, then let the drain go on:"))
+        told.append(("", f"stepdrain redrive {who}{flags}"))
     else:
         told.append(("Redrive", found.why_not or "is not possible"))
-    return told
+    return [*told, ("", f"or give the node back: stepdrain undo {who}{flags}")]
 
 
 def _done(found: Standing) -> Lines:

@@ -23,7 +23,11 @@ from stepdrain_recorded.timeline import Timeline, timeline
 Json = dict[str, Any]
 SEARCHED = 200
 """Executions that are looked through for a node's name, newest first: each costs a request."""
-INSTANCE = re.compile(r"i-[0-9a-f]{8,17}")
+INSTANCE = re.compile(r"i-(?:[0-9a-f]{17}|[0-9a-f]{8})(?![0-9a-f])")
+RUNNING = ("RUNNING", "PENDING_REDRIVE")
+REPLACES = "-replaces-"
+"""In the name of a drain that goes on in a failed one's place (``redrive --policy``)."""
+FAILED_STATUSES = ("FAILED", "TIMED_OUT", "ABORTED")
 
 
 @dataclass(frozen=True)
@@ -38,11 +42,19 @@ class Drain:
     node: str
     instance: str
     state: str
+    held: bool = False
+    """Whether a lifecycle action holds, or held, its instance."""
+
+    @property
+    def who(self) -> str:
+        """What a person calls it by."""
+        return self.node or self.instance or self.name
 
     def to_document(self) -> Json:
         """As JSON shows it, times in RFC 3339."""
+        shown = {key: value for key, value in vars(self).items() if key != "held"}
         return {
-            **vars(self),
+            **shown,
             "started": to_rfc3339(self.started),
             "ended": None if self.ended is None else to_rfc3339(self.ended),
         }
@@ -80,41 +92,87 @@ def _drain(client: Any, one: Json) -> Drain:
         node=document.get("node", {}).get("name") or document.get("nodeName", ""),
         instance=document.get("instanceId") or (found[0] if found else ""),
         state=last.name if last else "",
+        held=bool(document.get("lifecycle")),
     )
 
 
 def find(account: Account, target: str) -> Drain:
-    """The newest drain of a node (name, or its first label), an instance (id) or of an execution (ARN).
+    """The drain that ``target`` means: a node (name, or its first label), an instance, or an execution.
 
-    CommandError if there is none, or if the name means several nodes.
+    Of several drains of an instance: one that runs, else one that failed and is not made good, else the
+    newest. CommandError if there is none, or if the name means several nodes.
     """
-    client = account.client("stepfunctions")
     if target.startswith("arn:"):
-        return _drain(client, client.describe_execution(executionArn=target))
-    executions = _executions(client, account.machine)
-    if target.startswith("i-"):
-        by_name = [one for one in executions if one["name"].startswith(target)]
-        return _only(target, (_drain(client, one) for one in by_name[:SEARCHED]))
-    drains = (_drain(client, one) for one in islice(executions, SEARCHED))
-    return _only(target, (one for one in drains if target in (one.node, one.node.split(".")[0], one.name)))
-
-
-def _only(target: str, drains: Iterable[Drain]) -> Drain:
-    found = list(drains)
+        return _by_arn(account, target)
+    found = matching(account, target)
     if not found:
         raise CommandError(
-            f"No drain of {target} is among the newest {SEARCHED}; `stepdrain list` shows the names."
+            f"No drain of {target} is among the newest {SEARCHED}; "
+            f"`stepdrain list{account.flags}` shows the names."
         )
-    meant = sorted({one.node or one.instance for one in found})
+    return min(_of_one_node(target, found), key=lambda one: urgency(one, found))
+
+
+def _by_arn(account: Account, arn: str) -> Drain:
+    parts = arn.split(":")
+    if len(parts) < 8 or parts[2] != "states" or parts[5] not in ("execution", "express"):
+        raise CommandError(f"{arn} is not the ARN of an execution; `stepdrain list -o wide` shows them.")
+    if parts[3] != account.session.region_name:
+        raise CommandError(f"{arn} is in another region: add --region {parts[3]}.")
+    client = account.client("stepfunctions")
+    return _drain(client, client.describe_execution(executionArn=arn))
+
+
+def matching(account: Account, target: str) -> list[Drain]:
+    """All drains that ``target`` can mean, newest first: by their names, and by what stands in them."""
+    client = account.client("stepfunctions")
+    running = _executions(client, account.machine, "RUNNING")
+    newest = islice(_executions(client, account.machine), SEARCHED)
+    listed = {one["executionArn"]: one for one in [*newest, *running]}
+    wanted = (_drain(client, one) for one in listed.values() if _may_mean(one["name"], target))
+    found = [one for one in wanted if target in (one.instance, one.node, one.node.split(".")[0], one.name)]
+    return sorted(found, key=lambda one: (one.started, one.name), reverse=True)
+
+
+def _may_mean(name: str, target: str) -> bool:
+    """Whether an execution of that name has to be read: one named after another instance has not."""
+    named = INSTANCE.match(name)
+    return named is None or not INSTANCE.fullmatch(target) or named[0] == target
+
+
+def urgency(drain: Drain, among: Iterable[Drain]) -> tuple[int, float]:
+    """By which the drains of an instance are ordered, the first is meant: running, failed, done; newest."""
+    rank = 2
+    if drain.status in RUNNING:
+        rank = 0
+    elif drain.status in FAILED_STATUSES and not _made_good(drain, among):
+        rank = 1
+    return rank, -drain.started
+
+
+def _made_good(failed: Drain, among: Iterable[Drain]) -> bool:
+    """Whether a later drain of the instance has done what this one should: ended its wait, or replaced it."""
+    later = [one for one in among if one.started > failed.started and one.instance == failed.instance]
+    return any(REPLACES in one.name or (one.status == "SUCCEEDED" and one.held) for one in later)
+
+
+def _of_one_node(target: str, found: list[Drain]) -> list[Drain]:
+    """The drains of the newest instance among them: node names are used again, instance ids are not."""
+    meant = sorted({one.node or one.instance or one.name for one in found})
     if len(meant) > 1:
         raise CommandError(f"{target} can mean {', '.join(meant)}: give the whole name or the instance id.")
-    return found[0]
+    newest = next((one.instance for one in found if one.instance), "")
+    return [one for one in found if one.instance in (newest, "")]
 
 
 def events(account: Account, arn: str) -> list[Json]:
-    """The whole history of an execution, as stepdrain_recorded.history checks it."""
+    """The whole history of an execution, as stepdrain_recorded.history checks it.
+
+    Empty for one that has only just begun: the history follows a moment later.
+    """
     pages = account.client("stepfunctions").get_paginator("get_execution_history").paginate(executionArn=arn)
-    return history.checked([event for page in pages for event in page["events"]], arn)
+    happened = [event for page in pages for event in page["events"]]
+    return history.checked(happened, arn) if happened else []
 
 
 @dataclass(frozen=True)
@@ -158,7 +216,7 @@ def standing(account: Account, drain: Drain) -> Standing:
     """How a drain stands now."""
     shown = account.client("stepfunctions").describe_execution(executionArn=drain.arn)
     happened = events(account, drain.arn)
-    line = timeline(happened)
+    line = timeline(happened) if happened else Timeline(started=drain.started, ended=drain.started)
     document = line.document or json.loads(shown.get("input") or "{}")
     lifecycle, redriven = document.get("lifecycle"), shown.get("redriveDate")
     execution = {"StartTime": to_rfc3339(line.started)}

@@ -2,6 +2,7 @@
 
 0 done · 1 the drain failed, was stopped, or something needs a person · 2 wrong usage or input
 3 the drain was refused by the policy · 4 the deadline passed · 5 no access: credentials, permission, network
+130 interrupted
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import click
 
 DONE, FAILED, USAGE, REFUSED, TIMED_OUT, NO_ACCESS = range(6)
+INTERRUPTED = 130
+"""As a shell shows a command that Ctrl-C ends: 128 and the number of SIGINT."""
 
 
 class CommandError(click.ClickException):

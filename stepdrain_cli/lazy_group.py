@@ -8,10 +8,13 @@ from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
-from stepdrain.errors import DrainError
+from stepdrain.errors import AwsDenied, DrainError, KubeForbidden, KubeUnauthorized, Transient
 
-from stepdrain_cli.exits import USAGE, CommandError
+from stepdrain_cli.exits import NO_ACCESS, USAGE, CommandError
 from stepdrain_recorded.unreadable import Unreadable
+
+WITHOUT_ACCESS = (AwsDenied, KubeForbidden, KubeUnauthorized, Transient)
+"""No permission, or no answer: nothing that another argument would change."""
 
 
 class LazyGroup(click.Group):
@@ -56,4 +59,8 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except (DrainError, Unreadable) as error:
-            raise CommandError(str(error), USAGE) from error
+            raise CommandError(str(error), _status(error)) from error
+
+
+def _status(error: Exception) -> int:
+    return NO_ACCESS if isinstance(error, WITHOUT_ACCESS) else USAGE

@@ -15,17 +15,19 @@ HEAD = """# The command line
 
 Generated from the help texts (`make cli-docs`).
 
-Data goes to stdout, progress and notes to stderr. On a terminal tables are wrapped and `watch` draws in
-place; elsewhere lines are whole and there are no colours or cursor movements. `NO_COLOR` is honoured.
+Data goes to stdout, progress and notes to stderr. On a terminal reasons are wrapped and `watch` draws in
+place; elsewhere lines are whole and there are no colours or cursor movements. No name or id is ever cut.
+`NO_COLOR` is honoured. All times are UTC. From a checkout the command is `.venv/bin/stepdrain`.
 
 | exit status | means |
 |---|---|
 | 0 | done; for `status` and `watch` also: it runs |
 | 1 | the drain failed or was stopped, a redrive was refused, `doctor` found something wrong |
-| 2 | wrong usage or input: unknown node, ambiguous name, a file of something else |
-| 3 | the policy refused the drain |
+| 2 | wrong usage or input: unknown node, ambiguous name, a question that nobody is there to answer |
+| 3 | the policy refused the drain; for `plan`: it would |
 | 4 | the drain's deadline passed |
-| 5 | no access: no credentials, a missing permission (named), no answer from AWS |
+| 5 | no access: no credentials, a missing permission (named), no answer from AWS or from the cluster |
+| 130 | interrupted (Ctrl-C) |
 
 Completion: `eval "$(stepdrain completion bash)"`; zsh and fish likewise.
 """

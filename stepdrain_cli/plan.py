@@ -15,6 +15,7 @@ from stepdrain.rules.policy import Policy
 from stepdrain.states.nodes import instance_of
 
 from stepdrain_cli.hazards import Hazard, hazards
+from stepdrain_cli.node_names import named_node
 
 Everything = Callable[[], tuple[Sequence[Mapping[str, Any]], Sequence[Mapping[str, Any]]]]
 
@@ -54,11 +55,11 @@ class Plan:
 def plan(
     cluster: Kube, target: str, policy: Policy, everything: Everything = lambda: ([], [])
 ) -> Plan | None:
-    """The plan for a node (name or instance id); None if the cluster has no such node. Reads only.
+    """The plan for a node (name, first label, or instance id); None if there is no such node. Reads only.
 
     ``everything`` gives all pods and nodes of the cluster, for the hints.
     """
-    node = _node(cluster, target)
+    node = named_node(cluster, target)
     if node is None:
         return None
     node_name = node["metadata"]["name"]
@@ -90,12 +91,6 @@ def _bound(cluster: Kube, node: str, leaving: Sequence[Pod]) -> set[str]:
             template = cluster.template_of(group, version, pod.owner.kind, pod.namespace, pod.owner.name)
             names[pod.namespace, pod.owner] = template.get("nodeName") == node
     return {pod.uid for pod in leaving if pod.owner and names[pod.namespace, pod.owner]}
-
-
-def _node(cluster: Kube, target: str) -> Mapping[str, Any] | None:
-    if not target.startswith("i-"):
-        return cluster.node(target)
-    return next((one for one in cluster.nodes() if instance_of(one) == target), None)
 
 
 def _expected_s(lines: Sequence[Line]) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from stepdrain.clock import to_epoch_s, to_rfc3339
 from stepdrain.document.progress import recorded
-from stepdrain.reporting.failure_message import RUNBOOK, console_link
+from stepdrain.reporting import links
 
 from stepdrain_cli import chart, costs
 from stepdrain_recorded import audit as audit_log
@@ -65,7 +65,7 @@ def render(events: Sequence[Mapping[str, Any]], audit: Sequence[Mapping[str, Any
         audited=audit is not None,
         doubt=_doubt(line, changes) if audit is not None else "",
         commands=_commands(line),
-        runbook=f"{RUNBOOK}#{line.error.lower()}" if line.error else RUNBOOK,
+        runbook=links.runbook(line.error or (line.status if line.status != "SUCCEEDED" else "")),
     )
 
 
@@ -134,5 +134,5 @@ def _commands(line: Timeline) -> list[tuple[str, str]]:
     return [
         ("Redrive", f"stepdrain redrive {line.node or line.instance} --region {region}"),
         ("or", f"aws stepfunctions redrive-execution --region {region} --execution-arn {line.arn}"),
-        ("Console", console_link(region, line.arn)),
+        ("Console", links.execution(region, line.arn)),
     ]

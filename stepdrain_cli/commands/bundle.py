@@ -9,7 +9,7 @@ import click
 
 from stepdrain_cli import bundle, drains
 from stepdrain_cli.account import Account
-from stepdrain_cli.commands.options import on_account
+from stepdrain_cli.commands.options import on_account, stack_of
 from stepdrain_cli.exits import CommandError
 from stepdrain_cli.redaction import summary
 from stepdrain_cli.survey import Doctor
@@ -28,7 +28,7 @@ def command(account: Account, target: str, out: Path | None) -> None:
     """
     found = drains.find(account, target)
     standing = drains.standing(account, found)
-    stack = click.get_current_context().params["stack"]
+    stack = stack_of(click.get_current_context().params["stack"], Path())
     cluster = str(standing.line.document.get("cluster") or "")
     parts = {
         "history.json": {"events": drains.events(account, found.arn)},

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import boto3
 import click
@@ -13,9 +13,10 @@ from stepdrain.intake.lifecycle_events import TERMINATING
 
 from stepdrain_cli import groups, tables
 from stepdrain_cli.account import sandbox_of_groups, translated_errors
-from stepdrain_cli.commands.options import KUBECONFIG_HELP, as_json
+from stepdrain_cli.commands.options import KUBECONFIG_HELP, stack_of
 from stepdrain_cli.exits import DONE, FAILED
 from stepdrain_cli.groups import Finding, Group
+from stepdrain_cli.output_formats import JSON, TABLE, YAML, output_option, print_document
 from stepdrain_cli.survey import Doctor, Survey
 
 HEAD = ["GROUP", "INSTANCES", "MANAGED BY", "LAUNCH HOOK", "TERMINATE HOOK", "COVERED BY", "WRONG"]
@@ -28,26 +29,44 @@ NOTE = "Sandbox: an embedded account with four groups, made for this command and
     "--kubeconfig", metavar="FILE", help=f"{KUBECONFIG_HELP} Without it nodes and RBAC are not looked at."
 )
 @click.option("--context", help="Context in the kubeconfig; its current one if absent.")
-@click.option("--region", metavar="REGION", help="AWS region; your configuration's if absent.")
-@click.option("--profile", metavar="NAME", help="Profile of your AWS configuration.")
-@click.option("--stack", default="stepdrain", show_default=True, metavar="NAME", help="Stack it is in.")
+@click.option(
+    "--region",
+    metavar="REGION",
+    envvar="AWS_REGION",
+    show_envvar=True,
+    help="AWS region; your configuration's if absent.",
+)
+@click.option(
+    "--profile",
+    metavar="NAME",
+    envvar="AWS_PROFILE",
+    show_envvar=True,
+    help="Profile of your AWS configuration.",
+)
+@click.option(
+    "--stack",
+    metavar="NAME",
+    envvar="STEPDRAIN_STACK",
+    show_envvar=True,
+    help="Stack it is in; that of samconfig.toml here, or stepdrain, if absent.",
+)
 @click.option("--fix", is_flag=True, help="Put the hooks that are missing or wrong, asking before each.")
 @click.option("--yes", is_flag=True, help="With --fix: do not ask.")
 @click.option("--dry-run", is_flag=True, help="With --fix: print the commands instead of doing it.")
 @click.option("--sandbox", is_flag=True, help="Use an embedded account; nothing persists.")
-@as_json
+@output_option(TABLE, JSON, YAML)
 def command(
     cluster: str | None,
     kubeconfig: str | None,
     context: str | None,
     region: str | None,
     profile: str | None,
-    stack: str,
+    stack: str | None,
     fix: bool,
     yes: bool,
     dry_run: bool,
     sandbox: bool,
-    as_json: bool,
+    output: str,
 ) -> None:
     """Show every Auto Scaling group of a cluster, what protects it, what is wrong, and how to mend it.
 
@@ -58,9 +77,11 @@ def command(
         raise click.UsageError("Say which cluster: --cluster NAME.")
     with _session(region, profile, sandbox) as (session, own_kubeconfig):
         config = kubeconfig or own_kubeconfig
-        found = Doctor(session, cluster or "demo", None if sandbox else stack, config, context).examine()
-        if as_json:
-            click.echo(json.dumps(found.to_document(), indent=2))
+        found = Doctor(
+            session, cluster or "demo", None if sandbox else stack_of(stack, Path()), config, context
+        ).examine()
+        if output in (JSON, YAML):
+            print_document(found.to_document(), output)
         else:
             _print(found, cluster or "demo")
         if fix:

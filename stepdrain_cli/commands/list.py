@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from itertools import islice
 
 import click
 from stepdrain.clock import to_rfc3339
+from stepdrain.reporting import links
 
 from stepdrain_cli import drains, tables
 from stepdrain_cli.account import Account
 from stepdrain_cli.chart import duration
-from stepdrain_cli.commands.options import as_json, on_account
+from stepdrain_cli.commands.options import on_account
+from stepdrain_cli.drains import Drain
+from stepdrain_cli.output_formats import JSON, TABLE, WIDE, YAML, output_option, print_document
 
 
 @click.command("list")
@@ -21,26 +23,34 @@ from stepdrain_cli.commands.options import as_json, on_account
     "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="At most this many."
 )
 @on_account
-@as_json
-def command(account: Account, status: str | None, limit: int, as_json: bool) -> None:
-    """List drains, newest first, with the state each stands in. A request for each is sent."""
+@output_option(TABLE, WIDE, JSON, YAML)
+def command(account: Account, status: str | None, limit: int, output: str) -> None:
+    """List drains, newest first, with the state each stands in. A request for each is sent.
+
+    AGE counts from the start. -o wide adds the start (UTC), the execution, and a link to its console.
+    """
     found = list(islice(drains.listed(account, status), limit))
-    if as_json:
-        click.echo(json.dumps([one.to_document() for one in found], indent=2))
+    if output in (JSON, YAML):
+        print_document([one.to_document() for one in found], output)
         return
     if not found:
         click.echo(f"No {status.lower() + ' ' if status else ''}drains.", err=True)
         return
-    rows = [
-        [
-            to_rfc3339(one.started),
-            one.status,
-            one.node or "-",
-            one.instance or "-",
-            one.state or "-",
-            duration(round((one.ended or account.now()) - one.started)),
-            one.arn,
-        ]
-        for one in found
-    ]
-    tables.show(["STARTED", "STATUS", "NODE", "INSTANCE", "STATE", "TOOK", "EXECUTION"], rows)
+    wide = output == WIDE
+    rows = [_row(account, one) + (_wide(one) if wide else []) for one in found]
+    tables.show(HEAD + (WIDE_HEAD if wide else []), rows)
+
+
+HEAD = ["NODE", "INSTANCE", "STATUS", "STATE", "AGE", "TOOK"]
+WIDE_HEAD = ["STARTED (UTC)", "EXECUTION", "CONSOLE"]
+
+
+def _row(account: Account, one: Drain) -> list[str]:
+    now = account.now()
+    age, took = now - one.started, (one.ended or now) - one.started
+    times = [duration(round(age)), duration(round(took))]
+    return [one.node or "-", one.instance or "-", one.status, one.state or "-", *times]
+
+
+def _wide(one: Drain) -> list[str]:
+    return [to_rfc3339(one.started), one.arn, links.execution(one.arn.split(":")[3], one.arn)]

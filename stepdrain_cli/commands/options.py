@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
+import shlex
+import tomllib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import click
+from click.core import ParameterSource
 from stepdrain.errors import DrainError
 from stepdrain.rules.policy import Policy
 
 from stepdrain_cli.account import Account, on_aws, on_sandbox
 from stepdrain_cli.exits import CommandError
 
+DEFAULT_STACK = "stepdrain"
 F = TypeVar("F", bound=Callable[..., Any])
 SANDBOX_NOTE = "Sandbox: an embedded account with three drains, made for this command and gone after it."
 KUBECONFIG_HELP = "Kubeconfig file of the cluster."
 POLICY_HELP = f"May be repeated. Names: {', '.join(Policy().to_document())}."
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def policy_of(_context: click.Context, _parameter: click.Parameter, pairs: tuple[str, ...]) -> Policy:
@@ -35,11 +40,29 @@ def policy_of(_context: click.Context, _parameter: click.Parameter, pairs: tuple
         raise click.BadParameter(str(error)) from error
 
 
+def typed_policy(
+    context: click.Context, parameter: click.Parameter, pairs: tuple[str, ...]
+) -> dict[str, Any]:
+    """Only what ``--policy NAME=VALUE`` says, as it stands in an execution's input."""
+    whole = policy_of(context, parameter, pairs).to_document()
+    return {name: whole[name] for name in (pair.partition("=")[0] for pair in pairs)}
+
+
+def resolved_kubeconfig(given: str | None) -> str:
+    """The kubeconfig as kubectl finds it: what is given, KUBECONFIG, or ~/.kube/config."""
+    return given or os.environ.get("KUBECONFIG") or str(Path("~/.kube/config").expanduser())
+
+
 def on_cluster(command: F) -> F:
     """The options of every command that talks to a cluster through a kubeconfig."""
     options = [
         click.argument("node"),
-        click.option("--kubeconfig", required=True, help=KUBECONFIG_HELP, metavar="FILE"),
+        click.option(
+            "--kubeconfig",
+            callback=lambda _context, _parameter, given: resolved_kubeconfig(given),
+            help=f"{KUBECONFIG_HELP} As kubectl finds it if absent: KUBECONFIG, ~/.kube/config.",
+            metavar="FILE",
+        ),
         click.option("--context", help="Context in the kubeconfig; its current one if absent."),
         click.option(
             "--policy",
@@ -62,12 +85,34 @@ def no_such_node(node: str) -> CommandError:
 def account_options(command: F) -> F:
     """The options that say which account; they arrive as the keywords that ``opened`` takes."""
     options = [
-        click.option("--region", metavar="REGION", help="AWS region; your configuration's if absent."),
-        click.option("--profile", metavar="NAME", help="Profile of your AWS configuration."),
         click.option(
-            "--stack", default="stepdrain", show_default=True, metavar="NAME", help="Stack it is in."
+            "--region",
+            metavar="REGION",
+            envvar="AWS_REGION",
+            show_envvar=True,
+            help="AWS region; your configuration's if absent.",
         ),
-        click.option("--state-machine", metavar="ARN", help="Instead of looking into the stack."),
+        click.option(
+            "--profile",
+            metavar="NAME",
+            envvar="AWS_PROFILE",
+            show_envvar=True,
+            help="Profile of your AWS configuration.",
+        ),
+        click.option(
+            "--stack",
+            metavar="NAME",
+            envvar="STEPDRAIN_STACK",
+            show_envvar=True,
+            help="Stack it is in; that of samconfig.toml here, or stepdrain, if absent.",
+        ),
+        click.option(
+            "--state-machine",
+            metavar="ARN",
+            envvar="STEPDRAIN_STATE_MACHINE",
+            show_envvar=True,
+            help="Instead of looking into the stack.",
+        ),
         click.option("--sandbox", is_flag=True, help="Use an embedded account; nothing persists."),
     ]
     for option in reversed(options):
@@ -75,15 +120,49 @@ def account_options(command: F) -> F:
     return command
 
 
+def stack_of(given: str | None, folder: Path) -> str:
+    """The stack's name: what is given, what ``samconfig.toml`` in ``folder`` says, or stepdrain.
+
+    CommandError if the file cannot be read.
+    """
+    path = folder / "samconfig.toml"
+    if given or not path.exists():
+        return given or DEFAULT_STACK
+    try:
+        said = tomllib.loads(path.read_text()).get("default", {})
+    except (OSError, ValueError) as error:
+        raise CommandError(f"{path} cannot be read ({error}); give --stack.") from error
+    named = [said.get(part, {}).get("parameters", {}).get("stack_name") for part in ("deploy", "global")]
+    return next(filter(None, named), DEFAULT_STACK)
+
+
 @contextlib.contextmanager
 def opened(
-    region: str | None, profile: str | None, stack: str, state_machine: str | None, sandbox: bool
+    region: str | None, profile: str | None, stack: str | None, state_machine: str | None, sandbox: bool
 ) -> Iterator[Account]:
     """The account that the options name."""
     if sandbox:
         click.echo(SANDBOX_NOTE, err=True)
-    with on_sandbox() if sandbox else on_aws(region, profile, stack, state_machine) as found:
+        with on_sandbox(typed_flags()) as found:
+            yield found
+        return
+    named = stack_of(stack, Path())
+    with on_aws(region or None, profile or None, named, state_machine or None, typed_flags()) as found:
         yield found
+
+
+def typed_flags() -> str:
+    """The account's options that stood on the command line, as they are typed again; "" if none did."""
+    context = click.get_current_context(silent=True)
+    if context is None:
+        return ""
+    typed = []
+    for name in ("region", "profile", "stack", "state_machine", "sandbox"):
+        if context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
+            continue
+        option, value = f"--{name.replace('_', '-')}", context.params.get(name)
+        typed.append(option if value is True else f"{option} {shlex.quote(str(value))}")
+    return "".join(f" {one}" for one in typed)
 
 
 def on_account(command: F) -> F:
@@ -93,7 +172,7 @@ def on_account(command: F) -> F:
     def with_account(
         region: str | None,
         profile: str | None,
-        stack: str,
+        stack: str | None,
         state_machine: str | None,
         sandbox: bool,
         **arguments: Any,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import sys
 
 import click
 from stepdrain.adapters.kube import connect_by_kubeconfig
@@ -12,26 +12,30 @@ from stepdrain.rules.policy import Policy
 from stepdrain_cli import tables
 from stepdrain_cli.chart import duration
 from stepdrain_cli.cluster import Json, everything
-from stepdrain_cli.commands.options import as_json, no_such_node, on_cluster
+from stepdrain_cli.commands.options import no_such_node, on_cluster
+from stepdrain_cli.exits import DONE, REFUSED
+from stepdrain_cli.output_formats import JSON, TABLE, YAML, output_option, print_document
 from stepdrain_cli.plan import Plan, plan
 
 
 @click.command("plan")
 @on_cluster
-@as_json
-def command(node: str, kubeconfig: str, context: str | None, policy: Policy, as_json: bool) -> None:
+@output_option(TABLE, JSON, YAML)
+def command(node: str, kubeconfig: str, context: str | None, policy: Policy, output: str) -> None:
     """Show what a drain of NODE (a name or an instance id) would do with each pod, and why it would hang.
 
-    Changes nothing. A hint is likely, not certain: affinities and volumes are not looked at.
+    Changes nothing. A hint is likely, not certain: affinities and volumes are not looked at. Exit status 3:
+    the policy would refuse the drain.
     """
     cluster = connect_by_kubeconfig(kubeconfig, context)
     found = plan(cluster, node, policy, lambda: _everything(kubeconfig, context))
     if found is None:
         raise no_such_node(node)
-    if as_json:
-        click.echo(json.dumps(found.to_document(), indent=2))
+    if output in (JSON, YAML):
+        print_document(found.to_document(), output)
     else:
         _print(found)
+    sys.exit(REFUSED if any(line.verdict == "refuse" for line in found.lines) else DONE)
 
 
 def _everything(kubeconfig: str, context: str | None) -> tuple[list[Json], list[Json]]:

@@ -3,54 +3,119 @@
 from __future__ import annotations
 
 import json
-import re
 from datetime import UTC, datetime
 from typing import Any
 
 import click
+from stepdrain.errors import DrainError
 from stepdrain.rules.policy import Policy
 
 from stepdrain_cli import drains
 from stepdrain_cli.account import Account
-from stepdrain_cli.commands.options import POLICY_HELP, on_account, policy_of
+from stepdrain_cli.chart import duration
+from stepdrain_cli.commands.options import POLICY_HELP, on_account, typed_policy
+from stepdrain_cli.commands.watch import follow
 from stepdrain_cli.exits import FAILED, CommandError
-
-NAME_CHARACTERS = 80
-"""The longest execution name (https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html)."""
+from stepdrain_cli.installation import cluster_of, installed
+from stepdrain_cli.interaction import ask
+from stepdrain_cli.plan import Plan, plan
+from stepdrain_cli.targets import Target, target
 
 
 @click.command("start")
-@click.argument("target", metavar="NODE")
-@click.option("--cluster", required=True, metavar="NAME", help="The EKS cluster the node is in.")
-@click.option("--policy", multiple=True, callback=policy_of, metavar="NAME=VALUE", help=POLICY_HELP)
+@click.argument("text", metavar="NODE")
+@click.option(
+    "--policy", "typed", multiple=True, callback=typed_policy, metavar="NAME=VALUE", help=POLICY_HELP
+)
+@click.option("--cluster", metavar="NAME", help="Refuse a node of another cluster than this.")
+@click.option("--watch", is_flag=True, help="Watch the drain until it ends.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @on_account
-def command(account: Account, target: str, cluster: str, policy: Policy) -> None:
-    """Drain NODE (a node's name or an instance id) as for a termination, but terminate nothing.
+def command(
+    account: Account, text: str, typed: dict[str, Any], cluster: str | None, watch: bool, yes: bool
+) -> None:
+    """Drain NODE (a node's name, its first label, or an instance id) as for a termination.
 
-    To drain and terminate, terminate the instance in its Auto Scaling group: the hook starts the drain.
+    It terminates nothing, and completes the lifecycle action if one holds the instance now. Policies that are
+    not typed are the group's and the installation's. Shows what will happen, and asks. `stepdrain undo NODE`
+    takes label and cordon back. To drain and terminate, terminate the instance in its Auto Scaling group.
     """
-    client = account.client("stepfunctions")
-    _refuse_second(client, account.machine, target)
-    stamp = datetime.fromtimestamp(account.now(), UTC).strftime("%Y%m%d%H%M%S")
-    safe = re.sub(r"[^0-9A-Za-z_-]", "-", target)[: NAME_CHARACTERS - len(stamp) - 1]
-    started = client.start_execution(
-        stateMachineArn=account.machine,
-        name=f"{safe}-{stamp}",
-        input=json.dumps(_document(target, cluster, policy)),
+    meant = target(account, text, installed(account))
+    if cluster not in (None, meant.enrolment.cluster):
+        raise CommandError(f"{meant.name} belongs to cluster {meant.enrolment.cluster}, not to {cluster}.")
+    _refuse_second(account, meant)
+    for line in _outlook(account, meant, typed):
+        click.echo(line, err=True)
+    ask(f"Start the drain of {meant.name}?", yes, "Nothing was started.")
+    arn = begin(account, meant.instance, "manual", _document(meant, typed))
+    click.echo(f"Started: the drain of {meant.name}\n{arn}")
+    if watch:
+        follow(account, arn)
+    else:
+        click.echo(f"Next: stepdrain watch {meant.name}{account.flags}", err=True)
+
+
+def begin(account: Account, instance: str, kind: str, document: dict[str, Any]) -> str:
+    """Start an execution named after the instance, so that it is found by its id; its ARN."""
+    stamp = datetime.fromtimestamp(account.now(), UTC).strftime("%Y%m%dT%H%M%SZ")
+    started = account.client("stepfunctions").start_execution(
+        stateMachineArn=account.machine, name=f"{instance}-{kind}-{stamp}", input=json.dumps(document)
     )
-    click.echo(f"Started: the drain of {target}\n{started['executionArn']}")
+    return str(started["executionArn"])
 
 
-def _document(target: str, cluster: str, policy: Policy) -> dict[str, Any]:
-    named = {"instanceId": target} if drains.INSTANCE.fullmatch(target) else {"nodeName": target}
-    return {**named, "cluster": cluster, "reason": "manual", "policy": policy.to_document()}
+def _document(meant: Target, typed: dict[str, Any]) -> dict[str, Any]:
+    # No more than what was typed: FindNode fills in the rest as it is at that moment.
+    return {"instanceId": meant.instance, **({"policy": typed} if typed else {})}
 
 
-def _refuse_second(client: Any, machine: str, target: str) -> None:
-    running = client.list_executions(stateMachineArn=machine, statusFilter="RUNNING", maxResults=1000)[
-        "executions"
+def _refuse_second(account: Account, meant: Target) -> None:
+    names = {meant.instance, meant.name}
+    for one in (one for name in names for one in drains.matching(account, name)):
+        if one.status in drains.RUNNING:
+            raise CommandError(
+                f"A drain of {meant.name} runs already, in {one.state or 'its first state'}; "
+                f"`stepdrain watch {meant.name}{account.flags}` shows it ({one.arn}).",
+                FAILED,
+            )
+
+
+def _outlook(account: Account, meant: Target, typed: dict[str, Any]) -> list[str]:
+    """What will happen, line by line, as far as it can be known."""
+    ours = meant.enrolment
+    lines = [
+        f"Node {meant.name}, instance {meant.instance}, group {ours.group or 'none'}, cluster {ours.cluster}"
     ]
-    for one in running:
-        shown = json.loads(client.describe_execution(executionArn=one["executionArn"])["input"])
-        if target in (shown.get("instanceId"), shown.get("nodeName")):
-            raise CommandError(f"A drain of {target} runs already: {one['executionArn']}.", FAILED)
+    lines += _pods(account, meant, {**ours.policy.to_document(), **typed})
+    if meant.lifecycle_state.endswith(":Wait"):
+        lines.append(
+            "Its lifecycle hook holds it: when it is drained, Auto Scaling goes on and terminates it."
+        )
+    else:
+        lines.append(
+            "Its instance is not terminated; the node stays labelled and cordoned until it is undone."
+        )
+    return lines
+
+
+def _pods(account: Account, meant: Target, policy: dict[str, Any]) -> list[str]:
+    why = meant.unasked
+    try:
+        found = None
+        if meant.node is not None:
+            client = cluster_of(account, meant.enrolment.cluster)
+            found = plan(client, meant.node["metadata"]["name"], Policy.from_document(policy))
+        if found is not None:
+            return summary(found)
+    except DrainError as error:
+        why = str(error)
+    return [f"Its pods are not shown, since you cannot read its cluster from here: {why}"]
+
+
+def summary(found: Plan) -> list[str]:
+    """A plan in two lines, and one for each pod that would hold it up."""
+    moving = sum(line.wave is not None for line in found.lines)
+    held = found.blocked
+    lines = [f"{moving} of {len(found.lines)} pods would leave; {len(held)} would hold the drain up now."]
+    lines += [f"  {line.pod}: {line.reason}" for line in held]
+    return [*lines, f"Expected time: at most {duration(found.expected_s)}, if nothing blocks."]

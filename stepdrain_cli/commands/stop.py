@@ -8,6 +8,7 @@ from stepdrain_cli import drains
 from stepdrain_cli.account import Account
 from stepdrain_cli.commands.options import on_account
 from stepdrain_cli.exits import FAILED, CommandError
+from stepdrain_cli.interaction import ask
 
 
 @click.command("stop")
@@ -18,15 +19,19 @@ from stepdrain_cli.exits import FAILED, CommandError
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @on_account
 def command(account: Account, target: str, cause: str, yes: bool) -> None:
-    """Stop the running drain of NODE. Its node stays cordoned; the hook holds the instance for a heartbeat.
+    """Stop the running drain of NODE. Its node stays labelled and cordoned: `stepdrain undo` takes that back.
 
-    A stopped drain can be redriven.
+    If a hook holds the instance, it does so for one heartbeat timeout more. A stopped drain can be redriven.
     """
     found = drains.find(account, target)
-    who = found.node or found.instance or found.name
-    if found.status != "RUNNING":
+    who, state = found.who, found.state or "its first state"
+    if found.status not in drains.RUNNING:
         raise CommandError(f"The drain of {who} does not run: it is {found.status} ({found.arn}).", FAILED)
-    if not yes:
-        click.confirm(f"Stop the drain of {who} in {found.state}?", abort=True, err=True)
+    ask(f"Stop the drain of {who} in {state}?", yes, "Nothing was stopped.")
     account.client("stepfunctions").stop_execution(executionArn=found.arn, error="Stopped", cause=cause)
-    click.echo(f"Stopped: the drain of {who}, in {found.state}; the node stays cordoned\n{found.arn}")
+    click.echo(f"Stopped: the drain of {who}, in {state}\n{found.arn}")
+    click.echo(
+        f"The node keeps its label and its cordon. To go on: stepdrain redrive {who}{account.flags}\n"
+        f"To use the node again: stepdrain undo {who}{account.flags}",
+        err=True,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Iterator
 
@@ -9,53 +10,73 @@ import click
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
+from stepdrain.document.progress import recorded
 
 from stepdrain_cli import drain_status, drains, tables
 from stepdrain_cli.account import Account
+from stepdrain_cli.chart import duration
 from stepdrain_cli.commands.options import on_account
 from stepdrain_cli.drains import Standing
+from stepdrain_cli.exits import DONE
 from stepdrain_recorded.history_lines import state_line
+
+INTERVAL_S = 5.0
 
 
 @click.command("watch")
-@click.argument("target", metavar="NODE")
+@click.argument("target", metavar="[NODE]", required=False)
 @click.option(
-    "--interval", type=click.FloatRange(0.5, 600), default=5, show_default=True, help="Seconds between looks."
+    "--interval",
+    type=click.FloatRange(0.5, 600),
+    default=INTERVAL_S,
+    show_default=True,
+    help="Seconds between looks.",
 )
 @on_account
-def command(account: Account, target: str, interval: float) -> None:
-    """Watch the newest drain of NODE until it ends: states, retries, pods, time left.
+def command(account: Account, target: str | None, interval: float) -> None:
+    """Watch the drain of NODE until it ends: states, retries, pods, time left. Without NODE: all that run.
 
     On a terminal the picture is drawn in place; elsewhere each thing that happens is a line.
     """
-    looks = _looks(account, target, interval)
+    if target:
+        follow(account, drains.find(account, target).arn, interval)
+    else:
+        sys.exit(_follow_all(account, interval))
+
+
+def follow(account: Account, arn: str, interval: float = INTERVAL_S) -> None:
+    """Watch one execution to its end, and exit with the status that it comes to."""
+    looks = _looks(account, arn, interval)
     console = tables.console()
     last = _draw(looks, account, console) if console.is_terminal else _tell(looks)
     sys.exit(drains.exit_status(last.drain.status, last.line.error))
 
 
-def _looks(account: Account, target: str, interval: float) -> Iterator[Standing]:
-    arn = drains.find(account, target).arn
+def _looks(account: Account, arn: str, interval: float) -> Iterator[Standing]:
     while True:
         found = drains.standing(account, drains.find(account, arn))
         yield found
-        if found.drain.status not in ("RUNNING", "PENDING_REDRIVE"):
+        if found.drain.status not in drains.RUNNING:
             return
         account.sleep(interval)
 
 
 def _draw(looks: Iterator[Standing], account: Account, console: Console) -> Standing:
     found = next(looks)
-    with Live(console=console, auto_refresh=False) as live:
-        live.update(_picture(found, account), refresh=True)
+    with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
+        live.update(_picture(found, account, console), refresh=True)
         for found in looks:
-            live.update(_picture(found, account), refresh=True)
+            live.update(_picture(found, account, console), refresh=True)
     return found
 
 
-def _picture(found: Standing, account: Account) -> Text:
-    recent = [f"  {line}" for line in told(found)[-8:]]
-    return Text("\n".join([drain_status.text(drain_status.lines(found, account.now())), "", *recent]))
+def _picture(found: Standing, account: Account, console: Console) -> Text:
+    """The standing, and as many of the newest events as the terminal has lines left for."""
+    standing = drain_status.text(drain_status.lines(found, account.now(), account.flags))
+    used = sum(-(-max(1, len(line)) // max(1, console.width)) for line in standing.splitlines())
+    room = max(1, console.height - used - 2)
+    recent = [f"  {line}"[: console.width] for line in told(found)[-room:]]
+    return Text("\n".join([standing, "", *recent]))
 
 
 def _tell(looks: Iterator[Standing]) -> Standing:
@@ -66,6 +87,52 @@ def _tell(looks: Iterator[Standing]) -> Standing:
         shown = len(lines)
     assert found is not None, "there is always a first look"
     return found
+
+
+def _follow_all(account: Account, interval: float) -> int:
+    """Watch all drains that run, also those that begin meanwhile; the worst status they come to."""
+    console, shown, status = tables.console(), dict[str, int](), DONE
+    followed = _running(account)
+    if not followed:
+        click.echo("No drain runs.", err=True)
+    screen = Live(console=console, auto_refresh=False) if console.is_terminal else contextlib.nullcontext()
+    with screen as live:
+        while followed:
+            looks = [drains.standing(account, drains.find(account, arn)) for arn in followed]
+            if live is None:
+                _tell_all(looks, shown)
+            else:
+                live.update(
+                    Text("\n".join(tables.lines(HEAD, [_row(one, account) for one in looks]))), refresh=True
+                )
+            ended = [one for one in looks if one.drain.status not in drains.RUNNING]
+            status = max([status, *(drains.exit_status(one.drain.status, one.line.error) for one in ended)])
+            account.sleep(interval)
+            over = {one.drain.arn for one in ended}
+            followed = [arn for arn in dict.fromkeys([*followed, *_running(account)]) if arn not in over]
+    return status
+
+
+HEAD = ("NODE", "STATUS", "STATE", "AGE", "BLOCKED", "LEAVING")
+
+
+def _running(account: Account) -> list[str]:
+    return [one.arn for one in drains.listed(account, "RUNNING")][::-1]
+
+
+def _tell_all(looks: list[Standing], shown: dict[str, int]) -> None:
+    for found in looks:
+        lines = told(found)
+        for line in lines[shown.get(found.drain.arn, 0) :]:
+            click.echo(f"{found.drain.who}  {line}")
+        shown[found.drain.arn] = len(lines)
+
+
+def _row(found: Standing, account: Account) -> list[str]:
+    drain, record = found.drain, recorded(found.line.document) or {}
+    age = duration(round((drain.ended or account.now()) - drain.started))
+    counts = [str(record.get(name, 0)) for name in ("blocked", "leaving")]
+    return [drain.who, drain.status, drain.state, age, *counts]
 
 
 def told(found: Standing) -> list[str]:

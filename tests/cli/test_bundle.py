@@ -108,9 +108,9 @@ def bundle(world, monkeypatch):
     """Runs ``stepdrain bundle`` for the drain that failed in this module's world."""
 
     @contextlib.contextmanager
-    def same_world():
+    def same_world(flags=""):
         session = boto3.Session(region_name="eu-west-1")
-        yield Account(session, world.machine, world.clock.now, world.clock.sleep, world)
+        yield Account(session, world.machine, world.clock.now, world.clock.sleep, world, flags)
 
     monkeypatch.setattr(options, "on_sandbox", same_world)
     failed = next(one["name"] for one in world.executions() if one["status"] == "FAILED")

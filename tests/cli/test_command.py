@@ -141,7 +141,7 @@ def test_a_cluster_that_cannot_be_reached_is_one_sentence(monkeypatch, capsys, c
     """Nobody listens on port 1."""
     path = tmp_path / "kubeconfig"
     path.write_text(cluster.kubeconfig().replace(cluster.url, "https://127.0.0.1:1"))
-    assert run_main(monkeypatch, "plan", "n1", "--kubeconfig", str(path)) == 2
+    assert run_main(monkeypatch, "plan", "n1", "--kubeconfig", str(path)) == 5
     error = capsys.readouterr().err
     assert "gave no usable answer" in error
     assert error.endswith("Check that the cluster is up and can be reached from here.\n")
@@ -152,7 +152,7 @@ def test_credentials_that_the_cluster_refuses_are_one_sentence(monkeypatch, caps
     """The most likely thing to be wrong with an old kubeconfig."""
     path = tmp_path / "kubeconfig"
     path.write_text(cluster.kubeconfig("outdated"))
-    assert run_main(monkeypatch, "plan", "n1", "--kubeconfig", str(path)) == 2
+    assert run_main(monkeypatch, "plan", "n1", "--kubeconfig", str(path)) == 5
     error = capsys.readouterr().err
     assert error.startswith("Error: The cluster does not know the caller (401). ")
     assert error.endswith("a kubeconfig needs credentials that are still valid.\n")

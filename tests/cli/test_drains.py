@@ -5,8 +5,10 @@ import json
 import re
 
 import pytest
+import yaml
 from botocore.exceptions import ClientError, NoCredentialsError
 from click.testing import CliRunner
+from stepdrain.reporting import links
 
 from stepdrain_cli import account as accounts
 from stepdrain_cli import drains as found_drains
@@ -16,6 +18,7 @@ from stepdrain_cli.exits import NO_ACCESS, CommandError
 from stepdrain_sandbox.examples.drains import drains
 
 ARN = "arn:aws:states:eu-west-1:123456789012:execution:stepdrain-DrainNode"
+CONSOLE = "https://eu-west-1.console.aws.amazon.com"
 NAMES = ("done", "refused", "blocked", "fresh", "other")
 
 
@@ -32,10 +35,10 @@ def stepdrain(world, monkeypatch):
     import boto3
 
     @contextlib.contextmanager
-    def same_world():
+    def same_world(flags=""):
         session = boto3.Session(region_name="eu-west-1")
         with accounts.translated_errors():
-            yield accounts.Account(session, world.machine, world.clock.now, world.clock.sleep, world)
+            yield accounts.Account(session, world.machine, world.clock.now, world.clock.sleep, world, flags)
 
     monkeypatch.setattr(options, "on_sandbox", same_world)
 
@@ -70,26 +73,31 @@ def masked(text, world):
     text = re.sub(r"(:i-\w+)-[0-9a-f]{8}\b", r"\1-TOKEN", text)
     text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME", text)
     text = re.sub(r"orders-db-[a-z0-9]{5}", "orders-db-POD", text)
-    text = re.sub(r"(?<=  )\d+ s(?=  )", "SECONDS", text)
+    text = re.sub(r"(?m)(?<=  )(\d+ min )?[1-9]\d* s(?=  |$)", "SECONDS", text)
     return "\n".join(re.sub(r" {2,}", "  ", line) for line in text.split("\n"))
 
 
-def test_list_shows_each_drain_with_its_node_state_and_arn(stepdrain):
-    """Newest first."""
+def test_list_shows_each_drain_with_its_node_and_state(stepdrain):
+    """Newest first; the execution and its links are in the wide table."""
     status, out, err = stepdrain("list")
     assert (status, err) == (0, NOTE)
     assert out.splitlines() == [
-        "STARTED  STATUS  NODE  INSTANCE  STATE  TOOK  EXECUTION",
-        f"TIME  RUNNING  node-blocked  i-blocked  EvictBatch  1 min  {ARN}:i-blocked-TOKEN",
-        f"TIME  FAILED  node-refused  i-refused  EvictBatch  SECONDS  {ARN}:i-refused-TOKEN",
-        f"TIME  SUCCEEDED  node-done  i-done  CompleteAction  SECONDS  {ARN}:i-done-TOKEN",
+        "NODE  INSTANCE  STATUS  STATE  AGE  TOOK",
+        "node-blocked  i-blocked  RUNNING  EvictBatch  1 min  1 min",
+        "node-refused  i-refused  FAILED  EvictBatch  SECONDS  0 s",
+        "node-done  i-done  SUCCEEDED  CompleteAction  SECONDS  SECONDS",
     ]
+    wide = stepdrain("list", "-o", "wide")[1].splitlines()
+    assert wide[0].endswith("TOOK  STARTED (UTC)  EXECUTION  CONSOLE")
+    console = "https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/"
+    assert wide[1].endswith(f"TIME  {ARN}:i-blocked-TOKEN  {console}{ARN}:i-blocked-TOKEN")
 
 
 def test_list_can_be_narrowed_and_read_by_programs(stepdrain):
     """--failed, --running, --json."""
     assert len(stepdrain("list", "--failed")[1].splitlines()) == 2
     (running,) = json.loads(stepdrain("list", "--running", "--json")[1])
+    assert yaml.safe_load(stepdrain("list", "--running", "-o", "yaml")[1]) == [running]
     assert (running["node"], running["status"], running["ended"]) == ("node-blocked", "RUNNING", None)
 
 
@@ -111,6 +119,9 @@ def test_status_of_a_blocked_drain_says_what_it_waits_for_and_how_long_it_may(st
         f"default/orders-db-POD: {needs}",
         "Deadline:  in 59 min, at TIME",
         "Heartbeat:  in 29 min, at TIME",
+        f"Console:  {CONSOLE}/states/home?region=eu-west-1#/v2/executions/details/{ARN}:i-blocked-TOKEN",
+        f"Log:  {CONSOLE}/cloudwatch/home?region=eu-west-1#logsV2:log-groups/log-group/"
+        "$252Faws$252Flambda$252Fstepdrain-EvictBatch",
     ]
 
 
@@ -120,9 +131,13 @@ def test_status_of_a_failed_drain_says_what_to_do(stepdrain):
     assert status == 3
     assert "Error:  DrainRefused" in out
     assert "Time left:  the instance is let go in 28 min" in out
-    assert out.endswith(
-        "What to do: docs/operations.md#drainrefused; then redrive:\n  stepdrain redrive node-refused\n"
-    )
+    lines = out.splitlines()
+    assert lines[lines.index(next(one for one in lines if one.startswith("Runbook:"))) :][:4] == [
+        f"Runbook:  {links.RUNBOOK}#drainrefused",
+        "What to do: mend the cause, then let the drain go on:",
+        "  stepdrain redrive node-refused --sandbox",
+        "  or give the node back: stepdrain undo node-refused --sandbox",
+    ]
 
 
 def test_history_tells_the_drain_event_by_event(stepdrain):
@@ -142,7 +157,8 @@ def test_history_tells_the_drain_event_by_event(stepdrain):
 def test_a_name_that_no_drain_has_is_one_sentence(stepdrain):
     """With where the names are."""
     assert stepdrain("status", "nope")[::2] == (
-        2, NOTE + "Error: No drain of nope is among the newest 200; `stepdrain list` shows the names.\n",
+        2, NOTE + "Error: No drain of nope is among the newest 200; "
+        "`stepdrain list --sandbox` shows the names.\n",
     )  # fmt: skip
 
 
@@ -155,7 +171,7 @@ def test_a_name_that_several_nodes_have_is_refused():
     with pytest.raises(
         CommandError, match=r"ip-1 can mean ip-1.a, ip-1.b: give the whole name or the instance id."
     ):
-        found_drains._only("ip-1", both)
+        found_drains._of_one_node("ip-1", both)
 
 
 def test_a_report_is_made_of_a_drain_by_its_nodes_name(stepdrain, tmp_path):
@@ -174,24 +190,6 @@ def test_watch_tells_what_happens_until_the_drain_ends(stepdrain):
     assert "\x1b" not in out
 
 
-def test_a_drain_is_started_once_and_can_be_stopped(stepdrain, world):
-    """A second start is refused; stopping asks first."""
-    status, out, _ = stepdrain("start", "node-fresh", "--cluster", "demo")
-    assert status == 0
-    assert out.startswith("Started: the drain of node-fresh\narn:aws:states:")
-    status, _, err = stepdrain("start", "node-fresh", "--cluster", "demo")
-    assert status == 1
-    assert "Error: A drain of node-fresh runs already: arn:" in err
-    world.clock.sleep(0.5)
-    assert "Stop the drain of node-fresh in " in stepdrain("stop", "node-fresh", text="n\n")[2]
-    status, out, _ = stepdrain("stop", "node-fresh", "--yes")
-    assert status == 0
-    assert re.match(r"Stopped: the drain of node-fresh, in \w+; the node stays cordoned\narn:", out)
-    world.clock.sleep(60)
-    assert json.loads(stepdrain("list", "--json")[1])[0]["status"] == "ABORTED"
-    assert stepdrain("stop", "node-fresh", "--yes")[0] == 1
-
-
 def test_all_failed_drains_go_on_and_end_well(stepdrain, world):
     """Their causes are mended in this account."""
     status, out, _ = stepdrain("redrive", "--all-failed")
@@ -201,10 +199,8 @@ def test_all_failed_drains_go_on_and_end_well(stepdrain, world):
     assert stepdrain("status", "i-refused")[0] == 0
     status, _, err = stepdrain("redrive", "i-refused")
     assert status == 1
-    assert (
-        "Error: The drain of node-refused cannot be redriven: Execution is SUCCEEDED and cannot be redriven"
-        in err
-    )
+    assert "Error: The drain of node-refused is SUCCEEDED: there is nothing to redrive (arn:" in err
+    assert stepdrain("redrive", "--all-failed")[::2] == (0, NOTE + "No drain waits for a redrive.\n")
 
 
 @pytest.mark.parametrize(

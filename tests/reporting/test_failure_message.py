@@ -4,7 +4,8 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from stepdrain.reporting.failure_message import LastState, console_link, failure, last_state
+from stepdrain.reporting import links
+from stepdrain.reporting.failure_message import LastState, failure, last_state
 
 ARN = "arn:aws:states:eu-west-1:123456789012:execution:DrainNode:i-1234567890abcdef0-87654321"
 START = 1767225600.0
@@ -83,7 +84,7 @@ shop/web-1: disruption budget web needs 2 healthy pods and has 2
 Pods:       3 evicted, 0 leaving, 1 blocked; shop/web-1: disruption budget web needs 2 healthy pods and has 2
 Time left:  30 minutes: at 2026-01-01T01:30:00Z Auto Scaling goes on with the instance anyway
 
-What to do: docs/operations.md#draintimedout
+What to do: https://github.com/OWNER/stepdrain/blob/main/docs/operations.md#draintimedout
 Mend the cause, then redrive; the drain goes on from this state:
   aws stepfunctions redrive-execution --region eu-west-1 --execution-arn {ARN}
 Look at it: https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/{ARN}"""
@@ -124,7 +125,7 @@ def test_the_time_left_counts_from_the_heartbeat_that_was_sent_before_the_drain_
 )
 def test_the_link_fits_the_partition(partition, domain):
     """A link that does not open is worth nothing in an incident."""
-    assert f".console.{domain}/" in console_link("r", f"arn:{partition}:states:r:1:execution:M:n")
+    assert f".console.{domain}/" in links.execution("r", f"arn:{partition}:states:r:1:execution:M:n")
 
 
 def test_a_subject_is_shorter_than_sns_takes():

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from stepdrain import errors
-from stepdrain.reporting import failure_message
+from stepdrain.reporting import links
 
 from tests.template.stack import ROOT, Stack, expanded, refusals, source
 
@@ -73,6 +73,8 @@ OTHERS = [
     "Sandbox.Timedout",
     "States.Timeout",
     "States.Runtime",
+    "Stopped",
+    "KeyError",
 ]
 
 
@@ -82,7 +84,7 @@ def test_every_error_has_a_section_in_the_manual(error: str) -> None:
     headings = re.findall(r"^#{2,4} (.+)$", OPERATIONS, re.MULTILINE)
     # As GitHub makes them: https://docs.github.com/en/get-started/writing-on-github
     anchors = {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
-    assert failure_message.anchor(error) in anchors
+    assert links.anchor(error) in anchors
 
 
 def test_every_taggable_resource_carries_the_cluster_as_a_tag() -> None:

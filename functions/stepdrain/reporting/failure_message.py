@@ -14,17 +14,10 @@ from typing import Any
 from stepdrain.clock import to_epoch_s, to_rfc3339
 from stepdrain.document.progress import recorded
 from stepdrain.document.step import NodeRef
+from stepdrain.reporting import links
 
-RUNBOOK = "docs/operations.md"
 SUBJECT_CHARACTERS = 99
 """SNS takes less than 100 (https://docs.aws.amazon.com/sns/latest/api/API_Publish.html)."""
-CONSOLES = {
-    "aws": "aws.amazon.com",
-    "aws-cn": "amazonaws.cn",
-    "aws-us-gov": "amazonaws-us-gov.com",
-    "aws-eusc": "amazonaws-eusc.eu",
-}
-"""Where the console is, by partition; botocore lists the APIs' names alone. Others get no link."""
 
 
 @dataclass(frozen=True)
@@ -91,10 +84,10 @@ def failure(detail: Mapping[str, Any], last: LastState | None, region: str, now:
         f"Pods:       {_pods(recorded(document) or {})}",
         f"Time left:  {_time_left(lifecycle, last, error, now)}",
         "",
-        f"What to do: {RUNBOOK}#{anchor(error)}",
+        f"What to do: {links.runbook(error)}",
         "Mend the cause, then redrive; the drain goes on from this state:",
         f"  aws stepfunctions redrive-execution --region {region} --execution-arn {detail['executionArn']}",
-        *([f"Look at it: {link}"] if (link := console_link(region, detail["executionArn"])) else []),
+        *([f"Look at it: {link}"] if (link := links.execution(region, detail["executionArn"])) else []),
     ]
     subject = f"Stepdrain: drain of {node} {detail['status']} ({error})"
     return Message(subject[:SUBJECT_CHARACTERS], "\n".join(lines))
@@ -110,27 +103,6 @@ def on_the_node(detail: Mapping[str, Any], last: LastState | None) -> NodeReport
     message = f"Drain {detail['name']} ended as {detail['status']} at {last.name}: {error}: {_why(detail)}"
     occasion = f"{detail['name']}/{detail.get('redriveCount', 0)}"
     return NodeReport(document["cluster"], NodeRef(node["name"], node["uid"]), message, occasion)
-
-
-def anchor(error: str) -> str:
-    """The runbook's anchor for an error name: its heading's, as GitHub and GitLab make it.
-
-    Lower case, without dots. Errors of the functions' platform (Lambda.…, Runtime.…, Sandbox.…)
-    share one section, those of Step Functions itself (States.…) another.
-    """
-    service = error.split(".", maxsplit=1)[0] if "." in error else ""
-    if service:
-        return "a-state-failed" if service == "States" else "a-function-failed"
-    return error.lower()
-
-
-def console_link(region: str, execution_arn: str) -> str:
-    """Where the Step Functions console shows the execution; "" for a partition without a known console."""
-    domain = CONSOLES.get(execution_arn.split(":")[1])
-    if domain is None:
-        return ""
-    console = f"https://{region}.console.{domain}/states/home?region={region}"
-    return f"{console}#/v2/executions/details/{execution_arn}"
 
 
 def _why(detail: Mapping[str, Any]) -> str:

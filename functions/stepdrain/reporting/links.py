@@ -1,0 +1,60 @@
+"""Where a person goes on reading: the runbook's section of an error, the console, a function's log.
+
+Each link of every message, Event and command is made here.
+"""
+
+from __future__ import annotations
+
+from stepdrain import errors
+
+RUNBOOK = "https://github.com/OWNER/stepdrain/blob/main/docs/operations.md"
+"""The public page; the parameter RunbookUrl puts another in its place."""
+STATUSES = ("TIMED_OUT", "ABORTED")
+STOPPED = "Stopped"
+"""What `stepdrain stop` gives as the error of what it stops."""
+CONSOLES = {
+    "aws": "aws.amazon.com",
+    "aws-cn": "amazonaws.cn",
+    "aws-us-gov": "amazonaws-us-gov.com",
+    "aws-eusc": "amazonaws-eusc.eu",
+}
+"""Where the console is, by partition; botocore lists the APIs' names alone. Others get no link."""
+
+
+def runbook(error: str = "", url: str = "") -> str:
+    """The section about ``error`` (none: the page), in the installation's runbook ``url`` if it has one."""
+    page = url or RUNBOOK
+    return f"{page}#{anchor(error)}" if error else page
+
+
+def anchor(error: str) -> str:
+    """The anchor of an error name: its heading's, as GitHub, GitLab and MkDocs make it.
+
+    Errors of the functions' platform (Lambda.…, Runtime.…, Sandbox.…) share one section, those of Step
+    Functions itself (States.…) another, and what nobody foresaw (an exception's name) a third.
+    """
+    service = error.split(".", maxsplit=1)[0] if "." in error else ""
+    if service:
+        return "a-state-failed" if service == "States" else "a-function-failed"
+    if error == STOPPED:
+        return "aborted"
+    own = isinstance(getattr(errors, error, None), type) or error in STATUSES
+    return error.lower() if own else "an-error-nobody-foresaw"
+
+
+def execution(region: str, arn: str) -> str:
+    """Where the Step Functions console shows the execution; "" for a partition without a known console."""
+    console = _console(region, arn)
+    return f"{console}/states/home?region={region}#/v2/executions/details/{arn}" if console else ""
+
+
+def log(region: str, arn: str, state: str) -> str:
+    """Where the CloudWatch console shows the log of the function behind a state of the execution, or ""."""
+    console, stack = _console(region, arn), arn.split(":")[6].rsplit("-", 1)[0]
+    group = f"/aws/lambda/{stack}-{state}".replace("/", "$252F")
+    return f"{console}/cloudwatch/home?region={region}#logsV2:log-groups/log-group/{group}" if console else ""
+
+
+def _console(region: str, arn: str) -> str:
+    domain = CONSOLES.get(arn.split(":")[1])
+    return f"https://{region}.console.{domain}" if domain else ""

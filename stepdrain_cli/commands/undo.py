@@ -1,0 +1,127 @@
+"""``stepdrain undo``: take back what a drain has set on a node."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+from stepdrain.adapters.kube import Kube, connect_by_kubeconfig
+from stepdrain.errors import DrainError
+from stepdrain.rules import node_marks
+from stepdrain.rules.node_marks import Marks
+from stepdrain.states import nodes
+
+from stepdrain_cli import drains
+from stepdrain_cli.account import Account
+from stepdrain_cli.commands.options import account_options, opened, resolved_kubeconfig
+from stepdrain_cli.exits import FAILED, NO_ACCESS, CommandError
+from stepdrain_cli.installation import cluster_of, installed
+from stepdrain_cli.interaction import ask
+from stepdrain_cli.node_names import named_node
+
+Json = dict[str, Any]
+
+
+@click.command("undo")
+@click.argument("target", metavar="NODE")
+@click.option("--kubeconfig", metavar="FILE", help="Reach the cluster by this, instead of by EKS.")
+@click.option("--context", help="Context in the kubeconfig; its current one if absent.")
+@click.option(
+    "--local", is_flag=True, help="The drain was a `stepdrain run`: ask no account, only the cluster."
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@account_options
+def command(
+    target: str, kubeconfig: str | None, context: str | None, local: bool, yes: bool, **options: Any
+) -> None:
+    """Take back from NODE what a drain has set: load balancer label, cordon, annotations and conditions.
+
+    What somebody else has set stays, and a node whose drain runs is left alone. Where the cluster cannot be
+    reached from here, the kubectl commands are printed instead, with exit status 5.
+    """
+    if local:
+        cluster = connect_by_kubeconfig(resolved_kubeconfig(kubeconfig), context)
+        _undo(cluster, _there(cluster, target), frozenset(), "", yes)
+        return
+    with opened(**options) as account:
+        if kubeconfig or context:
+            cluster = connect_by_kubeconfig(resolved_kubeconfig(kubeconfig), context)
+            _undo(cluster, _there(cluster, target), _running(account), account.flags, yes)
+        else:
+            _in_the_account(account, target, yes)
+
+
+def _running(account: Account) -> frozenset[str]:
+    listed = account.client("stepfunctions").get_paginator("list_executions")
+    pages = listed.paginate(stateMachineArn=account.machine, statusFilter="RUNNING")
+    return frozenset(one["name"] for page in pages for one in page["executions"])
+
+
+def _in_the_account(account: Account, target: str, yes: bool) -> None:
+    why: DrainError | None = None
+    for name in installed(account).clusters:
+        try:
+            cluster = cluster_of(account, name)
+            node = named_node(cluster, target)
+            if node is not None:
+                _undo(cluster, node, _running(account), account.flags, yes)
+                return
+        except DrainError as error:
+            why = error
+    if why is None:
+        raise _absent(target)
+    _print_commands(account, target, why)
+
+
+def _there(cluster: Kube, target: str) -> Mapping[str, Any]:
+    node = named_node(cluster, target)
+    if node is None:
+        raise _absent(target)
+    return node
+
+
+def _absent(target: str) -> CommandError:
+    return CommandError(f"There is no node {target}; `kubectl get nodes` lists their names.")
+
+
+def _undo(cluster: Kube, node: Mapping[str, Any], running: frozenset[str], flags: str, yes: bool) -> None:
+    name, found = node["metadata"]["name"], node_marks.marks_of(node)
+    if holder := node_marks.held_by(node, running):
+        raise CommandError(
+            f"The drain {holder} of node {name} runs: stop it first, `stepdrain stop {name}{flags}`.", FAILED
+        )
+    if not found.owners:
+        click.echo(f"Nothing on node {name} was set by a drain.{_others(node)}")
+        return
+    what = ", ".join(node_marks.undo(node).what)
+    ask(f"Take back {what} of node {name}?", yes, "Nothing was changed.")
+    done = nodes.undo(cluster, nodes.reference(node), running)
+    click.echo(f"Undone on node {name}: {', '.join(done) or 'nothing'}{_others(node)}")
+    click.echo(f"Set by: {', '.join(sorted(found.owners))}", err=True)
+
+
+def _others(node: Mapping[str, Any]) -> str:
+    """What stays, since it is somebody else's."""
+    left = nodes.reference(node)
+    stays = [("its label", left.excluded), ("its cordon", left.cordoned)]
+    named = " and ".join(what for what, there in stays if there)
+    return f" Somebody else has set {named}, which stays." if named else ""
+
+
+def _print_commands(account: Account, target: str, why: DrainError) -> None:
+    """For a person with a kubectl that reaches the cluster: what the node's last drain has set."""
+    drain = drains.find(account, target)
+    if drain.status in drains.RUNNING:
+        raise CommandError(
+            f"The drain of {drain.who} runs: stop it first, `stepdrain stop {drain.who}{account.flags}`.",
+            FAILED,
+        )
+    document = drains.standing(account, drain).line.document
+    node = document.get("node") or {}
+    if not node:
+        raise CommandError(f"The drain of {drain.who} has found no node, and has set nothing.", FAILED)
+    marks = Marks("" if node.get("excluded") else drain.name, "" if node.get("cordoned") else drain.name)
+    for line in node_marks.kubectl(node["name"], marks):
+        click.echo(line)
+    raise CommandError(f"The cluster cannot be reached from here; the commands above do it. {why}", NO_ACCESS)

@@ -1,0 +1,50 @@
+"""Stepdrain as it is deployed in an account: what FindNode is told, and a way to the clusters it serves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from stepdrain.adapters.aws import Aws
+from stepdrain.adapters.kube import Access, Kube, connect, connect_by_kubeconfig
+from stepdrain.intake import settings
+from stepdrain.intake.settings import IntakeSettings
+
+from stepdrain_cli.account import Account
+from stepdrain_cli.exits import CommandError
+
+
+def installed(account: Account) -> IntakeSettings:
+    """What the deployed FindNode is told, so that a command judges as it does.
+
+    CommandError if the state machine is not Stepdrain's; raises what botocore raises if it cannot be read.
+    """
+    return settings.manual(_environment(account))
+
+
+def _environment(account: Account) -> Mapping[str, str]:
+    if account.world is not None:
+        found: Mapping[str, str] = account.world.aws.deployment.functions["FindNodeFunction"].environment
+        return found
+    machine = account.client("stepfunctions").describe_state_machine(stateMachineArn=account.machine)
+    try:
+        function = json.loads(machine["definition"])["States"]["FindNode"]["Parameters"]["FunctionName"]
+    except (KeyError, ValueError, TypeError):
+        raise CommandError(f"{account.machine} is not Stepdrain's: it has no state FindNode.") from None
+    configured = account.client("lambda").get_function_configuration(FunctionName=function)
+    variables: Mapping[str, str] = configured.get("Environment", {}).get("Variables", {})
+    return variables
+
+
+def cluster_of(
+    account: Account, name: str, kubeconfig: str | None = None, context: str | None = None
+) -> Kube:
+    """A client for the cluster: by a kubeconfig if one is given, else by EKS with the caller's own identity.
+
+    Raises DrainError (ClusterNotFound, InvalidSettings, Aws…); the cluster itself is not asked yet.
+    """
+    if kubeconfig:
+        return connect_by_kubeconfig(kubeconfig, context)
+    aws = Aws(account.session)
+    endpoint = aws.cluster_endpoint(name)
+    return connect(lambda _fresh: Access(endpoint.url, endpoint.ca_pem, aws.kube_token(name)))

@@ -1,0 +1,24 @@
+"""Asking a person, where there is one."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from stepdrain_cli.exits import FAILED, CommandError
+
+
+def interactive() -> bool:
+    """Whether somebody can answer."""
+    return sys.stdin.isatty()
+
+
+def ask(question: str, yes: bool, otherwise: str) -> None:
+    """Go on if the answer is yes, or ``yes`` was given beforehand; else CommandError saying ``otherwise``."""
+    if yes:
+        return
+    if not interactive():
+        raise CommandError(f"Nobody can be asked here ({question}): add --yes to go on without a question.")
+    if not click.confirm(question, err=True):
+        raise CommandError(otherwise, FAILED)

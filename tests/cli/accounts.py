@@ -1,0 +1,49 @@
+"""Runs commands on one embedded account, in this process, with random names replaced by readable ones."""
+
+import contextlib
+import re
+
+import boto3
+from click.testing import CliRunner
+
+from stepdrain_cli import account as accounts
+from stepdrain_cli import interaction
+from stepdrain_cli.__main__ import cli
+from stepdrain_cli.commands import options
+
+
+class Typist:
+    """Types commands. ``names`` maps readable names (``i-one``, ``node-one``) to real ones."""
+
+    def __init__(self, world, monkeypatch, names):
+        self.world, self.names = world, names
+        self._monkeypatch = monkeypatch
+        monkeypatch.setattr(options, "on_sandbox", self._account)
+        monkeypatch.setattr(options, "SANDBOX_NOTE", "NOTE")
+
+    @contextlib.contextmanager
+    def _account(self, flags=""):
+        session, clock = boto3.Session(region_name="eu-west-1"), self.world.clock
+        with accounts.translated_errors():
+            yield accounts.Account(session, self.world.machine, clock.now, clock.sleep, self.world, flags)
+
+    def __call__(self, *arguments, answer=None):
+        """Exit status, stdout and stderr of a command; ``answer`` is what somebody at a terminal types."""
+        self._monkeypatch.setattr(interaction, "interactive", lambda: answer is not None)
+        named = [self._real(one) for one in arguments]
+        result = CliRunner().invoke(cli, [*named, "--sandbox"], input=answer)
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        return result.exit_code, self.readable(result.stdout), self.readable(result.stderr)
+
+    def _real(self, text):
+        for name, real in self.names.items():
+            text = text.replace(name, real)
+        return text
+
+    def readable(self, text):
+        """The text with readable names, and without what differs from run to run."""
+        for name, real in self.names.items():
+            text = text.replace(real, name)
+        text = re.sub(r"(:i-[\w-]+?)-(?:[0-9a-f]{8}|\d{8}T\d{6}Z)\b", r"\1-TOKEN", text)
+        text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME", text)
+        return "\n".join(re.sub(r" {2,}", "  ", line) for line in text.split("\n"))

@@ -1,0 +1,286 @@
+"""start, stop, undo and redrive: what they say to the letter, and what they do to the instance."""
+
+import json
+
+import boto3
+import pytest
+from stepdrain.rules.node_marks import CORDONED_BY, EXCLUDE_LABEL, LABELLED_BY
+
+from stepdrain_sandbox.examples.recordings import seeded
+from stepdrain_sandbox.kube.rbac import User
+from stepdrain_sandbox.workload import cluster_workload, lone_pod
+from stepdrain_sandbox.world import World
+from tests.cli.accounts import Typist
+
+ARN = "arn:aws:states:eu-west-1:123456789012:execution:stepdrain-DrainNode"
+
+
+@pytest.fixture(scope="module")
+def world():
+    """Twelve nodes with two pods each or so; the installation protects unmanaged pods."""
+    parameters = {"EvictUnmanaged": "false", "NodeConditions": "true"}
+    with seeded(), World(nodes=12, workload=_workload, parameters=parameters) as world:
+        yield world
+
+
+def _workload(nodes):
+    return [*cluster_workload(nodes, replicas=12, grace_s=5)]
+
+
+@pytest.fixture(scope="module")
+def untouched(world):
+    return iter(list(world.instances.items()))
+
+
+@pytest.fixture
+def one(untouched):
+    """An instance, and its node, that no test has touched."""
+    return next(untouched)
+
+
+@pytest.fixture
+def stepdrain(world, monkeypatch, one):
+    """Types commands; ``i-one`` and ``node-one`` are this test's own."""
+    return Typist(world, monkeypatch, {"i-one": one[0], "node-one": one[1]})
+
+
+def protected(world, node):
+    """Put a pod on the node that the installation does not evict."""
+    name = f"debug-{node[:12].strip('-.')}"
+    world.kube.cluster.create(lone_pod(name, node))
+    world.pass_time(5)
+    return name
+
+
+def marks(world, node):
+    found = world.kube.cluster.get("Node", node)
+    annotations = found["metadata"].get("annotations") or {}
+    return (
+        EXCLUDE_LABEL in found["metadata"]["labels"],
+        bool(found["spec"].get("unschedulable")),
+        sorted({LABELLED_BY, CORDONED_BY} & annotations.keys()),
+        sorted(c["type"] for c in found["status"].get("conditions") or () if "Drain" in c["type"]),
+    )
+
+
+def execution_of(world, instance):
+    return [one for one in world.executions() if one["name"].startswith(instance)][-1]
+
+
+def test_start_shows_what_will_happen_asks_and_starts(stepdrain, world, one):
+    """It sends the id and nothing else: the policy is the installation's, and it holds."""
+    protected(world, one[1])
+    status, out, err = stepdrain("start", "node-one", answer="y\n")
+    assert status == 0, err
+    lines = err.splitlines()
+    assert lines[:2] == ["NOTE", "Node node-one, instance i-one, group workers, cluster demo"]
+    assert "1 would hold the drain up now." in lines[2]
+    assert "no controller would put it back, and evictUnmanaged is false" in lines[3]
+    assert lines[-3:] == [
+        "Its instance is not terminated; the node stays labelled and cordoned until it is undone.",
+        "Start the drain of node-one? [y/N]: y",
+        "Next: stepdrain watch node-one --sandbox",
+    ]
+    assert out == f"Started: the drain of node-one\n{ARN}:i-one-manual-TOKEN\n"
+    execution = execution_of(world, one[0])
+    assert json.loads(execution["input"]) == {"instanceId": one[0]}
+    world.pass_time(10)
+    assert execution_of(world, one[0])["error"] == "DrainRefused"
+
+
+def test_start_completes_the_action_that_holds_the_instance(stepdrain, world, one):
+    """And finds the failed drain behind it: nothing strands the instance, nothing is hidden."""
+    pod = protected(world, one[1])
+    world.terminate(one[0])
+    world.pass_time(10)
+    status, _, err = stepdrain("start", "i-one", "--policy", "evictUnmanaged=true", "--yes", "--watch")
+    assert status == 0, err
+    assert "Its lifecycle hook holds it: when it is drained, Auto Scaling goes on and terminates it." in err
+    world.pass_time(60)
+    assert world.lifecycle_state(one[0]) == ""
+    assert world.kube.cluster.get("Pod", pod) is None
+
+
+def test_start_takes_a_nodes_first_label(stepdrain, world, one):
+    """As kubectl users abbreviate."""
+    short = one[1].split(".")[0]
+    status, out, _ = stepdrain("start", short, "--yes")
+    assert (status, out.splitlines()[0]) == (0, "Started: the drain of node-one")
+    status, _, err = stepdrain("start", short, "--yes")
+    assert status == 1
+    assert "Error: A drain of node-one runs already, in " in err
+    assert "`stepdrain watch node-one --sandbox` shows it" in err
+    status, out, err = stepdrain("stop", "node-one", "--yes")
+    assert (status, out.splitlines()[0].split(", in ")[0]) == (0, "Stopped: the drain of node-one")
+    assert err.splitlines()[1:] == [
+        "The node keeps its label and its cordon. To go on: stepdrain redrive node-one --sandbox",
+        "To use the node again: stepdrain undo node-one --sandbox",
+    ]
+    world.pass_time(60)
+    assert stepdrain("stop", "node-one", "--yes")[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        (
+            ["nope"],
+            "No instance has the private DNS name nope, and cluster demo has no node called nope; "
+            "`kubectl get nodes` lists their names.",
+        ),
+        (["i-1234"], "i-1234 is no instance id: that is i- and 8 or 17 digits from 0 to f."),
+        (
+            ["i-0123456789abcdef0"],
+            "EC2 does not know instance i-0123456789abcdef0 in this account and region. Nothing was started.",
+        ),
+        (["arn:aws:ec2:x"], "arn:aws:ec2:x is an ARN; give a node's name or an instance id."),
+        (["i-one", "--cluster", "other"], "node-one belongs to cluster demo, not to other."),
+        (
+            ["i-one"],
+            "Nobody can be asked here (Start the drain of node-one?): add --yes to go on without a question.",
+        ),
+    ],
+)
+def test_start_refuses_what_it_does_not_find_with_the_reason(world, monkeypatch, typed, sentence):
+    """Status 2, one sentence, and no execution."""
+    instance, node = list(world.instances.items())[-1]
+    stepdrain, before = (
+        Typist(world, monkeypatch, {"i-one": instance, "node-one": node}),
+        len(world.executions()),
+    )
+    status, out, err = stepdrain("start", *typed)
+    assert (status, out) == (2, "")
+    assert err.splitlines()[-1] == f"Error: {sentence}"
+    assert len(world.executions()) == before
+
+
+def test_start_refuses_an_instance_that_is_no_node(stepdrain, world, one):
+    """It used to end as a success."""
+    world.kube.cluster.remove("Node", one[1])
+    assert stepdrain("start", "i-one", "--yes")[::2] == (
+        2,
+        "NOTE\nError: Instance i-one is no node of cluster demo: there is nothing to drain.\n",
+    )
+
+
+def test_no_is_an_answer(stepdrain):
+    """Nothing is started, and the status says so."""
+    status, out, err = stepdrain("start", "node-one", answer="n\n")
+    assert (status, out, err.splitlines()[-1]) == (1, "", "Error: Nothing was started.")
+
+
+def test_undo_takes_back_what_the_drain_had_set(stepdrain, world, one):
+    """Label, cordon, both annotations and both conditions; the node takes pods and traffic again."""
+    stepdrain("start", "node-one", "--yes")
+    world.pass_time(1)
+    status, _, err = stepdrain("undo", "node-one", "--yes")
+    assert (status, "runs: stop it first, `stepdrain stop node-one --sandbox`." in err) == (1, True)
+    world.pass_time(60)
+    both = [CORDONED_BY, LABELLED_BY]
+    assert marks(world, one[1]) == (True, True, both, ["DrainInProgress", "Drained"])
+    status, out, err = stepdrain("undo", one[1].split(".")[0], answer="y\n")
+    assert (status, out) == (0, "Undone on node node-one: label, cordon, conditions\n")
+    assert "Take back label, cordon, conditions of node node-one? [y/N]: y" in err
+    assert marks(world, one[1]) == (False, False, [], [])
+    assert stepdrain("undo", "node-one")[1] == "Nothing on node node-one was set by a drain.\n"
+
+
+def test_undo_leaves_what_somebody_else_has_set(stepdrain, world, one):
+    """A person had cordoned it before."""
+    world.kube.cluster.change("Node", one[1], None, {"spec": {"unschedulable": True}})
+    stepdrain("start", "node-one", "--yes")
+    world.pass_time(60)
+    assert stepdrain("undo", "node-one", "--yes")[1] == (
+        "Undone on node node-one: label, conditions Somebody else has set its cordon, which stays.\n"
+    )
+    assert marks(world, one[1])[:2] == (False, True)
+
+
+def test_undo_prints_the_commands_where_the_cluster_does_not_let_it(stepdrain, world, one, monkeypatch):
+    """A person with another kubectl pastes them; the status is that of no access."""
+    stepdrain("start", "node-one", "--yes")
+    world.pass_time(60)
+    monkeypatch.setattr(world.kube, "authenticate", lambda _token: User("somebody"), raising=False)
+    forbid(world, monkeypatch)
+    status, out, err = stepdrain("undo", "node-one", "--yes")
+    assert status == 5, err
+    assert out.splitlines() == [
+        "kubectl label node node-one node.kubernetes.io/exclude-from-external-load-balancers-",
+        "kubectl uncordon node-one",
+        "kubectl annotate node node-one stepdrain/labelled-by- stepdrain/cordoned-by-",
+    ]
+    assert "Error: The cluster cannot be reached from here; the commands above do it. " in err
+
+
+def forbid(world, monkeypatch):
+    """The caller's own identity is none that the cluster knows."""
+    from stepdrain.adapters.aws import Aws
+
+    monkeypatch.setattr(Aws, "kube_token", lambda _self, _cluster: "unknown")
+
+
+def test_redrive_with_a_policy_starts_a_new_drain_in_place_of_the_failed_one(stepdrain, world, one):
+    """The same action, with its token; the failed one is made good and not redriven again."""
+    pod = protected(world, one[1])
+    world.terminate(one[0])
+    world.pass_time(10)
+    failed = execution_of(world, one[0])
+    status, out, _ = stepdrain("redrive", "i-one", "--policy", "evictUnmanaged=true")
+    assert (status, out) == (
+        0,
+        "Started: a new drain of node-one with evictUnmanaged=true, in place of "
+        f"{stepdrain.readable(failed['name'])}\n{ARN}:i-one-replaces-TOKEN\n",
+    )
+    new = json.loads(execution_of(world, one[0])["input"])
+    assert new["lifecycle"]["token"] == json.loads(failed["input"])["lifecycle"]["token"]
+    assert new["lifecycle"]["globalTimeout"] in (172_790, 172_789)
+    assert (new["replaces"], new["policy"]["evictUnmanaged"]) == (failed["name"], True)
+    world.pass_time(120)
+    assert world.kube.cluster.get("Pod", pod) is None
+    assert world.lifecycle_state(one[0]) == ""
+    assert stepdrain("status", "i-one")[0] == 0
+    assert stepdrain("redrive", "i-one")[0] == 1
+
+
+def test_redrive_of_an_instance_that_is_gone_says_so(stepdrain, world, one):
+    """--all-failed skips it; it used to be redriven, and to succeed."""
+    protected(world, one[1])
+    world.terminate(one[0])
+    world.pass_time(1900)
+    assert world.lifecycle_state(one[0]) == ""
+    status, _, err = stepdrain("redrive", "node-one")
+    assert status == 1
+    assert "Error: Instance i-one of node-one is gone (terminated). There is nothing to redrive (arn:" in err
+    before = execution_of(world, one[0])["redriveCount"]
+    assert (
+        "Skipped: Instance i-one of node-one is gone (terminated)." in stepdrain("redrive", "--all-failed")[2]
+    )
+    assert execution_of(world, one[0])["redriveCount"] == before
+
+
+def test_a_failed_drain_comes_before_one_that_a_person_started_later(stepdrain, world, one):
+    """Both are found by the id, though the first one's name lacks it."""
+    client = boto3.client("stepfunctions", region_name="eu-west-1")
+    protected(world, one[1])
+    document = {"nodeName": one[1], "cluster": "demo", "reason": "manual"}
+    failed = client.start_execution(
+        stateMachineArn=world.machine, name="typed-in-the-console", input=json.dumps(document)
+    )["executionArn"]
+    world.pass_time(10)
+    stepdrain("start", "i-one", "--policy", "evictUnmanaged=true", "--yes")
+    world.pass_time(60)
+    assert execution_of(world, one[0])["status"] == "SUCCEEDED"
+    for typed in ("i-one", "node-one"):
+        shown = json.loads(stepdrain("status", typed, "-o", "json")[1])
+        assert (shown["status"], shown["arn"]) == ("FAILED", failed)
+
+
+def test_watch_without_a_node_follows_all_that_run(stepdrain, world, one):
+    """Each line says whose it is."""
+    stepdrain("start", "node-one", "--yes")
+    status, out, _ = stepdrain("watch")
+    assert status in (0, 3)
+    whose, said = zip(*(line.split("  ", 1) for line in out.splitlines()), strict=True)
+    assert set(whose) <= {"i-one", "node-one"}  # Before FindNode has answered, only the id is known.
+    assert said[:2] == ("0.0s  == Started", "0.0s  -> FindNode")
+    assert stepdrain("watch")[1:] == ("", "NOTE\nNo drain runs.\n")
