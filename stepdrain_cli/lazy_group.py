@@ -11,6 +11,7 @@ from click.shell_completion import CompletionItem
 from stepdrain.errors import AwsDenied, DrainError, KubeForbidden, KubeUnauthorized, Transient
 
 from stepdrain_cli.exits import NO_ACCESS, USAGE, CommandError
+from stepdrain_cli.function_log import as_notes
 from stepdrain_recorded.unreadable import Unreadable
 
 WITHOUT_ACCESS = (AwsDenied, KubeForbidden, KubeUnauthorized, Transient)
@@ -57,7 +58,8 @@ class LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that the arguments name."""
         try:
-            return super().invoke(ctx)
+            with as_notes():
+                return super().invoke(ctx)
         except (DrainError, Unreadable) as error:
             raise CommandError(str(error), _status(error)) from error
 

@@ -25,7 +25,7 @@ from stepdrain_sandbox.aws.load_balancers import LoadBalancers
 from stepdrain_sandbox.clock import Clock, VirtualClock
 from stepdrain_sandbox.kube.discovery import base64_of
 from stepdrain_sandbox.kube.eks_token import EksTokens
-from stepdrain_sandbox.kube.rbac import User
+from stepdrain_sandbox.kube.rbac import EVERYTHING, User
 from stepdrain_sandbox.kube.resources import BY_KIND
 from stepdrain_sandbox.kube.server import KubeServer
 from stepdrain_sandbox.witness import Witness
@@ -33,6 +33,8 @@ from stepdrain_sandbox.witness import Witness
 Json = dict[str, Any]
 Workload = Callable[[Sequence[str]], Iterable[Json]]
 CLUSTER, GROUP, HOOK, LAUNCH_HOOK = "demo", "workers", "stepdrain", "stepdrain-launch"
+OPERATOR_KEY = "FOOBARKEY"
+"""The access key of moto's mock, which whoever types commands has: the cluster's administrator."""
 A_MOMENT_S = 0.001
 """More than nothing: time passes only when nobody has work to do."""
 
@@ -97,7 +99,7 @@ class World:
             self.aws.invocation = self.kube.callers.invocation
             opened.enter_context(self.kube.callers.marking())
             opened.enter_context(self.aws)
-            self._users.update(self.aws.users())
+            self._users |= self.aws.users() | {OPERATOR_KEY: User("operator", (EVERYTHING,))}
             opened.enter_context(self.balancers.answering())
             self._make_cluster()
             self._make_group()

@@ -72,7 +72,7 @@ def test_start_shows_what_will_happen_asks_and_starts(stepdrain, world, one):
     protected(world, one[1])
     status, out, err = stepdrain("start", "node-one", answer="y\n")
     assert status == 0, err
-    lines = err.splitlines()
+    lines = [line for line in err.splitlines() if not line.startswith("Note: ")]
     assert lines[:2] == ["NOTE", "Node node-one, instance i-one, group workers, cluster demo"]
     assert "1 would hold the drain up now." in lines[2]
     assert "no controller would put it back, and evictUnmanaged is false" in lines[3]
