@@ -63,9 +63,9 @@ def _box(name: str, state: Machine) -> str:
 
 
 def _waits(error: str) -> bool:
-    """Whether the error says "not yet"; other retriers are for errors of the moment."""
+    """Whether the error says "not yet"; other retriers are for errors that may pass by themselves."""
     kind = getattr(errors, error, None)
-    return kind is not None and not issubclass(kind, errors.Transient)
+    return kind is not None and issubclass(kind, errors.NotYet)
 
 
 def _label(text: str) -> str:

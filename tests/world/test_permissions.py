@@ -14,7 +14,7 @@ from stepdrain.clock import to_rfc3339
 from stepdrain_sandbox.aws import permissions
 from stepdrain_sandbox.aws.deploy import ROOT, translate
 from stepdrain_sandbox.workload import cluster_workload, lone_pod
-from stepdrain_sandbox.world import CLUSTER, World
+from stepdrain_sandbox.world import CLUSTER, GROUP, World
 from tests.template.stack import Stack
 
 SERVICES_OWN = {
@@ -72,6 +72,22 @@ def lost(world, _node):
     world.aws.hooks.send = lambda _event: None
 
 
+def swept_before(world, _node):
+    """The sweep's drain is done, another hook still holds the instance, and no list shows the drain yet."""
+    other = list(world.instances)[1]
+    world.aws.hooks.send, send = lambda _event: None, world.aws.hooks.send
+    world._client("autoscaling").put_lifecycle_hook(
+        AutoScalingGroupName=GROUP,
+        LifecycleHookName="backup",
+        LifecycleTransition="autoscaling:EC2_INSTANCE_TERMINATING",
+        HeartbeatTimeout=7200,
+    )
+    world.aws.execution_list.lag_s = 1200
+    world.terminate(other)
+    world.pass_time(700)
+    world.aws.hooks.send = send
+
+
 def balanced(world, _node):
     """Load balancers of both kinds hold the instance."""
     world.balancers.target_group("web", world.instances, 20)
@@ -99,6 +115,7 @@ SCENARIOS = [
     (other_ways, {"MaxConcurrentDrains": "1"}),
     (ordinary, {}),
     (lost, {}),
+    (swept_before, {}),
     (never_joined, {}),
     (blocked, {"OnTimeout": "force", "DrainTimeout": "1500"}),
     (refused, {"EvictUnmanaged": "false", "NodeConditions": "true"}),
