@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from stepdrain_sandbox.kube.attach_controller import DETACHES_AFTER, DRIVER, DRIVER_LABEL
+from stepdrain_sandbox.kube.kubelet import READY_AFTER
 
 Manifest = dict[str, Any]
 APPLICATION = "nginx-demo-deployment"
@@ -47,6 +48,46 @@ def replica_set(
             "template": {"metadata": {"labels": labels}, "spec": spec},
         },
     }
+
+
+def deployment(
+    namespace: str,
+    name: str,
+    labels: dict[str, str],
+    replicas: int,
+    grace_s: int,
+    *,
+    strategy: Manifest | None = None,
+    ready_after_s: float | None = None,
+    **spec: Any,
+) -> Manifest:
+    """A Deployment; its ReplicaSets and pods are the cluster's to make.
+
+    ``strategy`` as in the manifest, by default a rolling update of 25 % and 25 %; ``ready_after_s``:
+    seconds from a pod's arrival on a node until it is Ready; ``spec``: more of its fields (``paused`` …).
+    """
+    made = replica_set(namespace, name, labels, replicas, grace_s)
+    if ready_after_s is not None:
+        annotations = {READY_AFTER: str(ready_after_s)}
+        made["spec"]["template"]["metadata"] = {"labels": labels, "annotations": annotations}
+    return {
+        **made,
+        "kind": "Deployment",
+        "spec": {**made["spec"], **({"strategy": strategy} if strategy else {}), **spec},
+    }
+
+
+def stateful_set(namespace: str, name: str, labels: dict[str, str], replicas: int, grace_s: int) -> Manifest:
+    """A StatefulSet; its pods are called ``name-0``, ``name-1`` …"""
+    made = replica_set(namespace, name, labels, replicas, grace_s)
+    return {**made, "kind": "StatefulSet", "spec": {**made["spec"], "serviceName": name}}
+
+
+def singleton_budget(namespace: str, name: str, labels: dict[str, str], min_available: int = 1) -> Manifest:
+    """A PodDisruptionBudget that asks for ``min_available`` (a count) of the labelled pods at all times."""
+    made = budget(namespace, name, labels, 0)
+    spec = {"minAvailable": min_available, "selector": {"matchLabels": labels}}
+    return {**made, "spec": spec}
 
 
 def budget(namespace: str, name: str, labels: dict[str, str], max_unavailable: int) -> Manifest:

@@ -8,12 +8,14 @@ from typing import Any
 from stepdrain_sandbox.clock import Clock
 from stepdrain_sandbox.kube import admission, patches
 from stepdrain_sandbox.kube.attach_controller import AttachController
+from stepdrain_sandbox.kube.deployment_controller import DeploymentController
 from stepdrain_sandbox.kube.disruption_controller import DisruptionController
 from stepdrain_sandbox.kube.dynamic_admission import DynamicAdmission
 from stepdrain_sandbox.kube.kubelet import Kubelets
 from stepdrain_sandbox.kube.replicaset_controller import ReplicaSetController
 from stepdrain_sandbox.kube.resources import BY_KIND
 from stepdrain_sandbox.kube.scheduler import Scheduler
+from stepdrain_sandbox.kube.statefulset_controller import StatefulSetController
 from stepdrain_sandbox.kube.store import Store
 
 Json = dict[str, Any]
@@ -39,6 +41,8 @@ class Cluster:
         if controllers:
             DisruptionController(self.store)
             ReplicaSetController(self.store)
+            DeploymentController(self.store)
+            StatefulSetController(self.store)
             Scheduler(self.store)
             AttachController(self.store)
         for name in NAMESPACES:

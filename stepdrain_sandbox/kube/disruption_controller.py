@@ -23,7 +23,8 @@ BUDGET, POD = BY_KIND["PodDisruptionBudget"], BY_KIND["Pod"]
 FORGOTTEN_AFTER_S = 120
 SCALED = ("ReplicaSet", "StatefulSet", "Deployment")
 """Kinds with a scale subresource, among those that this cluster keeps."""
-COUNTED = ("pods", "poddisruptionbudgets", *(BY_KIND[kind].plural for kind in SCALED))
+SCALES = tuple(BY_KIND[kind].plural for kind in SCALED)
+COUNTED = ("pods", "poddisruptionbudgets", *SCALES)
 
 
 class CannotCount(Exception):
@@ -38,7 +39,13 @@ class DisruptionController:
         self._reconciler = Reconciler(store, self._namespaces, self._count)
 
     def _namespaces(self, change: Change) -> Iterable[str]:
-        return [change.object["metadata"]["namespace"]] if change.resource.plural in COUNTED else []
+        """Of controllers only the number they ask for counts, not what they write into their status."""
+        if change.resource.plural not in COUNTED:
+            return []
+        same = change.before is not None and change.before.get("spec") == change.object.get("spec")
+        if same and change.type == "MODIFIED" and change.resource.plural in SCALES:
+            return []
+        return [change.object["metadata"]["namespace"]]
 
     def _count(self, namespace: str) -> None:
         budgets = self._store.all(BUDGET, namespace)
@@ -103,16 +110,20 @@ class DisruptionController:
         if isinstance(budget["spec"].get("minAvailable"), int):
             return len(pods)
         # Pods without a controller count for nothing here: only a number of minAvailable knows them.
-        scales = {owner["uid"]: self._scale(owner, pod) for pod in pods for owner in _controllers(pod)}
+        scales = dict(self._scale(owner, pod) for pod in pods for owner in _controllers(pod))
         return sum(scales.values())
 
-    def _scale(self, owner: Json, pod: Json) -> int:
+    def _scale(self, owner: Json, pod: Json) -> tuple[str, int]:
+        """UID and scale of the pod's controller; of the Deployment, where that controls the ReplicaSet."""
         if owner["kind"] not in SCALED:
             raise CannotCount(f"{_resource_of(owner)} does not implement the scale subresource")
         found = self._store.get(BY_KIND[owner["kind"]], pod["metadata"]["namespace"], owner["name"])
         if found is None or found["metadata"]["uid"] != owner["uid"]:
             raise CannotCount(f'found no controllers for pod "{pod["metadata"]["name"]}"')
-        return int(found["spec"].get("replicas", 1))
+        above = next(iter(_controllers(found)), None)
+        if above is not None and above["kind"] == "Deployment":
+            return self._scale(above, pod)
+        return owner["uid"], int(found["spec"].get("replicas", 1))
 
 
 def _resource_of(owner: Json) -> str:

@@ -1,4 +1,9 @@
-"""A toy scheduler: the schedulable node with the fewest pods, if its labels fit the nodeSelector."""
+"""A toy scheduler: the schedulable node with the fewest pods, if its labels fit the nodeSelector.
+
+What fits nowhere stays Pending and is told why, in the words of kubernetes/kubernetes
+pkg/scheduler/framework/types.go (FitError). A node has room for as many pods as its
+``status.allocatable.pods`` says, if it says so.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +20,8 @@ Json = dict[str, Any]
 POD, NODE = BY_KIND["Pod"], BY_KIND["Node"]
 CORDONED = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
 """The taint that a cordon stands for."""
+SILENT = {"key": "node.kubernetes.io/unreachable", "effect": "NoSchedule"}
+"""What a node with a silent kubelet bears; here its condition Ready stands for it."""
 
 
 class Scheduler:
@@ -25,32 +32,75 @@ class Scheduler:
         Reconciler(store, self._concerns, lambda _key: self._place_all())
 
     def _concerns(self, change: Change) -> Iterable[str]:
+        if change.type == "DELETED":
+            # The room that a pod has left is looked at only if somebody waits for room.
+            waits = change.resource is POD and bool(self._store.pods_on(""))
+            return ["all"] if waits else []
         unbound = change.resource is POD and not change.object["spec"].get("nodeName")
-        return ["all"] if change.type != "DELETED" and (unbound or change.resource is NODE) else []
+        return ["all"] if unbound or change.resource is NODE else []
 
     def _place_all(self) -> None:
         unbound = [pod for pod in self._store.pods_on("") if "deletionTimestamp" not in pod["metadata"]]
         if not unbound:
             return
         loads = Counter(self._store.loads())
-        nodes = [node for node in self._store.all(NODE) if ready({"status": node.get("status") or {}})]
+        nodes = self._store.all(NODE)
         for pod in unbound:
-            selector = (pod["spec"].get("nodeSelector") or {}).items()
-            open_nodes = [node for node in nodes if all(tolerated(pod, taint) for taint in _taints(node))]
-            fitting = [n for n in open_nodes if selector <= (n["metadata"].get("labels") or {}).items()]
+            obstacles = {node["metadata"]["name"]: _obstacle(pod, node, loads) for node in nodes}
+            fitting = [name for name, obstacle in obstacles.items() if not obstacle]
             if fitting:
-                chosen = min((n["metadata"]["name"] for n in fitting), key=lambda name: (loads[name], name))
+                chosen = min(fitting, key=lambda name: (loads[name], name))
                 loads[chosen] += 1
-                self._store.replace(POD, pod, {**pod, "spec": {**pod["spec"], "nodeName": chosen}})
+                placed = self._scheduled(pod, {"status": "True"})
+                self._store.replace(POD, pod, {**placed, "spec": {**pod["spec"], "nodeName": chosen}})
+            else:
+                said = {"status": "False", "reason": "Unschedulable", "message": _sentence(obstacles)}
+                self._store.replace(POD, pod, self._scheduled(pod, said))
+
+    def _scheduled(self, pod: Json, said: Json) -> Json:
+        """The pod with its condition PodScheduled."""
+        conditions = pod["status"].get("conditions") or ()
+        before = next((one for one in conditions if one["type"] == "PodScheduled"), {})
+        others = [one for one in conditions if one is not before]
+        turned = before.get("status") != said["status"]
+        at = self._store.timestamp() if turned else before["lastTransitionTime"]
+        condition = {"type": "PodScheduled", **said, "lastTransitionTime": at}
+        return {**pod, "status": {**pod["status"], "conditions": [*others, condition]}}
+
+
+def _obstacle(pod: Json, node: Json, loads: Counter[str]) -> str:
+    """Why the pod cannot go to the node, "" if it can: what the first filter says that refuses it."""
+    if node["spec"].get("unschedulable") and not tolerated(pod, CORDONED):
+        return "node(s) were unschedulable"
+    for taint in _taints(node):
+        if not tolerated(pod, taint):
+            return f"node(s) had untolerated taint {{{taint['key']}: {taint.get('value', '')}}}"
+    selector = (pod["spec"].get("nodeSelector") or {}).items()
+    if not selector <= (node["metadata"].get("labels") or {}).items():
+        return "node(s) didn't match Pod's node affinity/selector"
+    status = node.get("status") or {}
+    if not ready({"status": status}):
+        return f"node(s) had untolerated taint {{{SILENT['key']}: }}"
+    room = (status.get("allocatable") or {}).get("pods")
+    return "Too many pods" if room is not None and loads[node["metadata"]["name"]] >= int(room) else ""
+
+
+def _sentence(obstacles: dict[str, str]) -> str:
+    total = len(obstacles)
+    if not total:
+        return "no nodes available to schedule pods"
+    none = f"0/{total} nodes are available"
+    reasons = sorted(f"{count} {why}" for why, count in Counter(obstacles.values()).items())
+    preemption = f"preemption: {none}: {total} Preemption is not helpful for scheduling."
+    return f"{none}: {', '.join(reasons)}. {preemption}"
 
 
 def _taints(node: Json) -> list[Json]:
-    """What keeps pods away; a cordon counts as a taint, whoever has set it.
+    """What keeps pods away, but for a cordon, which counts whoever has set it.
 
     https://kubernetes.io/docs/concepts/architecture/nodes/#manual-node-administration
     """
-    taints = [one for one in node["spec"].get("taints") or () if one["effect"] != "PreferNoSchedule"]
-    return [*taints, CORDONED] if node["spec"].get("unschedulable") else taints
+    return [one for one in node["spec"].get("taints") or () if one["effect"] != "PreferNoSchedule"]
 
 
 def tolerated(pod: Json, taint: Json) -> bool:
