@@ -6,7 +6,7 @@ INSTALL := $(UV) pip install --quiet --compile-bytecode --require-hashes --pytho
 # A made environment is a stamp file: it is made again when its lock changes.
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test test-long test-all test-more quick bench bench-docs check expand lint-template build site release terraform examples graph cli-docs statemachine lock clean
+.PHONY: help demo test test-long test-all test-more quick bench bench-docs check expand lint-template build site release release-smoke terraform examples graph cli-docs statemachine lock clean
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
@@ -117,6 +117,9 @@ build: .venv-sam/made  ## Build what sam deploys: the functions and their layer
 
 release: .venv-release/made  ## Build dist/ and tag the commit: make release VERSION=1.2.3 (ARGS=--trial only builds)
 	PYTHONPATH=functions .venv-release/bin/python -m release $(VERSION) $(ARGS)
+
+release-smoke: .venv-release/made  ## Build a release twice, compare the bytes, install it elsewhere and drain a node from it
+	release/smoke.sh
 
 terraform: .venv-release/made  ## Write the Terraform module's variables from template.yaml, and parse the module
 	PYTHONPATH=functions .venv-release/bin/python -m release.terraform_module $(ARGS)

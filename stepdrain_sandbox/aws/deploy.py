@@ -22,7 +22,7 @@ from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 
-from stepdrain_sandbox.aws import permissions
+from stepdrain_sandbox.aws import permissions, release
 from stepdrain_sandbox.aws.intrinsics import Resolver
 from stepdrain_sandbox.aws.language_extensions import expand, parameter_values
 
@@ -82,12 +82,17 @@ def _parsed(text: str) -> Json:
 def translate(template: Path, parameters: Mapping[str, str]) -> Json:
     """The template with its loops and SAM resources translated; needs no credentials and no network.
 
-    Raises TemplateRefused where the loops cannot be written out for these parameters. Who asks again for
+    Raises TemplateRefused where the loops cannot be written out for these parameters, and where a released
+    template's artefacts are not beside it. Who asks again for
     the same files and parameters gets the same document: to be read only.
     """
+    text = template.read_text()
     folder = template.parent / "statemachine"
+    if release.is_released(_parsed(text)):
+        release.check_artefacts(_parsed(text), template.parent)
+        folder, parameters = template.parent, {**release.PARAMETERS, **parameters}
     definitions = tuple((path.name, path.read_text()) for path in sorted(folder.glob("*.asl.json")))
-    return _translated(template.read_text(), definitions, tuple(sorted(parameters.items())))
+    return _translated(text, definitions, tuple(sorted(parameters.items())))
 
 
 @cache
@@ -106,7 +111,9 @@ def _translated(
             case "AWS::Serverless::LayerVersion":
                 properties["ContentUri"] = CODE
             case "AWS::Serverless::StateMachine":
-                properties["Definition"] = json.loads(machines[Path(properties.pop("DefinitionUri")).name])
+                properties["Definition"] = json.loads(
+                    machines[release.key_name(properties.pop("DefinitionUri"))]
+                )
     session = boto3.Session(region_name="eu-west-1")
     values = parameter_values(document, given)
     translated: Json = Translator({}, Parser(), boto_session=session).translate(document, values)

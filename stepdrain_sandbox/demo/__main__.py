@@ -16,8 +16,9 @@ from typing import Any
 import click
 
 from stepdrain_recorded import audit
+from stepdrain_sandbox.aws.language_extensions import TemplateRefused
 from stepdrain_sandbox.demo import refresh
-from stepdrain_sandbox.demo.scenario import Choices, Functions, Outcome, play
+from stepdrain_sandbox.demo.scenario import TEMPLATE, Choices, Functions, Outcome, play
 
 OUT = Path("out") / "demo"
 LOG = OUT / "functions.log"
@@ -51,17 +52,30 @@ LOG = OUT / "functions.log"
 @click.option(
     "--built", is_flag=True, help="Run all functions from the built archives, each in a new process (Linux)."
 )
-def command(nodes: int, pods: int, blocked_s: int, failing: bool, scenario: str, built: bool) -> None:
+@click.option(
+    "--release",
+    "released",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Deploy a released template: DIR is the unpacked stepdrain-<version>.zip.",
+)
+def command(
+    nodes: int, pods: int, blocked_s: int, failing: bool, scenario: str, built: bool, released: Path | None
+) -> None:
     """Terminate one instance of a small cluster and show its drain as it happens."""
     OUT.mkdir(parents=True, exist_ok=True)
     if scenario == "refresh":
-        if built or failing or blocked_s:
+        if built or failing or blocked_s or released:
             raise click.UsageError("--scenario refresh takes no option but --nodes.")
         outcome = refresh.play(click.echo, nodes)
     else:
-        choices = Choices(nodes, pods, blocked_s, failing, edges=scenario == "edges")
-        with _functions(built) as functions:
-            outcome = play(choices, click.echo, functions)
+        template = released / "template.yaml" if released else TEMPLATE
+        choices = Choices(nodes, pods, blocked_s, failing, edges=scenario == "edges", template=template)
+        try:
+            with _functions(built) as functions:
+                outcome = play(choices, click.echo, functions)
+        except (TemplateRefused, FileNotFoundError) as refused:
+            raise click.ClickException(str(refused)) from refused
     _write(outcome)
     _conclude(outcome, scenario)
 

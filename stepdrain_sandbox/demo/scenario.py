@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from stepdrain_recorded import audit
@@ -13,7 +14,7 @@ from stepdrain_sandbox.aws.deploy import Function
 from stepdrain_sandbox.clock import Clock, RealClock
 from stepdrain_sandbox.demo import edges
 from stepdrain_sandbox.demo.live import Live
-from stepdrain_sandbox.world import World
+from stepdrain_sandbox.world import TEMPLATE, World
 
 Json = dict[str, Any]
 Functions = Callable[[], contextlib.AbstractContextManager[Callable[[Function, Json], Any]]]
@@ -31,6 +32,8 @@ class Choices:
     failing: bool = False
     edges: bool = False
     """With what lies at the edges of a drain: stepdrain_sandbox.demo.edges."""
+    template: Path = TEMPLATE
+    """What is deployed: the checkout's template, or a released one with its artefacts beside it."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ def run(
         nodes=choices.nodes,
         workload=lambda nodes: _manifests(nodes, choices),
         parameters=_parameters(choices),
+        template=choices.template,
     )
     with world, functions() if functions else contextlib.nullcontext() as world.aws.invoke_by:
         # What is at the edges stands on the first node.
