@@ -18,6 +18,7 @@ from stepdrain_recorded.unreadable import Unreadable
 AuditEvent = Mapping[str, Any]
 EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
 CONCERNED = ("nodes", "pods")
+ROLLED = ("deployments", "statefulsets")
 REVIEWS = ("selfsubjectaccessreviews", "selfsubjectrulesreviews")
 """What is created there is answered, and never stored."""
 WRITING = ("create", "update", "patch", "delete", "deletecollection")
@@ -63,6 +64,21 @@ def changes(audit: Iterable[AuditEvent], user_agent: str = "stepdrain/") -> list
     """What ``user_agent`` (a prefix) wrote to nodes and pods, reads and Events left out, in order."""
     concerned = (event for event in writes(audit, user_agent) if event["objectRef"]["resource"] in CONCERNED)
     return [_change(event) for event in concerned]
+
+
+def rolled(audit: Iterable[AuditEvent], user_agent: str = "stepdrain/") -> dict[str, float]:
+    """What ``user_agent`` rolled: ``deployments default/web`` to when it first did (epoch seconds).
+
+    Whatever it patches of a Deployment or a StatefulSet counts: it patches them for nothing else.
+    """
+    first: dict[str, float] = {}
+    for event in writes(audit, user_agent):
+        reference = event["objectRef"]
+        done = event["verb"] == "patch" and event["responseStatus"]["code"] < 300
+        if done and reference["resource"] in ROLLED and not reference.get("subresource"):
+            workload = f"{reference['resource']} {reference['namespace']}/{reference['name']}"
+            first.setdefault(workload, to_epoch_s(event["requestReceivedTimestamp"]))
+    return first
 
 
 def _change(event: AuditEvent) -> Change:

@@ -7,11 +7,15 @@ executions' histories. Each check returns sentences; none means kept. The demo e
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 
 from stepdrain_recorded.audit import AuditEvent, Change, writes
+from stepdrain_sandbox.rollout_witness import Fall
 
+NAMED = 20
+"""Pods that a result names; of more it gives the number."""
 LAST_REDRIVABLE = 24_999
 """https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html"""
 
@@ -54,6 +58,39 @@ def deletions_made(written: Sequence[Change], policy: str) -> list[str]:
 def budgets_broken(fallen: Iterable[str]) -> list[str]:
     """G2: no budget fell below what it asks for; ``fallen`` as witness.Witness.budgets tells it."""
     return [f"G2: disruption budget {sentence}." for sentence in fallen]
+
+
+def rolled_below(
+    falls: Iterable[Fall], rolled: Mapping[str, float], removed: Container[str] = ()
+) -> list[str]:
+    """G10: no workload that Stepdrain rolled fell below its budget because of that.
+
+    ``rolled`` as stepdrain_recorded.audit.rolled tells it. ``removed`` are the pods (``namespace/name``) that
+    Stepdrain evicted or deleted: what they lower is G2's, and at the deadline the policy's. A StatefulSet
+    whose owner asked for its roll by name has an outage with his consent.
+    """
+    return [
+        f"G10: disruption budget {fall.sentence}, since {fall.workload} was rolled, which ended {pod}."
+        for fall in falls
+        if not fall.consented and fall.at >= rolled.get(fall.workload, float("inf"))
+        for pod in fall.pods
+        if pod not in removed
+    ]
+
+
+def left_unsaid(instance: str, left: Sequence[str], said: str) -> list[str]:
+    """A drain that SUCCEEDED named in its output (``said``) each pod that went with the instance.
+
+    ``left`` are the pods (``namespace/name``) that its machine took down with it. Twenty are named,
+    and the rest are a number (``and 3 more``).
+    """
+    unnamed = [pod for pod in left if not re.search(rf"{re.escape(pod)}(?![a-z0-9-])", said)]
+    rest = len(left) - NAMED
+    if rest > 0 and len(unnamed) <= rest and re.search(rf"\b{len(unnamed)} (more|other)", said):
+        return []
+    return [
+        f"G4: the drain of {instance} succeeded and does not name {pod}, which was left." for pod in unnamed
+    ]
 
 
 def others_touched(written: Sequence[Change], staying: Iterable[str]) -> list[str]:

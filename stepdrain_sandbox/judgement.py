@@ -32,6 +32,8 @@ def broken(world: World, *, policy: str = "fail") -> list[str]:
         *guarantees.started_twice(json.loads(one["input"])["instanceId"] for one in executions),
         *guarantees.history_too_long({name: len(events) for name, events in histories.items()}),
         *guarantees.secrets_shown(map(str, records)),
+        *_rolled_below(world, written),
+        *_left_unsaid(world, executions),
     ]
 
 
@@ -53,6 +55,26 @@ def _completed_early(world: World) -> list[str]:
 def _released(execution: Json) -> bool:
     output = json.loads(execution.get("output") or "{}")
     return bool(output.get("completed", {}).get("outcome") == "released")
+
+
+def _rolled_below(world: World, written: list[audit.Change]) -> list[str]:
+    removed = {
+        change.object for change in written if change.kind in ("evict", "delete") and change.status < 300
+    }
+    rolled = audit.rolled(world.kube.audit_log)
+    return guarantees.rolled_below(world.rollout_witness.falls, rolled, removed)
+
+
+def _left_unsaid(world: World, executions: list[Json]) -> list[str]:
+    return [
+        sentence
+        for one in executions
+        if one["status"] == "SUCCEEDED"
+        for instance in [json.loads(one["input"])["instanceId"]]
+        for sentence in guarantees.left_unsaid(
+            instance, world.witness.left.get(instance, ()), str(one.get("output"))
+        )
+    ]
 
 
 def _cared_for(world: World, executions: list[Json]) -> set[str]:

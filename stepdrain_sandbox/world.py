@@ -28,6 +28,7 @@ from stepdrain_sandbox.kube.eks_token import EksTokens
 from stepdrain_sandbox.kube.rbac import EVERYTHING, User
 from stepdrain_sandbox.kube.resources import BY_KIND
 from stepdrain_sandbox.kube.server import KubeServer
+from stepdrain_sandbox.rollout_witness import RolloutWitness
 from stepdrain_sandbox.witness import Witness
 
 Json = dict[str, Any]
@@ -68,7 +69,9 @@ class World:
         self._users: dict[str, User] = {}
         self.kube = KubeServer(self.clock, authenticate=EksTokens(CLUSTER, self._users))
         self.witness = Witness()
-        self.kube.cluster.store.subscribe(self.witness.see)
+        self.rollout_witness = RolloutWitness(self.clock.now)
+        for witness in (self.witness, self.rollout_witness):
+            self.kube.cluster.store.subscribe(witness.see)
         chosen = {"ClusterName": CLUSTER, "GroupNames": GROUP, "HookName": HOOK, **(parameters or {})}
         self.aws = Account(self.clock, template, chosen, self._gone)
         self._rbac = rbac_manifests(chosen) if rbac is None else list(rbac)

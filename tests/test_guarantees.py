@@ -22,6 +22,7 @@ QUOTED = {
     "G7": "One event delivered twice is one execution",
     "G8": "The longest drain that Auto Scaling allows (48 h)",
     "G9": "No secret and no token is ever logged",
+    "G10": "A workload that is rolled instead of evicted",
 }
 
 
