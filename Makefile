@@ -105,7 +105,7 @@ expand: .venv/run  ## Print template.yaml with its loops written out (ARGS="Grou
 LINTED = ClusterName=demo GroupNames=web-1,web_2
 lint-template: .venv/run .venv-sam/made .venv-cfn-lint/made .venv-checkov/made  ## Check template.yaml: cfn-lint, sam validate, checkov
 	@mkdir -p out
-	.venv-cfn-lint/bin/cfn-lint template.yaml
+	.venv-cfn-lint/bin/cfn-lint template.yaml docs/examples/pagerduty-rule.yaml
 	SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam validate --lint --region eu-west-1
 	.venv/bin/python -m stepdrain_sandbox.aws.expand $(LINTED) > out/expanded.yaml
 	.venv-cfn-lint/bin/cfn-lint out/expanded.yaml

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stepdrain.clock import to_rfc3339
 from stepdrain.document.progress import recorded
-from stepdrain.reporting import links
+from stepdrain.reporting import links, next_steps
 
 from stepdrain_cli.chart import duration
 from stepdrain_cli.drains import RUNNING, Standing
@@ -82,12 +82,13 @@ def _stopped(found: Standing, now: float, flags: str) -> Lines:
         held = f"the instance is let go {text}" if found.heartbeat_until > now else text
         told.append(("Time left", held))
     told.append(("Runbook", links.runbook(error)))
-    if found.redrivable:
-        told.append(("What to do", "mend the cause, then let the drain go on:"))
-        told.append(("", f"stepdrain redrive {who}{flags}"))
-    else:
+    steps = next_steps.after(error, who, flags)
+    if not found.redrivable:
         told.append(("Redrive", found.why_not or "is not possible"))
-    return [*told, ("", f"or give the node back: stepdrain undo {who}{flags}")]
+        steps = [step for step in steps if " redrive " not in step[1]]
+    for number, (text, command) in enumerate(steps):
+        told += [("What to do" if number == 0 else "", text), ("", f"  {command}")]
+    return told
 
 
 def _done(found: Standing) -> Lines:

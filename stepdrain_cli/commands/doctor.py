@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from stepdrain.intake.lifecycle_events import TERMINATING
 from stepdrain_cli import groups, tables
 from stepdrain_cli.account import sandbox_of_groups, translated_errors
 from stepdrain_cli.commands.options import KUBECONFIG_HELP, stack_of
-from stepdrain_cli.exits import DONE, FAILED
+from stepdrain_cli.exits import DONE, FAILED, CommandError
 from stepdrain_cli.groups import Finding, Group
 from stepdrain_cli.output_formats import JSON, TABLE, YAML, output_option, print_document
 from stepdrain_cli.survey import Doctor, Survey
@@ -53,6 +54,7 @@ NOTE = "Sandbox: an embedded account with four groups, made for this command and
 @click.option("--fix", is_flag=True, help="Put the hooks that are missing or wrong, asking before each.")
 @click.option("--yes", is_flag=True, help="With --fix: do not ask.")
 @click.option("--dry-run", is_flag=True, help="With --fix: print the commands instead of doing it.")
+@click.option("--test-message", is_flag=True, help="Send a message to whoever gets those of failed drains.")
 @click.option("--sandbox", is_flag=True, help="Use an embedded account; nothing persists.")
 @output_option(TABLE, JSON, YAML)
 def command(
@@ -65,6 +67,7 @@ def command(
     fix: bool,
     yes: bool,
     dry_run: bool,
+    test_message: bool,
     sandbox: bool,
     output: str,
 ) -> None:
@@ -84,6 +87,8 @@ def command(
             print_document(found.to_document(), output)
         else:
             _print(found, cluster or "demo")
+        if test_message:
+            _send_test_message(session, stack_of(stack, Path()))
         if fix:
             _fix(session, found, yes=yes, dry_run=dry_run)
             return
@@ -101,6 +106,21 @@ def _session(
         return
     with translated_errors():
         yield boto3.Session(region_name=region, profile_name=profile), None
+
+
+def _send_test_message(session: boto3.Session, stack: str) -> None:
+    """Have Notify send one; CommandError if it is not there or fails."""
+    described = session.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
+    outputs = {one["OutputKey"]: one["OutputValue"] for one in described.get("Outputs", ())}
+    if "NotifyFunctionName" not in outputs:
+        raise CommandError(f"Stack {stack} has no output NotifyFunctionName: deploy this version first.")
+    answer = session.client("lambda").invoke(
+        FunctionName=outputs["NotifyFunctionName"], Payload=json.dumps({"test": True}).encode()
+    )
+    said = answer["Payload"].read().decode()
+    if answer.get("FunctionError"):
+        raise CommandError(f"No test message was sent: {said}", FAILED)
+    click.echo("A test message was sent; whoever should get it, and does not, has not confirmed.")
 
 
 def _print(found: Survey, cluster: str) -> None:

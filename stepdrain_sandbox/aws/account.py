@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import threading
 import uuid
@@ -337,10 +338,10 @@ class Account:
         self.delivery.send(status_event(shown, self.clock.now()))
 
     def messages(self) -> list[Json]:
-        """What was sent to the stack's topics: Subject and Message of each, in order."""
+        """What was sent to the stack's topics, in order: Subject, and Message as a mail has it."""
         topics = sns_backends[ACCOUNT][REGION].topics.values()
         return [
-            {"Subject": subject, "Message": text}
+            {"Subject": subject, "Message": json.loads(text)["default"]}
             for topic in topics
             for _id, text, subject, *_ in topic.sent_notifications
         ]

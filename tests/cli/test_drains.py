@@ -132,11 +132,14 @@ def test_status_of_a_failed_drain_says_what_to_do(stepdrain):
     assert "Error:  DrainRefused" in out
     assert "Time left:  the instance is let go in 28 min" in out
     lines = out.splitlines()
-    assert lines[lines.index(next(one for one in lines if one.startswith("Runbook:"))) :][:4] == [
+    assert lines[lines.index(next(one for one in lines if one.startswith("Runbook:"))) :][:7] == [
         f"Runbook:  {links.RUNBOOK}#drainrefused",
-        "What to do: mend the cause, then let the drain go on:",
+        "What to do: Mend the cause, then let the drain go on from this state:",
         "  stepdrain redrive node-refused --sandbox",
-        "  or give the node back: stepdrain undo node-refused --sandbox",
+        "  Or go on with another policy:",
+        "  stepdrain redrive node-refused --policy evictUnmanaged=true --sandbox",
+        "  Or give the node back, with its label and cordon taken away:",
+        "  stepdrain undo node-refused --sandbox",
     ]
 
 

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 from stepdrain.reporting import links
-from stepdrain.reporting.failure_message import LastState, failure, last_state
+from stepdrain.reporting.failure_message import LastState, failure, last_state, loss, trial
 
-ARN = "arn:aws:states:eu-west-1:123456789012:execution:DrainNode:i-1234567890abcdef0-87654321"
+NODE = "ip-10-0-1-12.eu-west-1.compute.internal"
+ARN = "arn:aws:states:eu-west-1:123456789012:execution:stepdrain-DrainNode:i-1234567890abcdef0-87654321"
 START = 1767225600.0
 DETAIL = {
     "executionArn": ARN,
@@ -58,7 +59,7 @@ def test_what_a_drain_by_hand_lacks_is_not_told_as_none():
     """Behind FindNode each field is there, null where the drain has none."""
     document = {**DOCUMENT, "instanceId": None, "lifecycle": None, "cluster": None}
     last = LastState("EvictBatch", document, START, START)
-    body = failure(DETAIL, last, "eu-west-1", START + 60).body
+    body = failure(DETAIL, last, START + 60).body
     assert "(instance none)" in body
     assert "Cluster:    unknown" in body
     assert "None" not in body.split("Why:")[0]
@@ -66,7 +67,7 @@ def test_what_a_drain_by_hand_lacks_is_not_told_as_none():
 
 def test_a_failed_drain_tells_what_where_why_and_what_to_do():
     """The whole message, as it arrives in the mail."""
-    message = failure(DETAIL, last_state(HISTORY, START), "eu-west-1", START + 3600)
+    message = failure(DETAIL, last_state(HISTORY, START), START + 3600)
     assert message.subject == (
         "Stepdrain: drain of ip-10-0-1-12.eu-west-1.compute.internal FAILED (DrainTimedOut)"
     )
@@ -84,37 +85,41 @@ shop/web-1: disruption budget web needs 2 healthy pods and has 2
 Pods:       3 evicted, 0 leaving, 1 blocked; shop/web-1: disruption budget web needs 2 healthy pods and has 2
 Time left:  30 minutes: at 2026-01-01T01:30:00Z Auto Scaling goes on with the instance anyway
 
-What to do: https://github.com/OWNER/stepdrain/blob/main/docs/operations.md#draintimedout
-Mend the cause, then redrive; the drain goes on from this state:
+Mend the cause, then let the drain go on from this state:
+  stepdrain redrive {NODE} --region eu-west-1
+Or go on with another policy:
+  stepdrain redrive {NODE} --policy onTimeout=force --region eu-west-1
+Or give the node back, with its label and cordon taken away:
+  stepdrain undo {NODE} --region eu-west-1
+Without the command line stepdrain:
   aws stepfunctions redrive-execution --region eu-west-1 --execution-arn {ARN}
-Look at it: https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/{ARN}"""
+
+Runbook:    {links.RUNBOOK}#draintimedout
+Console:    https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/{ARN}"""
     )
 
 
 def test_an_execution_that_never_entered_a_state_is_told_of_too():
     """It may be stopped at once; the message falls back on what the event itself carries."""
     detail = {"executionArn": ARN, "status": "ABORTED", "input": json.dumps({"instanceId": "i-1"})}
-    body = failure(detail, None, "eu-west-1", START).body
+    body = failure(detail, None, START).body
     assert "(instance i-1) ended as ABORTED" in body
     assert "Error:      ABORTED" in body
-    assert "no instance is held" in body
+    assert "Time left:  unknown: a manual start fails before it is known" in body
 
 
 def test_an_instance_that_is_no_longer_held_is_said_to_be_so():
     """A redrive would then drain nothing that still lives."""
     last = LastState("EvictBatch", DOCUMENT, START, START + 600)
     refused = {**DETAIL, "error": "DrainRefused"}
-    assert (
-        "none: Auto Scaling went on at 2026-01-01T00:30:00Z"
-        in failure(refused, last, "eu-west-1", START + 1900).body
-    )
+    assert "none: Auto Scaling went on at 2026-01-01T00:30:00Z" in failure(refused, last, START + 1900).body
 
 
 def test_the_time_left_counts_from_the_heartbeat_that_was_sent_before_the_drain_ended():
     """The record is older: a state that fails leaves none. Only at a deadline was one sent."""
     last = last_state(HISTORY, START)
-    timed_out = failure(DETAIL, last, "eu-west-1", START + 3600).body
-    denied = failure({**DETAIL, "error": "AwsDenied"}, last, "eu-west-1", START + 3600).body
+    timed_out = failure(DETAIL, last, START + 3600).body
+    denied = failure({**DETAIL, "error": "AwsDenied"}, last, START + 3600).body
     assert "Time left:  30 minutes" in timed_out
     assert "Time left:  20 minutes" in denied
 
@@ -132,10 +137,85 @@ def test_a_subject_is_shorter_than_sns_takes():
     """Less than 100 characters; node names can have 253."""
     last = LastState("EvictBatch", {"node": {"name": "n" * 253}}, 0, 0)
     detail = {"status": "FAILED", "error": "DrainTimedOut", "executionArn": ARN, "name": "x"}
-    assert len(failure(detail, last, "eu-west-1", 0).subject) == 99
+    assert len(failure(detail, last, 0).subject) == 99
 
 
 def test_a_partition_without_a_known_console_gets_no_link():
     """A wrong link costs more time at 3 a.m. than none."""
     detail = {"status": "FAILED", "executionArn": ARN.replace("arn:aws:", "arn:aws-iso:"), "name": "x"}
-    assert "Look at it" not in failure(detail, None, "us-iso-east-1", 0).body
+    assert "Console:" not in failure(detail, None, 0).body
+
+
+def test_the_chat_gets_the_same_as_a_custom_notification():
+    """Amazon Q Developer drops a message that is not of its schema, without a word."""
+    chat = json.loads(failure(DETAIL, last_state(HISTORY, START), START + 3600).chat)
+    assert (chat["version"], chat["source"]) == ("1.0", "custom")
+    assert (
+        chat["content"]["title"]
+        == f"The drain of node {NODE} (instance i-1234567890abcdef0) ended as FAILED."
+    )
+    assert chat["content"]["description"].startswith(
+        "*Group:* workers\n*Cluster:* demo\n*State:* Heartbeat\n"
+    )
+    assert chat["content"]["nextSteps"][0] == (
+        "Mend the cause, then let the drain go on from this state: "
+        f"`stepdrain redrive {NODE} --region eu-west-1`"
+    )
+    assert chat["metadata"]["threadId"] == DETAIL["name"]
+
+
+@pytest.mark.parametrize(
+    ("error", "command"),
+    [
+        ("DrainRefused", f"  stepdrain redrive {NODE} --policy evictUnmanaged=true --region eu-west-1"),
+        ("ClusterNotFound", f"  stepdrain start {NODE} --region eu-west-1"),
+        ("LifecycleActionExpired", f"  stepdrain undo {NODE} --region eu-west-1"),
+        ("KubeForbidden", f"  stepdrain redrive {NODE} --region eu-west-1"),
+        ("KeyError", f"  stepdrain redrive {NODE} --region eu-west-1"),
+    ],
+)
+def test_the_commands_are_those_that_help_with_this_error(error, command):
+    """A redrive keeps its input, and holds no instance that is going."""
+    body = failure({**DETAIL, "error": error}, last_state(HISTORY, START), START).body
+    assert command in body.splitlines()
+    assert ("redrive" in body) == (error not in ("ClusterNotFound", "LifecycleActionExpired"))
+
+
+def test_a_stack_of_another_name_is_named_in_the_commands():
+    """Else they would look for the wrong one."""
+    detail = {**DETAIL, "executionArn": ARN.replace("stepdrain-DrainNode", "edge-DrainNode")}
+    body = failure(detail, last_state(HISTORY, START), START).body
+    assert f"  stepdrain undo {NODE} --region eu-west-1 --stack edge" in body.splitlines()
+
+
+def test_the_installations_own_runbook_is_linked():
+    """RunbookUrl."""
+    body = failure(DETAIL, last_state(HISTORY, START), START, "https://wiki.example/drains").body
+    assert "Runbook:    https://wiki.example/drains#draintimedout" in body.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("completed", "end"),
+    [
+        ({"outcome": "drained", "reason": ""}, None),
+        ({"outcome": "nothing to do", "reason": ""}, None),
+        ({"outcome": "drained", "reason": "1 pods were deleted past their budgets: a/b."},
+         "drained, 1 pods were deleted past their budgets: a/b."),
+        ({"outcome": "released", "reason": "The deadline is over."}, "released, The deadline is over."),
+        ({"outcome": "never joined", "reason": ""}, "never joined, no node was found"),
+    ],
+)  # fmt: skip
+def test_a_success_is_a_loss_if_pods_paid_for_it(completed, end):
+    """Let go with pods left, forced, or never a node."""
+    detail = {**DETAIL, "status": "SUCCEEDED", "output": json.dumps({**DOCUMENT, "completed": completed})}
+    message = loss(detail)
+    assert (message is None) == (end is None)
+    if message is not None:
+        assert f"End:        {end}" in message.body.splitlines()
+
+
+def test_a_test_message_says_that_it_is_one():
+    """Nobody should get up for it."""
+    message = trial("stepdrain", "eu-west-1")
+    assert message.subject == "Stepdrain: test message of stepdrain"
+    assert message.body.startswith("This is a test: messages of this installation arrive here.")

@@ -101,3 +101,49 @@ def test_a_history_that_cannot_be_read_does_not_silence_the_message(mailbox: str
     gone = f"arn:aws:states:{REGION}:123456789012:execution:m:i-1234567890abcdef0-87654321"
     notify.handler(status_change(gone), None)
     assert "ended as FAILED" in received(mailbox)["Message"]
+
+
+def succeeded(outcome: str, reason: str = "") -> dict[str, Any]:
+    """The event of a drain that succeeded."""
+    event = status_change(f"arn:aws:states:{REGION}:123456789012:execution:stepdrain-DrainNode:i-1")
+    completed = {"result": "CONTINUE", "outcome": outcome, "reason": reason}
+    event["detail"] |= {"status": "SUCCEEDED", "output": json.dumps({**INPUT, "completed": completed})}
+    return event
+
+
+@pytest.mark.parametrize(
+    ("level", "event", "told"),
+    [
+        ("failures", succeeded("released", "2 pods were left."), False),
+        ("losses", succeeded("drained"), False),
+        ("losses", succeeded("released", "2 pods were left."), True),
+        ("every-drain", succeeded("drained"), True),
+    ],
+)
+def test_what_is_told_of_drains_that_succeed_is_chosen(
+    mailbox: str, monkeypatch: pytest.MonkeyPatch, level: str, event: dict[str, Any], told: bool
+) -> None:
+    """NotifyAbout: a drain of a hundred a day is no news, one that lost pods may be."""
+    monkeypatch.setenv("STEPDRAIN_NOTIFY_ABOUT", level)
+    answer = notify.handler(event, None)
+    assert ("subject" in answer) == told
+    if told:
+        assert received(mailbox)["Subject"].startswith("Stepdrain: drain of n1 is over (")
+
+
+def test_a_test_message_can_be_sent(mailbox: str) -> None:
+    """A subscription that nobody has confirmed shows before the first night."""
+    assert notify.handler({"test": True}, None) == {"subject": "Stepdrain: test message of stepdrain"}
+    assert received(mailbox)["Message"].startswith("This is a test")
+
+
+def test_mail_gets_text_and_https_gets_the_notification_for_chats(mailbox: str) -> None:
+    """One topic, a form for each protocol."""
+    from moto.core import DEFAULT_ACCOUNT_ID
+    from moto.sns.models import sns_backends
+
+    notify.handler({"test": True}, None)
+    (topic,) = sns_backends[DEFAULT_ACCOUNT_ID][REGION].topics.values()
+    sent = json.loads(topic.sent_notifications[0][1])
+    assert sent["default"].startswith("This is a test")
+    assert json.loads(sent["https"])["source"] == "custom"

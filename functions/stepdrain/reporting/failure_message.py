@@ -1,4 +1,4 @@
-"""What a person is told when a drain fails: enough to act on, at 3 a.m., without another tool.
+"""What a person is told about a drain that ended: enough to act on, at 3 a.m., without another tool.
 
 Built from the event ``Step Functions Execution Status Change`` and the execution's last
 state (https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html).
@@ -14,7 +14,8 @@ from typing import Any
 from stepdrain.clock import to_epoch_s, to_rfc3339
 from stepdrain.document.progress import recorded
 from stepdrain.document.step import NodeRef
-from stepdrain.reporting import links
+from stepdrain.reporting import links, next_steps
+from stepdrain.reporting.chat_message import custom_notification
 
 SUBJECT_CHARACTERS = 99
 """SNS takes less than 100 (https://docs.aws.amazon.com/sns/latest/api/API_Publish.html)."""
@@ -34,10 +35,11 @@ class LastState:
 
 @dataclass(frozen=True)
 class Message:
-    """A notification as SNS takes it."""
+    """A notification in its two forms: text for mail, and ``chat`` (reporting.chat_message), JSON text."""
 
     subject: str
     body: str
+    chat: str
 
 
 @dataclass(frozen=True)
@@ -64,33 +66,91 @@ def last_state(history: Sequence[Mapping[str, Any]], started_at: float) -> LastS
     return LastState(details["name"], document, counting_since, newest["timestamp"].timestamp())
 
 
-def failure(detail: Mapping[str, Any], last: LastState | None, region: str, now: float) -> Message:
+def failure(detail: Mapping[str, Any], last: LastState | None, now: float, runbook: str = "") -> Message:
     """The message for an execution that failed, timed out or was stopped.
 
-    ``detail`` is the event's; ``now`` is in epoch seconds.
+    ``detail`` is the event's; ``now`` is in epoch seconds; ``runbook`` the URL of the installation's own.
     """
     document = last.document if last else json.loads(detail.get("input") or "{}")
     node = document.get("node", {}).get("name", "not found yet")
-    instance, lifecycle = document.get("instanceId") or "none", document.get("lifecycle")
-    error = detail.get("error") or detail["status"]
-    lines = [
-        f"The drain of node {node} (instance {instance}) ended as {detail['status']}.",
-        "",
-        f"Group:      {lifecycle['group'] if lifecycle else 'none: no lifecycle action'}",
-        f"Cluster:    {document.get('cluster') or 'unknown'}",
-        f"State:      {last.name if last else 'none was entered'}",
-        f"Error:      {error}",
-        f"Why:        {_why(detail)}",
-        f"Pods:       {_pods(recorded(document) or {})}",
-        f"Time left:  {_time_left(lifecycle, last, error, now)}",
-        "",
-        f"What to do: {links.runbook(error)}",
-        "Mend the cause, then redrive; the drain goes on from this state:",
-        f"  aws stepfunctions redrive-execution --region {region} --execution-arn {detail['executionArn']}",
-        *([f"Look at it: {link}"] if (link := links.execution(region, detail["executionArn"])) else []),
-    ]
+    error, arn = detail.get("error") or detail["status"], detail["executionArn"]
+    facts = [*_facts(document, last), ("Error", error), ("Why", _why(detail))]
+    facts.append(("Pods", _pods(recorded(document) or {})))
+    facts.append(("Time left", _time_left(document, last, error, now)))
+    who = (
+        document.get("node", {}).get("name") or document.get("instanceId") or document.get("nodeName") or arn
+    )
+    steps = next_steps.after(error, who, next_steps.flags(arn))
+    instance = document.get("instanceId") or "none"
+    headline = f"The drain of node {node} (instance {instance}) ended as {detail['status']}."
     subject = f"Stepdrain: drain of {node} {detail['status']} ({error})"
-    return Message(subject[:SUBJECT_CHARACTERS], "\n".join(lines))
+    others = next_steps.without_the_command_line(error, arn)
+    where = next_steps.where(error, arn, runbook)
+    return _message(subject, headline, facts, steps, others, where, detail.get("name", arn))
+
+
+def loss(detail: Mapping[str, Any], runbook: str = "") -> Message | None:
+    """The message for a drain that succeeded at a price; None if it had none.
+
+    A price: it let go with pods left, never found a node, or deleted pods past their budgets.
+    """
+    document = json.loads(detail.get("output") or "{}")
+    completed = document.get("completed") or {}
+    outcome, reason = completed.get("outcome", ""), completed.get("reason", "")
+    if outcome not in ("released", "never joined") and not reason:
+        return None
+    return _success(detail, document, f"{outcome}, {reason or 'no node was found'}", runbook)
+
+
+def success(detail: Mapping[str, Any], runbook: str = "") -> Message:
+    """The message for a drain that succeeded, whatever it cost."""
+    document = json.loads(detail.get("output") or "{}")
+    completed = document.get("completed") or {}
+    told = ", ".join(filter(None, (completed.get("outcome"), completed.get("reason"))))
+    return _success(detail, document, told or "its output is too long for the event", runbook)
+
+
+def trial(stack: str, region: str, runbook: str = "") -> Message:
+    """A message that says that messages arrive."""
+    facts = [("Stack", stack), ("Region", region)]
+    headline = "This is a test: messages of this installation arrive here."
+    where = [("Runbook", links.runbook("", runbook))]
+    return _message(f"Stepdrain: test message of {stack}", headline, facts, [], [], where, stack)
+
+
+def _success(detail: Mapping[str, Any], document: Mapping[str, Any], end: str, runbook: str) -> Message:
+    node = document.get("node", {}).get("name", "none")
+    facts = [*_facts(document, None), ("End", end), ("Pods", _pods(recorded(document) or {}))]
+    headline = f"The drain of node {node} (instance {document.get('instanceId') or 'none'}) is over."
+    where = next_steps.where("", detail["executionArn"], runbook)
+    subject = f"Stepdrain: drain of {node} is over ({end})"
+    return _message(subject, headline, facts, [], [], where, detail["name"])
+
+
+def _message(
+    subject: str,
+    headline: str,
+    facts: Sequence[tuple[str, str]],
+    steps: next_steps.Steps,
+    others: next_steps.Steps,
+    where: next_steps.Steps,
+    thread: str,
+) -> Message:
+    told = [f"{f'{name}:':<12}{value}" for name, value in facts]
+    commands = [line for text, command in [*steps, *others] for line in (text, f"  {command}")]
+    linked = [f"{f'{name}:':<12}{link}" for name, link in where]
+    body = "\n".join([headline, "", *told, "", *commands, *([""] if commands else []), *linked])
+    shown = [f"{text} `{command}`" for text, command in steps]
+    shown += [f"{name}: {link}" for name, link in where]
+    chat = custom_notification(headline, facts, shown, thread=thread, kind="stepdrain")
+    return Message(subject[:SUBJECT_CHARACTERS], body, chat)
+
+
+def _facts(document: Mapping[str, Any], last: LastState | None) -> list[tuple[str, str]]:
+    lifecycle = document.get("lifecycle")
+    group = lifecycle["group"] if lifecycle else "none: no lifecycle action"
+    facts = [("Group", group), ("Cluster", document.get("cluster") or "unknown")]
+    return [*facts, ("State", last.name)] if last else facts
 
 
 def on_the_node(detail: Mapping[str, Any], last: LastState | None) -> NodeReport | None:
@@ -121,7 +181,10 @@ def _pods(record: Mapping[str, Any]) -> str:
     return "; ".join([counts, *record["blockers"]])
 
 
-def _time_left(lifecycle: Mapping[str, Any] | None, last: LastState | None, error: str, now: float) -> str:
+def _time_left(document: Mapping[str, Any], last: LastState | None, error: str, now: float) -> str:
+    lifecycle = document.get("lifecycle")
+    if "lifecycle" not in document:
+        return "unknown: a manual start fails before it is known whether a hook holds the instance"
     if lifecycle is None or last is None:
         return "no instance is held"
     # Heartbeat sends one also when it then ends the drain at its deadline (states.lifecycle_action).

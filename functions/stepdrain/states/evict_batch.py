@@ -88,7 +88,7 @@ def _refuse(refused: list[Pod], step: Step) -> None:
     raise DrainRefused(
         f"The policy forbids evicting {len(refused)} of the node's pods: "
         f"{'; '.join(reasons.phrases(why))}. Nothing was evicted in this attempt. "
-        "Remove the pods or change the policy, then redrive."
+        "Remove the pods, then redrive; or redrive with another policy."
     )
 
 

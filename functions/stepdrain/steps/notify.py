@@ -1,4 +1,4 @@
-"""Notify: tell somebody that a drain ended without success. No state: a rule on its status calls it.
+"""Notify: tell somebody how a drain ended. No state: a rule on its status calls it.
 
 The message goes first and counts alone: what cannot be written on the Node is logged.
 """
@@ -15,30 +15,56 @@ from stepdrain.adapters.aws import Aws
 from stepdrain.errors import DrainError
 from stepdrain.intake import returns, settings
 from stepdrain.reporting import failure_message, logs, node_conditions
-from stepdrain.reporting.failure_message import LastState, NodeReport
+from stepdrain.reporting.failure_message import LastState, Message, NodeReport
 from stepdrain.reporting.node_events import record_event
 
 LOG = logs.logger()
+FAILURES, LOSSES, EVERY_DRAIN = "failures", "losses", "every-drain"
+"""Values of the parameter NotifyAbout, each with the ones before it."""
 
 
 @invocation.handler
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """``{"subject"}`` of what was sent, for an event ``Step Functions Execution Status Change``.
 
-    ``{"ignored": reason}`` for a drain that Stepdrain itself has stopped: nothing is to be done.
+    ``{"ignored": reason}`` for a drain that Stepdrain itself has stopped, or that nobody asked to hear of.
+    ``{"test": true}`` instead of an event sends a test message.
 
     Raises Aws… errors if it cannot be sent: Lambda then tries twice more and hands the event
     to the dead-letter queue.
     """
-    detail, account = event["detail"], connections.aws()
+    account, runbook = connections.aws(), os.environ.get("STEPDRAIN_RUNBOOK_URL", "")
+    if event.get("test"):
+        stack, region = os.environ.get("STEPDRAIN_STACK", "stepdrain"), os.environ.get("AWS_REGION", "")
+        return _sent(account, failure_message.trial(stack, region, runbook), stack)
+    detail = event["detail"]
     if detail.get("error") == returns.CALLED_OFF:
         return {"ignored": str(detail.get("cause"))}
+    if detail["status"] == "SUCCEEDED":
+        return _succeeded(detail, account, runbook)
     last = _last_state(detail, account)
-    message = failure_message.failure(detail, last, event["region"], clock.now())
-    account.publish(os.environ["STEPDRAIN_TOPIC_ARN"], message.subject, message.body)
-    LOG.info("notification sent", execution=detail["name"], subject=message.subject)
+    message = failure_message.failure(detail, last, clock.now(), runbook)
+    answer = _sent(account, message, detail["name"])
     if sentence := failure_message.on_the_node(detail, last):
         _write_on(sentence, clock.now())
+    return answer
+
+
+def _succeeded(detail: dict[str, Any], account: Aws, runbook: str) -> dict[str, Any]:
+    level = os.environ.get("STEPDRAIN_NOTIFY_ABOUT", FAILURES)
+    message = None
+    if level == EVERY_DRAIN:
+        message = failure_message.success(detail, runbook)
+    elif level == LOSSES:
+        message = failure_message.loss(detail, runbook)
+    if message is None:
+        return {"ignored": f"The drain succeeded, and NotifyAbout is {level}."}
+    return _sent(account, message, detail["name"])
+
+
+def _sent(account: Aws, message: Message, name: str) -> dict[str, Any]:
+    account.publish(os.environ["STEPDRAIN_TOPIC_ARN"], message.subject, message.body, message.chat)
+    LOG.info("notification sent", execution=name, subject=message.subject)
     return {"subject": message.subject}
 
 

@@ -7,6 +7,7 @@ is what reads the services' models.
 
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 
@@ -47,7 +48,11 @@ class Aws(AutoScaling, Ec2, Balancers, Executions, Eks):
         """The table of leases (stepdrain.states.concurrency_limit)."""
         return Leases(self._client("dynamodb"), table)
 
-    def publish(self, topic_arn: str, subject: str, body: str) -> None:
-        """Send a message to a topic."""
-        client = self._client("sns")
-        call(client, "publish", TopicArn=topic_arn, Subject=subject, Message=body)
+    def publish(self, topic_arn: str, subject: str, body: str, chat: str) -> None:
+        """Send a message to a topic: ``chat`` to HTTPS endpoints, as which chats subscribe, else ``body``.
+
+        https://docs.aws.amazon.com/sns/latest/dg/sns-send-custom-platform-specific-payloads-mobile-devices.html
+        """
+        message = json.dumps({"default": body, "https": chat})
+        options = {"TopicArn": topic_arn, "Subject": subject, "Message": message}
+        call(self._client("sns"), "publish", MessageStructure="json", **options)

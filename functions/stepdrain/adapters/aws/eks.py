@@ -34,7 +34,8 @@ class Eks(Clients):
                 raise
             raise ClusterNotFound(
                 f"There is no EKS cluster {cluster} in region {self._session.region_name}. "
-                "Correct the ClusterName parameter and deploy again."
+                "Correct the ClusterName parameter, deploy again, and start the drain anew: "
+                "a redrive keeps its cluster."
             ) from error
         if not found.get("endpoint"):
             raise ClusterNotFound(
