@@ -123,7 +123,7 @@ class Ledger:
         if len(budgets) > 1:
             names = " and ".join(sorted(budget.name for budget in budgets))
             return f"more than one disruption budget selects it ({names}): the Eviction API refuses that"
-        return None if _spares_unready(budgets[0], pod) else self._exhausted(budgets[0])
+        return None if spares_unready(budgets[0], pod) else self._exhausted(budgets[0])
 
     def covering(self, pod: Pod) -> list[Budget]:
         """The budgets that cover the pod."""
@@ -132,7 +132,7 @@ class Ledger:
     def spend(self, pod: Pod) -> None:
         """Count an eviction that is about to be asked for against the pod's budget."""
         for budget in self.budgets:
-            if covers(budget, pod) and not _spares_unready(budget, pod):
+            if covers(budget, pod) and not spares_unready(budget, pod):
                 self.spent[budget.namespace, budget.name] += 1
 
     def _exhausted(self, budget: Budget) -> str | None:
@@ -148,7 +148,8 @@ class Ledger:
         return f"disruption budget {budget.name} does not allow evicting pods now"
 
 
-def _spares_unready(budget: Budget, pod: Pod) -> bool:
+def spares_unready(budget: Budget, pod: Pod) -> bool:
+    """Whether the pod is not ready, and the budget lets such a pod go whatever it allows."""
     enough_healthy = budget.current >= budget.desired > 0
     return not pod.ready and (budget.always_allow_unready or enough_healthy)
 
