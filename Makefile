@@ -128,6 +128,9 @@ terraform: .venv-release/made  ## Write the Terraform module's variables from te
 site: .venv-docs/made  ## Build the documentation's site in build/site; a broken link or anchor fails
 	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet --strict
 
+wheel: .venv/uv  ## Build the wheel that operators install: build/wheel/*.whl
+	$(UV) build --quiet --wheel --out-dir build/wheel .
+
 examples: .venv/run  ## Write docs/examples again: two drains' reports, the same every time
 	.venv/bin/python -m stepdrain_cli.examples $(ARGS)
 

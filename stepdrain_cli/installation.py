@@ -6,11 +6,12 @@ import json
 from collections.abc import Mapping
 
 from stepdrain.adapters.aws import Aws
-from stepdrain.adapters.kube import Access, Kube, connect, connect_by_kubeconfig
+from stepdrain.adapters.kube import Access, Kube, connect
 from stepdrain.intake import settings
 from stepdrain.intake.settings import IntakeSettings
 
 from stepdrain_cli.account import Account
+from stepdrain_cli.cluster import access
 from stepdrain_cli.exits import CommandError
 
 
@@ -44,7 +45,7 @@ def cluster_of(
     Raises DrainError (ClusterNotFound, InvalidSettings, Aws…); the cluster itself is not asked yet.
     """
     if kubeconfig:
-        return connect_by_kubeconfig(kubeconfig, context)
+        return access(kubeconfig, context).kube()
     aws = Aws(account.session)
     endpoint = aws.cluster_endpoint(name)
     return connect(lambda _fresh: Access(endpoint.url, endpoint.ca_pem, aws.kube_token(name)))

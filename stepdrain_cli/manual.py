@@ -13,11 +13,20 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "cli.md"
 WIDTH = 100
 HEAD = """# The command line
 
-Generated from the help texts (`make cli-docs`).
+Generated from the help texts (`make cli-docs`). Each of these lines installs the command; `WHEEL` is the
+built wheel (`make wheel`), a file or a URL.
+
+| line | gives |
+|---|---|
+| `pipx install WHEEL` | the command for you, in an environment of its own |
+| `uv tool install WHEEL` | the same, by uv |
+| `pip install WHEEL` | the command in the environment that you are in |
+| `pip install 'WHEEL[sandbox]'`, likewise pipx and uv | besides it `--sandbox`, the demo, the emulator |
+| `make .venv/run` | all of it from a checkout, as `.venv/bin/stepdrain` |
 
 Data goes to stdout, progress and notes to stderr. On a terminal reasons are wrapped and `watch` draws in
 place; elsewhere lines are whole and there are no colours or cursor movements. No name or id is ever cut.
-`NO_COLOR` is honoured. All times are UTC. From a checkout the command is `.venv/bin/stepdrain`.
+`NO_COLOR` is honoured. All times are UTC.
 
 | exit status | means |
 |---|---|

@@ -18,6 +18,8 @@ from stepdrain_recorded.timeline import Timeline, timeline
 
 Json = dict[str, Any]
 SHOWN_CHANGES = 300
+LOCAL = "local"
+"""Stands for a region in the ARN of a `stepdrain run`, which has no execution to redrive."""
 WORDS = {
     "label": "label: out of external load balancers",
     "cordon": "cordon: unschedulable",
@@ -131,6 +133,8 @@ def _commands(line: Timeline) -> list[tuple[str, str]]:
     if line.status not in ("FAILED", "TIMED_OUT", "ABORTED") or not line.arn:
         return []
     region = line.arn.split(":")[3]
+    if region == LOCAL:
+        return [("Again", f"stepdrain run {line.node}"), ("Undo", f"stepdrain undo {line.node} --local")]
     return [
         ("Redrive", f"stepdrain redrive {line.node or line.instance} --region {region}"),
         ("or", f"aws stepfunctions redrive-execution --region {region} --execution-arn {line.arn}"),

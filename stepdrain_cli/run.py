@@ -1,35 +1,42 @@
 """A real drain from a laptop: the rendered state machine and the real handlers, without AWS.
 
-The state machine runs on the sandbox's engine, in real time, against whatever cluster the
-kubeconfig names. There is no lifecycle action: Heartbeat and CompleteAction tell nobody.
+The state machine runs on stepdrain_engine, in real time, against whatever cluster the kubeconfig names. There
+is no lifecycle action: Heartbeat and CompleteAction tell nobody, and no request goes to AWS.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-from unittest import mock
+import random
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
 
-import boto3
-from moto import mock_aws
+from stepdrain.adapters import connections, invocation
+from stepdrain.adapters.kube import Kube
 from stepdrain.document.progress import recorded
+from stepdrain.errors import AwsRejected
 from stepdrain.rules.policy import Policy
 
-from stepdrain_deployed import DRAIN_NODE, TEMPLATE
+from stepdrain_deployed import DRAIN_NODE
+from stepdrain_engine import definition, functions
+from stepdrain_engine.execution import Execution
+from stepdrain_engine.history import History
+from stepdrain_engine.interpreter import Call, Interpreter
+from stepdrain_engine.real_time import Clock, WallClock, drive
 from stepdrain_recorded.history_lines import message, state_line
-from stepdrain_sandbox.aws import engine
-from stepdrain_sandbox.aws.account import MOCK, REGION, Context
-from stepdrain_sandbox.aws.deploy import Function, translate
-from stepdrain_sandbox.clock import RealClock
 
 Json = dict[str, Any]
-LOOK_EVERY_S = 0.2
+REGION, ACCOUNT = "local", "000000000000"
+"""Where a region and an account stand in an ARN of a drain that runs here."""
+ENVIRONMENT = {
+    # Metrics are lines on stdout, where the result goes here.
+    "POWERTOOLS_METRICS_DISABLED": "true",
+}
 
 
 @dataclass(frozen=True)
@@ -39,7 +46,7 @@ class Result:
     status: str
     error: str
     cause: str
-    output: Json
+    document: Json
     history: list[Json]
 
     def to_document(self) -> Json:
@@ -48,93 +55,105 @@ class Result:
             "status": self.status,
             "error": self.error,
             "cause": message(self.cause),
-            "progress": recorded(self.output) or {},
-            "outcome": self.output.get("completed", {}).get("outcome", ""),
+            "progress": recorded(self.document) or {},
+            "outcome": (self.document.get("completed") or {}).get("outcome", ""),
         }
 
 
+class Interrupted(Exception):
+    """Ctrl-C ended the drain; ``result`` is how far it came."""
+
+    def __init__(self, result: Result) -> None:
+        super().__init__("interrupted")
+        self.result = result
+
+
+@dataclass(frozen=True)
+class Context:
+    """Lambda's context object, as far as handlers use it."""
+
+    function_name: str
+    timeout_s: float
+    began: float = field(default_factory=time.monotonic)
+    aws_request_id: str = "local"
+    memory_limit_in_mb: int = 0
+    invoked_function_arn: str = "local"
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Until the Task's time-out."""
+        return max(0, int(1000 * (self.began + self.timeout_s - time.monotonic())))
+
+
+class NoAwsSession:
+    """Stands for boto3's session: asking for a client raises AwsRejected."""
+
+    def client(self, service: str, **_: Any) -> NoReturn:
+        """No client is made."""
+        raise AwsRejected(f"A drain that runs here asks AWS for nothing, and a function wanted {service}.")
+
+
 def drain(
-    node: str, kubeconfig: str, context: str | None, policy: Policy, say: Callable[[str], None]
+    node: str,
+    cluster: str,
+    connect: Callable[[Callable[[], float]], Kube],
+    policy: Policy,
+    say: Callable[[str], None],
+    clock: Clock | None = None,
 ) -> Result:
-    """Drain ``node`` now; ``say`` gets a line for each thing that happens."""
-    clock = RealClock()
-    document = {
-        "nodeName": node,
-        "cluster": context or "kubeconfig",
-        "reason": "run",
-        "policy": policy.to_document(),
-    }
-    with _engine(clock, kubeconfig, context) as machine:
-        client = boto3.client("stepfunctions", region_name=REGION)
-        arn = client.start_execution(stateMachineArn=machine, name=_name(node), input=json.dumps(document))[
-            "executionArn"
-        ]
-        return _follow(client, arn, clock, say)
+    """Drain ``node`` of ``cluster`` now; ``say`` gets a line for each thing that happens.
+
+    ``connect(time_left)`` makes the cluster's client for one invocation. Raises Interrupted on Ctrl-C.
+    """
+    clock = clock or WallClock()
+    began, text = clock.now(), DRAIN_NODE.read_text()
+    machine = definition.parse(definition.substituted(text, functions.substitutions(text, REGION, ACCOUNT)))
+    history = History(clock.now, lambda event: _say(event, say, clock.now() - began))
+    one = _execution(node, cluster, policy, history, began)
+    run = Interpreter(machine, clock.now, REGION, lambda longest: random.uniform(0, longest)).run(one)
+    with _functions(connect):
+        try:
+            drive(one, run, _invoke, clock, machine["TimeoutSeconds"])
+        except KeyboardInterrupt:
+            raise Interrupted(_result(one, history)) from None
+    return _result(one, history)
 
 
-def _name(node: str) -> str:
-    return "".join(c if c.isalnum() or c in "-_" else "-" for c in node)[:80]
+def _say(event: Mapping[str, Any], say: Callable[[str], None], after_s: float) -> None:
+    if line := state_line(event):
+        say(f"{after_s:6.1f}s  {line}")
+
+
+def _result(one: Execution, history: History) -> Result:
+    return Result(one.status, one.error, one.cause, one.document, history.events)
+
+
+def _execution(node: str, cluster: str, policy: Policy, history: History, began: float) -> Execution:
+    # Events of a drain are named by it: each drain has a name of its own.
+    name = f"{''.join(c if c.isalnum() or c in '-_' else '-' for c in node)[:60]}-{secrets.token_hex(4)}"
+    document = {"nodeName": node, "cluster": cluster, "reason": "local", "policy": policy.to_document()}
+    arn = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:DrainNode:{name}"
+    one = Execution(name, arn, document, began, history, document)
+    history.add("ExecutionStarted", lambda: ("executionStartedEventDetails", one.started_details()))
+    return one
+
+
+def _invoke(call: Call) -> Any:
+    name, timeout_s = functions.name(call.function), call.timeout_s or float("inf")
+    return functions.invoke(functions.handler(call.function), call.payload, Context(name, timeout_s))
 
 
 @contextlib.contextmanager
-def _engine(clock: RealClock, kubeconfig: str, context: str | None) -> Iterator[str]:
-    """The engine with DrainNode in it, whose functions use the kubeconfig; gives the machine's ARN."""
-    environment = {
-        "STEPDRAIN_KUBECONFIG": str(Path(kubeconfig).resolve()),
-        "STEPDRAIN_KUBE_CONTEXT": context or "",
-        "AWS_DEFAULT_REGION": REGION,
-        # Metrics are lines on stdout, where the result goes here.
-        "POWERTOOLS_METRICS_DISABLED": "true",
-    }
-    handlers = _handlers()
-    with contextlib.ExitStack() as stack:
-        # moto replaces credentials in the environment; a kubeconfig that calls `aws` needs the user's own.
-        own = {key: value for key, value in os.environ.items() if key.startswith("AWS_")}
-        stack.enter_context(mock_aws(config={**MOCK, "core": {"mock_credentials": False}}))  # type: ignore[call-overload]
-        fallback = {"AWS_ACCESS_KEY_ID": "sandbox", "AWS_SECRET_ACCESS_KEY": "sandbox"}
-        stack.enter_context(mock.patch.dict(os.environ, {**fallback, **own, **environment}))
-        stack.enter_context(engine.running(clock, _invoke(handlers), lambda _arn: None))
-        # The functions' own log is for CloudWatch.
-        logging.disable(logging.CRITICAL)
-        stack.callback(logging.disable, logging.NOTSET)
-        yield _machine()
-
-
-def _handlers() -> dict[str, str]:
-    resources = translate(TEMPLATE, {"ClusterName": "kubeconfig"})["Resources"]
-    functions = {key: one for key, one in resources.items() if one["Type"] == "AWS::Lambda::Function"}
-    return {key: one["Properties"]["Handler"] for key, one in functions.items()}
-
-
-def _invoke(handlers: dict[str, str]) -> engine.Invoke:
-    def invoke(name: str, event: Json) -> Any:
-        return Function(name, handlers[name], {}).load()(event, Context(name))
-
-    return invoke
-
-
-def _machine() -> str:
-    definition = DRAIN_NODE.read_text().replace("${Partition}", "aws")
-    for name in _handlers():
-        arn = f"arn:aws:lambda:{REGION}:123456789012:function:{name}"
-        definition = definition.replace(f"${{{name}Arn}}", arn)
-    client = boto3.client("stepfunctions", region_name=REGION)
-    made = client.create_state_machine(
-        name="DrainNode", definition=definition, roleArn="arn:aws:iam::123456789012:role/sandbox"
-    )
-    return str(made["stateMachineArn"])
-
-
-def _follow(client: Any, arn: str, clock: RealClock, say: Callable[[str], None]) -> Result:
-    began, told = clock.now(), 0
-    while True:
-        shown = client.describe_execution(executionArn=arn)
-        history = client.get_execution_history(executionArn=arn)["events"]
-        for event in history[told:]:
-            if line := state_line(event):
-                say(f"{clock.now() - began:6.1f}s  {line}")
-        told = len(history)
-        if shown["status"] != "RUNNING":
-            output = json.loads(shown.get("output") or "{}")
-            return Result(shown["status"], shown.get("error", ""), shown.get("cause", ""), output, history)
-        clock.sleep(LOOK_EVERY_S)
+def _functions(connect: Callable[[Callable[[], float]], Kube]) -> Iterator[None]:
+    """While this lasts, handlers in this process reach the cluster by ``connect``, and AWS not at all."""
+    before = dict(os.environ)
+    os.environ.update(ENVIRONMENT)
+    connections.local = connections.Local(lambda: connect(invocation.time_left), NoAwsSession())
+    # The functions' own log is for CloudWatch.
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
+        connections.local = None
+        os.environ.clear()
+        os.environ.update(before)

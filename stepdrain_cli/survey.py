@@ -12,13 +12,12 @@ from typing import Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
-from stepdrain.adapters.kube import connect_by_kubeconfig
 from stepdrain.errors import DrainError
 from stepdrain.states.nodes import instance_of
 
 from kubernetes import client
 from stepdrain_cli import groups
-from stepdrain_cli.cluster import api_client
+from stepdrain_cli.cluster import access
 from stepdrain_cli.exits import CommandError
 from stepdrain_cli.groups import Finding, Group, Installation
 
@@ -141,7 +140,7 @@ class Doctor:
     def _nodes(self) -> frozenset[str]:
         if self.kubeconfig is None:
             raise Unasked("no --kubeconfig was given; groups without tags are not found")
-        cluster = connect_by_kubeconfig(self.kubeconfig, self.context)
+        cluster = access(self.kubeconfig, self.context).kube()
         return frozenset(instance_of(node) for node in cluster.nodes())
 
     def _outputs(self) -> dict[str, str]:
@@ -167,7 +166,7 @@ class Doctor:
     def _rbac(self) -> None:
         if self.kubeconfig is None:
             raise Unasked("no --kubeconfig was given")
-        api = client.RbacAuthorizationV1Api(api_client(self.kubeconfig, self.context))
+        api = client.RbacAuthorizationV1Api(access(self.kubeconfig, self.context).api_client())
         listed = json.loads(api.list_cluster_role_binding(_preload_content=False).data)["items"]
         subjects = [one for binding in listed for one in binding.get("subjects") or ()]
         if not any(one["kind"] == "Group" and one["name"] == KUBERNETES_GROUP for one in subjects):

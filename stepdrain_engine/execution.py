@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -31,6 +32,10 @@ class Execution:
     entered: list[str] = field(default_factory=list)
     redriven_at: float | None = None
     redrives: int = 0
+
+    def started_details(self) -> Json:
+        """The details of ExecutionStarted."""
+        return {"input": json.dumps(self.input), "inputDetails": {"truncated": False}}
 
     @property
     def events(self) -> int:

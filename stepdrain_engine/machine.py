@@ -54,13 +54,7 @@ class Machine:
         given = copy.deepcopy(document)
         one = Execution(name, arn, given, self._clock.now(), self._log(), given)
         self.executions[name] = one
-        one.log.add(
-            "ExecutionStarted",
-            lambda: (
-                "executionStartedEventDetails",
-                {"input": json.dumps(given), "inputDetails": {"truncated": False}},
-            ),
-        )
+        one.log.add("ExecutionStarted", lambda: ("executionStartedEventDetails", one.started_details()))
         self._go(one, self._interpreter.run(one))
         return True
 

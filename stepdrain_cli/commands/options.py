@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 import shlex
 import tomllib
 from collections.abc import Callable, Iterator
@@ -48,18 +47,12 @@ def typed_policy(
     return {name: whole[name] for name in (pair.partition("=")[0] for pair in pairs)}
 
 
-def resolved_kubeconfig(given: str | None) -> str:
-    """The kubeconfig as kubectl finds it: what is given, KUBECONFIG, or ~/.kube/config."""
-    return given or os.environ.get("KUBECONFIG") or str(Path("~/.kube/config").expanduser())
-
-
 def on_cluster(command: F) -> F:
     """The options of every command that talks to a cluster through a kubeconfig."""
     options = [
         click.argument("node"),
         click.option(
             "--kubeconfig",
-            callback=lambda _context, _parameter, given: resolved_kubeconfig(given),
             help=f"{KUBECONFIG_HELP} As kubectl finds it if absent: KUBECONFIG, ~/.kube/config.",
             metavar="FILE",
         ),

@@ -5,13 +5,12 @@ from __future__ import annotations
 import sys
 
 import click
-from stepdrain.adapters.kube import connect_by_kubeconfig
 from stepdrain.errors import KubeForbidden
 from stepdrain.rules.policy import Policy
 
 from stepdrain_cli import tables
 from stepdrain_cli.chart import duration
-from stepdrain_cli.cluster import Json, everything
+from stepdrain_cli.cluster import Access, Json, access, everything
 from stepdrain_cli.commands.options import no_such_node, on_cluster
 from stepdrain_cli.exits import DONE, REFUSED
 from stepdrain_cli.output_formats import JSON, TABLE, YAML, output_option, print_document
@@ -21,14 +20,14 @@ from stepdrain_cli.plan import Plan, plan
 @click.command("plan")
 @on_cluster
 @output_option(TABLE, JSON, YAML)
-def command(node: str, kubeconfig: str, context: str | None, policy: Policy, output: str) -> None:
+def command(node: str, kubeconfig: str | None, context: str | None, policy: Policy, output: str) -> None:
     """Show what a drain of NODE (a name or an instance id) would do with each pod, and why it would hang.
 
     Changes nothing. A hint is likely, not certain: affinities and volumes are not looked at. Exit status 3:
     the policy would refuse the drain.
     """
-    cluster = connect_by_kubeconfig(kubeconfig, context)
-    found = plan(cluster, node, policy, lambda: _everything(kubeconfig, context))
+    cluster = access(kubeconfig, context)
+    found = plan(cluster.kube(), node, policy, lambda: _everything(cluster))
     if found is None:
         raise no_such_node(node)
     if output in (JSON, YAML):
@@ -38,9 +37,9 @@ def command(node: str, kubeconfig: str, context: str | None, policy: Policy, out
     sys.exit(REFUSED if any(line.verdict == "refuse" for line in found.lines) else DONE)
 
 
-def _everything(kubeconfig: str, context: str | None) -> tuple[list[Json], list[Json]]:
+def _everything(cluster: Access) -> tuple[list[Json], list[Json]]:
     try:
-        return everything(kubeconfig, context)
+        return everything(cluster)
     except KubeForbidden as error:
         click.echo(f"Hints about other nodes are left out: {error}", err=True)
         return [], []

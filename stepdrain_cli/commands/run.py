@@ -5,34 +5,59 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from stepdrain.adapters.kube import connect_by_kubeconfig
 from stepdrain.rules.policy import Policy
 
 from stepdrain_cli.commands.options import no_such_node, on_cluster
-from stepdrain_cli.exits import DONE, FAILED, REFUSED, TIMED_OUT, CommandError
+from stepdrain_cli.exits import DONE, FAILED, INTERRUPTED, REFUSED, TIMED_OUT, CommandError
+
+if TYPE_CHECKING:
+    from stepdrain_cli.run import Result
 
 
 @click.command("run")
 @on_cluster
 @click.option("--out", metavar="DIR", help="Write history.json and result.json there.")
-def command(node: str, kubeconfig: str, context: str | None, policy: Policy, out: str | None) -> None:
-    """Drain NODE now, through the same state machine and functions as on AWS, without AWS.
+def command(node: str, kubeconfig: str | None, context: str | None, policy: Policy, out: str | None) -> None:
+    """Drain NODE (a name or an instance id) now, through the same state machine and functions as on AWS.
 
-    Works on any cluster the kubeconfig names. Progress goes to stderr, the result as JSON to stdout.
+    Works on any cluster the kubeconfig names, and asks AWS for nothing. Progress goes to stderr, the result
+    as JSON to stdout. Ctrl-C stops it where it is: the node stays labelled and cordoned, and another run
+    goes on.
     """
-    if connect_by_kubeconfig(kubeconfig, context).node(node) is None:
-        raise no_such_node(node)
-    # Imported here: the engine takes seconds to load, and only this command needs it.
-    from stepdrain_cli.run import drain  # noqa: PLC0415
+    # Imported here: the client takes a while to load, and --help needs none.
+    from stepdrain_cli import run  # noqa: PLC0415
+    from stepdrain_cli.cluster import access  # noqa: PLC0415
+    from stepdrain_cli.node_names import named_node  # noqa: PLC0415
 
-    result = drain(node, kubeconfig, context, policy, lambda line: click.echo(line, err=True))
+    cluster = access(kubeconfig, context)
+    found = named_node(cluster.kube(), node)
+    if found is None:
+        raise no_such_node(node)
+    if out:
+        _prepare(Path(out))
+    name = found["metadata"]["name"]
+    try:
+        result = run.drain(
+            name, cluster.context.name, cluster.kube, policy, lambda line: click.echo(line, err=True)
+        )
+    except run.Interrupted as stopped:
+        _show(stopped.result, out)
+        raise CommandError(
+            f"The drain of {name} was interrupted, and the node stays as it is. Go on with "
+            f"`stepdrain run {node}`, or take it back with `stepdrain undo {node} --local`.",
+            INTERRUPTED,
+        ) from None
+    _show(result, out)
+    sys.exit(_status(result.status, result.error))
+
+
+def _show(result: Result, out: str | None) -> None:
     if out:
         _write(Path(out), {"history.json": {"events": result.history}, "result.json": result.to_document()})
     click.echo(json.dumps(result.to_document(), indent=2))
-    sys.exit(_status(result.status, result.error))
 
 
 def _status(status: str, error: str) -> int:
@@ -41,12 +66,19 @@ def _status(status: str, error: str) -> int:
     return {"DrainRefused": REFUSED, "DrainTimedOut": TIMED_OUT}.get(error, FAILED)
 
 
-def _write(folder: Path, files: dict[str, Any]) -> None:
+def _prepare(folder: Path) -> None:
+    """Before anything is drained: what cannot be written later is said now."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        (folder / "history.json").touch()
+    except OSError as error:
+        raise CommandError(f"{folder} cannot be written: {error.strerror}.") from error
+
+
+def _write(folder: Path, files: dict[str, Any]) -> None:
+    try:
         for name, content in files.items():
-            (folder / name).write_text(
-                json.dumps(content, indent=2, default=lambda one: one.isoformat()) + "\n"
-            )
+            text = json.dumps(content, indent=2, default=lambda one: one.isoformat())
+            (folder / name).write_text(f"{text}\n")
     except OSError as error:
         raise CommandError(f"{folder} cannot be written: {error.strerror}.") from error

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import click
-from stepdrain.adapters.kube import Kube, connect_by_kubeconfig
+from stepdrain.adapters.kube import Kube
 from stepdrain.errors import DrainError
 from stepdrain.rules import node_marks
 from stepdrain.rules.node_marks import Marks
@@ -14,7 +14,8 @@ from stepdrain.states import nodes
 
 from stepdrain_cli import drains
 from stepdrain_cli.account import Account
-from stepdrain_cli.commands.options import account_options, opened, resolved_kubeconfig
+from stepdrain_cli.cluster import access
+from stepdrain_cli.commands.options import account_options, opened
 from stepdrain_cli.exits import FAILED, NO_ACCESS, CommandError
 from stepdrain_cli.installation import cluster_of, installed
 from stepdrain_cli.interaction import ask
@@ -41,12 +42,12 @@ def command(
     reached from here, the kubectl commands are printed instead, with exit status 5.
     """
     if local:
-        cluster = connect_by_kubeconfig(resolved_kubeconfig(kubeconfig), context)
+        cluster = access(kubeconfig, context).kube()
         _undo(cluster, _there(cluster, target), frozenset(), "", yes)
         return
     with opened(**options) as account:
         if kubeconfig or context:
-            cluster = connect_by_kubeconfig(resolved_kubeconfig(kubeconfig), context)
+            cluster = access(kubeconfig, context).kube()
             _undo(cluster, _there(cluster, target), _running(account), account.flags, yes)
         else:
             _in_the_account(account, target, yes)

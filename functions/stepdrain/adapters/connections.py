@@ -7,13 +7,15 @@ repeat a POST on a dead one. The session of boto3 is kept as long as the contain
 holds the models of the services, which cost 50 ms of CPU to read, and no socket.
 
 STEPDRAIN_KUBECONFIG, where set, names a kubeconfig file to use instead of EKS, and
-STEPDRAIN_KUBE_CONTEXT a context in it: the same handlers then serve any cluster.
+STEPDRAIN_KUBE_CONTEXT a context in it: the same handlers then serve any cluster. ``local`` does the
+same for handlers that run in the command line's own process.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from stepdrain import clock
@@ -50,11 +52,27 @@ class Kept:
 KEPT = Kept()
 
 
+@dataclass(frozen=True)
+class Local:
+    """Connections of a drain that runs on somebody's own machine (``stepdrain run``)."""
+
+    kube: Callable[[], Any]
+    """Makes the client for one invocation."""
+    session: Any
+    """What stands for boto3's session."""
+
+
+local: Local | None = None
+"""None on Lambda."""
+
+
 def kube(cluster: str) -> Any:
     """A client (adapters.kube.Kube) for the EKS cluster of that name, or for the configured kubeconfig.
 
     Raises ClusterNotFound, InvalidSettings or an Aws… error; the cluster itself is not asked yet.
     """
+    if local is not None:
+        return local.kube()
     # Imported here: a step that talks to AWS alone must not pay for the Kubernetes client.
     from stepdrain.adapters.kube import Access, connect, connect_by_kubeconfig  # noqa: PLC0415
 
@@ -76,4 +94,6 @@ def kube(cluster: str) -> Any:
 
 def aws() -> Aws:
     """The account and region the function runs in."""
+    if local is not None:
+        return Aws(local.session)
     return Aws(KEPT.get(("session",), FOR_EVER_S, new_session))

@@ -58,8 +58,12 @@ class Calls:
         configuration: client.Configuration,
         renew_token: Callable[[], None] | None,
         time_left: Callable[[], float] = no_end,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
+        """``headers`` go with each request."""
         api = client.ApiClient(configuration)
+        for name, value in (headers or {}).items():
+            api.set_default_header(name, value)
         api.user_agent = f"stepdrain/{VERSION}"
         self._core = client.CoreV1Api(api)
         self._policy = client.PolicyV1Api(api)

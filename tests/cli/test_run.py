@@ -1,0 +1,168 @@
+"""``stepdrain run``: a drain from a laptop, by the engine, without AWS."""
+
+import json
+import os
+
+import pytest
+from click.testing import CliRunner
+from stepdrain.adapters import connections, invocation
+from stepdrain.errors import AwsRejected
+from stepdrain.rules.policy import Policy
+
+from stepdrain_cli import run
+from stepdrain_cli.__main__ import cli
+from stepdrain_recorded import history
+from stepdrain_recorded.timeline import timeline
+from stepdrain_sandbox.kube.resources import BY_KIND
+from stepdrain_sandbox.rehearsal.stage import Stage
+from stepdrain_sandbox.workload import cluster_workload
+
+NODE = "node-0"
+
+
+class Rehearsed:
+    """The stage's virtual time as the engine's clock; ``slept`` has each pause in seconds."""
+
+    def __init__(self, clock, interrupted_after=10**9):
+        self._clock, self.slept, self._left = clock, [], interrupted_after
+
+    def now(self):
+        return self._clock.now()
+
+    def sleep(self, seconds):
+        self._left -= 1
+        if self._left < 0:
+            raise KeyboardInterrupt
+        self.slept.append(seconds)
+        self._clock.run(seconds)
+
+    def call(self, work, _timeout_s):
+        return work()
+
+
+@pytest.fixture
+def stage():
+    """A cluster of three nodes in virtual time, with pods on each."""
+    made = Stage(3, {})
+    with made.set(cluster_workload(list(made.instances.values()))):
+        yield made
+
+
+@pytest.fixture
+def connect(stage):
+    """Makes the cluster's client; the handlers get it from the run, as in real life."""
+    client = stage.transport.kube()
+    return lambda _time_left: client
+
+
+def drained(stage, connect, clock=None, **policy):
+    """The result of a run, and the lines that it said."""
+    lines = []
+    with pytest.MonkeyPatch.context() as patch:
+        # The stage stands in for Lambda's connections; a run brings its own.
+        patch.setattr(connections, "kube", lambda _cluster: connections.local.kube())
+        patch.setattr(connections, "aws", lambda: connections.Aws(connections.local.session))
+        made = Policy.from_document(policy)
+        result = run.drain(NODE, "here", connect, made, lines.append, clock or Rehearsed(stage.clock))
+    return result, lines
+
+
+def events_on_the_node(stage, reason):
+    """Names of the Events of a reason."""
+    listed = stage.cluster.store.all(BY_KIND["Event"])
+    return {one["metadata"]["name"] for one in listed if one["reason"] == reason}
+
+
+def test_a_run_drains_the_node_and_tells_each_state(stage, connect):
+    """The same states in the same order as on AWS."""
+    result, lines = drained(stage, connect)
+    assert (result.status, result.to_document()["outcome"]) == ("SUCCEEDED", "drained")
+    assert result.to_document()["progress"]["evicted"] > 0
+    said = [line.split("->")[1].strip() for line in lines if "->" in line]
+    assert said[:4] == ["FindNode", "Label", "Cordon", "Settle"]
+    assert said[-1] == "CompleteAction"
+    assert stage.cluster.get("Node", NODE)["spec"]["unschedulable"] is True
+
+
+def test_a_history_of_a_run_can_be_read_like_any_other(stage, connect):
+    """`stepdrain report --from-file history.json`."""
+    result, _ = drained(stage, connect)
+    line = timeline(history.checked(result.history, "the run"))
+    assert (line.status, line.node, line.last_state) == ("SUCCEEDED", NODE, "CompleteAction")
+    assert line.arn.startswith("arn:aws:states:local:")
+
+
+def test_a_second_run_tells_its_own_story(stage, connect):
+    """Named by the node alone, its Events were duplicates: an old "Drained" stood beside a failed drain."""
+    drained(stage, connect)
+    first = events_on_the_node(stage, "Drained")
+    drained(stage, connect)
+    assert len(first) == 1
+    assert len(events_on_the_node(stage, "Drained")) == 2
+
+
+def test_a_failed_run_has_its_counts(stage, connect):
+    """They were empty, whatever had happened."""
+    free = {"spec": {"maxUnavailable": 0}}
+    stage.cluster.change("PodDisruptionBudget", "nginx", "default", free)
+    result, _ = drained(stage, connect, drainTimeout=120)
+    document = result.to_document()
+    assert (document["status"], document["error"]) == ("FAILED", "DrainTimedOut")
+    assert document["progress"]["blocked"] > 0
+
+
+def test_waiting_asks_nothing(stage, connect):
+    """Today the whole history was read five times a second; now a pause is one sleep."""
+    stage.cluster.change("PodDisruptionBudget", "nginx", "default", {"spec": {"maxUnavailable": 0}})
+    clock = Rehearsed(stage.clock)
+    result, _ = drained(stage, connect, clock, drainTimeout=600)
+    attempts = sum(event["type"] == "TaskScheduled" for event in result.history)
+    assert len(clock.slept) <= attempts
+    assert sum(clock.slept) > 500
+
+
+@pytest.mark.parametrize("after", [0, 1, 3])
+def test_an_interrupted_run_says_how_far_it_came(stage, connect, after):
+    """Ctrl-C in any pause: the history ends with ExecutionAborted, and nothing of the run stays behind."""
+    stage.cluster.change("PodDisruptionBudget", "nginx", "default", {"spec": {"maxUnavailable": 0}})
+    before = dict(os.environ)
+    with pytest.raises(run.Interrupted) as stopped:
+        drained(stage, connect, Rehearsed(stage.clock, after))
+    assert stopped.value.result.status == "ABORTED"
+    assert stopped.value.result.history[-1]["type"] == "ExecutionAborted"
+    assert dict(os.environ) == before
+    assert connections.local is None
+
+
+def test_a_function_of_a_run_cannot_ask_aws():
+    """By any service's client."""
+    with pytest.raises(AwsRejected, match="autoscaling"):
+        connections.Aws(run.NoAwsSession()).group_tags("g")
+
+
+def test_a_function_of_a_run_knows_how_long_it_may_take():
+    """As Lambda tells it."""
+    seen = []
+    handler = invocation.handler(lambda _event, _context: seen.append(invocation.time_left()))
+    handler({}, run.Context("f", 20))
+    assert 19 < seen[0] <= 20
+
+
+def test_a_folder_that_cannot_be_written_is_said_before_anything_is_drained(
+    stage, connect, tmp_path, monkeypatch
+):
+    """After the drain it would be too late."""
+    (tmp_path / "file").write_text("")
+    client = connect(None)
+
+    class Access:
+        """The stage's cluster."""
+
+        def kube(self, _time_left=None):
+            return client
+
+    monkeypatch.setattr("stepdrain_cli.cluster.access", lambda *_: Access())
+    result = CliRunner().invoke(cli, ["run", NODE, "--out", str(tmp_path / "file" / "out")])
+    assert result.exit_code == 2
+    assert "cannot be written: Not a directory." in result.stderr
+    assert "unschedulable" not in json.dumps(stage.cluster.get("Node", NODE))
