@@ -277,7 +277,9 @@ class World:
         url = self.aws.deployment.queues["DeadLetters"]
         options = {"MaxNumberOfMessages": 10, "VisibilityTimeout": 0}
         for message in sqs.receive_message(QueueUrl=url, **options).get("Messages", ()):
-            letters.append(json.loads(message["Body"])["requestPayload"])
+            letter = json.loads(message["Body"])
+            # A queue's or a rule's is the event itself, Lambda's has it inside.
+            letters.append(letter.get("requestPayload", letter))
         return letters
 
     @property

@@ -11,11 +11,17 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 source: Callable[[], float] = time.time
+sleeper: Callable[[float], None] = time.sleep
 
 
 def now() -> float:
     """The current time in epoch seconds."""
     return source()
+
+
+def pause(seconds: float) -> None:
+    """Let a moment pass inside an invocation: between two attempts of one request, and for nothing longer."""
+    sleeper(seconds)
 
 
 def to_epoch_s(timestamp: str) -> float:

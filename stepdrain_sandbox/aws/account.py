@@ -200,6 +200,7 @@ class Account:
             self._patch(patches.enter_context)
             self.deployment = Stack(self._template, self._parameters, ACCOUNT, REGION).deploy()
             self._names = {one.name: logical_id for logical_id, one in self.deployment.functions.items()}
+            self.delivery.poll(self.deployment)
             os.environ.update(self._shared_environment())
             self.schedules.start()
             # All went well: what is patched stays so until the end.
@@ -225,6 +226,7 @@ class Account:
         enter(groups.described_in_part())
         enter(mock.patch.object(BaseClient, "_make_api_call", self._recorded(BaseClient._make_api_call)))
         enter(mock.patch.object(drain_clock, "source", self.clock.now))
+        enter(mock.patch.object(drain_clock, "sleeper", self.clock.sleep))
         enter(mock.patch.object(balancers, "ThreadPoolExecutor", self._threads_of_the_function))
         enter(mock.patch.object(connections, "KEPT", Containers(self._current)))
         enter(mock.patch.object(connections, "new_session", self._signing(connections.new_session)))

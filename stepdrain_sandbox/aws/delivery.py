@@ -16,7 +16,9 @@ from typing import Any
 import boto3
 from moto.events.models import Rule, events_backends
 
+from stepdrain_sandbox.aws.deploy import Deployment
 from stepdrain_sandbox.aws.engine import Invoke, invocation
+from stepdrain_sandbox.aws.queue_polling import QueuePolling
 from stepdrain_sandbox.clock import Clock
 
 Json = dict[str, Any]
@@ -34,7 +36,9 @@ class Delivery:
     failed: Callable[[str], str | None]
     """The URL of the queue for failed events of a function, None if it has none."""
     answers: list[tuple[str, Json]] = field(default_factory=list)
-    """(function, Lambda's answer) of each attempt."""
+    """(function, Lambda's answer) of each attempt; of a batch for each of its messages."""
+    polled: dict[str, QueuePolling] = field(default_factory=dict)
+    """By queue name."""
 
     def send(self, event: Json) -> None:
         """Deliver one event to all rules that match it."""
@@ -54,8 +58,35 @@ class Delivery:
         service, resource = target["Arn"].split(":")[2], target["Arn"].split(":")
         if service == "lambda":
             self._invoke_later(resource[6], event, attempt=0)
+        elif service == "sqs" and resource[5] in self.polled:
+            self.polled[resource[5]].send(json.loads(json.dumps(event)))
         elif service == "sqs":
             self._queue(resource[5], event)
+
+    def poll(self, deployment: Deployment) -> None:
+        """Have the deployment's functions take the messages of the queues that are mapped to them."""
+        for queue, mapping in deployment.mappings.items():
+            self.polled[queue] = QueuePolling(
+                self.clock,
+                f"arn:aws:sqs:{self.region}:{self.account}:{queue}",
+                mapping,
+                deployment.delivered_again[queue],
+                self._invoke_batch,
+                self._queue,
+            )
+
+    def _invoke_batch(self, function: str, event: Json, answered: Callable[[Json], None]) -> None:
+        self.clock.enter()
+
+        def attempt() -> None:
+            try:
+                answer = invocation(lambda: self.invoke(function, event))
+                self.answers.extend((function, one) for one in _by_message(answer))
+                answered(answer)
+            finally:
+                self.clock.leave()
+
+        threading.Thread(target=attempt, daemon=True).start()
 
     def _invoke_later(self, function: str, event: Json, attempt: int) -> None:
         self.clock.enter()
@@ -100,3 +131,10 @@ class Delivery:
         sqs.send_message(
             QueueUrl=sqs.get_queue_url(QueueName=name)["QueueUrl"], MessageBody=json.dumps(event)
         )
+
+
+def _by_message(answer: Json) -> list[Json]:
+    """The answer of a batch, for each message that it has one for."""
+    if "FunctionError" in answer:
+        return [answer]
+    return [{**answer, "Payload": one} for one in (answer["Payload"] or {}).get("answers", ())]

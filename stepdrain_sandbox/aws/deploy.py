@@ -56,6 +56,26 @@ class Access:
     groups: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class SourceMapping:
+    """How Lambda takes a queue's messages; times in seconds."""
+
+    function: str
+    batch_size: int
+    window_s: int
+    reports_failures: bool
+
+
+@dataclass(frozen=True)
+class Redelivery:
+    """When a message that was not deleted is seen again, and where it goes after so many times."""
+
+    visibility_s: int
+    most_receives: int
+    dead_letters: str
+    """The queue's name, "" if it has none."""
+
+
 @dataclass
 class Deployment:
     """What the template made. Keys are logical ids."""
@@ -65,6 +85,10 @@ class Deployment:
     queues: dict[str, str] = field(default_factory=dict)
     failure_queues: dict[str, str] = field(default_factory=dict)
     """Function name to the URL of its on-failure destination."""
+    mappings: dict[str, SourceMapping] = field(default_factory=dict)
+    """Queue name to the function that takes its messages."""
+    delivered_again: dict[str, Redelivery] = field(default_factory=dict)
+    """By queue name."""
     granted: permissions.Granted = field(default_factory=dict)
     """IAM actions of each function's role."""
     access: dict[str, Access] = field(default_factory=dict)
@@ -153,6 +177,7 @@ class Stack:
         makers = {
             "AWS::Lambda::Function": self._function,
             "AWS::Lambda::EventInvokeConfig": self._invoke_config,
+            "AWS::Lambda::EventSourceMapping": self._mapping,
             "AWS::SQS::Queue": self._queue,
             "AWS::DynamoDB::Table": self._table,
             "AWS::SNS::Topic": self._topic,
@@ -231,8 +256,23 @@ class Stack:
             name = destination.split(":")[-1]
             self.deployment.failure_queues[properties["FunctionName"]] = name
 
-    def _queue(self, logical_id: str, _properties: Json) -> None:
+    def _mapping(self, _logical_id: str, properties: Json) -> None:
+        queue = properties["EventSourceArn"].split(":")[-1]
+        self.deployment.mappings[queue] = SourceMapping(
+            properties["FunctionName"],
+            properties.get("BatchSize", 10),
+            properties.get("MaximumBatchingWindowInSeconds", 0),
+            "ReportBatchItemFailures" in properties.get("FunctionResponseTypes", ()),
+        )
+
+    def _queue(self, logical_id: str, properties: Json) -> None:
         sqs = self._client("sqs")
+        redrive = properties.get("RedrivePolicy") or {}
+        self.deployment.delivered_again[self._name(logical_id)] = Redelivery(
+            properties.get("VisibilityTimeout", 30),
+            redrive.get("maxReceiveCount", 10**9),
+            redrive.get("deadLetterTargetArn", "").split(":")[-1],
+        )
         self.deployment.queues[logical_id] = sqs.create_queue(QueueName=self._name(logical_id))["QueueUrl"]
 
     def _table(self, logical_id: str, properties: Json) -> None:

@@ -7,7 +7,7 @@ import pytest
 from stepdrain import steps
 from stepdrain.adapters import invocation
 from stepdrain.errors import KubeForbidden, UnexpectedError
-from stepdrain.reporting.failure_message import anchor
+from stepdrain.reporting.links import anchor
 
 
 class Context:

@@ -15,6 +15,8 @@ GROUP = "arn:aws:autoscaling:eu-west-1:123456789012:autoScalingGroup:*:autoScali
 CLUSTER = "arn:aws:eks:eu-west-1:123456789012:cluster/demo"
 EXECUTIONS = "arn:aws:states:eu-west-1:123456789012:execution:<DrainNode.Name>:*"
 
+DIRECT = ("Terminate", "Launch", "Health")
+"""Rules that invoke StartDrain; the others put notices into its queue."""
 STARTING = ("Terminate", "Launch", "SpotInterruption", "Rebalance", "Health", "Capacity", "StateChange")
 # Action and resource of everything granted, the function's own log left out.
 GRANTS = {
@@ -28,6 +30,9 @@ GRANTS = {
         ("states:DescribeExecution", EXECUTIONS),
         ("states:StopExecution", EXECUTIONS),
         ("sqs:SendMessage", "<DeadLetters.Arn>"),
+        ("sqs:ReceiveMessage", "<Notices.Arn>"),
+        ("sqs:DeleteMessage", "<Notices.Arn>"),
+        ("sqs:GetQueueAttributes", "<Notices.Arn>"),
     },
     "SweepRole": {
         ("ec2:DescribeInstanceStatus", "*"),
@@ -259,7 +264,7 @@ def test_queue_topic_and_functions_take_from_named_sources_alone(stack: Stack) -
     permissions = stack.of_type("AWS::Lambda::Permission").values()
     assert {(p["FunctionName"], p["SourceArn"]) for p in permissions} == {
         ("<SweepFunction>", "<SweepRule.Arn>"),
-        *(("<StartDrainFunction>", f"<{rule}Rule.Arn>") for rule in STARTING),
+        *(("<StartDrainFunction>", f"<{rule}Rule.Arn>") for rule in DIRECT),
         ("<NotifyFunction>", "<StatusRule.Arn>"),
     }
 

@@ -15,15 +15,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 from stepdrain import clock
 from stepdrain.adapters import invocation
-from stepdrain.adapters.aws import Aws, new_session
+from stepdrain.adapters.aws import Aws, calls, new_session
 from stepdrain.adapters.aws.eks import Endpoint
 
 ENDPOINT_KEPT_S = 3600
+ENDPOINT_PATIENCE_S = 5
 # The API server takes a token for 15 minutes from its X-Amz-Date; one minute for clock skew,
 # one for the invocation itself (kubernetes-sigs/aws-iam-authenticator, pkg/token/token.go).
 TOKEN_KEPT_S = 780
@@ -84,12 +86,24 @@ def kube(cluster: str) -> Any:
 
     def access(fresh: bool) -> Access:
         endpoint: Endpoint = KEPT.get(
-            ("endpoint", cluster), ENDPOINT_KEPT_S, lambda: account.cluster_endpoint(cluster)
+            ("endpoint", cluster), ENDPOINT_KEPT_S, lambda: _endpoint(account, cluster)
         )
         token = KEPT.get(("token", cluster), TOKEN_KEPT_S, lambda: account.kube_token(cluster), fresh)
         return Access(endpoint.url, endpoint.ca_pem, token)
 
     return connect(access, invocation.time_left)
+
+
+def _endpoint(account: Aws, cluster: str) -> Endpoint:
+    # New containers ask this first, a thousand at once in a storm, and EKS throttles from about 150
+    # (awslabs/amazon-eks-ami #218): asked again here, each comes after a random pause.
+    with calls.patience(ENDPOINT_PATIENCE_S):
+        return account.cluster_endpoint(cluster)
+
+
+def patient(seconds: float) -> AbstractContextManager[None]:
+    """While this lasts, calls of AWS are made again for so long if they are throttled or not answered."""
+    return calls.patience(seconds)
 
 
 def aws() -> Aws:

@@ -64,6 +64,9 @@ class Step:
     """The instance arrives or comes back (AdmitNode), and does not leave."""
     cordoned_at: float
     """Epoch seconds from which on a new pod came to the node past the drain's cordon."""
+    private_dns_name: str | None = None
+    """The instance's, if whoever started the drain had asked EC2; and its private address."""
+    private_ip_address: str | None = None
 
     @property
     def name(self) -> str:
@@ -150,6 +153,8 @@ def parse(event: Mapping[str, Any]) -> Step:
         warnings=tuple(drain.get("warnings") or ()),
         admission=drain.get("reason") in ("launch", "return"),
         cordoned_at=_cordoned_at(drain.get("cordon"), execution),
+        private_dns_name=drain.get("privateDnsName"),
+        private_ip_address=drain.get("privateIpAddress"),
     )
 
 

@@ -63,6 +63,20 @@ def known(event: Any) -> bool:
     return isinstance(kind, str) and kind in KINDS
 
 
+def instances_in(event: Any) -> tuple[str, ...]:
+    """Ids of the instances that an event of any form seems to name, so that all can be asked for at once."""
+    detail = event.get("detail") if isinstance(event, Mapping) else None
+    if not isinstance(detail, Mapping):
+        return ()
+    entities = detail.get("affectedEntities")
+    named = (
+        [one.get("entityValue") for one in entities or () if isinstance(one, Mapping)]
+        if isinstance(entities, list)
+        else [detail.get("instance-id")]
+    )
+    return tuple(one for one in named if isinstance(one, str) and INSTANCE.fullmatch(one))
+
+
 def read(event: Event, settings: IntakeSettings) -> Notice | Ignored:
     """The notice in an event of a known kind, or why it is of no concern.
 

@@ -6,7 +6,7 @@ kubernetes.io/cluster/NAME, and EKS and Karpenter mark what they drain themselve
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -43,9 +43,10 @@ class Account(Protocol):
     def tags_of_group(self, group: str) -> dict[str, str] | None: ...
     def hook(self, group: str, name: str) -> dict[str, Any]: ...
     def lifecycle_state(self, instance_id: str) -> str: ...
+    def address_of(self, instance_id: str) -> Mapping[str, str]: ...
     def executions_of(
         self, state_machine_arn: str, instance_id: str, status: str
-    ) -> list[dict[str, Any]]: ...
+    ) -> Sequence[Mapping[str, Any]]: ...
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,8 @@ def _start(
         "cluster": ours.cluster,
         "reason": notice.reason,
         "policy": ours.policy.to_document(),
+        # EC2 was asked already: FindNode need not ask again.
+        **account.address_of(instance_id),
         **noted(ours.warnings),
     }
     if notice.ends_at is not None:

@@ -74,6 +74,7 @@ def _node(step: Step) -> NodeRef:
     cluster = connections.kube(step.cluster)
     if step.instance_id is None:
         return nodes.named_node(cluster, step.node_name or "")
-    guess = step.node_name or connections.aws().private_dns_name(step.instance_id)
+    guess = step.node_name or step.private_dns_name
+    guess = guess or connections.aws().private_dns_name(step.instance_id)
     warm = (step.lifecycle or {}).get("origin") == "WarmPool"
     return nodes.find_node(cluster, step.instance_id, guess, step.attempt, warm=warm)

@@ -21,6 +21,8 @@ from stepdrain.reporting.node_events import record_event
 LOG = logs.logger()
 FAILURES, LOSSES, EVERY_DRAIN = "failures", "losses", "every-drain"
 """Values of the parameter NotifyAbout, each with the ones before it."""
+PATIENCE_S = 15
+"""For which a call is made again that AWS throttles or does not answer."""
 
 
 @invocation.handler
@@ -42,7 +44,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         return {"ignored": str(detail.get("cause"))}
     if detail["status"] == "SUCCEEDED":
         return _succeeded(detail, account, runbook)
-    last = _last_state(detail, account)
+    with connections.patient(PATIENCE_S):
+        last = _last_state(detail, account)
     message = failure_message.failure(detail, last, clock.now(), runbook)
     answer = _sent(account, message, detail["name"])
     if sentence := failure_message.on_the_node(detail, last):
@@ -63,7 +66,8 @@ def _succeeded(detail: dict[str, Any], account: Aws, runbook: str) -> dict[str, 
 
 
 def _sent(account: Aws, message: Message, name: str) -> dict[str, Any]:
-    account.publish(os.environ["STEPDRAIN_TOPIC_ARN"], message.subject, message.body, message.chat)
+    with connections.patient(PATIENCE_S):
+        account.publish(os.environ["STEPDRAIN_TOPIC_ARN"], message.subject, message.body, message.chat)
     LOG.info("notification sent", execution=name, subject=message.subject)
     return {"subject": message.subject}
 

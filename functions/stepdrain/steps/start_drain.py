@@ -8,14 +8,25 @@ from typing import Any
 from stepdrain.adapters import connections, invocation
 from stepdrain.adapters.aws import Aws
 from stepdrain.errors import DrainError
-from stepdrain.intake import interruption_events, lifecycle_events, ownership, returns, settings, sweep
+from stepdrain.intake import (
+    interruption_events,
+    lifecycle_events,
+    notice_queue,
+    ownership,
+    returns,
+    settings,
+    sweep,
+)
 from stepdrain.intake.envelope import Ignored
 from stepdrain.intake.lifecycle_events import Start
+from stepdrain.intake.lookups import Lookups
 from stepdrain.reporting import logs
 from stepdrain.schemas.validation import validate
 from stepdrain.states import wait_for_node
 
 LOG = logs.logger()
+PATIENCE_S = 15
+"""For which a call is made again that AWS throttles or does not answer; the function has 40 s."""
 MACHINES = {
     "DrainNode": "STEPDRAIN_STATE_MACHINE_ARN",
     wait_for_node.ADMIT_NODE: "STEPDRAIN_ADMIT_STATE_MACHINE_ARN",
@@ -26,20 +37,57 @@ MACHINES = {
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """``{"execution", "started"}`` or ``{"ignored": reason}``; by instance, in ``drains``, for a notice.
 
-    Raises InvalidEvent or InvalidSettings, and Aws… errors: Lambda then tries twice more and
-    hands the event to the dead-letter queue.
+    For a batch of the queue of notices ``{"batchItemFailures": [...], "answers": [...]}``, an answer for each
+    message; the queue delivers failed ones again.
+
+    Raises InvalidEvent or InvalidSettings, and Aws… errors that last: Lambda then tries twice more and
+    hands the event to the dead-letter queue. An error of each message of a batch is raised, too.
     """
     own, account = settings.intake(os.environ), connections.aws()
+    with connections.patient(PATIENCE_S):
+        if notice_queue.sent_by_queue(event):
+            return _batch(event["Records"], own, account)
+        return _one(event, own, account, _lookups([event], account))
+
+
+def _one(event: Any, own: settings.IntakeSettings, account: Aws, looked: Lookups) -> dict[str, Any]:
     if not interruption_events.known(event):
         return _carry_out(_decide(event, own, account), account)
     if closed := interruption_events.called_off(event, own):
-        undone = _undo(closed, own, account)
-        return {"drains": {one: _carry_out(decision, account) for one, decision in undone.items()}}
+        return _all(_undo(closed, own, account), account)
     notice = interruption_events.read(event, own)
     if isinstance(notice, Ignored):
         return _carry_out(notice, account)
-    decisions = ownership.starts(notice, account, own)
+    answer = _all(ownership.starts(notice, looked, own), account)
+    while looked.warnings:
+        LOG.warning(looked.warnings.pop())
+    return answer
+
+
+def _all(decisions: dict[str, Ignored | Start], account: Aws) -> dict[str, Any]:
     return {"drains": {one: _carry_out(decision, account) for one, decision in decisions.items()}}
+
+
+def _batch(records: list[dict[str, Any]], own: settings.IntakeSettings, account: Aws) -> dict[str, Any]:
+    events = [notice_queue.event_of(record) for record in records]
+    looked, failures, answers = _lookups(events, account), [], []
+    errors: list[DrainError] = []
+    for record, event in zip(records, events, strict=True):
+        try:
+            answers.append(_one(event, own, account, looked))
+        except DrainError as error:
+            LOG.error(f"notice failed: {error}", notice=record["messageId"], error=type(error).__name__)
+            errors.append(error)
+            failures.append({"itemIdentifier": record["messageId"]})
+            answers.append({"failed": str(error)})
+    if len(errors) == len(records):
+        raise errors[0]
+    return {"batchItemFailures": failures, "answers": answers}
+
+
+def _lookups(events: list[Any], account: Aws) -> Lookups:
+    instances = [one for event in events for one in interruption_events.instances_in(event)]
+    return Lookups(account, instances, lambda: connections.patient(0))
 
 
 def _undo(

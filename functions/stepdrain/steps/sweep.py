@@ -11,6 +11,8 @@ from stepdrain.intake import settings, sweep
 from stepdrain.reporting import logs
 
 LOG = logs.logger()
+PATIENCE_S = 30
+"""For which a call is made again that AWS throttles or does not answer; the function has 110 s."""
 
 
 @invocation.handler
@@ -20,7 +22,8 @@ def handler(_event: dict[str, Any], _context: object) -> dict[str, Any]:
     Raises InvalidSettings or an Aws… error: Lambda then tries twice more, and the next sweep goes on.
     """
     interval_s = settings.sweep_interval_s(os.environ)
-    found = sweep.sweep(settings.intake(os.environ), connections.aws(), clock.now(), interval_s)
+    with connections.patient(PATIENCE_S):
+        found = sweep.sweep(settings.intake(os.environ), connections.aws(), clock.now(), interval_s)
     for warning in found.warnings:
         LOG.warning(warning)
     for name in found.started:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
+import random
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +13,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from stepdrain import VERSION
+from stepdrain import VERSION, clock
 from stepdrain.errors import AwsDenied, AwsRejected, AwsThrottled, AwsUnavailable, DrainError
 
 CONFIG = Config(
@@ -31,6 +34,9 @@ THROTTLES = {
     "RequestThrottledException", "ProvisionedThroughputExceededException", "TransactionConflictException",
     "TooManyRequestsException", "ResourceContention", "ResourceContentionFault",
 }  # fmt: skip
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 4.0
+_PATIENCE: contextvars.ContextVar[float] = contextvars.ContextVar("patience", default=0.0)
+"""Epoch seconds until which calls are made again."""
 DENIALS = {
     "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "ExpiredToken", "ExpiredTokenException",
     "InvalidClientTokenId", "UnrecognizedClientException", "AuthFailure",
@@ -52,8 +58,40 @@ class Clients:
             return self._clients[service]
 
 
+@contextlib.contextmanager
+def patience(seconds: float) -> Iterator[None]:
+    """While this lasts, a call that is throttled or not answered is made again, for ``seconds`` at most.
+
+    For a function that no state machine repeats, and for what a thousand containers ask at once: the pauses
+    are random, up to 0.25, 0.5, 1, 2 and then 4 s
+    (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
+    """
+    before = _PATIENCE.set(clock.now() + seconds)
+    try:
+        yield
+    finally:
+        _PATIENCE.reset(before)
+
+
 def call(client: Any, operation: str, **parameters: Any) -> Any:
-    """The answer of an operation (``describe_cluster``); without one AwsUnavailable, else ``translated``."""
+    """The answer of an operation (``describe_cluster``), asked for again as long as ``patience`` says.
+
+    Without an answer AwsUnavailable, else ``translated``.
+    """
+    attempt = 0
+    while True:
+        try:
+            return _call(client, operation, parameters)
+        except (AwsThrottled, AwsUnavailable):
+            left = _PATIENCE.get() - clock.now()
+            if left <= 0:
+                raise
+        longest = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**attempt, left)
+        clock.pause(random.random() * longest if longest < left else left)
+        attempt += 1
+
+
+def _call(client: Any, operation: str, parameters: dict[str, Any]) -> Any:
     try:
         return getattr(client, operation)(**parameters)
     except ClientError as error:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
 
 from stepdrain.adapters.aws.calls import Clients, call_unless, pages
 from stepdrain.intake.maintenance import Scheduled
@@ -13,6 +15,14 @@ FILTER_VALUES = 200
 
 class Ec2(Clients):
     """Its part of stepdrain.adapters.aws.Aws."""
+
+    @cached_property
+    def _addresses(self) -> dict[str, dict[str, str]]:
+        return {}
+
+    def address_of(self, instance_id: str) -> dict[str, str]:
+        """``privateDnsName`` and ``privateIpAddress`` of an instance whose tags were asked for before."""
+        return self._addresses.get(instance_id, {})
 
     def instance_tags(self, ids: Iterable[str]) -> dict[str, dict[str, str]]:
         """The EC2 tags of each instance that EC2 knows, by its id; 200 in a request."""
@@ -30,12 +40,10 @@ class Ec2(Clients):
     def _tags_where(self, name: str, values: list[str]) -> dict[str, dict[str, str]]:
         client = self._client("ec2")
         answers = pages(client, "describe_instances", "NextToken", Filters=[{"Name": name, "Values": values}])
-        return {
-            instance["InstanceId"]: {tag["Key"]: tag["Value"] for tag in instance.get("Tags", ())}
-            for page in answers
-            for reservation in page["Reservations"]
-            for instance in reservation["Instances"]
-        }
+        reservations = [one for page in answers for one in page["Reservations"]]
+        found = {one["InstanceId"]: one for reservation in reservations for one in reservation["Instances"]}
+        self._addresses.update({key: _address(one) for key, one in found.items()})
+        return {key: {tag["Key"]: tag["Value"] for tag in one.get("Tags", ())} for key, one in found.items()}
 
     def running(self, ids: Iterable[str]) -> set[str]:
         """Those of the instances that run."""
@@ -79,3 +87,11 @@ class Ec2(Clients):
             return None
         instances = [one for reservation in answer["Reservations"] for one in reservation["Instances"]]
         return (instances[0].get("PrivateDnsName") or None) if instances else None
+
+
+def _address(instance: Mapping[str, Any]) -> dict[str, str]:
+    said = {
+        "privateDnsName": instance.get("PrivateDnsName"),
+        "privateIpAddress": instance.get("PrivateIpAddress"),
+    }
+    return {key: value for key, value in said.items() if value}

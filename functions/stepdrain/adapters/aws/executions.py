@@ -64,19 +64,23 @@ class Executions(Clients):
 
         Each with ``name``, ``status``, ``startedAt`` and ``redrivenAt`` (RFC 3339; None if never) and
         ``document``, its input and output.
-        A list knows no filter by name, so it is read to its end where that is short (RUNNING), and
-        its newest 1,000 where it is not.
+        """
+        names = self.execution_names(state_machine_arn, status)
+        found = (
+            self.execution(state_machine_arn, name) for name in names if name.startswith(f"{instance_id}-")
+        )
+        return [one for one in found if one]
+
+    def execution_names(self, state_machine_arn: str, status: str) -> list[str]:
+        """Names of the executions of ``status``: all that run, of others the newest 1,000.
+
+        A list knows no filter by name.
         """
         client = self._client("stepfunctions")
         options = {"stateMachineArn": _unqualified(state_machine_arn), "statusFilter": status}
         listing = pages(client, "list_executions", "nextToken", maxResults=1000, **options)
-        listed = (
-            one
-            for page in (listing if status == "RUNNING" else islice(listing, 1))
-            for one in page["executions"]
-        )
-        arns = [one["executionArn"] for one in listed if one["name"].startswith(f"{instance_id}-")]
-        return [_execution(call(client, "describe_execution", executionArn=arn)) for arn in arns]
+        read = listing if status == "RUNNING" else islice(listing, 1)
+        return [one["name"] for page in read for one in page["executions"]]
 
     def last_events(self, execution_arn: str) -> list[dict[str, Any]]:
         """The newest 200 events of an execution: more than its last state has, with all its retries."""
