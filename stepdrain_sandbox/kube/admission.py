@@ -22,6 +22,7 @@ SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
 """What the end of a generated name is made of (kubernetes/apimachinery pkg/util/rand)."""
 TRIES = 8
 """Names drawn before the server gives up (KEP-4420, RetryGenerateName)."""
+POLICY_GROUP = "admissionregistration.k8s.io"
 NOT_READY = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
 
 
@@ -65,6 +66,8 @@ def check(resource: Resource, obj: Json) -> None:
             raise invalid(name, resource.kind, resource.group, "metadata.labels", why)
     if resource.plural == "events":
         _check_event(obj, name)
+    if resource.plural == "validatingadmissionpolicies":
+        _check_policy(obj, name)
 
 
 def normal(resource: Resource, obj: Json) -> Json:
@@ -85,6 +88,15 @@ def _check_event(event: Json, name: str) -> None:
     if concerns != lives and not (concerns == "" and lives == "default"):
         why = f'Invalid value: "{concerns}": does not match event.namespace'
         raise invalid(name, "Event", "", "involvedObject.namespace", why)
+
+
+def _check_policy(policy: Json, name: str) -> None:
+    """No expression is evaluated here: one that would be ignored is refused, as one that does not compile."""
+    for number, validation in enumerate(policy["spec"].get("validations") or ()):
+        if validation.get("expression") not in ("true", "false"):
+            said = f'"{validation.get("expression", "")}"'
+            why = f"Invalid value: {said}: compilation failed: the emulator knows only true and false"
+            raise invalid(name, policy["kind"], POLICY_GROUP, f"spec.validations[{number}].expression", why)
 
 
 def _pod(pod: Json) -> Json:

@@ -1,6 +1,7 @@
 """When a caller lets time pass: as one actor, however many requests it has open."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from stepdrain.adapters.kube import Access, connect
@@ -127,3 +128,21 @@ def test_evictions_that_hang_at_once_take_the_time_of_one(kube, clock):
         answers = client.evict(client.pods_on("n").pods, -1)
         assert [answer.status for _, answer in answers] == [201] * 5
         assert clock.now() - began == 5
+
+
+def test_two_watches_of_one_function_wait_side_by_side(kube, clock):
+    """Both last 15 seconds, and so do they together; time stands still again when they are over."""
+    with kube.callers.marking(), kube.callers.invocation():
+        client = connect(lambda _fresh: Access(kube.url, kube.ca_pem, "admin"))
+        kube.cluster.create(lone_pod("app", "n"))
+        clock.sleep(3)
+        listing = client.pods_on("n")
+        began = clock.now()
+        with ThreadPoolExecutor(2) as threads:
+            watches = [
+                threads.submit(client.watch_until_gone, "n", listing, listing.pods, 15) for _ in range(2)
+            ]
+            assert [len(one.result()) for one in watches] == [1, 1]
+        assert clock.now() - began == 15
+        client.pods_on("n")
+        assert clock.now() - began == 15

@@ -219,3 +219,13 @@ def test_a_reset_connection_is_one(api, kube):
     kube.faults.add(Fault(cut="reset"))
     with pytest.raises(Exception, match=r"[Cc]onnection"):
         api("GET", "/api/v1/nodes/n")
+
+
+def test_a_policy_that_would_be_ignored_is_refused(api):
+    """Expressions are not evaluated here: to store one and let all pass would be a lie."""
+    path = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
+    policy = {"kind": "ValidatingAdmissionPolicy", "metadata": {"name": "p"}}
+    expression = "object.metadata.name != 'app'"
+    status, refused = api("POST", path, {**policy, "spec": {"validations": [{"expression": expression}]}})
+    assert (status, refused["details"]["causes"][0]["field"]) == (422, "spec.validations[0].expression")
+    assert api("POST", path, {**policy, "spec": {"validations": [{"expression": "false"}]}})[0] == 201
