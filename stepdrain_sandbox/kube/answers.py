@@ -13,7 +13,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from stepdrain_sandbox.clock import Clock
-from stepdrain_sandbox.kube import audit, discovery, rbac, tables
+from stepdrain_sandbox.kube import audit, discovery, tables
 from stepdrain_sandbox.kube.callers import CALLER, Callers
 from stepdrain_sandbox.kube.cluster import Cluster
 from stepdrain_sandbox.kube.dynamic_admission import Delayed
@@ -22,7 +22,7 @@ from stepdrain_sandbox.kube.faults import Fault, Faults
 from stepdrain_sandbox.kube.operations import Operations
 from stepdrain_sandbox.kube.rbac import User, authorize
 from stepdrain_sandbox.kube.requests import Request, target_of, verb_of
-from stepdrain_sandbox.kube.status import ApiError, overloaded, unauthorized
+from stepdrain_sandbox.kube.status import ApiError, unauthorized
 from stepdrain_sandbox.kube.tokens import Tokens
 from stepdrain_sandbox.kube.watch_stream import WatchStream
 
@@ -103,7 +103,7 @@ class App:
         if fault.cut == "reset":
             await exchange.reset()
             return False
-        refusal = _refused(fault, request)
+        refusal = fault.refusal(request)
         if refusal is not None:
             self._note(request, refusal.status, exchange.received_at)
             await exchange.respond(_refusal(refusal))
@@ -117,18 +117,6 @@ class App:
 
     def _note(self, request: Request, status: int, received_at: float) -> None:
         self._log(audit.event(request, status, received_at, self._clock.now()))
-
-
-def _refused(fault: Fault, request: Request) -> ApiError | None:
-    """What the fault answers, in words of its own or in those of the server for this request."""
-    match fault.refuse:
-        case "token":
-            return unauthorized()
-        case "rbac":
-            return rbac.forbidden(request.user, request.attempt())
-        case "overload":
-            return overloaded()
-    return ApiError(fault.status, fault.body, fault.headers) if fault.status else None
 
 
 def _understand(http: HttpRequest, user: User, body: bytes) -> Request:

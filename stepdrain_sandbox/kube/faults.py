@@ -7,6 +7,10 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from stepdrain_sandbox.kube.rbac import forbidden
+from stepdrain_sandbox.kube.requests import Request
+from stepdrain_sandbox.kube.status import ApiError, overloaded, unauthorized
+
 Json = dict[str, Any]
 FOR_EVER = float("inf")
 
@@ -55,6 +59,17 @@ class Fault:
         hit = re.fullmatch(self.verb, verb) and re.search(self.path, path)
         sent = user_agent.startswith(self.user_agent) and self.user in ("", user)
         return bool(hit) and sent and self.times != 0 and self.starts_at <= now < self.ends_at
+
+    def refusal(self, request: Request) -> ApiError | None:
+        """What it answers, in its own words or in the server's for this request; None if it passes."""
+        match self.refuse:
+            case "token":
+                return unauthorized()
+            case "rbac":
+                return forbidden(request.user, request.attempt())
+            case "overload":
+                return overloaded()
+        return ApiError(self.status, self.body, self.headers) if self.status else None
 
 
 class Faults:

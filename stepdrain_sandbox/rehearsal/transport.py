@@ -24,8 +24,11 @@ from stepdrain_sandbox.kube.listing import predicate
 from stepdrain_sandbox.kube.operations import Operations
 from stepdrain_sandbox.kube.rbac import User, authorize
 from stepdrain_sandbox.kube.requests import Request, target_of, verb_of
-from stepdrain_sandbox.kube.status import ApiError
+from stepdrain_sandbox.kube.resources import Resource
+from stepdrain_sandbox.kube.selectors import Predicate
+from stepdrain_sandbox.kube.status import ApiError, expired
 from stepdrain_sandbox.kube.store import Change
+from stepdrain_sandbox.kube.watches import line_of
 from stepdrain_sandbox.rehearsal.clock import QuietClock
 
 Json = dict[str, Any]
@@ -74,16 +77,17 @@ class Transport:
     def request(self, method: str, url: str, **options: Any) -> Answer:
         """urllib3.PoolManager.request, as kubernetes.client.rest calls it."""
         request = _understood(method, url, options, self._user)
-        fault = self.faults.take(request.verb, request.path, request.user_agent)
+        fault = self.faults.take(request.verb, request.path, request.user_agent, request.user.name)
         if fault is not None and fault.cut == "reset":
             raise urllib3.exceptions.ProtocolError("Connection aborted.")
-        if fault is not None and fault.status:
-            return self._noted(request, fault.status, fault.body)
+        refusal = fault.refusal(request) if fault is not None else None
+        if refusal is not None:
+            return self._noted(request, refusal.status, refusal.body)
         try:
             authorize(self._store, request.user, request.attempt())
             if request.verb == "watch":
                 self._noted(request, 200, {})
-                return Answer(200, b"", self._watch(request))
+                return Answer(200, b"", self._watch(request, fault.watch if fault else ""))
             status, body = self._served(request)
         except ApiError as error:
             status, body = error.status, error.body  # type: ignore[assignment]
@@ -102,8 +106,13 @@ class Transport:
         text = body if isinstance(body, str) else json.dumps(body)
         return Answer(status, text.encode())
 
-    def _watch(self, request: Request) -> Iterator[bytes]:
-        if self._watching:
+    def _watch(self, request: Request, trouble: str) -> Iterator[bytes]:
+        """The lines of a watch; ``trouble`` is the ``watch`` of a Fault."""
+        if trouble == "expired":
+            yield line_of({"type": "ERROR", "object": expired(0, self._store.version).body})
+        if trouble == "cut":
+            raise urllib3.exceptions.ProtocolError("Connection broken.")
+        if self._watching or trouble in ("expired", "ends"):
             return
         self._watching = True
         events: list[Change] = []
@@ -112,13 +121,22 @@ class Transport:
         until = self._clock.now() + float(request.query["timeoutSeconds"])
         try:
             while self._clock.step(until):
-                for change in events:
-                    if change.resource is request.target.resource and (fits is None or fits(change.object)):
-                        yield json.dumps({"type": change.type, "object": change.object}).encode() + b"\n"
-                events.clear()
+                if trouble in ("silent", "endless"):
+                    events.clear()
+                if trouble != "buffered":
+                    yield from _lines(events, request.target.resource, fits)
+            yield from _lines(events, request.target.resource, fits)
         finally:
             self._watching = False
             unsubscribe()
+
+
+def _lines(events: list[Change], resource: Resource, fits: Predicate | None) -> Iterator[bytes]:
+    """What a watch of this kind says of what has happened, which is then told."""
+    for change in events:
+        if change.resource is resource and (fits is None or fits(change.object)):
+            yield line_of({"type": change.type, "object": change.object})
+    events.clear()
 
 
 def _harmed(answer: Answer, fault: Fault | None) -> Answer:
