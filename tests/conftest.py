@@ -24,6 +24,16 @@ hypothesis_settings.register_profile("ci", derandomize=True, database=None, max_
 hypothesis_settings.register_profile("more", max_examples=2_000, print_blob=True, **SLOW)
 hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
+# No test asks an endpoint, a profile or a file of whoever runs it (tests/sandbox/test_sealed.py).
+SEALED = {
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+os.environ.update(SEALED)
+os.environ.pop("AWS_PROFILE", None)
+
 KUBECTL = shutil.which("kubectl")
 EVENTS = Path(__file__).parent / "events"
 

@@ -40,6 +40,10 @@ ACCOUNT, REGION = "123456789012", "eu-west-1"
 SURROUNDINGS = {
     "AWS_DEFAULT_REGION": REGION,
     "AWS_REGION": REGION,
+    # Sealed: botocore would go past moto to an endpoint that the user's environment or files name.
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     # moto's thousands of public images take a second to load and to list; the world registers its own.
     "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
     # Metrics are lines on stdout, which here belongs to whoever runs the sandbox.
@@ -214,7 +218,7 @@ class Account:
     def _patch(self, enter: Callable[[contextlib.AbstractContextManager[Any]], Any]) -> None:
         enter(mock.patch.dict(os.environ, {**SURROUNDINGS, **self._environment}))
         enter(service_models.made_once())
-        for name in ("AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ENDPOINT_URL"):
             os.environ.pop(name, None)
         enter(parsers.asked_once())
         enter(mock_aws(config=MOCK))
