@@ -108,7 +108,7 @@ lint-template: .venv/run .venv-sam/made .venv-cfn-lint/made .venv-checkov/made  
 	.venv-cfn-lint/bin/cfn-lint template.yaml docs/examples/pagerduty-rule.yaml
 	SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam validate --lint --region eu-west-1
 	.venv/bin/python -m stepdrain_sandbox.aws.expand $(LINTED) > out/expanded.yaml
-	.venv-cfn-lint/bin/cfn-lint out/expanded.yaml
+	.venv-cfn-lint/bin/cfn-lint --ignore-checks W1033 W1035 W7001 -- out/expanded.yaml
 	SAM_CLI_TELEMETRY=0 .venv-sam/bin/python tests/template/compare_with_sam.py out/expanded.yaml $(LINTED)
 	.venv-checkov/bin/checkov --file out/expanded.yaml --framework cloudformation --compact --quiet --skip-download --config-file .checkov.yaml
 

@@ -6,6 +6,7 @@ A question that cannot be asked is told as such, and never taken for a good answ
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,7 +25,15 @@ from stepdrain_cli.groups import Finding, Group, Installation
 Json = dict[str, Any]
 DEFAULT_HOOK = "stepdrain"
 START_DRAIN = "StartDrain"
-KUBERNETES_GROUP = "stepdrain"
+BOUND_GROUPS = ("read", "nodes", "evict")
+"""The groups that kubernetes/rbac.yaml binds."""
+ROLE_GROUPS = {
+    "Label": ("nodes",),
+    "Cordon": ("read", "nodes"),
+    "Uncordon": ("read", "nodes"),
+    "EvictBatch": ("read", "evict", "force"),
+}
+"""The groups of a function's role, where they are not read alone."""
 
 
 @dataclass
@@ -159,7 +168,8 @@ class Doctor:
             if role not in present:
                 command = (
                     f"aws eks create-access-entry --region {self._region} --cluster-name {self.cluster} "
-                    f"--principal-arn {role} --kubernetes-groups {KUBERNETES_GROUP}"
+                    f"--principal-arn {role} --username 'stepdrain:{{{{SessionName}}}}' "
+                    f"--kubernetes-groups {' '.join(groups_of(role))}"
                 )
                 self.result.findings.append(Finding(f"role {role} has no access entry", command))
 
@@ -169,8 +179,10 @@ class Doctor:
         api = client.RbacAuthorizationV1Api(access(self.kubeconfig, self.context).api_client())
         listed = json.loads(api.list_cluster_role_binding(_preload_content=False).data)["items"]
         subjects = [one for binding in listed for one in binding.get("subjects") or ()]
-        if not any(one["kind"] == "Group" and one["name"] == KUBERNETES_GROUP for one in subjects):
-            what = f"no ClusterRoleBinding is for the group {KUBERNETES_GROUP}: evictions would be forbidden"
+        bound = {one["name"] for one in subjects if one["kind"] == "Group"}
+        missing = [group for one in BOUND_GROUPS if (group := f"stepdrain-{one}") not in bound]
+        if missing:
+            what = f"no ClusterRoleBinding is for {' and '.join(missing)}: drains would be forbidden"
             self.result.findings.append(Finding(what, "kubectl apply -f kubernetes/rbac.yaml"))
 
     def _endpoint(self) -> None:
@@ -190,6 +202,13 @@ class Doctor:
                     "sam deploy --parameter-overrides SubnetIds=subnet-… SecurityGroupIds=sg-…",
                 )
             )
+
+
+def groups_of(role_arn: str) -> list[str]:
+    """The Kubernetes groups of a function's role, whose name has the function's in it."""
+    function = re.search(r"-(\w+)Role-", role_arn)
+    names = ROLE_GROUPS.get(function[1] if function else "", ("read",))
+    return [f"stepdrain-{name}" for name in names]
 
 
 class Unasked(Exception):

@@ -40,6 +40,8 @@ locals {
     SubnetIds               = join(",", var.subnet_ids)
     SecurityGroupIds        = join(",", var.security_group_ids)
     NotificationEmail       = var.notification_email
+    NotifyAbout             = var.notify_about
+    RunbookUrl              = var.runbook_url
     LongDrainMinutes        = tostring(var.long_drain_minutes)
     CreateDashboard         = tostring(var.create_dashboard)
     NodeConditions          = tostring(var.node_conditions)
@@ -48,5 +50,8 @@ locals {
     LogLevel                = var.log_level
     Tracing                 = tostring(var.tracing)
     PermissionsBoundaryArn  = var.permissions_boundary_arn
+    KmsKeyArn               = var.kms_key_arn
+    CodeSigningConfigArn    = var.code_signing_config_arn
+    OnDelete                = var.on_delete
   }
 }

@@ -12,13 +12,18 @@ variable "cluster_name" {
 
 variable "other_cluster_names" {
   type        = list(string)
-  description = "Up to four more clusters of this account and region, separated by commas without blanks. A group or an instance belongs to the one in its tag kubernetes.io/cluster/NAME."
+  description = "More clusters of this account and region, separated by commas, four as a rule. A group or an instance belongs to the one in its tag kubernetes.io/cluster/NAME."
   default     = []
+
+  validation {
+    condition     = alltrue([for one in var.other_cluster_names : can(regex("^(?:([0-9A-Za-z][0-9A-Za-z_-]{0,99})?)$", one))])
+    error_message = "It is a list of names of EKS clusters, separated by commas."
+  }
 }
 
 variable "group_names" {
   type        = list(string)
-  description = "Auto Scaling groups, separated by commas. Empty together with GroupPrefix: every group of the cluster."
+  description = "Auto Scaling groups, separated by commas. Empty together with GroupPrefix: every group with the tag of the cluster."
   default     = []
 
   validation {
@@ -305,6 +310,28 @@ variable "notification_email" {
   }
 }
 
+variable "notify_about" {
+  type        = string
+  description = "Which drains a message is sent about: those that end without success (failures); also those that let pods go with the instance, deleted pods past their budgets, or never found a node (losses); or all (every-drain)."
+  default     = "failures"
+
+  validation {
+    condition     = contains(["failures", "losses", "every-drain"], var.notify_about)
+    error_message = "It is failures, losses or every-drain."
+  }
+}
+
+variable "runbook_url" {
+  type        = string
+  description = "Page that messages link to, with a section for each error as docs/operations.md has. Empty: that page as it is published."
+  default     = ""
+
+  validation {
+    condition     = can(regex("^(?:(https://[^\\s#]+)?)$", var.runbook_url))
+    error_message = "It is a URL that begins with https:// and has no fragment, or empty."
+  }
+}
+
 variable "long_drain_minutes" {
   type        = number
   description = "Minutes after which a drain that still runs raises an alarm."
@@ -366,4 +393,32 @@ variable "permissions_boundary_arn" {
   type        = string
   description = "ARN of a permissions boundary for all roles of this stack, if your account demands one."
   default     = ""
+}
+
+variable "kms_key_arn" {
+  type        = string
+  description = "ARN of your own KMS key for logs, topic, queues, lease table and environments. Empty: the stack makes a key for logs and topic, and AWS's own keys encrypt the rest."
+  default     = ""
+}
+
+variable "code_signing_config_arn" {
+  type        = string
+  description = "ARN of a code signing configuration for the functions, if your account demands signed code."
+  default     = ""
+
+  validation {
+    condition     = can(regex("^(?:(arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:code-signing-config:csc-[0-9a-z]{17})?)$", var.code_signing_config_arn))
+    error_message = "It is the ARN of a code signing configuration of Lambda, or empty."
+  }
+}
+
+variable "on_delete" {
+  type        = string
+  description = "What becomes of the log groups and the stack's key when the stack, or one of them, is deleted."
+  default     = "Delete"
+
+  validation {
+    condition     = contains(["Delete", "Retain"], var.on_delete)
+    error_message = "It is one of: Delete, Retain."
+  }
 }

@@ -54,6 +54,10 @@ PENDING_S = 60
 MOCK = {"stepfunctions": {"execute_state_machine": True}, "lambda": {"use_docker": False}}
 
 
+MOTO_ACCESS_KEY = "FOOBARKEY"
+"""What moto's mock puts into the environment."""
+
+
 def access_key(logical_id: str) -> str:
     """The access key that a function signs with: each role has its own, and a cluster knows it by that."""
     return f"AKIA{logical_id.upper()}"
@@ -248,9 +252,15 @@ class Account:
         return lambda: signing(getattr(self._current, "function", None))
 
     def users(self) -> dict[str, User]:
-        """Whom a cluster with the stack's access entries takes the functions for, by access key."""
+        """Whom a cluster with the stack's access entries takes the functions for, by access key.
+
+        Who calls a handler without a function, as the test of a step does, is in all their groups.
+        """
+        entries = self.deployment.access
+        groups = sorted({group for one in entries.values() for group in one.groups})
         return {
-            access_key(key): User(one.username, one.groups) for key, one in self.deployment.access.items()
+            MOTO_ACCESS_KEY: User("stepdrain", tuple(groups)),
+            **{access_key(key): User(one.username, one.groups) for key, one in entries.items()},
         }
 
     def _shared_environment(self) -> dict[str, str]:

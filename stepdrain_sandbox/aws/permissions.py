@@ -7,6 +7,7 @@ the table in tests/template/test_permissions.py is for them.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -33,11 +34,27 @@ def granted(resources: Mapping[str, Json], resolve: Callable[[Any], Any]) -> Gra
 def _actions(resources: Mapping[str, Json], role: Any, resolve: Callable[[Any], Any]) -> frozenset[str]:
     if not isinstance(role, dict):
         return frozenset()
-    policies = resources[role["Fn::GetAtt"][0]]["Properties"].get("Policies", ())
-    policies = resolve(list(policies))
-    statements = [one for policy in policies for one in policy["PolicyDocument"]["Statement"]]
-    named = [one["Action"] for one in statements if one["Effect"] == "Allow"]
-    return frozenset(a for actions in named for a in ([actions] if isinstance(actions, str) else actions))
+    name = role["Fn::GetAtt"][0]
+    inline = resolve(list(resources[name]["Properties"].get("Policies", ())))
+    named = [one["PolicyDocument"] for one in inline] + _attached(resources, name, resolve)
+    statements = [one for found in named for one in document(found)["Statement"]]
+    allowed = [one["Action"] for one in statements if one["Effect"] == "Allow"]
+    return frozenset(a for actions in allowed for a in ([actions] if isinstance(actions, str) else actions))
+
+
+def _attached(resources: Mapping[str, Json], role: str, resolve: Callable[[Any], Any]) -> list[Any]:
+    """Documents of the policies that name this role alone; those of many functions are for a service."""
+    policies = [one for one in resources.values() if one["Type"] == "AWS::IAM::ManagedPolicy"]
+    return [
+        resolve(one["Properties"]["PolicyDocument"])
+        for one in policies
+        if one["Properties"].get("Roles") == [{"Ref": role}] and resolve({"Condition": one["Condition"]})
+    ]
+
+
+def document(found: Any) -> Json:
+    """A policy document, which a template may also give as its text."""
+    return dict(json.loads(found)) if isinstance(found, str) else dict(found)
 
 
 PREFIXES = {"tagging": "tag"}

@@ -12,9 +12,10 @@ from stepdrain_cli import groups
 from stepdrain_cli.__main__ import cli
 from stepdrain_cli.commands import doctor
 from stepdrain_cli.groups import Installation
-from stepdrain_cli.survey import Doctor
+from stepdrain_cli.survey import Doctor, groups_of
 from stepdrain_sandbox.aws.deploy import ROOT
 from stepdrain_sandbox.examples.groups import groups as sandbox_groups
+from tests.template.stack import Stack
 
 PUT = (
     "  aws autoscaling put-lifecycle-hook --region eu-west-1 --auto-scaling-group-name {} "
@@ -203,6 +204,14 @@ def test_rbac_that_was_not_applied_is_told(world, tmp_path):
     found = Doctor(boto3.Session(region_name="eu-west-1"), "demo", None, str(tmp_path / "kubeconfig"))
     found._rbac()
     assert found.result.findings == []
-    world.kube.cluster.remove("ClusterRoleBinding", "stepdrain")
+    world.kube.cluster.remove("ClusterRoleBinding", "stepdrain-read")
     found._rbac()
     assert found.result.findings[0].command == "kubectl apply -f kubernetes/rbac.yaml"
+
+
+def test_the_command_for_a_missing_entry_names_the_groups_of_its_role():
+    """As the stack's own entry would."""
+    for name, entry in Stack().of_type("AWS::EKS::AccessEntry").items():
+        function = name.removesuffix("Access")
+        role = f"arn:aws:iam::123456789012:role/stepdrain-{function}Role-ABC123"
+        assert groups_of(role) == entry["KubernetesGroups"]

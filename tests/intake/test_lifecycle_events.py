@@ -99,6 +99,14 @@ def test_a_group_of_another_cluster_is_ignored(settings):
     assert lifecycle_events.foreign_group({"kubernetes.io/cluster/demo": "owned"}, settings) is None
 
 
+def test_without_names_and_prefix_a_group_needs_the_clusters_tag(settings):
+    """The functions may touch no other group then, and a drain would fail at its first heartbeat."""
+    by_tag = replace(settings, group_names=(), group_prefix="")
+    assert "has no tag kubernetes.io/cluster/demo" in lifecycle_events.foreign_group({}, by_tag).reason
+    assert lifecycle_events.foreign_group({"kubernetes.io/cluster/demo": "owned"}, by_tag) is None
+    assert lifecycle_events.foreign_group({}, settings) is None
+
+
 def test_the_tag_says_which_of_several_clusters_a_group_belongs_to(terminate_event, settings):
     """A group that does not say belongs to the first."""
     several = replace(settings, other_clusters=("blue", "green"))

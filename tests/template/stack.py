@@ -31,8 +31,8 @@ PSEUDO = {
 }
 LEAST = {"ClusterName": "demo"}
 """The parameters without a default."""
-WRITTEN_OUT_FOR = ("GroupNames",)
-"""The parameters that loops go over."""
+WRITTEN_OUT_FOR = ("GroupNames", "OtherClusterNames", "OnDelete")
+"""The parameters that loops go over, and that stand in a deletion policy."""
 
 
 @cache

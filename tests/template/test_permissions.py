@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.template.stack import Stack
+from stepdrain_sandbox.aws.permissions import document
+from tests.template.stack import ROOT, Stack
 
 ROLE = "AWS::IAM::Role"
 GROUP = "arn:aws:autoscaling:eu-west-1:123456789012:autoScalingGroup:*:autoScalingGroupName/"
@@ -120,12 +121,12 @@ def statements(stack: Stack) -> list[tuple[str, dict[str, Any]]]:
         (name, statement)
         for name, role in stack.of_type(ROLE).items()
         for policy in role["Policies"]
-        for statement in policy["PolicyDocument"]["Statement"]
+        for statement in document(policy["PolicyDocument"])["Statement"]
     ]
     shared = [
         (name, statement)
         for name, policy in stack.of_type("AWS::IAM::ManagedPolicy").items()
-        for statement in policy["PolicyDocument"]["Statement"]
+        for statement in document(policy["PolicyDocument"])["Statement"]
     ]
     return of_roles + shared
 
@@ -145,6 +146,23 @@ def grants(stack: Stack, role: str) -> set[tuple[str, str]]:
 def test_a_role_grants_exactly_what_the_table_says(role: str) -> None:
     """Neither more, for whoever gets hold of it, nor less, for whoever waits for its drain."""
     assert grants(Stack(GroupNames="blue"), role) == GRANTS[role]
+
+
+def test_the_security_page_lists_what_each_role_may_do() -> None:
+    """A reviewer reads that page, and no test."""
+    page = (ROOT / "docs" / "security.md").read_text()
+    told = {
+        (f"{name}Role", action)
+        for names, actions in re.findall(
+            r"^\| ([A-Z][\w, ]+) \| ((?:`\w+:\w+`(?:, )?)+) \|", page, re.MULTILINE
+        )
+        for name in names.split(", ")
+        for action in re.findall(r"`([^`]+)`", actions)
+    }
+    full = Stack(MaxConcurrentDrains="1", GroupNames="blue")
+    assert {one for one in told if one[0] in GRANTS} == {
+        (role, action) for role in GRANTS for action, _ in grants(full, role)
+    }
 
 
 def test_the_table_has_every_role_but_the_state_machines(stack: Stack) -> None:
@@ -197,7 +215,6 @@ def test_the_state_machine_invokes_the_functions_of_its_states_alone(stack: Stac
     [
         ({"GroupNames": "a,b,c,d,e,f"}, {"a", "b", "c", "d", "e", "f"}),
         ({"GroupPrefix": "nodes-"}, {"nodes-*"}),
-        ({}, {"*"}),
     ],
 )
 def test_lifecycle_actions_are_granted_on_the_groups_that_are_served(
@@ -206,6 +223,39 @@ def test_lifecycle_actions_are_granted_on_the_groups_that_are_served(
     """A group that is not ours cannot be touched even by a mistake in the code."""
     for role in ("HeartbeatRole", "CompleteActionRole"):
         assert {group_of(resource) for _, resource in grants(Stack(**parameters), role)} == groups
+
+
+ANY_GROUP = f"{GROUP}*"
+BY_TAG = "autoscaling:ResourceTag/kubernetes.io/cluster/"
+
+
+@pytest.mark.parametrize(
+    ("role", "action"),
+    [
+        ("Heartbeat", "autoscaling:RecordLifecycleActionHeartbeat"),
+        ("CompleteAction", "autoscaling:CompleteLifecycleAction"),
+    ],
+)
+def test_without_names_and_prefix_only_groups_with_a_clusters_tag_can_be_touched(
+    role: str, action: str
+) -> None:
+    """No default reaches every group of the account.
+
+    Both actions know the tags of the group
+    (https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2autoscaling.html)."""
+    stack = Stack(OtherClusterNames="blue, green-1")
+    others = stack.of_type("AWS::IAM::ManagedPolicy")
+    assert others[f"{role}Inblue"]["Roles"] == others[f"{role}Ingreen1"]["Roles"] == [f"<{role}Role>"]
+    granting = [
+        (statement["Resource"], statement["Condition"])
+        for name, statement in statements(stack)
+        if statement["Action"] == action and name.startswith(role)
+    ]
+    assert granting == [
+        (ANY_GROUP, {"Null": {f"{BY_TAG}{cluster}": "false"}}) for cluster in ("demo", "blue", "green-1")
+    ]
+    named = Stack(OtherClusterNames="blue", GroupNames="workers")
+    assert BY_TAG not in json.dumps(named.resources)
 
 
 def group_of(resource: str) -> str:
@@ -260,6 +310,8 @@ def test_queue_topic_and_functions_take_from_named_sources_alone(stack: Stack) -
     for policy in policies.values():
         allow, deny = policy["PolicyDocument"]["Statement"]
         assert "aws:SourceArn" in json.dumps(allow["Condition"])
+        # By name and not by its beginning: another stack's name may begin like this one's.
+        assert "*" not in json.dumps(allow["Condition"])
         assert (deny["Effect"], deny["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
     permissions = stack.of_type("AWS::Lambda::Permission").values()
     assert {(p["FunctionName"], p["SourceArn"]) for p in permissions} == {
@@ -267,6 +319,59 @@ def test_queue_topic_and_functions_take_from_named_sources_alone(stack: Stack) -
         *(("<StartDrainFunction>", f"<{rule}Rule.Arn>") for rule in DIRECT),
         ("<NotifyFunction>", "<StatusRule.Arn>"),
     }
+
+
+def test_a_subnet_that_another_account_shares_can_be_used(full: Stack) -> None:
+    """Its ARN has the owner's account (https://docs.aws.amazon.com/vpc/latest/userguide/vpc-sharing.html)."""
+    shared = ("ec2:CreateNetworkInterface", "arn:aws:ec2:eu-west-1:*:subnet/*")
+    assert shared in grants(full, "VpcPolicy")
+
+
+KEY = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+
+
+def test_a_given_key_encrypts_everything_and_no_other_is_made() -> None:
+    """Who has to show one key for all data at rest shows this one."""
+    stack = Stack(KmsKeyArn=KEY, MaxConcurrentDrains="1")
+    assert not stack.of_type("AWS::KMS::Key")
+    assert not stack.of_type("AWS::KMS::Alias")
+    assert {g["KmsKeyId"] for g in stack.of_type("AWS::Logs::LogGroup").values()} == {KEY}
+    assert {f["KmsKeyArn"] for f in stack.of_type("AWS::Lambda::Function").values()} == {KEY}
+    (topic,) = stack.of_type("AWS::SNS::Topic").values()
+    assert topic["KmsMasterKeyId"] == KEY
+    for queue in stack.of_type("AWS::SQS::Queue").values():
+        assert queue["KmsMasterKeyId"] == KEY
+        assert "SqsManagedSseEnabled" not in queue
+    (table,) = stack.of_type("AWS::DynamoDB::Table").values()
+    assert table["SSESpecification"] == {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": KEY}
+    used_by = stack.of_type("AWS::IAM::ManagedPolicy")["KeyPolicy"]["Roles"]
+    assert set(used_by) == {f"<{name}>" for name in GRANTS}
+    assert "<Key" not in json.dumps([stack.resources, stack.outputs])
+
+
+def test_without_a_key_of_yours_the_stack_makes_one_for_logs_and_topic(stack: Stack) -> None:
+    """AWS's own keys encrypt the rest, for nothing."""
+    assert set(stack.of_type("AWS::KMS::Key")) == {"Key"}
+    assert "KeyPolicy" not in stack.resources
+    assert not [f for f in stack.of_type("AWS::Lambda::Function").values() if "KmsKeyArn" in f]
+    assert all(queue["SqsManagedSseEnabled"] is True for queue in stack.of_type("AWS::SQS::Queue").values())
+
+
+def test_logs_and_key_stay_where_that_is_asked_for() -> None:
+    """Some accounts must keep them longer than the stack that wrote them."""
+    kinds = ("AWS::Logs::LogGroup", "AWS::KMS::Key")
+    for policy in ("Delete", "Retain"):
+        resources = Stack(OnDelete=policy).resources.values()
+        found = {(r["DeletionPolicy"], r["UpdateReplacePolicy"]) for r in resources if r["Type"] in kinds}
+        assert found == {(policy, policy)}
+
+
+def test_a_code_signing_configuration_is_on_every_function(stack: Stack) -> None:
+    """Accounts that demand one refuse a function without it."""
+    arn = "arn:aws:lambda:eu-west-1:123456789012:code-signing-config:csc-0123456789abcdef0"
+    signed = Stack(CodeSigningConfigArn=arn).of_type("AWS::Lambda::Function").values()
+    assert {one["CodeSigningConfigArn"] for one in signed} == {arn}
+    assert not [f for f in stack.of_type("AWS::Lambda::Function").values() if "CodeSigningConfigArn" in f]
 
 
 def test_services_use_the_key_for_this_stack_alone(stack: Stack) -> None:
@@ -313,7 +418,7 @@ def test_function_code_cannot_use_the_network_permissions(full: Stack) -> None:
     """They are Lambda's own: every one that is granted is denied to the code."""
     allowed, denied = set(), set()
     for statement in full.of_type("AWS::IAM::ManagedPolicy")["VpcPolicy"]["PolicyDocument"]["Statement"]:
-        (allowed if statement["Effect"] == "Allow" else denied).update(statement["Action"])
+        (allowed if statement["Effect"] == "Allow" else denied).update(listed(statement["Action"]))
     assert allowed == denied
 
 

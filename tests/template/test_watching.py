@@ -59,12 +59,11 @@ def test_the_sweeps_silence_is_an_alarm_at_its_slowest_rate(stack: Stack) -> Non
     assert {one["MetricStat"]["Period"] >= 2 * slowest for one in counted} == {True}
 
 
-def test_alarms_may_publish_under_the_names_they_have(stack: Stack) -> None:
-    """The topic's policy goes by the beginning of the alarm's name."""
+def test_exactly_this_stacks_alarms_may_publish(stack: Stack) -> None:
+    """An alarm that is missing in the topic's policy tells nobody."""
     (policy,) = stack.of_type("AWS::SNS::TopicPolicy").values()
-    allowed = policy["PolicyDocument"]["Statement"][0]["Condition"]["ArnLike"]["aws:SourceArn"]
-    prefix = allowed.rsplit(":", 1)[1].removesuffix("*")
-    assert all(a["AlarmName"].startswith(prefix) for a in stack.of_type("AWS::CloudWatch::Alarm").values())
+    allowed = policy["PolicyDocument"]["Statement"][0]["Condition"]["ArnEquals"]["aws:SourceArn"]
+    assert set(allowed) == {f"<{name}.Arn>" for name in stack.of_type("AWS::CloudWatch::Alarm")}
 
 
 def test_the_alarm_on_long_drains_counts_minutes() -> None:

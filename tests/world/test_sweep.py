@@ -117,7 +117,7 @@ def test_a_drain_that_runs_is_left_alone(world, instance):
 
 def test_a_failed_drain_is_reported_and_left_to_its_redrive(world, instance):
     """G5 A failed drain waits for a person: a second one would hide that, and fail like it."""
-    world.kube.cluster.remove("ClusterRoleBinding", "stepdrain")
+    world.kube.cluster.remove("ClusterRoleBinding", "stepdrain-read")
     world.terminate(instance)
     world.pass_time(2 * SWEEP_S)
     assert [one["status"] for one in world.executions()] == ["FAILED"]
@@ -129,8 +129,8 @@ def test_an_old_drain_that_was_redriven_hides_no_other(world, instance):
     world.aws.schedules.stop()
     budget = {"spec": {"maxUnavailable": 0}}
     world.kube.cluster.change("PodDisruptionBudget", "nginx", "default", budget)
-    binding = world.kube.cluster.get("ClusterRoleBinding", "stepdrain")
-    world.kube.cluster.remove("ClusterRoleBinding", "stepdrain")
+    binding = world.kube.cluster.get("ClusterRoleBinding", "stepdrain-read")
+    world.kube.cluster.remove("ClusterRoleBinding", "stepdrain-read")
     old = world.start("by-hand", {"nodeName": list(world.instances.values())[-1]})
     world.settle()
     world.pass_time(50 * 3600)

@@ -89,6 +89,12 @@ def foreign_group(tags: Mapping[str, str], settings: IntakeSettings) -> Ignored 
     if clusters and not set(settings.clusters) & set(clusters):
         ours = " or ".join(settings.clusters)
         return Ignored(f"The group belongs to cluster {', '.join(clusters)}, not to {ours}.")
+    if not clusters and not settings.group_names and not settings.group_prefix:
+        # The functions may touch tagged groups alone then (template.yaml).
+        return Ignored(
+            f"The group has no tag {CLUSTER_TAG_PREFIX}{settings.cluster}, and neither GroupNames nor "
+            "GroupPrefix names it."
+        )
     return None
 
 

@@ -11,8 +11,8 @@ def world():
     """A world with a drain that failed a day ago and was redriven, and two that ended between."""
     with World(nodes=3) as world:
         world.aws.schedules.stop()
-        binding = world.kube.cluster.get("ClusterRoleBinding", "stepdrain")
-        world.kube.cluster.remove("ClusterRoleBinding", "stepdrain")
+        binding = world.kube.cluster.get("ClusterRoleBinding", "stepdrain-read")
+        world.kube.cluster.remove("ClusterRoleBinding", "stepdrain-read")
         nodes = list(world.instances.values())
         first = world.start("first", {"nodeName": nodes[0]})
         world.settle()
