@@ -26,7 +26,7 @@ KUBERNETES = """
 503                      ·                 ·                 ·                 ·                 ·                 ·                 ·                     ·                 ·
 slow answer              ·                 ·                 ·                 ·                 ·                 ·                 ·                     ·                 ·
 reset                    ·                 ·                 ·                 ·                 ·                 ·                 ·                     ·                 ·
-cut in the middle        ·                 ·                 ·                 ·                 ·                 ·                 –                     ·                 ·
+cut in the middle        ·                 ·                 ·                 ·                 ·                 ·                 ·                     ·                 ·
 truncated JSON           ·                 ·                 ·                 ·                 ·                 ·                 ·                     ·                 ·
 TLS failure              ·                 ·                 ·                 ·                 –                 ·                 –                     ·                 ·
 gone for ten minutes     ·                 ·                 ·                 ·                 –                 ·                 –                     ·                 ·
