@@ -6,7 +6,7 @@ INSTALL := $(UV) pip install --quiet --compile-bytecode --require-hashes --pytho
 # A made environment is a stamp file: it is made again when its lock changes.
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test test-long test-all test-more quick bench bench-docs check expand lint-template build site release release-smoke terraform examples graph cli-docs statemachine lock clean
+.PHONY: help demo test test-long test-all test-more quick bench bench-docs bench-storm check expand lint-template build site release release-smoke terraform examples graph cli-docs statemachine lock clean
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
@@ -88,6 +88,9 @@ quick: .venv/test  ## Run the tests of one area within 30 seconds: AREA=rules, s
 
 bench: .venv/bench  ## Measure what a drain costs, beside kubectl drain; exit 1 if a target is missed (10 minutes)
 	.venv/bin/python -m bench $(ARGS)
+
+bench-storm: .venv/bench  ## Play storms of up to 2,000 instances against quotas, and write docs/storms.md (hours; ARGS=--quick minutes)
+	.venv/bin/python -m bench.storm $(ARGS)
 
 bench-docs: .venv/bench  ## Write docs/performance.md from what make bench measured
 	.venv/bin/python -m bench --page

@@ -29,6 +29,7 @@ from stepdrain_sandbox.aws.delivery import Delivery
 from stepdrain_sandbox.aws.deploy import Deployment, Function, Stack
 from stepdrain_sandbox.aws.execution_list import ExecutionList
 from stepdrain_sandbox.aws.lifecycle_hooks import LifecycleHooks
+from stepdrain_sandbox.aws.load import TOO_MANY, Load
 from stepdrain_sandbox.aws.scheduled_events import ScheduledEvents
 from stepdrain_sandbox.aws.schedules import Schedules
 from stepdrain_sandbox.clock import Clock
@@ -164,7 +165,9 @@ class Containers(connections.Kept):
 
     def get(self, key: tuple[str, ...], seconds: int, make: Callable[[], Any], fresh: bool = False) -> Any:
         """The value that this function keeps under ``key``."""
-        return super().get((getattr(self._current, "function", None) or "", *key), seconds, make, fresh)
+        whose = getattr(self._current, "function", None) or ""
+        container = str(getattr(self._current, "container", None) or "")
+        return super().get((whose, container, *key), seconds, make, fresh)
 
 
 class Account:
@@ -189,6 +192,8 @@ class Account:
         self.execution_list = ExecutionList(clock)
         self.scheduled_events = ScheduledEvents(clock)
         self.hooks = LifecycleHooks(clock, self.delivery.send, terminated)
+        self.load: Load | None = None
+        """Quotas and durations, if the account is put under load."""
         self.inactive: dict[str, float] = {}
         """Functions (logical id) that were idle for weeks, and from when they are back; see ``let_idle``."""
         self.invoke_by: Callable[[Function, Json], Any] | None = None
@@ -226,7 +231,7 @@ class Account:
             os.environ.pop(name, None)
         enter(parsers.asked_once())
         enter(mock_aws(config=MOCK))
-        enter(engine.running(self.clock, self.invoke, self._ended))
+        enter(engine.running(self.clock, self.invoke, self._ended, self._transition))
         enter(redrive.possible(self.clock))
         enter(self.execution_list.answering())
         enter(self.scheduled_events.answering())
@@ -300,10 +305,27 @@ class Account:
             if not fault.after:
                 self._fail(fault)
         with self.around(logical_id):
-            answer = self._run(logical_id, event)
+            answer = self._run_loaded(logical_id, event)
         if fault is not None:
             self._fail(fault)
         return answer
+
+    def put_under(self, load: Load) -> None:
+        """From now on requests count against quotas, and take time, as everything else does."""
+        self.load, self.delivery.delay_s = load, load.durations.delivery
+
+    def _run_loaded(self, logical_id: str, event: Json) -> Any:
+        if self.load is None:
+            return self._run(logical_id, event)
+        with self.load.running(logical_id) as container:
+            if container is None:
+                raise InvocationFailed(TOO_MANY)
+            self._current.container = container
+            return self._run(logical_id, event)
+
+    def _transition(self) -> None:
+        if self.load is not None:
+            self.load.transition()
 
     def _fail(self, fault: LambdaFault) -> NoReturn:
         if fault.hangs_s:
@@ -341,6 +363,8 @@ class Account:
                 if fault is not None:
                     fault.times -= 1 if fault.times > 0 else 0
                     raise fault.error
+                if self.load is not None and (code := self.load.request(operation)):
+                    raise client_error(operation, code, "Rate exceeded")
             if refusal := limits.broken(operation, parameters):
                 raise client_error(operation, *refusal)
             return original(client, operation, parameters)

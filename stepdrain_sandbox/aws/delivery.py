@@ -1,7 +1,8 @@
 """EventBridge's last step, which moto lacks for functions: matching rules invoke their targets.
 
 An asynchronous invocation: Lambda tries twice more, after one and two minutes, and hands
-what still failed to the on-failure destination
+what still failed to the on-failure destination. What it has not run at all, being throttled, it tries again
+for up to six hours
 (https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html).
 """
 
@@ -23,6 +24,7 @@ from stepdrain_sandbox.clock import Clock
 
 Json = dict[str, Any]
 RETRIES_AFTER_S = (60, 120)
+LONGEST_PAUSE_S = 300
 
 
 @dataclass
@@ -37,6 +39,10 @@ class Delivery:
     """The URL of the queue for failed events of a function, None if it has none."""
     answers: list[tuple[str, Json]] = field(default_factory=list)
     """(function, Lambda's answer) of each attempt; of a batch for each of its messages."""
+    delay_s: float = 0.0
+    """From an event to its target."""
+    oldest_s: int = 21_600
+    """For so long an event is tried again that Lambda itself throttles or fails."""
     polled: dict[str, QueuePolling] = field(default_factory=dict)
     """By queue name."""
 
@@ -47,7 +53,13 @@ class Delivery:
             by_pattern = rule.state == "ENABLED" and not rule.scheduled_expression
             if by_pattern and rule.event_pattern.matches_event(event):
                 for target in rule.targets:
-                    self.hand_over(target, event)
+                    self._deliver(target, event)
+
+    def _deliver(self, target: Json, event: Json) -> None:
+        if not self.delay_s:
+            self.hand_over(target, event)
+            return
+        self.clock.call_at(self.clock.now() + self.delay_s, lambda: self.hand_over(target, event))
 
     def _rules(self) -> list[Rule]:
         backend = events_backends[self.account][self.region]
@@ -81,6 +93,11 @@ class Delivery:
         def attempt() -> None:
             try:
                 answer = invocation(lambda: self.invoke(function, event))
+                if _of_lambda(answer):
+                    # The poller keeps the batch and tries again.
+                    again = self.clock.now() + 1
+                    self.clock.call_at(again, lambda: self._invoke_batch(function, event, answered))
+                    return
                 self.answers.extend((function, one) for one in _by_message(answer))
                 answered(answer)
             finally:
@@ -88,14 +105,19 @@ class Delivery:
 
         threading.Thread(target=attempt, daemon=True).start()
 
-    def _invoke_later(self, function: str, event: Json, attempt: int) -> None:
+    def _invoke_later(self, function: str, event: Json, attempt: int, pause_s: float = 1.0) -> None:
         self.clock.enter()
-        run = threading.Thread(target=self._attempt, args=(function, event, attempt), daemon=True)
+        run = threading.Thread(target=self._attempt, args=(function, event, attempt, pause_s), daemon=True)
         run.start()
 
-    def _attempt(self, function: str, event: Json, attempt: int) -> None:
+    def _attempt(self, function: str, event: Json, attempt: int, pause_s: float) -> None:
         try:
             answer = invocation(lambda: self.invoke(function, json.loads(json.dumps(event))))
+            if _of_lambda(answer) and pause_s < self.oldest_s:
+                # Not the function's own error: from one second on, doubled up to five minutes.
+                at = self.clock.now() + min(pause_s, LONGEST_PAUSE_S)
+                self.clock.call_at(at, lambda: self._invoke_later(function, event, attempt, 2 * pause_s))
+                return
             self.answers.append((function, answer))
             if "FunctionError" in answer:
                 self._failed(function, event, attempt, answer)
@@ -138,3 +160,9 @@ def _by_message(answer: Json) -> list[Json]:
     if "FunctionError" in answer:
         return [answer]
     return [{**answer, "Payload": one} for one in (answer["Payload"] or {}).get("answers", ())]
+
+
+def _of_lambda(answer: Json) -> bool:
+    """Whether Lambda itself has not run the function: it is throttled, or not there for the moment."""
+    payload = answer.get("Payload")
+    return "FunctionError" in answer and str((payload or {}).get("errorType", "")).startswith("Lambda.")

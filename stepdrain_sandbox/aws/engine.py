@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
 
+from moto.stepfunctions.parser.asl.component.state.state import CommonStateField
+from moto.stepfunctions.parser.asl.component.state.state_type import StateType
 from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 from stepdrain.errors import NotYet
@@ -39,15 +41,23 @@ DATED = (
 
 
 @contextlib.contextmanager
-def running(clock: Clock, invoke: Invoke, ended: Callable[[str], None]) -> Iterator[None]:
+def running(
+    clock: Clock,
+    invoke: Invoke,
+    ended: Callable[[str], None],
+    transition: Callable[[], None] = lambda: None,
+) -> Iterator[None]:
     """While this lasts, executions run on ``clock`` and call functions by ``invoke``.
 
-    ``ended`` is told the ARN of each execution that has closed.
+    ``transition`` is called before each attempt of a Task and each other state; ``ended`` is told the
+    ARN of each execution that has closed.
     """
     with contextlib.ExitStack() as patches:
         for name in DATED:
             patches.enter_context(mock.patch(name, _datetime_module(clock)))
-        patches.enter_context(mock.patch(INVOKE, _lambda(invoke)))
+        patches.enter_context(mock.patch(INVOKE, _lambda(invoke, transition)))
+        entered = _entering(CommonStateField._eval_body, transition)
+        patches.enter_context(mock.patch.object(CommonStateField, "_eval_body", entered))
         patches.enter_context(pauses.on(clock))
         patches.enter_context(mock.patch.object(ExecutionWorker, "start", _start(clock, ended)))
         yield
@@ -72,8 +82,20 @@ def _datetime_module(clock: Clock) -> Any:
     return types.SimpleNamespace(**{**names, "datetime": Clocked})
 
 
-def _lambda(invoke: Invoke) -> Callable[..., Json]:
+def _entering(original: Callable[..., None], transition: Callable[[], None]) -> Callable[..., None]:
+    """Wrap CommonStateField._eval_body: entering a state is a transition; a Task's attempts count alone."""
+
+    def eval_body(state: CommonStateField, env: Environment) -> None:
+        if state.state_type is not StateType.Task:
+            transition()
+        original(state, env)
+
+    return eval_body
+
+
+def _lambda(invoke: Invoke, transition: Callable[[], None]) -> Callable[..., Json]:
     def answer(parameters: Json, region: str, state_credentials: object) -> Json:  # noqa: ARG001
+        transition()
         name = parameters["FunctionName"].split(":")[6]
         event = json.loads(parameters.get("Payload") or b"{}")
         return invocation(lambda: invoke(name, event))

@@ -225,11 +225,12 @@ def test_groups_that_start_drain_ignores_are_not_swept(tag):
 
 
 def test_a_throttled_sweep_starts_nothing_and_the_next_one_goes_on(world, instance, lost):
-    """Politely: it gives up at once, and Lambda tries again after a minute and after two."""
+    """It asks again for half a minute, Lambda tries again after one minute and two, and keeps its event."""
     error = client_error("DescribeAutoScalingGroups", "Throttling", "Rate exceeded")
-    world.aws.aws_faults.append(AwsFault("DescribeAutoScalingGroups", error, times=3))
+    world.aws.aws_faults.append(AwsFault("DescribeAutoScalingGroups", error, times=-1))
     world.terminate(instance)
-    world.pass_time(SWEEP_S + 200)
+    world.pass_time(SWEEP_S + 290)
+    world.aws.aws_faults.clear()
     assert [p["errorType"] for p in sweeps(world) if "errorType" in p] == [AwsThrottled.__name__] * 3
     assert world.executions() == []
     letters = boto3.client("sqs", region_name="eu-west-1").receive_message(

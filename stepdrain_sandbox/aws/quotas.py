@@ -1,0 +1,128 @@
+"""What an account may ask of AWS: the published quotas, as token buckets on the world's clock.
+
+Read on 2026-11-27. "large" are us-east-1, us-west-2 and eu-west-1; "other" is every other region. A quota
+that AWS does not publish is assumed, and says so; a storm is judged at half of those, too.
+
+    SFN   https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+    EC2   https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html (non-mutating, filtered)
+    SNS   https://docs.aws.amazon.com/general/latest/gr/sns.html (messages a second, standard topics)
+    LAM   https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from dataclasses import dataclass
+from typing import Literal
+
+from stepdrain_sandbox.clock import Clock
+
+Region = Literal["large", "other"]
+SFN = "https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html"
+EC2 = "https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html"
+SNS = "https://docs.aws.amazon.com/general/latest/gr/sns.html"
+ASSUMED = "assumed: not published"
+CONCURRENT_EXECUTIONS, OF_A_NEW_ACCOUNT = 1000, 10
+"""Functions that run at once (LAM); new accounts have less, and 10 is the least that was seen."""
+
+
+@dataclass(frozen=True)
+class Quota:
+    """A bucket's size and how many tokens come back each second, in large and in other regions."""
+
+    burst: tuple[int, int]
+    refill: tuple[int, int]
+    source: str
+
+    def of(self, region: Region, share: float) -> tuple[float, float]:
+        """(burst, refill a second) in such a region; ``share`` is the part that an assumed quota grants."""
+        index = 0 if region == "large" else 1
+        part = share if self.source == ASSUMED else 1.0
+        return self.burst[index] * part, self.refill[index] * part
+
+
+STATE_TRANSITION = "StateTransition"
+QUOTAS = {
+    "StartExecution": Quota((1300, 800), (300, 150), SFN),
+    STATE_TRANSITION: Quota((5000, 800), (5000, 800), SFN),
+    "ListExecutions": Quota((200, 100), (5, 2), SFN),
+    "DescribeExecution": Quota((300, 250), (15, 10), SFN),
+    "GetExecutionHistory": Quota((400, 400), (20, 20), SFN),
+    "RedriveExecution": Quota((1300, 800), (300, 150), SFN),
+    "StopExecution": Quota((1000, 500), (200, 25), SFN),
+    "DescribeInstances": Quota((100, 100), (20, 20), EC2),
+    "DescribeInstanceStatus": Quota((100, 100), (20, 20), EC2),
+    "Publish": Quota((9000, 300), (9000, 300), SNS),
+    "DescribeCluster": Quota((100, 100), (10, 10), ASSUMED),
+    "DescribeAutoScalingGroups": Quota((100, 100), (20, 20), ASSUMED),
+    "DescribeAutoScalingInstances": Quota((100, 100), (20, 20), ASSUMED),
+    "DescribeLifecycleHooks": Quota((100, 100), (20, 20), ASSUMED),
+    "DescribeScalingActivities": Quota((100, 100), (20, 20), ASSUMED),
+    "CompleteLifecycleAction": Quota((100, 100), (20, 20), ASSUMED),
+    "RecordLifecycleActionHeartbeat": Quota((100, 100), (20, 20), ASSUMED),
+}
+"""By operation, as botocore spells it. CloudWatch is not asked: metrics are log lines (EMF)."""
+CODES = {EC2: "RequestLimitExceeded", SFN: "ThrottlingException", SNS: "ThrottledException"}
+"""The error code of a throttled request, by the quota's page; Throttling where it is assumed."""
+
+
+class Bucket:
+    """Tokens of one operation."""
+
+    def __init__(self, clock: Clock, burst: float, refill: float) -> None:
+        self._clock, self._burst, self._refill = clock, burst, refill
+        self._tokens, self._at = burst, clock.now()
+        self._lock = threading.Lock()
+
+    def take(self) -> bool:
+        """Whether there was a token."""
+        with self._lock:
+            self._fill()
+            granted = self._tokens >= 1
+            self._tokens -= 1 if granted else 0
+            return granted
+
+    def wait_s(self) -> float:
+        """Take a token that may come later: seconds until it does."""
+        with self._lock:
+            self._fill()
+            self._tokens -= 1
+            return max(0.0, -self._tokens / self._refill)
+
+    def _fill(self) -> None:
+        now = self._clock.now()
+        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._refill)
+        self._at = now
+
+
+class Quotas:
+    """The buckets of one account and region; ``throttled`` counts refused requests by operation.
+
+    ``concurrent`` is how many functions may run at once, ``share`` what is granted of an assumed quota.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        region: Region = "other",
+        share: float = 1.0,
+        concurrent: int = CONCURRENT_EXECUTIONS,
+    ) -> None:
+        self.concurrent = concurrent
+        self.throttled: Counter[str] = Counter()
+        self._buckets = {name: Bucket(clock, *quota.of(region, share)) for name, quota in QUOTAS.items()}
+
+    def refusal(self, operation: str) -> str | None:
+        """The error code of a request that is one too many; None for one that is granted."""
+        bucket = self._buckets.get(operation)
+        if bucket is None or bucket.take():
+            return None
+        self.throttled[operation] += 1
+        return CODES.get(QUOTAS[operation].source, "Throttling")
+
+    def transition_s(self) -> float:
+        """Seconds by which Step Functions puts off a state transition."""
+        wait = self._buckets[STATE_TRANSITION].wait_s()
+        self.throttled[STATE_TRANSITION] += wait > 0
+        return wait
