@@ -111,10 +111,13 @@ def test_tracebacks_show_lambdas_paths(built: Built) -> None:
 
 def test_the_layer_has_every_client_class_that_the_adapter_uses() -> None:
     """Another API would be missing only on Lambda; its name belongs into APIS in layer/build.py."""
-    tree = ast.parse((ROOT / "functions" / "stepdrain" / "adapters" / "kube.py").read_text())
+    adapter = (ROOT / "functions" / "stepdrain" / "adapters" / "kube").glob("*.py")
+    # What a person asks before a drain, on his own machine; no function calls it.
+    modules = [module for module in adapter if module.name != "admission.py"]
     used = {
         node.attr
-        for node in ast.walk(tree)
+        for module in modules
+        for node in ast.walk(ast.parse(module.read_text()))
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "client"
     }
     kept = {"".join(part.capitalize() for part in module.split("_")) for module in build.APIS}
