@@ -333,6 +333,8 @@ def rbac_manifests(parameters: Mapping[str, str]) -> list[Json]:
     names = ["rbac.yaml"]
     if parameters.get("AllowForce") != "false":
         names.append("force.yaml")
+    if parameters.get("RollBlocked", "off") != "off":
+        names.append("roll.yaml")
     if parameters.get("NodeConditions") == "true":
         names.append("node-conditions.yaml")
     return [one for name in names for one in yaml.safe_load_all((MANIFESTS / name).read_text())]

@@ -33,6 +33,7 @@ locals {
     EvictDaemonSets         = tostring(var.evict_daemon_sets)
     WaitForVolumes          = tostring(var.wait_for_volumes)
     WaitForTargets          = var.wait_for_targets
+    RollBlocked             = var.roll_blocked
     SettleTime              = tostring(var.settle_time)
     CreateAccessEntries     = tostring(var.create_access_entries)
     KubernetesGroupPrefix   = var.kubernetes_group_prefix

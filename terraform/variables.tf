@@ -258,6 +258,17 @@ variable "wait_for_targets" {
   }
 }
 
+variable "roll_blocked" {
+  type        = string
+  description = "Workloads that a drain restarts instead of evicting their pods: off, annotated (with stepdrain/roll), singletons (Deployments of one replica), or blocked (by a budget that can never allow an eviction). Needs kubernetes/roll.yaml in the cluster."
+  default     = "off"
+
+  validation {
+    condition     = contains(["off", "annotated", "singletons", "blocked"], var.roll_blocked)
+    error_message = "It is one of: off, annotated, singletons, blocked."
+  }
+}
+
 variable "settle_time" {
   type        = number
   description = "Seconds between the load balancer label and the first eviction."

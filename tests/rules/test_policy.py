@@ -24,6 +24,7 @@ def test_the_document_is_spelled_as_amazon_spells_json():
         "stuckAfter": 300,
         "waitForVolumes": True,
         "waitForTargets": "auto",
+        "roll": "off",
         "settleTime": 0,
         "maxConcurrentDrains": 0,
         "admitTimeout": 900,

@@ -76,7 +76,7 @@ class Cluster:
 def server():
     """One cluster for a module's tests, with the permissions that an installation has."""
     clock = VirtualClock()
-    manifests = rbac_manifests({})
+    manifests = rbac_manifests({"RollBlocked": "blocked"})
     users = {"installed": everybody("stepdrain", manifests), "powerless": User("powerless")}
     with KubeServer(clock, users=users) as server:
         server.cluster.load(manifests)

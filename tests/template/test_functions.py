@@ -136,7 +136,7 @@ GROUPS = {
     "Label": {"nodes"},
     "Cordon": {"read", "nodes", "node-conditions"},
     "Uncordon": {"read", "nodes", "node-conditions"},
-    "EvictBatch": {"read", "evict", "force", "node-conditions"},
+    "EvictBatch": {"read", "evict", "roll", "force", "node-conditions"},
     "WaitForPods": {"read", "node-conditions"},
     "WaitForVolumes": {"read", "node-conditions"},
     "WaitForTargets": {"read", "node-conditions"},

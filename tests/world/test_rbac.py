@@ -10,12 +10,22 @@ from dataclasses import dataclass, field
 import pytest
 
 from stepdrain_sandbox.aws.lifecycle_hooks import LAUNCHING, TERMINATING
-from stepdrain_sandbox.workload import cluster_workload, daemonset, lone_pod, mounting, volume
+from stepdrain_sandbox.workload import (
+    cluster_workload,
+    daemonset,
+    deployment,
+    lone_pod,
+    mounting,
+    singleton_budget,
+    volume,
+)
 from stepdrain_sandbox.world import CLUSTER, World, rbac_manifests
 from tests.template.stack import Stack
 
 EVERYTHING = {"NodeConditions": "true"}
 """Parameters with which each file of kubernetes/ is applied."""
+ROLLING = {"RollBlocked": "blocked", **EVERYTHING}
+"""The same, for the drains that use kubernetes/roll.yaml as well."""
 FORCE = {"OnTimeout": "force", "DrainTimeout": "300"}
 NOT_YET = {
     # WaitForNode and WaitForVolumes will watch, and so will whoever waits for a budget.
@@ -43,6 +53,20 @@ def blocked(world, _instance, _node):
     """Budgets that never allow, and a policy that forces."""
     for namespace, name in (("default", "nginx"), ("kube-system", "coredns")):
         world.kube.cluster.change("PodDisruptionBudget", name, namespace, {"spec": {"maxUnavailable": 0}})
+
+
+def rolling(world, _instance, node):
+    """The only pod of a Deployment, whose budget can never let it go, runs on the node."""
+    others = [name for name in world.instances.values() if name != node]
+    for name in others:
+        world.kube.cluster.change("Node", name, "", {"spec": {"unschedulable": True}})
+    labels = {"app": "single"}
+    world.kube.cluster.load(
+        [deployment("default", "single", labels, 1, 4), singleton_budget("default", "single", labels)]
+    )
+    world.pass_time(5)
+    for name in others:
+        world.kube.cluster.change("Node", name, "", {"spec": {"unschedulable": False}})
 
 
 def storing(world, _instance, node):
@@ -100,6 +124,7 @@ SCENARIOS = {
     "refused": (refused, {"EvictUnmanaged": "false", **EVERYTHING}),
     "redriven": (redriven, {"EvictUnmanaged": "false", **EVERYTHING}),
     "returning": (returning, EVERYTHING),
+    "rolling": (rolling, ROLLING),
     # Whichever waits last says that the drain is done.
     "until the volumes": (storing, {"WaitForTargets": "off", **EVERYTHING}),
     "until the pods": (ordinary, {"WaitForTargets": "off", "WaitForVolumes": "false", **EVERYTHING}),
@@ -120,13 +145,13 @@ def verbs(manifests):
 def named(place):
     """The rule's verb and resources, for the test's name."""
     at, number, verb = place
-    return f"{verb} {','.join(rbac_manifests(EVERYTHING)[at]['rules'][number]['resources'])}"
+    return f"{verb} {','.join(rbac_manifests(ROLLING)[at]['rules'][number]['resources'])}"
 
 
 def without(place):
     """All manifests, less one verb of one rule."""
     at, number, verb = place
-    manifests = rbac_manifests(EVERYTHING)
+    manifests = rbac_manifests(ROLLING)
     manifests[at]["rules"][number]["verbs"].remove(verb)
     return manifests
 
@@ -204,7 +229,7 @@ def use(event):
 @functools.cache
 def rightly(scenario):
     """The same with the manifests and entries as they are."""
-    return played(scenario, rbac_manifests(EVERYTHING))
+    return played(scenario, rbac_manifests(ROLLING))
 
 
 def using(rights, function=None):
@@ -218,9 +243,7 @@ def using(rights, function=None):
 
 def rights_of(group):
     """(verb, resource) of everything that the group's role grants."""
-    (role,) = [
-        one for one in rbac_manifests(EVERYTHING) if one["metadata"]["name"] == group and "rules" in one
-    ]
+    (role,) = [one for one in rbac_manifests(ROLLING) if one["metadata"]["name"] == group and "rules" in one]
     return {
         (verb, resource) for rule in role["rules"] for verb in rule["verbs"] for resource in rule["resources"]
     }
@@ -236,11 +259,11 @@ def test_the_manifests_are_enough(scenario):
     assert ("DrainFailed" if scenario in FAIL else "Drained") in found.told
 
 
-@pytest.mark.parametrize("place", verbs(rbac_manifests(EVERYTHING)), ids=named)
+@pytest.mark.parametrize("place", verbs(rbac_manifests(ROLLING)), ids=named)
 def test_no_verb_can_be_left_out(place):
     """A verb that is never missed is one to take away."""
     at, number, verb = place
-    rule = rbac_manifests(EVERYTHING)[at]["rules"][number]
+    rule = rbac_manifests(ROLLING)[at]["rules"][number]
     rights = {(verb, resource) for resource in rule["resources"]}
     missed = any(played(name, without(place)) != rightly(name) for name in using(rights))
     assert missed == (named(place) not in NOT_YET)
@@ -249,7 +272,7 @@ def test_no_verb_can_be_left_out(place):
 @pytest.mark.parametrize(("function", "group"), memberships())
 def test_no_group_of_a_function_can_be_left_out(function, group):
     """Each entry has only what its function uses: whoever gets hold of a role gets that and no more."""
-    rbac = rbac_manifests(EVERYTHING)
+    rbac = rbac_manifests(ROLLING)
     names = using(rights_of(group), function)
     assert any(played(name, rbac, (function, group)) != rightly(name) for name in names)
 
@@ -257,11 +280,11 @@ def test_no_group_of_a_function_can_be_left_out(function, group):
 def test_a_drain_with_the_same_verbs_goes_the_same_way():
     """Else the tests above would pass for a verb or a group that nobody needs."""
     for name in SCENARIOS:
-        assert played(name, rbac_manifests(EVERYTHING)) == rightly(name)
+        assert played(name, rbac_manifests(ROLLING)) == rightly(name)
 
 
 def test_without_the_file_for_force_a_forced_drain_fails_and_no_other():
     """A cluster that allows no deletion says so where one would have happened."""
-    rbac = rbac_manifests({**EVERYTHING, "AllowForce": "false"})
+    rbac = rbac_manifests({**ROLLING, "AllowForce": "false"})
     assert played("ordinary", rbac) == rightly("ordinary")
     assert played("blocked", rbac).ended == (("FAILED", "KubeForbidden"),)

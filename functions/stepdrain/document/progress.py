@@ -60,6 +60,8 @@ class Progress:
     returned: tuple[str, ...] = ()
     """The first 20 pods, as phrases, that tolerate the cordon and came back."""
     blockers: tuple[str, ...] = ()
+    rolled: tuple[str, ...] = ()
+    """The first 20 workloads (``namespace/name``) that this drain has restarted; none of them twice."""
     orphans: tuple[str, ...] = ()
     """UIDs of DaemonSet pods whose DaemonSet is gone."""
     emptied_at: float | None = None
@@ -83,6 +85,7 @@ class Progress:
             "forcedPods": list(self.forced_pods),
             "returned": list(self.returned),
             "blockers": list(self.blockers),
+            "rolled": list(self.rolled),
             "orphans": list(self.orphans),
             "emptiedAt": "" if self.emptied_at is None else clock.to_rfc3339(self.emptied_at),
             "detached": self.detached,
@@ -118,6 +121,7 @@ def from_document(document: Mapping[str, Any] | None, begun_at: str) -> Progress
         forced_pods=tuple(document.get("forcedPods", ())),
         returned=tuple(document.get("returned", ())),
         blockers=tuple(document["blockers"]),
+        rolled=tuple(document.get("rolled", ())),
         orphans=tuple(document["orphans"]),
         emptied_at=max(begun, clock.to_epoch_s(emptied_at)) if emptied_at else None,
         detached=document.get("detached", False),

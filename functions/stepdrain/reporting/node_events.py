@@ -21,6 +21,7 @@ REASONS = {
     "DrainStarted": NORMAL,
     "PodsBlocked": WARNING,
     "PodsForced": WARNING,
+    "WorkloadsRolled": NORMAL,
     "AnnotationIgnored": WARNING,
     "TagIgnored": WARNING,
     "Drained": NORMAL,

@@ -23,6 +23,7 @@ LONGEST_DELAY_S = 3600
 LONGEST_SETTLE_S = 120
 """More would not fit before the first heartbeat, beside an API that is silent for ten minutes."""
 ON_TIMEOUT = ("fail", "force", "continue", "abandon")
+ROLL = ("off", "annotated", "singletons", "blocked")
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,8 @@ class Policy:
     wait_for_targets: str = "auto"
     """Complete only when load balancers have let go of the instance: auto (until they have), off, or
     for at most so many seconds after the last pod."""
+    roll: str = "off"
+    """Workloads that are restarted instead of evicted: off, annotated, singletons or blocked."""
     settle_time: int = 0
     """Seconds between the label and the first eviction, for load balancers to notice."""
     max_concurrent_drains: int = 0
@@ -94,6 +97,11 @@ def _on_timeout(text: str) -> str:
     return ON_TIMEOUT[ON_TIMEOUT.index(text.lower())]
 
 
+def _roll(text: str) -> str:
+    """off, annotated, singletons or blocked"""
+    return ROLL[ROLL.index(text.lower())]
+
+
 def _wait_for_targets(text: str) -> str:
     """auto, off, or a whole number of seconds from 1 to 3600"""
     return text.lower() if text.lower() in ("auto", "off") else str(_integer(1, LONGEST_DELAY_S)(text))
@@ -112,6 +120,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "stuck_after": _integer(60, 172_800),
     "wait_for_volumes": _boolean,
     "wait_for_targets": _wait_for_targets,
+    "roll": _roll,
     "settle_time": _integer(0, LONGEST_SETTLE_S),
     "max_concurrent_drains": _integer(0, 1000),
     "admit_timeout": _integer(60, 7200),

@@ -8,7 +8,7 @@ a budget (kubernetes/kubernetes #66811). Pure.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 from stepdrain.clock import to_epoch_s, to_rfc3339
 from stepdrain.rules.budgets import Budget, spares_unready
 from stepdrain.rules.pods import Owner, Pod
-from stepdrain.rules.workloads import DEADLINE_EXCEEDED, STATEFUL_SET, Workload
+from stepdrain.rules.workloads import STATEFUL_SET, Workload, owner_of, why_not_ready
 
 ANNOTATION = "stepdrain/roll"
 """On a workload or its pods: "true" asks for a roll, "false" forbids it, whatever the policy says."""
@@ -73,7 +73,7 @@ def verdict(
     if not wanted(policy, pod, workload, budgets, going=rolled and not current):
         return Verdict(Way.EVICT)
     if not current and workload.replaces_by_itself and not workload.hangs:
-        return Verdict(Way.ROLLING, f"{workload.called} is being rolled")
+        return rolling(workload)
     if obstacle := _obstacle(workload, budgets):
         return Verdict(Way.HELD, f"{workload.called} cannot be rolled: {obstacle}")
     if _restarted_at(workload) >= cordoned_at:
@@ -84,6 +84,11 @@ def verdict(
             Way.HELD, f"{workload.called} was rolled once by this drain, and its restart was taken back"
         )
     return Verdict(Way.ROLL, _reason(workload, budgets))
+
+
+def rolling(workload: Workload) -> Verdict:
+    """The verdict on a pod that leaves by a rollout."""
+    return Verdict(Way.ROLLING, f"{workload.called} is being rolled")
 
 
 def wanted(
@@ -162,8 +167,8 @@ def _obstacle(workload: Workload, budgets: Collection[Budget]) -> str:
         return _strategy(workload)
     if workload.paused:
         return "it is paused"
-    reason, message = workload.progressing
-    if reason == DEADLINE_EXCEEDED:
+    if workload.overdue:
+        message = workload.progressing[1]
         return f"its last rollout has exceeded its progress deadline: {message}".rstrip(": .")
     if not workload.complete:
         counts = f"{workload.updated} of {workload.replicas} pods updated, {workload.available} available"
@@ -195,6 +200,20 @@ def _restarted_at(workload: Workload) -> float:
     except (KeyError, ValueError, AttributeError):
         # Anybody may write there what they like.
         return 0.0
+
+
+def successor(workload: Workload, pod: Pod, listed: Iterable[Mapping[str, Any]]) -> str:
+    """What a Deployment's rollout waits for before it ends ``pod``; ``listed``: its pods, core/v1 JSON."""
+    if workload.failure:
+        return f"its new pod cannot be created: {workload.failure}"
+    others = [raw for raw in listed if owner_of(raw) != pod.owner]
+    new = [raw for raw in others if not raw["metadata"].get("deletionTimestamp")]
+    if not new:
+        return "its new pod does not exist yet"
+    for raw in sorted(new, key=lambda raw: str(raw["metadata"].get("creationTimestamp")), reverse=True):
+        if why := why_not_ready(raw):
+            return f"its new pod {raw['metadata']['name']} is not Ready: {why}"
+    return "its new pods are Ready, and this one is about to end"
 
 
 def restart(workload: Workload, cordoned_at: float, drain: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from stepdrain.errors import DrainError
 from stepdrain.rules.pods import Owner, Pod, ready
 
 Json = Mapping[str, Any]
@@ -75,14 +76,31 @@ class Workload:
         return seen and self.updated == self.replicas == self.total == self.available
 
     @property
+    def overdue(self) -> bool:
+        """A rollout of it has exceeded its progress deadline."""
+        return self.progressing[0] == DEADLINE_EXCEEDED
+
+    @property
     def hangs(self) -> bool:
         """A rollout of it does not end by itself."""
-        return self.paused or self.progressing[0] == DEADLINE_EXCEEDED
+        return self.paused or self.overdue
 
     @property
     def replaces_by_itself(self) -> bool:
         """Its controller replaces pods whose template is an old one."""
         return self.kind == DEPLOYMENT or (self.strategy == "RollingUpdate" and self.partition == 0)
+
+
+@dataclass(frozen=True)
+class Controllers:
+    """What controls a pod: the topmost controller, and what was read of it."""
+
+    owner: Owner
+    replica_set: Json | None = None
+    workload: Workload | None = None
+    """None where the controller is gone, or neither a Deployment nor a StatefulSet, or was not read."""
+    error: DrainError | None = None
+    """Why it could not be read."""
 
 
 def parse(kind: str, raw: Json) -> Workload:

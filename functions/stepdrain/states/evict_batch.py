@@ -15,13 +15,14 @@ from stepdrain.rules.budgets import Budget
 from stepdrain.rules.eviction_answers import Answer, Outcome, Tally
 from stepdrain.rules.pods import Action, Listing, Pod
 from stepdrain.rules.reasons import Reason
-from stepdrain.states import after_pods
+from stepdrain.states import after_pods, rolling
+from stepdrain.states.rolling import Rolling
 
 CLOCK_SKEW_S = 60
 """The API server's clock and the function's may differ by as much."""
 
 
-class Cluster(Protocol):
+class Cluster(rolling.Cluster, Protocol):
     """What EvictBatch asks of the Kubernetes adapter."""
 
     def pods_on(self, node: str) -> Listing: ...
@@ -49,7 +50,7 @@ def evict_batch(step: Step, cluster: Cluster, now: float, complain: Callable[[st
     if not _begun(step) and (complaints := waves.complaints(sorted_pods[Action.EVICT])):
         complain("; ".join(complaints))
     leaving = stuck_pods.awaited(sorted_pods[Action.WAIT], step.policy, now, silent=step.progress.stuck > 0)
-    tally, forced = _move(sorted_pods[Action.EVICT], leaving, step, cluster, now)
+    tally, forced, rolled = _move(sorted_pods[Action.EVICT], leaving, step, cluster, now)
     if error := tally.error():
         raise error
     timing = step.timing(now)
@@ -57,6 +58,7 @@ def evict_batch(step: Step, cluster: Cluster, now: float, complain: Callable[[st
         tally.blocked
         and not tally.evicted
         and not forced
+        and not rolled.begun
         and not timing.must_yield(step.progress.heartbeat_at)
     ):
         named = "; ".join(reasons.phrases(tally.blocked))
@@ -71,6 +73,7 @@ def evict_batch(step: Step, cluster: Cluster, now: float, complain: Callable[[st
         forced=step.progress.forced + len(forced),
         forced_pods=(*step.progress.forced_pods, *map(str, forced))[: reasons.NAMED],
         blockers=tuple(reasons.phrases(tally.blocked)),
+        rolled=rolled.remembered(step.progress.rolled),
         next=progress.WAIT_FOR_PODS,
     )
 
@@ -110,8 +113,8 @@ def _orphans(everything: list[Pod], step: Step, cluster: Cluster) -> list[str]:
 
 def _move(
     staying: list[Pod], leaving: list[Pod], step: Step, cluster: Cluster, now: float
-) -> tuple[Tally, list[Reason]]:
-    """Evict the first wave; under onTimeout: force, delete pods of any whose grace no longer fits.
+) -> tuple[Tally, list[Reason], Rolling]:
+    """Evict or roll the first wave; under onTimeout: force, delete pods of any whose grace no longer fits.
 
     The second value names the deleted ones, which the tally counts as evicted, too.
     """
@@ -130,15 +133,18 @@ def _move(
     first = waves.first([*staying, *leaving])
     rest = [pod for pod in first if pod.deletion_at is None and pod.uid not in forced_uids]
     if not rest:
-        return deleted, forced
-    choice = budgets.choose(rest, cluster.budgets(), step.policy.batch_size)
+        return deleted, forced, Rolling()
+    listed = cluster.budgets()
+    rolled = rolling.roll(rest, listed, step, cluster)
+    choice = budgets.choose(rolled.others, listed, step.policy.batch_size)
     # Once a round the server is asked even if all budgets say no: a mistake in our reading of
     # them must not be what a drain hangs on.
-    asked = choice.evict or ([rest[0]] if step.attempt == 0 else [])
-    result = eviction_answers.tally(_evict(asked, step, cluster, now), choice.blocked)
+    asked = choice.evict or (rolled.others[:1] if step.attempt == 0 else [])
+    result = eviction_answers.tally(_evict(asked, step, cluster, now), [*rolled.held, *choice.blocked])
+    result.blocked = rolled.explained(result.blocked)
     result.evicted += deleted.evicted
     result.errors = deleted.errors | result.errors
-    return result, forced
+    return result, forced, rolled
 
 
 def _evict(asked: list[Pod], step: Step, cluster: Cluster, now: float) -> list[tuple[Pod, Answer]]:

@@ -48,6 +48,10 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
             tell("PodsBlocked", str(blocked), f"{step.name}/{step.progress.number}")
         raise
     metrics.publish(step.cluster, metrics.of_batch(step, record))
+    if record.rolled != step.progress.rolled:
+        named = ", ".join(record.rolled[len(step.progress.rolled) :])
+        LOG.info("workloads rolled", node=step.node.name, workloads=named)
+        tell("WorkloadsRolled", f"Restarted instead of evicting their pods: {named}", f"{step.name}/{named}")
     if record.forced > step.progress.forced:
         _tell_forced(step, record, cluster, now)
     document = record.to_document()

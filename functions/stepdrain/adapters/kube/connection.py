@@ -21,6 +21,7 @@ from stepdrain.adapters.kube.nodes import Nodes
 from stepdrain.adapters.kube.pods import Pods
 from stepdrain.adapters.kube.storage import Storage
 from stepdrain.adapters.kube.target_groups import TargetGroups
+from stepdrain.adapters.kube.workloads import Workloads
 from stepdrain.errors import InvalidSettings
 
 
@@ -36,7 +37,7 @@ class Access:
         return f"Access({self.server})"
 
 
-class Kube(Nodes, Pods, Evictions, Budgets, Storage, TargetGroups, Admission):
+class Kube(Nodes, Pods, Evictions, Budgets, Storage, TargetGroups, Workloads, Admission):
     """One cluster. All methods raise Kube… errors of stepdrain.errors, and nothing else."""
 
 
