@@ -28,6 +28,7 @@ SUMMARIES = {
     "undo": "Take back the label and cordon that a drain has set on a node.",
     "report": "Write one drain as one HTML file.",
     "bundle": "Collect one drain for a report to the project, without secrets.",
+    "sandbox": "Open a shell on an embedded account and cluster with drains to look after.",
     "graph": "Draw the state machine as SVG.",
     "completion": "Print the completion script for a shell.",
 }

@@ -7,6 +7,7 @@ through it. A request is sent on to the host it was meant for, by ``requests``, 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from http.server import BaseHTTPRequestHandler
 
@@ -21,8 +22,11 @@ OF_THE_CONNECTION = {"host", "connection", "content-length", "accept-encoding", 
 TIMEOUT_S = 10
 
 
-class _Handler(BaseHTTPRequestHandler):
-    def _forward(self) -> None:
+class Forwarding(BaseHTTPRequestHandler):
+    """Hands each request on to the embedded account."""
+
+    def forward(self) -> None:
+        """Send the request to where its signature says it was meant for, and the answer back."""
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         scope = SCOPE.search(self.headers.get("Authorization", ""))
         if scope is None:
@@ -36,15 +40,19 @@ class _Handler(BaseHTTPRequestHandler):
             data=body,
             timeout=TIMEOUT_S,
         )
-        self.send_response(answer.status_code)
-        for name, value in answer.headers.items():
+        self.answer(answer.status_code, answer.headers, answer.content)
+
+    def answer(self, status: int, headers: Mapping[str, str], content: bytes) -> None:
+        """Send an answer."""
+        self.send_response(status)
+        for name, value in headers.items():
             if name.lower() not in OF_THE_CONNECTION | {"content-encoding"}:
                 self.send_header(name, value)
-        self.send_header("Content-Length", str(len(answer.content)))
+        self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(answer.content)
+        self.wfile.write(content)
 
-    do_GET = do_POST = do_PUT = do_DELETE = _forward
+    do_GET = do_POST = do_PUT = do_DELETE = forward
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
@@ -52,4 +60,4 @@ class _Handler(BaseHTTPRequestHandler):
 
 def serving() -> AbstractContextManager[str]:
     """``host:port`` of the endpoint, as long as the block; moto's mock must be on."""
-    return serving_http(_Handler)
+    return serving_http(Forwarding)

@@ -1,0 +1,61 @@
+"""A night on call: one drain went well, one was refused, one is held by a budget, two nodes are untouched.
+
+What is wrong is there to be mended, and mending it helps. On a RealClock it lasts until it is ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from moto.moto_api._internal import mock_random
+
+from stepdrain_sandbox import workload
+from stepdrain_sandbox.clock import Clock
+from stepdrain_sandbox.examples.recordings import LONE, SEED, seeded
+from stepdrain_sandbox.world import World
+
+Json = dict[str, Any]
+WITHIN_S = 60
+
+
+class Night(World):
+    """A world whose instances have the same ids and names whatever else is made in it beforehand."""
+
+    def _make_group(self) -> None:
+        mock_random.seed(SEED)
+        super()._make_group()
+
+
+@contextlib.contextmanager
+def incidents(clock: Clock | None = None) -> Iterator[World]:
+    """The world as soon as the first drain is done and the second has failed; virtual without ``clock``."""
+    parameters = {"EvictUnmanaged": "false"}
+    with seeded(), Night(nodes=5, clock=clock, workload=_workload, parameters=parameters) as world:
+        done, refused, blocked, *_ = world.instances
+        world.kube.cluster.create(workload.lone_pod(LONE, world.instances[refused]))
+        world.pass_time(2)
+        for instance in (done, refused, blocked):
+            world.terminate(instance)
+            world.pass_time(1)
+        _await_two_ends(world)
+        yield world
+
+
+def _await_two_ends(world: World) -> None:
+    for _ in range(WITHIN_S):
+        if {one["status"] for one in world.executions()} >= {"SUCCEEDED", "FAILED"}:
+            return
+        world.pass_time(1)
+    raise AssertionError(f"Two drains should have ended within {WITHIN_S} s: {world.executions()}")
+
+
+def _workload(nodes: Sequence[str]) -> list[Json]:
+    database = workload.replica_set("default", "orders-db", {"app": "orders-db"}, 2, 10)
+    database["spec"]["template"]["spec"]["nodeSelector"] = {"kubernetes.io/hostname": nodes[2]}
+    return [
+        *workload.cluster_workload(nodes, replicas=4, grace_s=5),
+        database,
+        workload.budget("default", "orders-db", {"app": "orders-db"}, max_unavailable=0),
+    ]

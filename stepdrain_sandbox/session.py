@@ -1,0 +1,65 @@
+"""An embedded world that other processes work with, as they would with an account and a cluster of their own.
+
+They need nothing but environment variables: the endpoint and keys for AWS, a kubeconfig for the cluster.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote
+
+from stepdrain_sandbox.aws.account import REGION
+from stepdrain_sandbox.built.aws_endpoint import Forwarding
+from stepdrain_sandbox.built.runtime_api import serving as serving_http
+from stepdrain_sandbox.world import OPERATOR_KEY, World
+
+CONFIGURATION = re.compile(r"^/2015-03-31/functions/([^/?]+)/configuration")
+"""https://docs.aws.amazon.com/lambda/latest/api/API_GetFunctionConfiguration.html"""
+
+
+@contextlib.contextmanager
+def serving(world: World) -> Iterator[dict[str, str]]:
+    """The variables of an environment whose AWS and Kubernetes clients reach ``world``, while this lasts."""
+    with serving_http(_handler(world)) as address, tempfile.TemporaryDirectory(prefix="stepdrain-") as folder:
+        kubeconfig = Path(folder) / "kubeconfig"
+        kubeconfig.write_text(world.kube.kubeconfig())
+        yield {
+            "AWS_ENDPOINT_URL": f"http://{address}",
+            "AWS_ACCESS_KEY_ID": OPERATOR_KEY,
+            "AWS_SECRET_ACCESS_KEY": "sandbox",
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            # Neither a profile nor a file of the user's is for this account.
+            "AWS_CONFIG_FILE": str(Path(folder) / "none"),
+            "AWS_SHARED_CREDENTIALS_FILE": str(Path(folder) / "none"),
+            "KUBECONFIG": str(kubeconfig),
+            "STEPDRAIN_STATE_MACHINE": world.machine,
+        }
+
+
+def _handler(world: World) -> type[Forwarding]:
+    class Handler(Forwarding):
+        """Answers for the functions, which the embedded account runs without Lambda's own API."""
+
+        def forward(self) -> None:
+            found = CONFIGURATION.match(self.path)
+            if found is None:
+                super().forward()
+                return
+            name = unquote(found[1]).rsplit(":", 1)[-1]
+            functions = world.aws.deployment.functions.values()
+            function = next((one for one in functions if one.name == name), None)
+            if function is None:
+                self.send_error(404, f"There is no function {name}.")
+                return
+            variables = {"Variables": function.environment}
+            self.answer(200, {}, json.dumps({"FunctionName": name, "Environment": variables}).encode())
+
+        do_GET = do_POST = do_PUT = do_DELETE = forward
+
+    return Handler
