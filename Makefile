@@ -64,6 +64,10 @@ help:  ## Show the targets
 	$(INSTALL) .venv-docs/bin/python -r requirements/docs.txt
 	@touch $@
 
+statemachine/linters/node_modules/made: statemachine/linters/package-lock.json
+	npm ci --prefix statemachine/linters --no-audit --no-fund --silent
+	@touch $@
+
 demo: .venv/run  ## Drain one node of a three-node cluster, live, in this process (SCENARIO=edges or refresh shows more; ARGS="--help" all options)
 	@rm -f out/demo/history.json; status=0; .venv/bin/python -m stepdrain_sandbox.demo $(if $(SCENARIO),--scenario $(SCENARIO)) $(ARGS) || status=$$?; \
 	  [ ! -f out/demo/history.json ] || .venv/bin/stepdrain report --from-file out/demo/history.json \
@@ -106,7 +110,7 @@ expand: .venv/run  ## Print template.yaml with its loops written out (ARGS="Grou
 
 # checkov knows no loops: it gets the template written out.
 LINTED = ClusterName=demo GroupNames=web-1,web_2
-lint-template: .venv/run .venv-sam/made .venv-cfn-lint/made .venv-checkov/made  ## Check template.yaml: cfn-lint, sam validate, checkov
+lint-template: .venv/run .venv-sam/made .venv-cfn-lint/made .venv-checkov/made statemachine/linters/node_modules/made  ## Check template.yaml (cfn-lint, sam validate, checkov) and the state machines (two linters from npm; needs Node.js)
 	@mkdir -p out
 	.venv-cfn-lint/bin/cfn-lint template.yaml docs/examples/pagerduty-rule.yaml
 	SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam validate --lint --region eu-west-1
@@ -114,6 +118,7 @@ lint-template: .venv/run .venv-sam/made .venv-cfn-lint/made .venv-checkov/made  
 	.venv-cfn-lint/bin/cfn-lint --ignore-checks W1033 W1035 W7001 -- out/expanded.yaml
 	SAM_CLI_TELEMETRY=0 .venv-sam/bin/python tests/template/compare_with_sam.py out/expanded.yaml $(LINTED)
 	.venv-checkov/bin/checkov --file out/expanded.yaml --framework cloudformation --compact --quiet --skip-download --config-file .checkov.yaml
+	node statemachine/linters/lint.mjs statemachine/*.asl.json
 
 build: .venv-sam/made  ## Build what sam deploys: the functions and their layer
 	SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam build
