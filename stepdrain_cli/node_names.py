@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stepdrain.adapters.kube import Kube
-from stepdrain.states import nodes
+from stepdrain.rules import nodes
 
 from stepdrain_cli.exits import CommandError
 

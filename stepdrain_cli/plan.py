@@ -10,9 +10,9 @@ from stepdrain import clock
 from stepdrain.adapters.kube import Kube
 from stepdrain.rules import pods, waves
 from stepdrain.rules.budgets import Ledger
+from stepdrain.rules.nodes import instance_of
 from stepdrain.rules.pods import Action, Owner, Pod
 from stepdrain.rules.policy import Policy
-from stepdrain.states.nodes import instance_of
 
 from stepdrain_cli.hazards import Hazard, hazards
 from stepdrain_cli.node_names import named_node

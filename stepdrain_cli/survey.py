@@ -14,7 +14,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 from stepdrain.errors import DrainError
-from stepdrain.states.nodes import instance_of
+from stepdrain.rules.nodes import instance_of
 
 from kubernetes import client
 from stepdrain_cli import groups

@@ -12,7 +12,8 @@ from stepdrain.intake import ownership
 from stepdrain.intake.envelope import Ignored
 from stepdrain.intake.ownership import Enrolment
 from stepdrain.intake.settings import IntakeSettings
-from stepdrain.states import nodes
+from stepdrain.rules import nodes
+from stepdrain.states.find_node import nodes_of
 
 from stepdrain_cli.account import Account
 from stepdrain_cli.exits import CommandError
@@ -107,6 +108,6 @@ def _node(account: Account, instance: str, cluster: str, aws: Aws) -> tuple[Mapp
     """The instance's node, and why the cluster could not be asked."""
     try:
         client = cluster_of(account, cluster)
-        return nodes.node_of(client, instance, aws.private_dns_name(instance), listed=True), ""
+        return next(iter(nodes_of(client, aws.instance(instance), listed=True)), None), ""
     except DrainError as error:
         return None, str(error)

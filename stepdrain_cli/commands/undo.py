@@ -10,7 +10,8 @@ from stepdrain.adapters.kube import Kube
 from stepdrain.errors import DrainError
 from stepdrain.rules import node_marks
 from stepdrain.rules.node_marks import Marks
-from stepdrain.states import nodes
+from stepdrain.states.find_node import reference
+from stepdrain.states.uncordon import undo
 
 from stepdrain_cli import drains
 from stepdrain_cli.account import Account
@@ -97,14 +98,14 @@ def _undo(cluster: Kube, node: Mapping[str, Any], running: frozenset[str], flags
         return
     what = ", ".join(node_marks.undo(node).what)
     ask(f"Take back {what} of node {name}?", yes, "Nothing was changed.")
-    done = nodes.undo(cluster, nodes.reference(node), running)
+    done, _ = undo(cluster, reference(node), lambda _owners: running)
     click.echo(f"Undone on node {name}: {', '.join(done) or 'nothing'}{_others(node)}")
     click.echo(f"Set by: {', '.join(sorted(found.owners))}", err=True)
 
 
 def _others(node: Mapping[str, Any]) -> str:
     """What stays, since it is somebody else's."""
-    left = nodes.reference(node)
+    left = reference(node)
     stays = [("its label", left.excluded), ("its cordon", left.cordoned)]
     named = " and ".join(what for what, there in stays if there)
     return f" Somebody else has set {named}, which stays." if named else ""

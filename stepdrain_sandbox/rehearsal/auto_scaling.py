@@ -9,6 +9,7 @@ from typing import Any
 from stepdrain.adapters.aws import Aws
 from stepdrain.adapters.aws.calls import translated
 from stepdrain.errors import AwsRejected, DrainError
+from stepdrain.rules.nodes import Instance
 
 from stepdrain_sandbox.aws.account import client_error
 from stepdrain_sandbox.clock import Timer
@@ -76,9 +77,9 @@ class Group(Aws):
     def hook_of_group(self, group: str, name: str) -> Json:
         return self.hook(group, name)
 
-    def private_dns_name(self, instance_id: str) -> str | None:
-        self._fail("private_dns_name")
-        return self.names.get(instance_id)
+    def instance(self, instance_id: str) -> Instance:
+        self._fail("instance")
+        return Instance(instance_id, self.names.get(instance_id, ""))
 
     def start_execution(self, _arn: str, name: str, document: Mapping[str, Any]) -> bool:
         self._fail("start_execution")

@@ -19,7 +19,6 @@ def described(instance):
     return found["Reservations"][0]["Instances"][0]
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="the first Node with the providerID is taken")
 def test_of_two_nodes_of_one_instance_the_ready_one_is_drained(look):
     """A kubelet registered as localhost.localdomain and then, its host name set, as worker-0.
 
@@ -46,7 +45,6 @@ def test_of_two_nodes_of_one_instance_the_ready_one_is_drained(look):
         assert stale in seen.said()
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="such a Node is nobody's")
 def test_a_node_without_provider_id_is_known_by_name_and_address(look):
     """It has the instance's private DNS name and address, is Ready, and runs pods."""
     with World(workload=cluster_workload) as world:
@@ -94,7 +92,6 @@ def test_a_cordon_that_was_lifted_is_set_again(look, happens):
         assert any("cordon" in message for message in said)
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="Uncordon asks nobody else")
 def test_an_admission_leaves_alone_what_a_running_drain_has_set(look):
     """EC2 announces the interruption of an instance that is not Ready yet; AdmitNode still waits for it."""
     event = json.loads((EVENTS / "spot-interruption.json").read_text())

@@ -14,7 +14,7 @@ from stepdrain_sandbox.workload import budget, daemonset, lone_pod, replica_set
 
 TASKS = [name for name, state in DEFINITION["States"].items() if state["Type"] == "Task"]
 CALLS = (
-    "group_tags", "hook", "started_at", "start_execution", "private_dns_name", "record_heartbeat",
+    "group_tags", "hook", "started_at", "start_execution", "instance", "record_heartbeat",
     "complete_action",
 )  # fmt: skip
 DEATHS = ("Sandbox.Timedout", "Runtime.ExitError", "Runtime.OutOfMemory", "Lambda.Unknown", "States.Timeout")

@@ -20,7 +20,7 @@ CALLS = {
     "hook": "DescribeLifecycleHooks",
     "started_at": "DescribeExecution",
     "start_execution": "StartExecution",
-    "private_dns_name": "DescribeInstances",
+    "instance": "DescribeInstances",
     "record_heartbeat": "RecordLifecycleActionHeartbeat",
     "complete_action": "CompleteLifecycleAction",
 }

@@ -1,9 +1,11 @@
 """Label: the node leaves its load balancers."""
 
 import pytest
-from stepdrain.errors import InvalidEvent, KubeForbidden, KubeUnavailable
+from stepdrain.document.progress import Progress
+from stepdrain.errors import InvalidEvent, KubeUnavailable
 from stepdrain.steps import label
 
+from stepdrain_sandbox.kube.dynamic_admission import refusing
 from stepdrain_sandbox.kube.faults import Fault
 
 EXCLUDED = "node.kubernetes.io/exclude-from-external-load-balancers"
@@ -12,7 +14,7 @@ EXCLUDED = "node.kubernetes.io/exclude-from-external-load-balancers"
 def test_the_node_gets_the_label_in_one_request(cluster, node, payload):
     """And nothing else of it changes."""
     before = cluster.get("Node", node)
-    assert label.handler(payload(), None) == {"labelled": True, "seconds": 0}
+    assert label.handler(payload(), None) == {"labelled": True, "denied": "", "seconds": 0}
     after = cluster.get("Node", node)
     assert after["metadata"]["labels"] == {EXCLUDED: "true"}
     assert after["spec"] == before["spec"]
@@ -23,7 +25,7 @@ def test_labelling_twice_is_labelling_once(cluster, node, payload):
     """A retried or redriven step must find what it left."""
     label.handler(payload(), None)
     version = cluster.get("Node", node)["metadata"]["resourceVersion"]
-    assert label.handler(payload(), None) == {"labelled": True, "seconds": 0}
+    assert label.handler(payload(), None) == {"labelled": True, "denied": "", "seconds": 0}
     after = cluster.get("Node", node)["metadata"]
     assert (after["labels"], after["resourceVersion"]) == ({EXCLUDED: "true"}, version)
 
@@ -32,7 +34,7 @@ def test_a_node_that_is_gone_is_no_error(cluster, node, payload):
     """Its pods may still be there, so the drain goes on."""
     event = payload()
     cluster.remove("Node", node)
-    assert label.handler(event, None) == {"labelled": False, "seconds": 0}
+    assert label.handler(event, None) == {"labelled": False, "denied": "", "seconds": 0}
 
 
 def test_a_successor_of_the_same_name_is_left_alone(cluster, node, payload):
@@ -40,14 +42,35 @@ def test_a_successor_of_the_same_name_is_left_alone(cluster, node, payload):
     event = payload()
     cluster.remove("Node", node)
     cluster.create({"kind": "Node", "metadata": {"name": node}, "spec": {}})
-    assert label.handler(event, None) == {"labelled": False, "seconds": 0}
+    assert label.handler(event, None) == {"labelled": False, "denied": "", "seconds": 0}
     assert EXCLUDED not in cluster.get("Node", node)["metadata"].get("labels", {})
 
 
-def test_a_missing_permission_is_named(powerless, payload):
-    """It stops the drain: no retry can help."""
-    with pytest.raises(KubeForbidden, match=r'cannot patch resource "nodes"'):
-        label.handler(payload(), None)
+def test_a_label_that_is_refused_does_not_keep_the_cordon_waiting(powerless, node, payload):
+    """G1: each protection stands alone. What could not be set is named, and asked for in the next round."""
+    answer = label.handler(payload(), None)
+    assert answer["labelled"] is False
+    assert 'cannot patch resource "nodes"' in answer["denied"]
+
+
+def test_a_webhook_that_refuses_the_label_is_named_on_the_node(cluster, node, payload):
+    """Traffic still comes; somebody has to know whom to ask."""
+    admission = cluster.server.cluster.admission
+    admission.add_webhook(refusing("no labels today", 422), operations=("UPDATE",), resources=("nodes",))
+    try:
+        assert "no labels today" in label.handler(payload(), None)["denied"]
+    finally:
+        admission.remove()
+    assert cluster.told(node) == ["LabelDenied"]
+    assert label.handler(payload(), None)["labelled"] is True
+
+
+def test_a_drain_that_comes_back_does_not_settle_again(cluster, payload):
+    """It has waited for the load balancers once; its pods are waiting now."""
+    policy = {"settleTime": 60}
+    assert label.handler(payload(policy=policy), None)["seconds"] == 60
+    record = {**Progress(0, 0.0).to_document(), "next": "FindNode"}
+    assert label.handler(payload(policy=policy, progress=record), None)["seconds"] == 0
 
 
 def test_an_api_that_does_not_answer_is_asked_again_by_the_state_machine(cluster, payload):
@@ -56,7 +79,7 @@ def test_an_api_that_does_not_answer_is_asked_again_by_the_state_machine(cluster
     with pytest.raises(KubeUnavailable):
         label.handler(payload(), None)
     assert cluster.server.faults.hits == 1
-    assert label.handler(payload(), None) == {"labelled": True, "seconds": 0}
+    assert label.handler(payload(), None) == {"labelled": True, "denied": "", "seconds": 0}
 
 
 def test_a_payload_of_another_form_is_refused(cluster):

@@ -69,7 +69,7 @@ GRANTS = {
         ("elasticloadbalancing:DescribeInstanceHealth", "*"),
     },
     "WaitForNodeRole": {("ec2:DescribeInstances", "*"), ("eks:DescribeCluster", CLUSTER)},
-    "UncordonRole": {("eks:DescribeCluster", CLUSTER)},
+    "UncordonRole": {("eks:DescribeCluster", CLUSTER), ("states:DescribeExecution", EXECUTIONS)},
     "HeartbeatRole": {("autoscaling:RecordLifecycleActionHeartbeat", f"{GROUP}blue")},
     "CompleteActionRole": {("autoscaling:CompleteLifecycleAction", f"{GROUP}blue")},
     "NotifyRole": {

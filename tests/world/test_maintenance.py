@@ -5,7 +5,7 @@ from email.utils import formatdate
 from pathlib import Path
 
 import pytest
-from stepdrain.states.nodes import CORDONED_BY, EXCLUDE_LABEL, LABELLED_BY
+from stepdrain.rules.node_marks import CORDONED_BY, EXCLUDE_LABEL, LABELLED_BY
 
 from stepdrain_sandbox.workload import cluster_workload
 from stepdrain_sandbox.world import World

@@ -84,6 +84,11 @@ class Step:
         return bool(self.execution.get("RedriveTime"))
 
     @property
+    def under_way(self) -> bool:
+        """The drain comes back through FindNode, to find its node and to protect it again."""
+        return self.progress.next == progress.FIND_NODE
+
+    @property
     def running_since(self) -> float:
         """Epoch seconds of the redrive if there was one, else of the start."""
         return clock.to_epoch_s(self.execution.get("RedriveTime") or self.execution["StartTime"])

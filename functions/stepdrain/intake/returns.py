@@ -10,7 +10,7 @@ sweep looks for instances that are InService although their newest drain has end
     it led to EC2, or there was no action (spot, rebalance, by hand)  left: somebody wants the node empty
     AdmitNode has started since the drain ended                       left: it is given back already
 
-AdmitNode undoes only what a drain of ours has set (stepdrain.states.nodes.undo).
+AdmitNode undoes only what a drain of ours has set (stepdrain.states.uncordon.undo).
 """
 
 from __future__ import annotations

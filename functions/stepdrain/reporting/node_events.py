@@ -19,6 +19,11 @@ from stepdrain.errors import DrainError, KubeConflict
 NORMAL, WARNING = "Normal", "Warning"
 REASONS = {
     "DrainStarted": NORMAL,
+    "OtherNodes": WARNING,
+    "NodeWithoutProviderID": WARNING,
+    "NeverJoined": WARNING,
+    "LabelDenied": WARNING,
+    "CordonLost": WARNING,
     "PodsBlocked": WARNING,
     "PodsForced": WARNING,
     "WorkloadsRolled": NORMAL,

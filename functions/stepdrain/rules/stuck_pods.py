@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from stepdrain.clock import to_rfc3339
-from stepdrain.rules import reasons
+from stepdrain.rules import nodes, reasons
 from stepdrain.rules.pods import Pod
 from stepdrain.rules.policy import Policy
 from stepdrain.rules.reasons import Reason
@@ -41,8 +41,7 @@ def silent(node: Mapping[str, Any] | None, uid: str) -> bool:
     """
     if node is None or node["metadata"]["uid"] != uid:
         return True
-    conditions = node.get("status", {}).get("conditions") or ()
-    return not any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+    return not nodes.ready(node)
 
 
 def names(stuck: Sequence[Pod]) -> tuple[str, ...]:

@@ -14,11 +14,12 @@ from stepdrain.document.step import NodeRef, Step
 from stepdrain.errors import NodeNeverReady, NodeNotReady, NothingToDo
 from stepdrain.intake.lifecycle_events import Start, start_for
 from stepdrain.intake.settings import IntakeSettings
-from stepdrain.rules import reasons
+from stepdrain.rules import nodes, reasons
 from stepdrain.rules.deadline import hook_of
+from stepdrain.rules.nodes import Instance
 from stepdrain.rules.pods import Listing
 from stepdrain.rules.reasons import Reason
-from stepdrain.states import nodes
+from stepdrain.states import find_node
 
 LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
 LAUNCH = "EC2 Instance-launch Lifecycle Action"
@@ -45,7 +46,7 @@ def start(
     return start_for("launch", event, way, tags, hook, settings, ADMIT_NODE)
 
 
-def admit(step: Step, cluster: Cluster, guess: str | None, now: float) -> NodeRef:
+def admit(step: Step, cluster: Cluster, instance: Instance, now: float) -> NodeRef:
     """The instance's node, once it is Ready (and its DaemonSets' pods are, under admitDaemonsets).
 
     Raises NodeNotReady while it is not, NodeNeverReady past the deadline, and NothingToDo for an
@@ -55,11 +56,11 @@ def admit(step: Step, cluster: Cluster, guess: str | None, now: float) -> NodeRe
         raise NothingToDo(f"{step.instance_id} enters a warm pool and takes no pods yet.")
     until = deadline(step)
     # As in FindNode: not every attempt lists all nodes, but the one that gives the instance up does.
-    listed = now >= until or step.attempt % nodes.LISTED_EVERY == 0
-    node = nodes.node_of(cluster, step.instance_id or "", guess, listed=listed)
-    lacking = _lacking(node, step, cluster)
+    listed = now >= until or step.attempt % find_node.LISTED_EVERY == 0
+    node = next(iter(find_node.nodes_of(cluster, instance, listed=listed)), None)
+    lacking = find_node.missing(instance) if node is None else _lacking(node, step, cluster)
     if node is not None and not lacking:
-        return nodes.reference(node)
+        return find_node.reference(node)
     if now >= until:
         raise NodeNeverReady(
             f"{lacking} The deadline, {clock.to_rfc3339(until)}, is over: Auto Scaling replaces the instance."
@@ -74,10 +75,8 @@ def deadline(step: Step) -> float:
     return step.begun_at + min(step.policy.admit_timeout, granted)
 
 
-def _lacking(node: Mapping[str, Any] | None, step: Step, cluster: Cluster) -> str:
-    if node is None:
-        return f"No node of the cluster has the providerID of {step.instance_id}."
-    name = node["metadata"]["name"]
+def _lacking(node: Mapping[str, Any], step: Step, cluster: Cluster) -> str:
+    name = nodes.name_of(node)
     if not nodes.ready(node):
         return f"Node {name} is registered and not Ready."
     if not step.policy.admit_daemonsets:

@@ -10,7 +10,7 @@ from stepdrain.adapters import connections, invocation
 from stepdrain.document.step import parse
 from stepdrain.intake import settings
 from stepdrain.reporting import drain_reports, logs
-from stepdrain.states import nodes
+from stepdrain.states.cordon import cordon
 
 LOG = logs.logger()
 
@@ -20,7 +20,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """``{"cordoned": bool, "at": time}``; false if the Node object is gone (its pods may still be there)."""
     step, now = parse(event), clock.now()
     cluster = connections.kube(step.cluster)
-    cordoned = nodes.cordon(cluster, step.node, step.name)
+    cordoned = cordon(cluster, step.node, step.name)
     for not_recorded in drain_reports.report_start(
         cluster, step, now, wanted=settings.node_conditions(os.environ)
     ):

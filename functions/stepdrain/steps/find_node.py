@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from stepdrain import clock
 from stepdrain.adapters import connections, invocation
 from stepdrain.document.step import NodeRef, Step, document, parse
 from stepdrain.errors import NodeNotFound, NodeNotRegistered
 from stepdrain.intake import ownership, settings
 from stepdrain.reporting import logs
-from stepdrain.states import nodes
+from stepdrain.reporting.node_events import record_event
+from stepdrain.rules import nodes
+from stepdrain.rules.nodes import Instance
+from stepdrain.states import find_node
 
 LOG = logs.logger()
 
@@ -73,8 +77,27 @@ def _with_instance(drain: dict[str, Any], clusters: tuple[str, ...]) -> dict[str
 def _node(step: Step) -> NodeRef:
     cluster = connections.kube(step.cluster)
     if step.instance_id is None:
-        return nodes.named_node(cluster, step.node_name or "")
-    guess = step.node_name or step.private_dns_name
-    guess = guess or connections.aws().private_dns_name(step.instance_id)
+        return find_node.named_node(cluster, step.node_name or "")
     warm = (step.lifecycle or {}).get("origin") == "WarmPool"
-    return nodes.find_node(cluster, step.instance_id, guess, step.attempt, warm=warm)
+    instance = _instance(step, step.instance_id)
+    found = find_node.find_node(cluster, instance, step.attempt, warm=warm)
+    node = find_node.reference(found[0])
+    for reason, sentence in (
+        ("OtherNodes", nodes.others(found, instance)),
+        ("NodeWithoutProviderID", nodes.unproven(found[0], instance)),
+    ):
+        if sentence:
+            LOG.warning(sentence)
+            if not_recorded := record_event(cluster, node, reason, sentence, step.name, clock.now()):
+                LOG.warning(not_recorded)
+    return node
+
+
+def _instance(step: Step, instance_id: str) -> Instance:
+    if step.node_name:
+        return nodes.described(instance_id, {"PrivateDnsName": step.node_name})
+    if step.private_dns_name and step.private_ip_address:
+        # Whoever started the drain has asked EC2 already.
+        known = {"PrivateDnsName": step.private_dns_name, "PrivateIpAddress": step.private_ip_address}
+        return nodes.described(instance_id, known)
+    return connections.aws().instance(instance_id)

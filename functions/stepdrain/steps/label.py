@@ -4,22 +4,33 @@ from __future__ import annotations
 
 from typing import Any
 
+from stepdrain import clock
 from stepdrain.adapters import connections, invocation
 from stepdrain.document.step import parse
 from stepdrain.reporting import logs
-from stepdrain.states import nodes
+from stepdrain.reporting.node_events import record_event
+from stepdrain.states.label import exclude_from_load_balancers
 
 LOG = logs.logger()
 
 
 @invocation.handler
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """``{"labelled": bool, "seconds": int}``.
+    """``{"labelled": bool, "denied": str, "seconds": int}``.
 
-    labelled    false if the Node object is gone (its pods may still be there)
-    seconds     until the first eviction, as the policy says; the state Settle waits so long
+    labelled    false if the Node object is gone (its pods may still be there), or the label was refused
+    denied      why it was refused; empty if it was not
+    seconds     until the first eviction, as the policy says; the state Settle waits so long. 0 for a
+                drain that comes back to set the label again
     """
     step = parse(event)
-    labelled = nodes.exclude_from_load_balancers(connections.kube(step.cluster), step.node, step.name)
+    cluster = connections.kube(step.cluster)
+    labelled, denied = exclude_from_load_balancers(cluster, step.node, step.name)
+    if denied:
+        sentence = f"Load balancers still send to this node, for its label was refused: {denied}"
+        LOG.warning(sentence)
+        if not_recorded := record_event(cluster, step.node, "LabelDenied", sentence, step.name, clock.now()):
+            LOG.warning(not_recorded)
     LOG.info("node labelled out of load balancers", node=step.node.name, labelled=labelled)
-    return {"labelled": labelled, "seconds": step.policy.settle_time}
+    seconds = 0 if step.under_way else step.policy.settle_time
+    return {"labelled": labelled, "denied": denied, "seconds": seconds}

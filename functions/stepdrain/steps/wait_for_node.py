@@ -19,7 +19,7 @@ LOG = logs.logger()
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """The node (stepdrain.document.step.NodeRef); raises NodeNotReady while it is none, or is not Ready."""
     step = parse(event)
-    guess = connections.aws().private_dns_name(step.instance_id or "")
-    node = wait_for_node.admit(step, connections.kube(step.cluster), guess, clock.now())
+    instance = connections.aws().instance(step.instance_id or "")
+    node = wait_for_node.admit(step, connections.kube(step.cluster), instance, clock.now())
     LOG.info("node ready", instance=step.instance_id, node=node.name, uid=node.uid)
     return asdict(node)

@@ -8,6 +8,8 @@ from typing import Any
 
 from stepdrain.adapters.aws.calls import Clients, call_unless, pages
 from stepdrain.intake.maintenance import Scheduled
+from stepdrain.rules import nodes
+from stepdrain.rules.nodes import Instance
 
 FILTER_VALUES = 200
 """https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html"""
@@ -79,14 +81,13 @@ class Ec2(Clients):
             if event.get("NotBefore")
         ]
 
-    def private_dns_name(self, instance_id: str) -> str | None:
-        """The instance's private DNS name, None if EC2 no longer knows the instance."""
+    def instance(self, instance_id: str) -> Instance:
+        """The instance's private DNS name and its addresses; without them if EC2 no longer knows it."""
         client = self._client("ec2")
         answer = call_unless(client, "describe_instances", "InvalidInstanceID", InstanceIds=[instance_id])
-        if answer is None:
-            return None
-        instances = [one for reservation in answer["Reservations"] for one in reservation["Instances"]]
-        return (instances[0].get("PrivateDnsName") or None) if instances else None
+        reservations = answer["Reservations"] if answer else []
+        found = [instance for reservation in reservations for instance in reservation["Instances"]]
+        return nodes.described(instance_id, found[0] if found else None)
 
 
 def _address(instance: Mapping[str, Any]) -> dict[str, str]:
