@@ -20,7 +20,7 @@ def installed(account: Account) -> IntakeSettings:
 
     CommandError if the state machine is not Stepdrain's; raises what botocore raises if it cannot be read.
     """
-    return settings.manual(_environment(account))
+    return settings.manual(_environment(account), Aws(account.session).parameter)
 
 
 def _environment(account: Account) -> Mapping[str, str]:

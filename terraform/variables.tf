@@ -27,8 +27,8 @@ variable "group_names" {
   default     = []
 
   validation {
-    condition     = alltrue([for one in var.group_names : can(regex("^(?:([0-9A-Za-z!#%&'()+./;<=>@\\[\\]^_`{|}~-]{1,255})?)$", one))])
-    error_message = "It is a list of group names, separated by commas; names with * ? $ \" or a backslash are not taken, serve such groups by GroupPrefix."
+    condition     = alltrue([for one in var.group_names : can(regex("^(?:([0-9A-Za-z!#%&'()+./;<=>@\\[\\]^_`{|}~-]{1,240})?)$", one))])
+    error_message = "It is a list of group names of up to 240 characters, separated by commas; names with * ? $ \" or a backslash are not taken, serve such groups by GroupPrefix."
   }
 }
 

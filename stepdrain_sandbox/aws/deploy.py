@@ -184,6 +184,7 @@ class Stack:
             "AWS::StepFunctions::StateMachine": self._state_machine,
             "AWS::Events::Rule": self._rule,
             "AWS::EKS::AccessEntry": self._access_entry,
+            "AWS::SSM::Parameter": self._parameter,
         }
         self.deployment.granted = permissions.granted(self._resources, self._resolver.value)
         for logical_id, resource in self._resources.items():
@@ -236,6 +237,10 @@ class Stack:
         self.deployment.functions[logical_id] = Function(
             self._name(logical_id), properties["Handler"], texts, properties["Timeout"]
         )
+
+    def _parameter(self, logical_id: str, properties: Json) -> None:
+        named = {"Name": self._name(logical_id), "Type": properties["Type"]}
+        self._client("ssm").put_parameter(Value=properties["Value"], **named)
 
     def _access_entry(self, _logical_id: str, properties: Json) -> None:
         """EKS puts the session's name, which is the function's, into the user name.

@@ -1,6 +1,7 @@
-"""What DescribeAutoScalingGroups can leave out, which moto does not know: the groups' instances.
+"""What moto does not know of DescribeAutoScalingGroups: a limit of names, and groups without their instances.
 
-https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeAutoScalingGroups.html (IncludeInstances)
+https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeAutoScalingGroups.html
+(AutoScalingGroupNames, IncludeInstances)
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import copy
 from collections.abc import Iterator
 from unittest import mock
 
+from moto.autoscaling.exceptions import AutoscalingClientError
 from moto.autoscaling.models import FakeAutoScalingGroup
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult
@@ -17,10 +19,18 @@ from moto.core.responses import ActionResult
 
 @contextlib.contextmanager
 def described_in_part() -> Iterator[None]:
-    """While this lasts, ``IncludeInstances=False`` gives groups without their instances."""
+    """While this lasts, ``IncludeInstances=False`` gives groups without their instances.
+
+    More names than ``MaxRecords`` (50 if it is not given) are refused.
+    """
     describe = AutoScalingResponse.describe_auto_scaling_groups
 
     def described(response: AutoScalingResponse) -> ActionResult:
+        names, most = response._get_param("AutoScalingGroupNames", []), response._get_param("MaxRecords", 50)
+        if len(names) > int(most):
+            raise AutoscalingClientError(
+                "ValidationError", f"More than {most} names of groups in one request."
+            )
         answer = describe(response)
         if response._get_bool_param("IncludeInstances", True):
             return answer

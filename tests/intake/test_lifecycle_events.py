@@ -152,4 +152,4 @@ def test_what_is_no_event_at_all_is_refused(event):
 def test_a_missing_variable_is_named():
     """A function without its environment must say so, not fail on a KeyError."""
     with pytest.raises(InvalidSettings, match="lacks STEPDRAIN_CLUSTER"):
-        intake({})
+        intake({}, {}.__getitem__)

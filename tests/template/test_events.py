@@ -115,6 +115,42 @@ def test_sixty_groups_have_sixty_hooks_of_each_kind() -> None:
     assert len(Stack(GroupNames=names, CreateLifecycleHooks="true", CreateLaunchHooks="true").resources) < 500
 
 
+MOST_PATTERN, MOST_ENVIRONMENT, MOST_PARAMETER = 2048, 4096, 4096
+"""Characters of an event pattern, bytes of a function's environment, bytes of a parameter
+(https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html,
+https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html,
+https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html)."""
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ",".join(f"prod-eu-west-1-nodes-of-team-number-{n:04}" for n in range(60)),
+        ",".join(f"{n}{'x' * 239}" for n in range(5)),
+        ",".join(f"{n}{'x' * 239}" for n in range(6)),
+    ],
+    ids=["sixty", "five of the longest", "six of the longest"],
+)
+def test_a_long_list_of_groups_fits_wherever_it_stands(names: str) -> None:
+    """A pattern or an environment that is too long fails in the middle of a deployment."""
+    stack = Stack(GroupNames=names)
+    for rule in stack.of_type("AWS::Events::Rule").values():
+        assert len(json.dumps(rule.get("EventPattern", {}))) < MOST_PATTERN
+    for function in stack.of_type("AWS::Lambda::Function").values():
+        # ARNs of state machines, tables and topics are longer than what stands for them here.
+        assert len(json.dumps(function["Environment"]["Variables"])) + 500 < MOST_ENVIRONMENT
+    for parameter in stack.of_type("AWS::SSM::Parameter").values():
+        assert parameter["Value"] == names
+        assert len(parameter["Value"]) <= MOST_PARAMETER
+
+
+def test_more_than_five_groups_are_told_from_others_by_start_drain() -> None:
+    """The rules take every event of our hook then."""
+    rules = Stack(GroupNames="a,b,c,d,e,f").of_type("AWS::Events::Rule")
+    assert "AutoScalingGroupName" not in json.dumps([rules["TerminateRule"], rules["LaunchRule"]])
+    assert pattern(GroupNames="a,b,c,d,e,f")["LifecycleHookName"] == ["stepdrain"]
+
+
 def test_no_hook_is_made_unless_asked_for(stack: Stack) -> None:
     """A hook changes how somebody's group behaves."""
     assert not stack.of_type("AWS::AutoScaling::LifecycleHook")

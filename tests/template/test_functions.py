@@ -81,7 +81,7 @@ def test_a_function_ends_before_its_state_gives_up(stack: Stack, machine: dict[s
 def test_start_drain_understands_its_environment(stack: Stack) -> None:
     """The very text that the template sets goes through the very code that reads it."""
     environment = stack.of_type(FUNCTION)["StartDrainFunction"]["Environment"]["Variables"]
-    intake = settings.intake(environment)
+    intake = settings.intake(environment, {}.__getitem__)
     assert intake.cluster == "demo"
     assert intake.hook_name == "stepdrain"
     assert intake.group_names == ()

@@ -159,7 +159,7 @@ def test_the_security_page_lists_what_each_role_may_do() -> None:
         for name in names.split(", ")
         for action in re.findall(r"`([^`]+)`", actions)
     }
-    full = Stack(MaxConcurrentDrains="1", GroupNames="blue")
+    full = Stack(MaxConcurrentDrains="1", GroupNames="a,b,c,d,e,f")
     assert {one for one in told if one[0] in GRANTS} == {
         (role, action) for role in GRANTS for action, _ in grants(full, role)
     }
@@ -412,6 +412,32 @@ def test_leases_are_granted_only_where_drains_are_limited(stack: Stack) -> None:
     assert taken == {("dynamodb:Query", table), ("dynamodb:PutItem", table)}
     given_up = grants(limited, "CompleteActionRole") - grants(stack, "CompleteActionRole")
     assert given_up == {("dynamodb:Query", table), ("dynamodb:DeleteItem", table)}
+
+
+SIXTY = ",".join(f"prod-eu-west-1-nodes-of-team-number-{n:04}" for n in range(60))
+MOST_INLINE = 10_240
+"""Characters of a role's inline policies (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html)."""
+
+
+def test_sixty_long_names_fit_into_every_role(stack: Stack) -> None:
+    """A role that is too long fails in the middle of a deployment."""
+    assert len(SIXTY.split(",")[0]) == 40
+    for name, role in Stack(GroupNames=SIXTY, MaxConcurrentDrains="1").of_type(ROLE).items():
+        documents = [json.dumps(one["PolicyDocument"], separators=(",", ":")) for one in role["Policies"]]
+        # What stands in for an ARN here is shorter than one.
+        assert sum(map(len, documents)) + 100 * json.dumps(documents).count("<") < MOST_INLINE, name
+
+
+def test_the_list_of_groups_is_read_by_those_who_ask_whether_a_group_is_ours() -> None:
+    """And only where there is a list."""
+    read = ("ssm:GetParameter", "arn:aws:ssm:eu-west-1:123456789012:parameter/<GroupList>")
+    many, few = Stack(GroupNames="a,b,c,d,e,f"), Stack(GroupNames="a,b,c,d,e")
+    assert {role for role in GRANTS if read in grants(many, role)} == {
+        "StartDrainRole",
+        "SweepRole",
+        "FindNodeRole",
+    }
+    assert "ssm:" not in json.dumps(few.resources)
 
 
 def test_function_code_cannot_use_the_network_permissions(full: Stack) -> None:

@@ -48,6 +48,7 @@ REFUSED = [
     ({"GroupNames": "web-1,web1"}, "for web-1 and web1"),
     ({"GroupNames": "blue,green,blue"}, "for blue and blue"),
     ({"GroupNames": "*"}, "are not taken"),
+    ({"GroupNames": "x" * 241}, "up to 240 characters"),
     ({"GroupNames": "blue,gr?en"}, "are not taken"),
     ({"GroupNames": "${aws:username}"}, "are not taken"),
     ({"GroupNames": 'a"b'}, "are not taken"),

@@ -16,15 +16,23 @@ from stepdrain_sandbox.aws.deploy import ROOT, translate
 from stepdrain_sandbox.workload import cluster_workload, lone_pod
 from stepdrain_sandbox.world import CLUSTER, GROUP, World
 from tests.template.stack import Stack
+from tests.world.test_maintenance import RETIREMENT, health
 
 SERVICES_OWN = {
     "logs:CreateLogStream": "Lambda writes a function's log with the function's role",
     "logs:PutLogEvents": "Lambda writes a function's log with the function's role",
+    "sqs:ReceiveMessage": "Lambda takes notices from their queue with the function's role",
+    "sqs:DeleteMessage": "Lambda takes notices from their queue with the function's role",
+    "sqs:GetQueueAttributes": "Lambda takes notices from their queue with the function's role",
     "sqs:SendMessage": "Lambda hands a failed event to the on-failure destination with the function's role",
     "kms:Decrypt": "SNS encrypts a message for an encrypted topic in the name of whoever publishes",
     "kms:GenerateDataKey": "SNS encrypts a message for an encrypted topic in the name of whoever publishes",
 }
 """Granted, and called by no line of the code."""
+
+
+MANY = {"GroupNames": "workers,a,b,c,d,e"}
+"""More than stand in an environment."""
 
 
 def translated():
@@ -34,7 +42,7 @@ def translated():
 
 def granted_by(resources):
     """What the roles grant where everything optional is there."""
-    return permissions.granted(resources, Stack(MaxConcurrentDrains="1").resolve)
+    return permissions.granted(resources, Stack(MaxConcurrentDrains="1", **MANY).resolve)
 
 
 def excess(granted, calls):
@@ -88,6 +96,21 @@ def swept_before(world, _node):
     world.aws.hooks.send = send
 
 
+def called_off(world, _node):
+    """Maintenance of one instance and the retirement of another are called off while their drains run."""
+    one, other = list(world.instances)[1:]
+    budget = {"spec": {"maxUnavailable": 0}}
+    world.kube.cluster.change("PodDisruptionBudget", "nginx", "default", budget)
+    begins = world.clock.now() + 1500
+    maintenance = world.aws.scheduled_events.schedule(one, "instance-reboot", begins)
+    health(world, other, RETIREMENT)
+    world.pass_time(400)
+    world.aws.scheduled_events.end(maintenance, "Canceled")
+    health(world, other, RETIREMENT, status="closed")
+    world.pass_time(400)
+    world.kube.cluster.change("PodDisruptionBudget", "nginx", "default", {"spec": {"maxUnavailable": 1}})
+
+
 def balanced(world, _node):
     """Load balancers of both kinds hold the instance."""
     world.balancers.target_group("web", world.instances, 20)
@@ -112,10 +135,11 @@ def other_ways(world, _node):
 
 SCENARIOS = [
     (balanced, {}),
-    (other_ways, {"MaxConcurrentDrains": "1"}),
+    (other_ways, {"MaxConcurrentDrains": "1", **MANY}),
     (ordinary, {}),
-    (lost, {}),
+    (lost, MANY),
     (swept_before, {}),
+    (called_off, {"DrainOnMaintenance": "true"}),
     (never_joined, {}),
     (blocked, {"OnTimeout": "force", "DrainTimeout": "1500"}),
     (refused, {"EvictUnmanaged": "false", "NodeConditions": "true"}),

@@ -29,6 +29,8 @@ ENDPOINT_PATIENCE_S = 5
 # The API server takes a token for 15 minutes from its X-Amz-Date; one minute for clock skew,
 # one for the invocation itself (kubernetes-sigs/aws-iam-authenticator, pkg/token/token.go).
 TOKEN_KEPT_S = 780
+# A changed list of groups is known this much later at most.
+PARAMETER_KEPT_S = 300
 FOR_EVER_S = 10**9
 
 
@@ -111,3 +113,8 @@ def aws() -> Aws:
     if local is not None:
         return Aws(local.session)
     return Aws(KEPT.get(("session",), FOR_EVER_S, new_session))
+
+
+def parameter(name: str) -> str:
+    """The value of a parameter of Systems Manager, kept for some minutes; raises an Aws… error."""
+    return str(KEPT.get(("parameter", name), PARAMETER_KEPT_S, lambda: aws().parameter(name)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from stepdrain.errors import InvalidSettings
@@ -40,8 +40,14 @@ class IntakeSettings:
         return (self.cluster, *self.other_clusters)
 
 
-def intake(environ: Mapping[str, str]) -> IntakeSettings:
-    """StartDrain's settings; raises InvalidSettings naming the variable that is absent or wrong."""
+def intake(environ: Mapping[str, str], parameter: Callable[[str], str]) -> IntakeSettings:
+    """StartDrain's settings; raises InvalidSettings naming the variable that is absent or wrong.
+
+    ``parameter`` gives the value of a parameter of Systems Manager: a long list of groups is in one, since an
+    environment holds 4 KB (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html).
+    """
+    long_list = environ.get("STEPDRAIN_GROUP_LIST", "")
+    names = parameter(long_list) if long_list else environ.get("STEPDRAIN_GROUP_NAMES", "")
     return IntakeSettings(
         cluster=_required(environ, "STEPDRAIN_CLUSTER"),
         state_machine_arn=_required(environ, "STEPDRAIN_STATE_MACHINE_ARN"),
@@ -49,7 +55,7 @@ def intake(environ: Mapping[str, str]) -> IntakeSettings:
         hook_name=_required(environ, "STEPDRAIN_HOOK_NAME"),
         launch_hook_name=environ.get("STEPDRAIN_LAUNCH_HOOK_NAME", ""),
         other_clusters=_listed(environ, "STEPDRAIN_OTHER_CLUSTERS"),
-        group_names=_listed(environ, "STEPDRAIN_GROUP_NAMES"),
+        group_names=_items(names),
         group_prefix=environ.get("STEPDRAIN_GROUP_PREFIX", ""),
         skip_managed_node_groups=environ.get("STEPDRAIN_SKIP_MANAGED_NODE_GROUPS", "true") == "true",
         policy=policy.from_environment(environ),
@@ -73,13 +79,17 @@ def node_conditions(environ: Mapping[str, str]) -> bool:
     return environ.get("STEPDRAIN_NODE_CONDITIONS", "false") == "true"
 
 
-def manual(environ: Mapping[str, str]) -> IntakeSettings:
+def manual(environ: Mapping[str, str], parameter: Callable[[str], str]) -> IntakeSettings:
     """FindNode's settings for a drain started by hand: as StartDrain's, without the machine's ARN."""
-    return intake({**environ, "STEPDRAIN_STATE_MACHINE_ARN": "none: FindNode starts nothing"})
+    return intake({**environ, "STEPDRAIN_STATE_MACHINE_ARN": "none: FindNode starts nothing"}, parameter)
 
 
 def _listed(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
-    return tuple(one.strip() for one in environ.get(name, "").split(",") if one.strip())
+    return _items(environ.get(name, ""))
+
+
+def _items(text: str) -> tuple[str, ...]:
+    return tuple(one.strip() for one in text.split(",") if one.strip())
 
 
 def _required(environ: Mapping[str, str], name: str) -> str:

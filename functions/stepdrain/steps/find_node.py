@@ -45,7 +45,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 
 
 def _completed(drain: dict[str, Any]) -> dict[str, Any]:
-    installed = settings.manual(os.environ)
+    installed = settings.manual(os.environ, connections.parameter)
     if not drain.get("instanceId"):
         drain = _with_instance(drain, installed.clusters)
     return ownership.by_hand(drain, connections.aws(), installed)

@@ -43,8 +43,9 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     Raises InvalidEvent or InvalidSettings, and Aws… errors that last: Lambda then tries twice more and
     hands the event to the dead-letter queue. An error of each message of a batch is raised, too.
     """
-    own, account = settings.intake(os.environ), connections.aws()
+    account = connections.aws()
     with connections.patient(PATIENCE_S):
+        own = settings.intake(os.environ, connections.parameter)
         if notice_queue.sent_by_queue(event):
             return _batch(event["Records"], own, account)
         return _one(event, own, account, _lookups([event], account))

@@ -23,7 +23,8 @@ def handler(_event: dict[str, Any], _context: object) -> dict[str, Any]:
     """
     interval_s = settings.sweep_interval_s(os.environ)
     with connections.patient(PATIENCE_S):
-        found = sweep.sweep(settings.intake(os.environ), connections.aws(), clock.now(), interval_s)
+        own = settings.intake(os.environ, connections.parameter)
+        found = sweep.sweep(own, connections.aws(), clock.now(), interval_s)
     for warning in found.warnings:
         LOG.warning(warning)
     for name in found.started:

@@ -21,6 +21,7 @@ from stepdrain.adapters.aws.ec2 import Ec2
 from stepdrain.adapters.aws.eks import Eks
 from stepdrain.adapters.aws.executions import Executions
 from stepdrain.adapters.aws.leases import Leases
+from stepdrain.adapters.aws.parameters import Parameters
 
 MODELS = Path(__file__).with_name("models")
 
@@ -38,7 +39,7 @@ def new_session() -> boto3.Session:
     return boto3.Session(botocore_session=core)
 
 
-class Aws(AutoScaling, Ec2, Balancers, Executions, Eks):
+class Aws(AutoScaling, Ec2, Balancers, Executions, Eks, Parameters):
     """One account and region, with the credentials of the calling function.
 
     Every method raises AwsThrottled, AwsUnavailable, AwsDenied (naming the action) or AwsRejected.

@@ -10,6 +10,8 @@ from typing import Any
 from stepdrain.adapters.aws.calls import Clients, call, pages
 from stepdrain.errors import AwsRejected
 
+PAGE = 50
+"""Records of a page, and names that one request takes."""
 INSTANCE = re.compile(r"\bi-(?:[0-9a-f]{17}|[0-9a-f]{8})\b")
 
 
@@ -45,11 +47,16 @@ class AutoScaling(Clients):
         return groups
 
     def groups(self, names: Sequence[str]) -> Iterator[dict[str, Any]]:
-        """The Auto Scaling groups of these names (none: all), with their instances; in pages of 50."""
-        chosen: dict[str, Any] = {"AutoScalingGroupNames": list(names)} if names else {}
-        options = {"MaxRecords": 50, **chosen}
-        for page in pages(self._auto_scaling, "describe_auto_scaling_groups", "NextToken", **options):
-            yield from page["AutoScalingGroups"]
+        """The Auto Scaling groups of these names (none: all), with their instances; in pages of 50.
+
+        One request takes as many names as its page has records (API reference, DescribeAutoScalingGroups).
+        """
+        asked = [list(names[at : at + PAGE]) for at in range(0, len(names), PAGE)]
+        chosen: list[dict[str, Any]] = [{"AutoScalingGroupNames": some} for some in asked] or [{}]
+        for names_of_page in chosen:
+            options = {"MaxRecords": PAGE, **names_of_page}
+            for page in pages(self._auto_scaling, "describe_auto_scaling_groups", "NextToken", **options):
+                yield from page["AutoScalingGroups"]
 
     def hook(self, group: str, name: str) -> dict[str, Any]:
         """A lifecycle hook with HeartbeatTimeout and GlobalTimeout in seconds; AwsRejected if absent."""
