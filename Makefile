@@ -6,7 +6,7 @@ INSTALL := $(UV) pip install --quiet --compile-bytecode --require-hashes --pytho
 # A made environment is a stamp file: it is made again when its lock changes.
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test test-long test-all test-more quick bench bench-docs bench-storm check expand lint-template build site release release-smoke terraform examples graph cli-docs statemachine lock clean
+.PHONY: help demo test test-long test-all test-more quick bench bench-docs bench-storm check expand lint-template build site release release-smoke wheel wheel-smoke terraform examples graph cli-docs statemachine lock clean
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
@@ -138,6 +138,9 @@ site: .venv-docs/made  ## Build the documentation's site in build/site; a broken
 
 wheel: .venv/uv  ## Build the wheel that operators install: build/wheel/*.whl
 	$(UV) build --quiet --wheel --out-dir build/wheel .
+
+wheel-smoke: .venv/test  ## Install the built wheel outside the checkout, without and with its extra, and run the commands there (2 minutes)
+	.venv/bin/pytest tests/packaging/wheel_smoke.py $(ARGS)
 
 examples: .venv/run  ## Write docs/examples again: two drains' reports, the same every time
 	.venv/bin/python -m stepdrain_cli.examples $(ARGS)

@@ -8,15 +8,17 @@ import shlex
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 from click.core import ParameterSource
 from stepdrain.errors import DrainError
 from stepdrain.rules.policy import Policy
 
-from stepdrain_cli.account import Account, on_aws, on_sandbox
 from stepdrain_cli.exits import CommandError
+
+if TYPE_CHECKING:
+    from stepdrain_cli.account import Account
 
 DEFAULT_STACK = "stepdrain"
 F = TypeVar("F", bound=Callable[..., Any])
@@ -134,13 +136,18 @@ def opened(
     region: str | None, profile: str | None, stack: str | None, state_machine: str | None, sandbox: bool
 ) -> Iterator[Account]:
     """The account that the options name."""
+    # Imported here: boto3 takes a while to load, and the commands of a cluster need none.
+    from stepdrain_cli import account  # noqa: PLC0415
+
     if sandbox:
         click.echo(SANDBOX_NOTE, err=True)
-        with on_sandbox(typed_flags()) as found:
+        with account.on_sandbox(typed_flags()) as found:
             yield found
         return
     named = stack_of(stack, Path())
-    with on_aws(region or None, profile or None, named, state_machine or None, typed_flags()) as found:
+    with account.on_aws(
+        region or None, profile or None, named, state_machine or None, typed_flags()
+    ) as found:
         yield found
 
 

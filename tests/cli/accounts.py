@@ -18,7 +18,7 @@ class Typist:
     def __init__(self, world, monkeypatch, names):
         self.world, self.names = world, names
         self._monkeypatch, self.plain = monkeypatch, False
-        monkeypatch.setattr(options, "on_sandbox", self._account)
+        monkeypatch.setattr("stepdrain_cli.account.on_sandbox", self._account)
         monkeypatch.setattr(options, "SANDBOX_NOTE", "NOTE")
 
     @contextlib.contextmanager

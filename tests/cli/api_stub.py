@@ -10,7 +10,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import trustme
 
 SHOWN = ("Authorization", "Impersonate-User", "Impersonate-Group", "Impersonate-Uid")
-NODE = {"kind": "Node", "apiVersion": "v1", "metadata": {"name": "n1", "uid": "u"}, "spec": {}}
+NODE = {
+    "kind": "Node",
+    "apiVersion": "v1",
+    "metadata": {"name": "n1", "uid": "u", "resourceVersion": "1"},
+    "spec": {},
+    # For whoever lists something.
+    "items": [],
+}
 
 
 class Api(ThreadingHTTPServer):

@@ -13,7 +13,6 @@ from stepdrain.reporting import links
 from stepdrain_cli import account as accounts
 from stepdrain_cli import drains as found_drains
 from stepdrain_cli.__main__ import cli
-from stepdrain_cli.commands import options
 from stepdrain_cli.exits import NO_ACCESS, CommandError
 from stepdrain_sandbox.examples.drains import drains
 
@@ -40,7 +39,7 @@ def stepdrain(world, monkeypatch):
         with accounts.translated_errors():
             yield accounts.Account(session, world.machine, world.clock.now, world.clock.sleep, world, flags)
 
-    monkeypatch.setattr(options, "on_sandbox", same_world)
+    monkeypatch.setattr("stepdrain_cli.account.on_sandbox", same_world)
 
     def run(*arguments, text=None):
         named = [replaced(one, unmasked(world)) for one in arguments]

@@ -9,6 +9,7 @@ import pytest
 
 from stepdrain_cli import commands
 from stepdrain_cli.__main__ import SUMMARIES
+from tests.cli.api_stub import serving
 
 HEAVY = {
     "aws_lambda_powertools", "boto3", "botocore", "jinja2", "jsonschema", "kubernetes", "moto", "rich",
@@ -38,6 +39,21 @@ def loaded(*arguments):
 def test_asking_for_help_loads_no_command(arguments):
     """It is typed to look something up, and must answer while a finger is still on the key."""
     assert loaded(*arguments) & HEAVY == set()
+
+
+def test_a_plan_loads_what_it_asks_with_and_no_more(tmp_path):
+    """It asks a cluster, and neither AWS nor an embedded world."""
+    with serving(tls=False) as api:
+        named = {"name": "c", "cluster": {"server": api.url}}
+        contexts = [{"name": "c", "context": {"cluster": "c"}}]
+        config = {"current-context": "c", "contexts": contexts, "clusters": [named]}
+        (tmp_path / "config").write_text(json.dumps(config))
+        found = loaded("plan", "n1", "--kubeconfig", str(tmp_path / "config"))
+        assert len(api.requests) >= 1
+    assert "kubernetes" in found
+    # The functions' logger loads botocore, for its user agent.
+    needed = {"aws_lambda_powertools", "botocore", "jsonschema", "kubernetes", "rich", "yaml"}
+    assert found & (HEAVY - needed) == set()
 
 
 def test_every_command_has_its_line_in_the_help():
