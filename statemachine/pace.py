@@ -93,8 +93,9 @@ ADMISSION_TIMEOUT_S = 9000
 """Two hours, the longest heartbeat timeout, and time to complete the action."""
 
 # Many drains are throttled together and must not come back together: random delays, up to
-# 4 + 8 + 16 + 32 + 4 * 60 = 300, on average half of it.
-THROTTLED = Retrier(interval_s=4, rate=2.0, longest_s=60, attempts=8, jitter=True)
+# 4 + 8 + 16 + 32 + 26 * 60 = 1,620, on average half of it: as an endpoint that is gone for ten minutes,
+# an API that throttles for ten minutes ends no drain.
+THROTTLED = Retrier(interval_s=4, rate=2.0, longest_s=60, attempts=30, jitter=True)
 # As above for Heartbeat, which has less time: up to 4 + 8 + 16 + 32 = 60.
 HEARTBEAT_THROTTLED = Retrier(interval_s=4, rate=2.0, longest_s=60, attempts=4, jitter=True)
 
