@@ -18,8 +18,9 @@ Json = Mapping[str, Any]
 LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
 CLUSTER_NAME_TAG = "eks:cluster-name"
 HEARTBEAT_S, GLOBAL_S, DEFAULT_RESULT = 1800, 172_800, "CONTINUE"
-LEAST_HEARTBEAT_S = 1140
-"""Below it a heartbeat could come too late, if the cluster does not answer (statemachine/arithmetic.py)."""
+LEAST_HEARTBEAT_S = 1200
+"""The least that the parameter HeartbeatTimeout takes. Below what a round can last without an answer from the
+cluster (statemachine/arithmetic.py, somewhat less than this), a heartbeat could come too late."""
 
 
 @dataclass(frozen=True)

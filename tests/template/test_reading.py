@@ -74,7 +74,7 @@ OTHERS = [
     "States.Timeout",
     "States.Runtime",
     "Stopped",
-    "KeyError",
+    "SomebodysOwnError",
 ]
 
 

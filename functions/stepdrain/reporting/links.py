@@ -31,7 +31,7 @@ def anchor(error: str) -> str:
     """The anchor of an error name: its heading's, as GitHub, GitLab and MkDocs make it.
 
     Errors of the functions' platform (Lambda.…, Runtime.…, Sandbox.…) share one section, those of Step
-    Functions itself (States.…) another, and what nobody foresaw (an exception's name) a third.
+    Functions itself (States.…) another; what has no section of its own goes to UnexpectedError's.
     """
     service = error.split(".", maxsplit=1)[0] if "." in error else ""
     if service:
@@ -39,7 +39,7 @@ def anchor(error: str) -> str:
     if error == STOPPED:
         return "aborted"
     own = isinstance(getattr(errors, error, None), type) or error in STATUSES
-    return error.lower() if own else "an-error-nobody-foresaw"
+    return error.lower() if own else "unexpectederror"
 
 
 def execution(region: str, arn: str) -> str:
