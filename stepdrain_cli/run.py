@@ -18,7 +18,8 @@ from typing import Any, NoReturn
 
 from stepdrain.adapters import connections, invocation
 from stepdrain.adapters.kube import Kube
-from stepdrain.document.progress import recorded
+from stepdrain.clock import to_rfc3339
+from stepdrain.document import progress
 from stepdrain.errors import AwsRejected
 from stepdrain.rules.policy import Policy
 
@@ -55,9 +56,14 @@ class Result:
             "status": self.status,
             "error": self.error,
             "cause": message(self.cause),
-            "progress": recorded(self.document) or {},
+            "progress": self._counts(),
             "outcome": (self.document.get("completed") or {}).get("outcome", ""),
         }
+
+    def _counts(self) -> Json:
+        """What the drain recorded last; zeros if it ended before that."""
+        started = to_rfc3339(self.history[0]["timestamp"].timestamp())
+        return progress.from_document(progress.recorded(self.document), started).to_document()
 
 
 class Interrupted(Exception):

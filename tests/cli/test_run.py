@@ -15,7 +15,7 @@ from stepdrain_recorded import history
 from stepdrain_recorded.timeline import timeline
 from stepdrain_sandbox.kube.resources import BY_KIND
 from stepdrain_sandbox.rehearsal.stage import Stage
-from stepdrain_sandbox.workload import cluster_workload
+from stepdrain_sandbox.workload import cluster_workload, lone_pod
 
 NODE = "node-0"
 
@@ -109,6 +109,15 @@ def test_a_failed_run_has_its_counts(stage, connect):
     document = result.to_document()
     assert (document["status"], document["error"]) == ("FAILED", "DrainTimedOut")
     assert document["progress"]["blocked"] > 0
+
+
+def test_a_run_that_is_refused_at_once_has_its_counts_too(stage, connect):
+    """Zeros, and not nothing."""
+    stage.cluster.create(lone_pod("debug", NODE))
+    stage.clock.run(5)
+    document = drained(stage, connect, evictUnmanaged=False)[0].to_document()
+    assert document["error"] == "DrainRefused"
+    assert (document["progress"]["evicted"], document["progress"]["blocked"]) == (0, 0)
 
 
 def test_waiting_asks_nothing(stage, connect):

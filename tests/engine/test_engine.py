@@ -1,6 +1,7 @@
 """What the engine refuses, and what the embedded account cannot be compared in."""
 
 import copy
+import threading
 
 import pytest
 
@@ -8,6 +9,7 @@ from stepdrain_engine import definition, functions
 from stepdrain_engine.history import History
 from stepdrain_engine.interpreter import TaskFailed
 from stepdrain_engine.machine import Machine
+from stepdrain_engine.real_time import WallClock
 from stepdrain_sandbox.rehearsal.clock import QuietClock
 from tests.engine.definitions import MACHINES, machine, task
 
@@ -148,6 +150,26 @@ def test_a_redrive_goes_on_at_the_state_that_failed():
     assert seen[1]["execution"]["RedriveCount"] == 1
     assert seen[1]["drain"] == {"n": 1}
     assert [event["type"] for event in one.log.events].count("ExecutionRedriven") == 1
+
+
+def test_a_function_that_hangs_times_out_and_is_not_waited_for():
+    """In real time; its thread may go on, and nobody listens."""
+    released = threading.Event()
+    with pytest.raises(TaskFailed) as failed:
+        WallClock().call(released.wait, 0.01)
+    released.set()
+    assert (failed.value.error, failed.value.cause) == ("States.Timeout", "")
+
+
+def test_what_a_function_returns_or_raises_comes_back():
+    """From its own thread."""
+
+    def fails():
+        raise TaskFailed("Oops", "")
+
+    assert WallClock().call(lambda: 7, 60) == 7
+    with pytest.raises(TaskFailed, match="Oops"):
+        WallClock().call(fails, 60)
 
 
 def test_a_handler_that_raises_is_the_error_that_lambda_reports():
