@@ -156,7 +156,8 @@ def _visit_bar(line: Timeline, axis: Axis, visit: Visit) -> Bar:
         kind = "stopped"
     elif visit.left is None and line.status == "RUNNING" and visit is line.visits[-1]:
         kind = "running"
-    retries = f", {visit.retries} retries" if visit.retries else ""
+    noun = "retry" if visit.retries == 1 else "retries"
+    retries = f", {visit.retries} {noun}" if visit.retries else ""
     since = duration(visit.entered - axis.start)
     title = f"{visit.state}: from {since}, for {duration(until - visit.entered)}{retries}"
     return Bar(axis.x(visit.entered), _length(axis, visit.entered, until), kind, title)

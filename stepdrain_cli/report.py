@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from stepdrain.clock import to_epoch_s, to_rfc3339
 from stepdrain.document.progress import recorded
-from stepdrain.reporting import links
+from stepdrain.reporting import links, next_steps
 
 from stepdrain_cli import chart, costs
 from stepdrain_recorded import audit as audit_log
@@ -18,6 +18,8 @@ from stepdrain_recorded.timeline import Timeline, timeline
 
 Json = dict[str, Any]
 SHOWN_CHANGES = 300
+LOCAL = "local"
+"""The reason of a drain by ``stepdrain run``."""
 LOCAL = "local"
 """Stands for a region in the ARN of a `stepdrain run`, which has no execution to redrive."""
 WORDS = {
@@ -67,6 +69,7 @@ def render(events: Sequence[Mapping[str, Any]], audit: Sequence[Mapping[str, Any
         audited=audit is not None,
         doubt=_doubt(line, changes) if audit is not None else "",
         commands=_commands(line),
+        losses=_losses(line),
         runbook=links.runbook(line.error or (line.status if line.status != "SUCCEEDED" else "")),
     )
 
@@ -78,8 +81,8 @@ def _facts(line: Timeline) -> list[tuple[str, str]]:
         ("Instance", line.instance or "none"),
         ("Cluster", str(line.document.get("cluster", "unknown"))),
         ("Group", str(lifecycle.get("group") or "none: no lifecycle action")),
-        ("Started", to_rfc3339(line.started)),
-        ("Ended" if line.status != "RUNNING" else "Last event", to_rfc3339(line.ended)),
+        ("Started (UTC)", to_rfc3339(line.started)),
+        ("Ended (UTC)" if line.status != "RUNNING" else "Last event (UTC)", to_rfc3339(line.ended)),
         ("Execution", line.arn or "unknown: no state had begun"),
     ]
     completed = line.document.get("completed")
@@ -130,13 +133,28 @@ def _doubt(line: Timeline, changes: Sequence[audit_log.Change]) -> str:
 
 
 def _commands(line: Timeline) -> list[tuple[str, str]]:
-    if line.status not in ("FAILED", "TIMED_OUT", "ABORTED") or not line.arn:
+    """What to type about a drain that stopped; a run from a laptop has no account to redrive it in."""
+    if line.status not in ("FAILED", "TIMED_OUT", "ABORTED"):
         return []
-    region = line.arn.split(":")[3]
-    if region == LOCAL:
-        return [("Again", f"stepdrain run {line.node}"), ("Undo", f"stepdrain undo {line.node} --local")]
-    return [
-        ("Redrive", f"stepdrain redrive {line.node or line.instance} --region {region}"),
-        ("or", f"aws stepfunctions redrive-execution --region {region} --execution-arn {line.arn}"),
-        ("Console", links.execution(region, line.arn)),
-    ]
+    who = line.node or line.instance
+    if line.document.get("reason") == LOCAL:
+        return [
+            ("Run it again", f"stepdrain run {who}"),
+            ("Give the node back", f"stepdrain undo {who} --local"),
+        ]
+    if not line.arn:
+        return []
+    error, arn = line.error or line.status, line.arn
+    steps = next_steps.after(error, who or arn, next_steps.flags(arn))
+    steps += next_steps.without_the_command_line(error, arn)
+    told = [(text.rstrip(":"), command) for text, command in steps]
+    console = links.execution(arn.split(":")[3], arn)
+    return [*told, ("Console", console)] if console else told
+
+
+def _losses(line: Timeline) -> bool:
+    """Whether a drain that succeeded forced pods, left some, or found no node."""
+    completed = line.document.get("completed") or {}
+    forced = (recorded(line.document) or {}).get("forced")
+    lost = completed.get("reason") or completed.get("outcome") in ("released", "never joined")
+    return line.status == "SUCCEEDED" and bool(forced or lost)

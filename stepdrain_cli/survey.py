@@ -31,7 +31,7 @@ ROLE_GROUPS = {
     "Label": ("nodes",),
     "Cordon": ("read", "nodes"),
     "Uncordon": ("read", "nodes"),
-    "EvictBatch": ("read", "evict", "force"),
+    "EvictBatch": ("read", "evict", "roll", "force"),
 }
 """The groups of a function's role, where they are not read alone."""
 

@@ -128,3 +128,53 @@ def test_the_examples_are_what_the_drains_give():
 
 def without_numbers(page):
     return re.sub(r"[0-9][0-9a-f.]*", "#", re.sub(rf"-[{SUFFIX}]{{5}}\b", "-#", page))
+
+
+def test_a_drain_that_lost_pods_is_not_green():
+    """It succeeded, and somebody paid for it."""
+
+    def ended(completed, **progress):
+        record = {"number": 0, "heartbeatAt": "2026-01-01T00:00:00Z", "evicted": 1, **progress}
+        made = begun().passed("EvictBatch").enter("CompleteAction").attempt()
+        made.leave("CompleteAction", progress=record, completed=completed)
+        return render(
+            made.add(
+                "ExecutionSucceeded", executionSucceededEventDetails={"output": json.dumps(made.document)}
+            )
+        )
+
+    good = ended({"result": "CONTINUE", "outcome": "drained", "reason": ""})
+    assert '<span class="pill SUCCEEDED">SUCCEEDED</span>' in good
+    for completed in (
+        {"result": "CONTINUE", "outcome": "released", "reason": "The deadline is over."},
+        {
+            "result": "CONTINUE",
+            "outcome": "drained",
+            "reason": "1 pods were deleted past budgets.",
+        },
+        {"result": "NONE", "outcome": "never joined", "reason": ""},
+    ):
+        assert '<span class="pill lossy">SUCCEEDED with losses</span>' in ended(completed)
+
+
+def test_a_run_from_a_laptop_has_no_links_into_an_account():
+    """There is none."""
+    made = failed()
+    made.events[0]["executionStartedEventDetails"]["input"] = json.dumps({**DOCUMENT, "reason": "local"})
+    for event in made.events:
+        for details in ("stateEnteredEventDetails", "stateExitedEventDetails"):
+            for key in ("input", "output"):
+                if key in event.get(details, {}):
+                    event[details][key] = json.dumps({**json.loads(event[details][key]), "reason": "local"})
+    page = render(made)
+    assert "stepdrain run node-1.internal" in page
+    assert "stepdrain undo node-1.internal --local" in page
+    assert "redrive" not in page.split("<header>")[1].replace("redrive-line", "")
+    assert "console.aws" not in page
+
+
+def test_the_default_file_is_not_committed_by_accident():
+    """It is written where the command is called, mostly a checkout."""
+    from pathlib import Path
+
+    assert "/report.html" in (Path(__file__).parents[2] / ".gitignore").read_text().splitlines()

@@ -48,3 +48,23 @@ def test_it_prints_on_a_few_pages(tmp_path):
     chromium(tmp_path / "profile", "--no-pdf-header-footer", f"--print-to-pdf={tmp_path / 'report.pdf'}")
     pages = re.findall(rb"/Type\s*/Page\b", (tmp_path / "report.pdf").read_bytes())
     assert 1 <= len(pages) <= 4
+
+
+def test_on_a_phone_the_reason_stands_below(tmp_path):
+    """In a column of its own it would be a word wide."""
+    page = (examples.FOLDER / "failed-then-redriven.html").read_text()
+    # The widths as the browser laid them out, written into the page by a script of the test's own.
+    script = (
+        "<script>addEventListener('load', () => { const c = document.querySelector('td.why');"
+        "document.title = [innerWidth, Math.round(c.getBoundingClientRect().width)].join('/'); })</script>"
+    )
+    local = tmp_path / "phone.html"
+    local.write_text(page.replace("</body>", f"{script}</body>"))
+    flags = [one for one in FLAGS if not one.startswith("--window-size")]
+    command = [CHROMIUM, *flags, f"--user-data-dir={tmp_path / 'profile'}", "--window-size=500,1500"]
+    dom = subprocess.run(
+        [*command, "--dump-dom", local.as_uri()], check=True, capture_output=True, timeout=120
+    ).stdout.decode()
+    window, reason = map(int, re.search(r"<title>(\d+)/(\d+)</title>", dom).groups())
+    assert window <= 500
+    assert reason > 0.8 * window
