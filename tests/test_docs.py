@@ -7,6 +7,11 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
+PROSE = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md"))]
+PATH = re.compile(r"`((?:[\w.<>*-]+/)+[\w.<>*-]+\.[a-z]+)`")
+"""A relative path with a folder and an ending; URLs, image names and paths with spaces are none."""
+MADE = ("out/", "dist/", "build/")
+"""Folders that commands write into."""
 
 
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"`(tests/[\w/.]+)`", ARCHITECTURE))))
@@ -29,4 +34,16 @@ def test_every_linked_file_exists(document):
     """Links to files of this repository; what lies on the web is not asked for."""
     path = ROOT / document
     targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text())
-    assert [one for one in targets if not (path.parent / one).exists()] == []
+    assert [target for target in targets if not (path.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("document", PROSE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_path_in_backticks_exists(document):
+    """A reader opens the files that the text names, from the root or from functions/stepdrain."""
+    named = [name for name in PATH.findall(document.read_text()) if not name.startswith(MADE)]
+    assert [name for name in named if not _exists(name)] == []
+
+
+def _exists(name):
+    pattern = re.sub(r"<\w+>", "*", name)
+    return any(any(folder.glob(pattern)) for folder in (ROOT, ROOT / "functions" / "stepdrain"))
