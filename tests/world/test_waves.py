@@ -63,7 +63,7 @@ def test_pods_leave_in_waves_and_a_bad_annotation_is_told_on_the_node():
         (told,) = [e for e in world.kube.cluster.list("Event") if e["reason"] == "AnnotationIgnored"]
         assert told["type"] == "Warning"
         assert told["message"] == (
-            "default/typo: annotation stepdrain/wave='soon' is no number from 0 to 9; wave 1 is used"
+            "default/typo: annotation stepdrain/wave='soon' is not a number from 0 to 9; wave 1 is used"
         )
 
 

@@ -1,10 +1,10 @@
-"""What a disruption budget will say to an eviction, told before it is asked.
+"""Predicts whether disruption budgets will let an eviction through.
 
-EvictBatch lists the budgets with the pods and asks only for evictions that can
-succeed: a blocked drain then costs two list requests an attempt, however many pods
-wait, and the answer names the budget. The API server stays the judge: whatever this
-module allows may still be refused. The rules are those of the Eviction API
-(kubernetes/kubernetes, pkg/registry/core/pod/storage/eviction.go), in its order.
+EvictBatch lists the budgets with the pods and sends only evictions that can succeed.
+A blocked drain then costs two list requests an attempt, however many pods wait, and
+the reason names the budget. The API server decides: it may still refuse what this
+module allows. The rules and their order are those of the Eviction API
+(kubernetes/kubernetes, pkg/registry/core/pod/storage/eviction.go).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from stepdrain.rules.reasons import Reason
 
 @dataclass(frozen=True)
 class Budget:
-    """A PodDisruptionBudget: whom it covers and how many may go. Numbers are counts of pods."""
+    """A PodDisruptionBudget: which pods it covers, and how many may go. Numbers are counts of pods."""
 
     namespace: str
     name: str
@@ -30,22 +30,22 @@ class Budget:
     current: int
     desired: int
     observed: bool
-    """The disruption controller has seen the budget's latest form; before that nothing may go."""
+    """The disruption controller has seen the latest spec; until then the server refuses evictions."""
     expected: int = 0
-    """The pods that the controller counts, healthy or not."""
+    """How many pods the controller counts, healthy or not."""
     sync_failure: str = ""
-    """Why the controller cannot count the budget's pods, in its own words; empty if it can."""
+    """The controller's own message when it cannot count the budget's pods; empty if it can."""
 
     @property
     def never_gives_way(self) -> bool:
-        """As many pods must be healthy as there are, so that none may ever be disrupted."""
+        """Every pod must be healthy, so no pod can ever be evicted."""
         return self.observed and self.desired >= self.expected > 0
 
 
 def parse(raw: Mapping[str, Any]) -> Budget:
     """A budget from its JSON as the API lists it (policy/v1 PodDisruptionBudget).
 
-    Raises KeyError, TypeError or ValueError if it has no name, or a count is no number.
+    Raises KeyError, TypeError or ValueError if the name is missing or a count is not a number.
     """
     metadata, spec, status = raw["metadata"], raw.get("spec") or {}, raw.get("status") or {}
     return Budget(
@@ -71,7 +71,7 @@ def _sync_failure(conditions: Iterable[Mapping[str, Any]]) -> str:
 
 
 def covers(budget: Budget, pod: Pod) -> bool:
-    """Whether the budget's selector takes the pod in; an empty selector takes all of its namespace.
+    """Whether the budget's selector matches the pod; an empty selector matches its whole namespace.
 
     Rules: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/
     """
@@ -96,25 +96,25 @@ def _fits(pod: Pod, expression: Mapping[str, Any]) -> bool:
         case "DoesNotExist":
             return key not in pod.labels
         case _:
-            # Of a later Kubernetes: whether the budget covers the pod, the API server says.
+            # From a later Kubernetes: the API server knows whether the budget covers the pod.
             return False
 
 
 @dataclass
 class Ledger:
-    """The budgets of a cluster while one batch is chosen: what each still allows."""
+    """What each budget of a cluster still allows while a batch is chosen."""
 
     budgets: Sequence[Budget]
     spent: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def obstacle(self, pod: Pod) -> str | None:
-        """Why an eviction of ``pod`` would be refused now, as a phrase naming the budget; None if not.
+        """Why the server would refuse to evict ``pod`` now, as a phrase with the budget's name, or None.
 
         finished, Pending or terminating pod              no budget counts
         two budgets or more                               refused until somebody edits one
         not ready, and the budget says AlwaysAllow        no budget counts
         not ready, and enough others are healthy          no budget counts
-        the controller cannot count the budget's pods     refused until somebody mends that
+        the controller cannot count the budget's pods     refused until somebody fixes that
         otherwise                                         the budget's disruptionsAllowed
         """
         budgets = self.covering(pod)
@@ -130,7 +130,7 @@ class Ledger:
         return [budget for budget in self.budgets if covers(budget, pod)]
 
     def spend(self, pod: Pod) -> None:
-        """Count an eviction that is about to be asked for against the pod's budget."""
+        """Count an eviction of ``pod``, about to be sent, against its budgets."""
         for budget in self.budgets:
             if covers(budget, pod) and not spares_unready(budget, pod):
                 self.spent[budget.namespace, budget.name] += 1
@@ -149,14 +149,14 @@ class Ledger:
 
 
 def spares_unready(budget: Budget, pod: Pod) -> bool:
-    """Whether the pod is not ready, and the budget lets such a pod go whatever it allows."""
+    """Whether the pod is not ready and the budget exempts such pods from its count."""
     enough_healthy = budget.current >= budget.desired > 0
     return not pod.ready and (budget.always_allow_unready or enough_healthy)
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One batch: the pods to evict now, and those that a budget holds."""
+    """One batch: the pods to evict now, and the pods that a budget blocks."""
 
     evict: list[Pod]
     blocked: list[Reason]

@@ -1,8 +1,8 @@
-"""What a drain does with a pod, and why: every pod of the node gets a verdict with a reason.
+"""What a drain does with a pod, and why: every pod on the node gets a verdict with a reason.
 
-The table is kubectl drain's (kubernetes/kubectl, pkg/drain/filters.go), read for a
-machine that is about to die: what kubectl stops at, this project evicts by default,
-because the pod is lost either way and an eviction at least gives it its grace.
+The table follows kubectl drain (kubernetes/kubectl, pkg/drain/filters.go), for an
+instance that is about to terminate. Pods that kubectl refuses to evict are evicted by
+default: they are lost either way, and an eviction at least gives them their grace.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Action(StrEnum):
 
     EVICT = "evict"
     WAIT = "wait"
-    """It is going already; the drain waits until it is gone."""
+    """It is terminating already; the drain waits until it is gone."""
     LEAVE = "leave"
     REFUSE = "refuse"
     """The policy forbids its eviction, so the drain stops before the first eviction."""
@@ -50,7 +50,7 @@ class Owner:
 
 @dataclass(frozen=True)
 class Pod:
-    """What the decisions need of a pod. Times are epoch seconds, graces seconds."""
+    """What the decisions need to know about a pod. Times are epoch seconds, graces seconds."""
 
     namespace: str
     name: str
@@ -65,12 +65,12 @@ class Pod:
     grace_s: int
     created_at: float
     deletion_at: float | None
-    """When its grace ends (deletionTimestamp), None while nobody has asked it to go."""
+    """When its grace ends (deletionTimestamp); None if it is not being deleted."""
     claims: tuple[str, ...] = ()
     """Names of the PersistentVolumeClaims that it mounts, in its own namespace."""
     tolerates_cordon: bool = False
     bound_to_node: bool = False
-    """Its node affinity names the node that it is on, and no other."""
+    """Its node affinity names only the node that it runs on."""
     finalizers: tuple[str, ...] = ()
 
     @property
@@ -85,16 +85,16 @@ class Pod:
 
     @property
     def of_daemonset(self) -> bool:
-        """It belongs to the node: its controller is a DaemonSet, of any API group, or has bound it there.
+        """It belongs to the node: its controller is a DaemonSet of any API group, or bound it to the node.
 
-        Other controllers than Kubernetes' own make DaemonSets too, and bind their pods as it does, by
-        matchFields metadata.name (kubernetes/kubernetes pkg/controller/daemon/util).
+        Other projects have DaemonSets, too. They bind pods as Kubernetes does, by matchFields
+        metadata.name (kubernetes/kubernetes pkg/controller/daemon/util).
         """
         return self.owner is not None and (self.owner.kind == "DaemonSet" or self.bound_to_node)
 
     @property
     def of_apps_daemonset(self) -> bool:
-        """Its controller is a DaemonSet of Kubernetes itself, of which can be asked whether it exists."""
+        """Its controller is a DaemonSet of Kubernetes itself, which a drain can look up."""
         owner = self.owner
         return owner is not None and (owner.kind, owner.api_version) == ("DaemonSet", "apps/v1")
 
@@ -109,8 +109,8 @@ class Listing(Protocol):
 def parse(raw: Mapping[str, Any]) -> Pod:
     """A pod from its JSON as the API lists it (core/v1 Pod).
 
-    The API server vouches for the names and the UID. Whatever else is missing or of another form is taken
-    as not set: a pod that is not understood in full is still on the node.
+    The API server guarantees the names and the UID. Any other field that is missing or malformed counts as
+    not set: a pod that cannot be parsed in full is still on the node.
     """
     metadata, spec, status = raw["metadata"], _map(raw.get("spec")), _map(raw.get("status"))
     volumes = _maps(spec.get("volumes"))
@@ -165,7 +165,7 @@ def _time(value: Any) -> float | None:
 
 
 def _bound(spec: Mapping[str, Any]) -> bool:
-    """Whether each of the terms, of which one has to fit, names the pod's own node by a matchField."""
+    """Whether every node selector term names the pod's own node by a matchField (the terms are ORed)."""
     affinity = _map(_map(spec.get("affinity")).get("nodeAffinity"))
     required = _map(affinity.get("requiredDuringSchedulingIgnoredDuringExecution"))
     terms = _maps(required.get("nodeSelectorTerms"))
@@ -192,21 +192,21 @@ def _controller(references: Collection[Mapping[str, Any]]) -> Owner | None:
 
 
 def verdict(pod: Pod, policy: Policy, *, orphan: bool = False, since: float = inf) -> Verdict:
-    """What becomes of ``pod``; the first rule that fits decides.
+    """What becomes of ``pod``; the first rule that matches decides.
 
         static (mirror) pod                          leave
-        DaemonSet's, or bound to the node            leave, or evict if the policy asks for it
+        DaemonSet's, or bound to the node            leave; evict if the policy asks for it
                                                      and it was there before ``since``
-        finished (Succeeded, Failed)                 leave: nothing of it runs any more
+        finished (Succeeded, Failed)                 leave: its containers have all ended
         terminating already                          wait
-        returned past the cordon (``returned``)      leave: it would come back for ever
+        returned past the cordon (``returned``)      leave: it would return after every eviction
         DaemonSet's, the DaemonSet is gone           as an unmanaged pod    (``orphan``)
         emptyDir volume, deleteEmptydirData off      refuse
         no controller, evictUnmanaged off            refuse
         otherwise                                    evict
 
-    kubectl deletes finished pods; here they stay, so that their logs can be read until
-    the machine goes.
+    kubectl deletes finished pods. A drain leaves them, so that their logs can be read until
+    the instance terminates.
     """
     if MIRROR_ANNOTATION in pod.annotations:
         return Verdict(Action.LEAVE, "static pod, run by the kubelet from a file")
@@ -225,10 +225,10 @@ def verdict(pod: Pod, policy: Policy, *, orphan: bool = False, since: float = in
 
 
 def returned(pod: Pod, since: float) -> bool:
-    """Whether the pod came to the node since ``since`` (epoch seconds), past a cordon that it tolerates.
+    """Whether the pod came to the node after ``since`` (epoch seconds), past a cordon that it tolerates.
 
-    Evicting it again and again would never end: the emptiest node is where its replacement is put. So
-    Karpenter leaves such pods out of a drain, too (kubernetes-sigs/karpenter, IsDrainable in
+    Evicting such pods would never end: the scheduler puts the replacement on the emptiest node, this one.
+    Karpenter leaves them out of a drain, too (kubernetes-sigs/karpenter, IsDrainable in
     pkg/utils/pod/scheduling.go).
     """
     lasting = pod.owner is not None and not pod.of_daemonset and not pod.finished
@@ -247,9 +247,9 @@ def _verdict_on_running(pod: Pod, policy: Policy, orphan: bool) -> Verdict:
 
 
 def orphans(pods: Iterable[Pod], daemonsets: Collection[tuple[str, str]]) -> list[Pod]:
-    """The pods whose DaemonSet is gone. ``daemonsets``: namespace and name of all of apps/v1.
+    """The pods whose DaemonSet is gone. ``daemonsets``: namespace and name of each apps/v1 DaemonSet.
 
-    Whether a DaemonSet of another API group exists is not asked: its pods stay.
+    DaemonSets of other API groups are not looked up: their pods are never orphans.
     """
     return [
         pod
@@ -267,8 +267,8 @@ def sort(
 ) -> dict[Action, list[Pod]]:
     """The node's pods by what becomes of them.
 
-    ``orphans`` holds UIDs of orphaned DaemonSet pods; ``since`` is when the node was
-    cordoned (epoch seconds): a DaemonSet's pod that is younger has been evicted once and came back.
+    ``orphans`` holds the UIDs of orphaned DaemonSet pods. ``since`` is when the node was cordoned
+    (epoch seconds): a younger DaemonSet pod replaces one that was evicted.
     """
     sorted_pods: dict[Action, list[Pod]] = {action: [] for action in Action}
     for pod in pods:

@@ -1,11 +1,11 @@
-"""How a drain behaves where its owner may choose: one value, and where it comes from.
+"""The drain policy: what the owner of a node group can choose, and where each value comes from.
 
-A policy starts as the installation's parameters (environment variables), is narrowed
-by the tags of the Auto Scaling group, and then travels in the execution's input, so
-that a drain keeps the policy it began with. The switches are kubectl drain's; their
-defaults suit an instance that dies anyway: refusing to evict a pod would not save it.
+The installation's parameters (environment variables) set the policy, the tags of the
+Auto Scaling group override it, and the execution's input carries it, so that a drain
+keeps the policy it began with. The switches are those of kubectl drain. Their defaults
+assume that the instance terminates anyway: refusing to evict a pod would not save it.
 
-One spelling serves four places: ``drain_timeout`` here, ``drainTimeout`` in the input,
+Each setting has one name in four spellings: ``drain_timeout`` here, ``drainTimeout`` in the input,
 ``STEPDRAIN_DRAIN_TIMEOUT`` in the environment, ``stepdrain:drain-timeout`` as a tag.
 """
 
@@ -21,7 +21,7 @@ from stepdrain.errors import InvalidSettings
 LONGEST_DELAY_S = 3600
 """The longest deregistration delay that a target group can have; a classic load balancer's is as long."""
 LONGEST_SETTLE_S = 120
-"""More would not fit before the first heartbeat, beside an API that is silent for ten minutes."""
+"""A longer settle time and ten minutes of API outage would not fit before the first heartbeat."""
 ON_TIMEOUT = ("fail", "force", "continue", "abandon")
 ROLL = ("off", "annotated", "singletons", "blocked")
 
@@ -33,44 +33,44 @@ class Policy:
     drain_timeout: int = 3600
     """Seconds a drain may take, from its start or redrive; Auto Scaling caps it at 48 h."""
     on_timeout: str = "fail"
-    """After that: fail (hold the instance, call somebody), force, continue or abandon."""
+    """What to do then: fail (hold the instance and notify), force, continue or abandon."""
     batch_size: int = 120
-    """Evictions one EvictBatch attempt may send."""
+    """The most evictions that one EvictBatch attempt sends."""
     evict_unmanaged: bool = True
-    """Evict pods that no controller will put back (kubectl drain --force)."""
+    """Evict pods that no controller will recreate (kubectl drain --force)."""
     delete_emptydir_data: bool = True
     """Evict pods with emptyDir volumes, whose data is lost (--delete-emptydir-data)."""
     evict_daemonsets: bool = False
-    """Evict DaemonSet pods too, after all others; their controller puts them back."""
+    """Evict DaemonSet pods too, after all others; their controller recreates them."""
     grace_period: int = -1
-    """Seconds of grace for each pod; -1 leaves each pod its own (--grace-period)."""
+    """Seconds of grace for each pod; -1 uses the pod's own (--grace-period)."""
     stuck_after: int = 300
-    """Seconds past its grace after which a pod is given up, if its node's kubelet no longer answers."""
+    """Seconds past a pod's grace after which the drain stops waiting for it, if the kubelet is gone."""
     wait_for_volumes: bool = True
     """Complete only when the volumes of the evicted pods are detached from the instance."""
     wait_for_targets: str = "auto"
-    """Complete only when load balancers have let go of the instance: auto (until they have), off, or
-    for at most so many seconds after the last pod."""
+    """Complete only when load balancers have deregistered the instance: auto (however long it takes),
+    off, or the most seconds to wait after the last pod."""
     roll: str = "off"
-    """Workloads that are restarted instead of evicted: off, annotated, singletons or blocked."""
+    """Which workloads are restarted instead of evicted: off (none), annotated, singletons or blocked."""
     settle_time: int = 0
-    """Seconds between the label and the first eviction, for load balancers to notice."""
+    """Seconds between the label and the first eviction, so that load balancers see the label."""
     max_concurrent_drains: int = 0
-    """Drains of the group that may evict at the same time; 0: no limit. Needs the stack's lease table."""
+    """How many drains of the group may evict at the same time; 0: no limit. Needs the lease table."""
     admit_timeout: int = 900
-    """Seconds within which a launching instance must have become a node that is Ready."""
+    """Seconds within which a launching instance must become a Ready node."""
     admit_daemonsets: bool = False
-    """A launching instance's node must have its DaemonSets' pods ready, too."""
+    """Whether the DaemonSet pods on a launching instance's node must be ready, too."""
 
     def to_document(self) -> dict[str, Any]:
-        """The policy as it stands in the execution's input."""
+        """The policy in the form of the execution's input."""
         return {_camel(name): value for name, value in asdict(self).items()}
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Policy:
-        """The policy in an execution's input; what is absent takes its default.
+        """The policy from an execution's input; missing settings take their defaults.
 
-        Raises InvalidSettings for a name that is no policy or a value it cannot have.
+        Raises InvalidSettings for an unknown name or an invalid value.
         """
         snake = {_camel(name): name for name in PARSERS}
         return _apply(cls(), {snake.get(name, name): str(value) for name, value in document.items()})
@@ -107,7 +107,7 @@ def _wait_for_targets(text: str) -> str:
     return text.lower() if text.lower() in ("auto", "off") else str(_integer(1, LONGEST_DELAY_S)(text))
 
 
-# 172,800 s: the longest a lifecycle action can last, however many heartbeats it gets
+# 172,800 s: the longest that a lifecycle action can last, whatever its heartbeats
 # (https://docs.aws.amazon.com/autoscaling/ec2/userguide/lifecycle-hooks-overview.html).
 PARSERS: dict[str, Callable[[str], Any]] = {
     "drain_timeout": _integer(60, 172_800),
@@ -137,7 +137,7 @@ def _camel(name: str) -> str:
 
 def _parse(name: str, text: str) -> Any:
     if name not in PARSERS:
-        raise InvalidSettings(f"There is no policy {name!r}; there are: {', '.join(map(_camel, PARSERS))}.")
+        raise InvalidSettings(f"There is no policy {name!r}. Use one of: {', '.join(map(_camel, PARSERS))}.")
     try:
         return PARSERS[name](text.strip())
     except (ValueError, KeyError):
@@ -151,15 +151,15 @@ def _apply(policy: Policy, texts: Mapping[str, str]) -> Policy:
 
 
 def from_environment(environ: Mapping[str, str]) -> Policy:
-    """The installation's policy from ``STEPDRAIN_…`` variables; InvalidSettings if one is wrong."""
+    """The installation's policy from ``STEPDRAIN_…`` variables; raises InvalidSettings for a bad value."""
     return _apply(Policy(), {name: environ[key] for name, key in ENVIRONMENT.items() if environ.get(key)})
 
 
 def with_tags(policy: Policy, tags: Mapping[str, str]) -> tuple[Policy, list[str]]:
-    """The policy as a group's ``stepdrain:…`` tags change it, and a sentence for each bad tag.
+    """The policy with a group's ``stepdrain:…`` tags applied, and a sentence for each bad tag.
 
-    A tag is written by whoever owns the group: a typing error there must not stop the
-    drain, so a bad value is reported and the installation's value stays.
+    The group's owner writes the tags. A typing error there must not stop the drain: a bad
+    value is reported, and the installation's value is used.
     """
     problems = []
     for name, key in TAGS.items():

@@ -1,4 +1,4 @@
-"""Which taints a pod tolerates; a cordon is one of them."""
+"""Whether a pod tolerates a taint; a cordon is a taint, too."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 Json = Mapping[str, Any]
 CORDON = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
-"""What the scheduler makes of a cordon
+"""The taint that a cordon puts on a node
 (https://kubernetes.io/docs/reference/labels-annotations-taints/#node-kubernetes-io-unschedulable)."""
 
 
 def tolerates(tolerations: Collection[Json], taint: Json) -> bool:
-    """Whether one of a pod's ``spec.tolerations`` fits a taint of a node's ``spec.taints``.
+    """Whether any of a pod's ``spec.tolerations`` matches a taint from a node's ``spec.taints``.
 
     https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/
     """

@@ -1,1 +1,1 @@
-"""JSON schemas of what comes in from outside, one file for each kind of event."""
+"""JSON schemas of what comes in from outside, a file for each kind of event."""

@@ -1,4 +1,4 @@
-"""Whether a document fits its JSON schema, and which field does not."""
+"""Checks a document against its JSON schema, and names the field that does not fit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from referencing import Registry, Resource
 from stepdrain.errors import InvalidEvent
 
 SHARED = "definitions"
-"""The schema of what the others refer to."""
+"""The schema that holds the definitions shared by the others."""
 
 
 @cache
@@ -28,7 +28,7 @@ def _validator(schema: str) -> jsonschema.Draft202012Validator:
 
 
 def validate(schema: str, document: Any) -> None:
-    """Raise InvalidEvent naming the first field of ``document`` that schemas/<schema>.json refuses."""
+    """Raise InvalidEvent, with the field's name, if ``document`` does not fit schemas/<schema>.json."""
     error = jsonschema.exceptions.best_match(_validator(schema).iter_errors(document))
     if error is not None:
         where = ".".join(map(str, error.absolute_path)) or "the event itself"

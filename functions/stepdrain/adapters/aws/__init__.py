@@ -1,8 +1,8 @@
-"""The AWS adapter: every call a function makes, each once; no error of botocore leaves this package.
+"""The AWS adapter: the functions call AWS only here, and no botocore error leaves this package.
 
-A module for each service. The clients do not retry by themselves, since the state machine does,
-where an operator can see it. The session that makes them is kept (stepdrain.adapters.connections), since it
-is what reads the services' models.
+One module for each service. The clients do not retry: the state machine does, where an operator can see it.
+The session that makes them is kept (stepdrain.adapters.connections), since it is what reads the services'
+models.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ MODELS = Path(__file__).with_name("models")
 
 
 def new_session() -> boto3.Session:
-    """A session with the credentials and the region of the environment; it keeps what it has read.
+    """A session with the credentials and region of the environment; it caches the models it reads.
 
-    Of EC2 it knows what adapters/aws/models holds: botocore's own model of it costs 75 ms of CPU and
-    20 MB more to read (docs/decisions/0010).
+    It reads the EC2 model in adapters/aws/models: botocore's own takes 75 ms of CPU and 20 MB more to read
+    (docs/decisions/0010).
     """
-    # At INFO it logs at each cold start that it has found the function's own credentials.
+    # At INFO it logs at each cold start that it found the function's own credentials.
     logging.getLogger("botocore.credentials").setLevel(logging.WARNING)
     core = botocore.session.get_session()
     core.set_config_variable("data_path", str(MODELS))
@@ -40,7 +40,7 @@ def new_session() -> boto3.Session:
 
 
 class Aws(AutoScaling, Ec2, Balancers, Executions, Eks, Parameters):
-    """One account and region, with the credentials of the calling function.
+    """One account and region, with the calling function's credentials.
 
     Every method raises AwsThrottled, AwsUnavailable, AwsDenied (naming the action) or AwsRejected.
     """
@@ -50,7 +50,7 @@ class Aws(AutoScaling, Ec2, Balancers, Executions, Eks, Parameters):
         return Leases(self._client("dynamodb"), table)
 
     def publish(self, topic_arn: str, subject: str, body: str, chat: str) -> None:
-        """Send a message to a topic: ``chat`` to HTTPS endpoints, as which chats subscribe, else ``body``.
+        """Send a message to a topic: ``chat`` to HTTPS endpoints (chats subscribe as these), else ``body``.
 
         https://docs.aws.amazon.com/sns/latest/dg/sns-send-custom-platform-specific-payloads-mobile-devices.html
         """

@@ -1,4 +1,4 @@
-"""Auto Scaling: groups, their hooks, and the lifecycle actions that hold instances."""
+"""Auto Scaling: groups, their lifecycle hooks, and the lifecycle actions of instances."""
 
 from __future__ import annotations
 
@@ -35,26 +35,25 @@ class AutoScaling(Clients):
         return {tag["Key"]: tag.get("Value", "") for tag in groups[0].get("Tags", ())} if groups else None
 
     def _group(self, name: str) -> list[dict[str, Any]]:
-        """The group of that name in a list, without its instances where that can be said; or none."""
-        asked: dict[str, Any] = {"AutoScalingGroupNames": [name]}
-        # 500 instances are 300 KB of XML. An older boto3, which the runtime may bring, has no such parameter.
+        """The group of that name as a list of one, without its instances if boto3 can ask for that; or []."""
+        parameters: dict[str, Any] = {"AutoScalingGroupNames": [name]}
+        # 500 instances are 300 KB of XML. The runtime's own boto3 may be too old for this parameter.
         shape = self._auto_scaling.meta.service_model.operation_model("DescribeAutoScalingGroups").input_shape
         if "IncludeInstances" in shape.members:
-            asked["IncludeInstances"] = False
-        groups: list[dict[str, Any]] = call(self._auto_scaling, "describe_auto_scaling_groups", **asked)[
-            "AutoScalingGroups"
-        ]
+            parameters["IncludeInstances"] = False
+        answer = call(self._auto_scaling, "describe_auto_scaling_groups", **parameters)
+        groups: list[dict[str, Any]] = answer["AutoScalingGroups"]
         return groups
 
     def groups(self, names: Sequence[str]) -> Iterator[dict[str, Any]]:
-        """The Auto Scaling groups of these names (none: all), with their instances; in pages of 50.
+        """The Auto Scaling groups of these names (all groups if empty), with instances; in pages of 50.
 
-        One request takes as many names as its page has records (API reference, DescribeAutoScalingGroups).
+        A request takes as many names as its page has records (API reference, DescribeAutoScalingGroups).
         """
-        asked = [list(names[at : at + PAGE]) for at in range(0, len(names), PAGE)]
-        chosen: list[dict[str, Any]] = [{"AutoScalingGroupNames": some} for some in asked] or [{}]
-        for names_of_page in chosen:
-            options = {"MaxRecords": PAGE, **names_of_page}
+        batches = [list(names[at : at + PAGE]) for at in range(0, len(names), PAGE)]
+        requests: list[dict[str, Any]] = [{"AutoScalingGroupNames": batch} for batch in batches] or [{}]
+        for request in requests:
+            options = {"MaxRecords": PAGE, **request}
             for page in pages(self._auto_scaling, "describe_auto_scaling_groups", "NextToken", **options):
                 yield from page["AutoScalingGroups"]
 
@@ -66,21 +65,21 @@ class AutoScaling(Clients):
         return found
 
     def hook_of_group(self, group: str, name: str) -> dict[str, Any] | None:
-        """As ``hook``; None if the group has none of that name."""
-        asked = {"AutoScalingGroupName": group, "LifecycleHookNames": [name]}
-        answer = call(self._auto_scaling, "describe_lifecycle_hooks", **asked)
+        """As ``hook``; None if the group has no hook of that name."""
+        parameters = {"AutoScalingGroupName": group, "LifecycleHookNames": [name]}
+        answer = call(self._auto_scaling, "describe_lifecycle_hooks", **parameters)
         return dict(answer["LifecycleHooks"][0]) if answer["LifecycleHooks"] else None
 
     def in_progress_since(self, group: str) -> dict[str, float]:
-        """Since when the group launches or terminates each of these instances, in epoch seconds.
+        """When the group began to launch or terminate each instance, in epoch seconds by instance id.
 
-        Only instances whose activity is in progress, as it is while a hook holds them. Activities in
-        progress come first in the list (API reference, DescribeScalingActivities), so it is read up to the
-        first that has ended; the statuses' names are not, for the reference does not list all of them.
+        Covers instances whose activity is in progress, as it is while a hook holds them. Activities in
+        progress come first in the list (API reference, DescribeScalingActivities), so reading stops at the
+        first with an end time. Status names are not used: the reference does not list all of them.
         """
         since: dict[str, float] = {}
-        asked = {"AutoScalingGroupName": group}
-        for page in pages(self._auto_scaling, "describe_scaling_activities", "NextToken", **asked):
+        parameters = {"AutoScalingGroupName": group}
+        for page in pages(self._auto_scaling, "describe_scaling_activities", "NextToken", **parameters):
             for activity in page["Activities"]:
                 if activity.get("EndTime"):
                     return since
@@ -98,20 +97,20 @@ class AutoScaling(Clients):
         call(self._auto_scaling, "complete_lifecycle_action", LifecycleActionResult=result, **action)
 
     def lifecycle_state(self, instance_id: str) -> str:
-        """The instance's lifecycle state in its Auto Scaling group; "" if it is in none."""
+        """The instance's lifecycle state in its Auto Scaling group; "" if it is in no group."""
         answer = call(self._auto_scaling, "describe_auto_scaling_instances", InstanceIds=[instance_id])
         return (
             str(answer["AutoScalingInstances"][0]["LifecycleState"]) if answer["AutoScalingInstances"] else ""
         )
 
     def group_target_groups(self, group: str) -> list[str]:
-        """ARNs of the target groups that the Auto Scaling group itself is attached to; none if it is gone."""
-        return [arn for one in self._group(group) for arn in one.get("TargetGroupARNs", ())]
+        """ARNs of the target groups attached to the Auto Scaling group; empty if the group is gone."""
+        return [arn for found in self._group(group) for arn in found.get("TargetGroupARNs", ())]
 
 
 def _action(lifecycle: Mapping[str, Any], instance_id: str) -> dict[str, str]:
     action = {"AutoScalingGroupName": lifecycle["group"], "LifecycleHookName": lifecycle["hook"]}
-    # The sweep knows no token; the instance id serves then, as long as the hook has one action for it.
+    # The sweep does not know the token; the instance id is enough while the hook has one action for it.
     if lifecycle.get("token"):
         action["LifecycleActionToken"] = lifecycle["token"]
     return {**action, "InstanceId": instance_id}

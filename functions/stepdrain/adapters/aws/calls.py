@@ -1,4 +1,4 @@
-"""One call of AWS: the client that makes it, and the project's error for whatever goes wrong."""
+"""Calls AWS: makes the clients, retries where asked, and translates errors into the project's own."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ CONFIG = Config(
     user_agent_extra=f"stepdrain/{VERSION}",
 )
 MAKING = threading.Lock()
-"""A session makes one client at a time; a Lambda has one thread, the embedded world has many.
+"""A session may make only one client at a time: Lambda has one thread, the embedded world has many.
 
 https://boto3.amazonaws.com/v1/documentation/api/latest/guide/session.html
 """
-# Codes by which AWS services say "later"; ResourceContention is Auto Scaling's
+# The error codes with which AWS services throttle; ResourceContention is Auto Scaling's
 # (https://docs.aws.amazon.com/autoscaling/ec2/APIReference/CommonErrors.html).
 THROTTLES = {
     "Throttling", "ThrottlingException", "ThrottledException", "RequestLimitExceeded", "RequestThrottled",
@@ -36,7 +36,7 @@ THROTTLES = {
 }  # fmt: skip
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 4.0
 _PATIENCE: contextvars.ContextVar[float] = contextvars.ContextVar("patience", default=0.0)
-"""Epoch seconds until which calls are made again."""
+"""Epoch seconds until which calls are retried."""
 DENIALS = {
     "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "ExpiredToken", "ExpiredTokenException",
     "InvalidClientTokenId", "UnrecognizedClientException", "AuthFailure",
@@ -44,7 +44,7 @@ DENIALS = {
 
 
 class Clients:
-    """Clients of one session, each made when it is first asked for: a step pays for the ones it uses."""
+    """The clients of one session, each made on first use, so that a step pays only for what it uses."""
 
     def __init__(self, session: boto3.Session) -> None:
         self._session = session
@@ -60,10 +60,10 @@ class Clients:
 
 @contextlib.contextmanager
 def patience(seconds: float) -> Iterator[None]:
-    """While this lasts, a call that is throttled or not answered is made again, for ``seconds`` at most.
+    """Inside this context, a call that is throttled or not answered is retried for up to ``seconds``.
 
-    For a function that no state machine repeats, and for what a thousand containers ask at once: the pauses
-    are random, up to 0.25, 0.5, 1, 2 and then 4 s
+    For functions that no state machine retries, and for calls that a thousand containers make at once. The
+    pauses are random, up to 0.25, 0.5, 1, 2 and then 4 s
     (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
     """
     before = _PATIENCE.set(clock.now() + seconds)
@@ -74,9 +74,9 @@ def patience(seconds: float) -> Iterator[None]:
 
 
 def call(client: Any, operation: str, **parameters: Any) -> Any:
-    """The answer of an operation (``describe_cluster``), asked for again as long as ``patience`` says.
+    """The answer of an operation (``describe_cluster``), with retries inside ``patience``.
 
-    Without an answer AwsUnavailable, else ``translated``.
+    Raises AwsUnavailable if AWS does not answer, else what ``translated`` makes of the error.
     """
     attempt = 0
     while True:
@@ -101,7 +101,7 @@ def _call(client: Any, operation: str, parameters: dict[str, Any]) -> Any:
 
 
 def call_unless(client: Any, operation: str, *codes: str, **parameters: Any) -> Any | None:
-    """As ``call``; None if it was rejected with one of ``codes``, as for what does not exist."""
+    """As ``call``; None if AWS rejects it with one of ``codes``, for example because nothing is there."""
     try:
         return call(client, operation, **parameters)
     except AwsRejected as error:
@@ -113,7 +113,7 @@ def call_unless(client: Any, operation: str, *codes: str, **parameters: Any) -> 
 def pages(
     client: Any, operation: str, token: str, asked_by: str | None = None, **parameters: Any
 ) -> Iterator[Any]:
-    """The answers of a paged operation; ``token`` is the answer's field, ``asked_by`` the parameter."""
+    """The answers of a paged operation. ``token`` names the answer's field, ``asked_by`` the parameter."""
     while True:
         answer = call(client, operation, **parameters)
         yield answer
@@ -123,7 +123,7 @@ def pages(
 
 
 def translated(error: ClientError) -> DrainError:
-    """AwsThrottled, AwsDenied, AwsUnavailable (a 5xx) or AwsRejected, telling operation and answer."""
+    """AwsThrottled, AwsDenied, AwsUnavailable (a 5xx) or AwsRejected, with the operation and the answer."""
     code, message = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
     said = f"{error.operation_name} answered {code}: {message}"
     if code in THROTTLES:

@@ -1,4 +1,4 @@
-"""EC2: the instances' tags and names."""
+"""EC2: tags, addresses and scheduled events of instances."""
 
 from __future__ import annotations
 
@@ -23,43 +23,44 @@ class Ec2(Clients):
         return {}
 
     def address_of(self, instance_id: str) -> dict[str, str]:
-        """``privateDnsName`` and ``privateIpAddress`` of an instance whose tags were asked for before."""
+        """``privateDnsName`` and ``privateIpAddress``, if the instance's tags were read before; else {}."""
         return self._addresses.get(instance_id, {})
 
     def instance_tags(self, ids: Iterable[str]) -> dict[str, dict[str, str]]:
-        """The EC2 tags of each instance that EC2 knows, by its id; 200 in a request."""
+        """The EC2 tags by id of each instance that EC2 knows; 200 instances in a request."""
         wanted = list(ids)
         found: dict[str, dict[str, str]] = {}
         for first in range(0, len(wanted), FILTER_VALUES):
-            # A filter, because one unknown id among InstanceIds fails the whole request.
+            # A filter, since a single unknown id in InstanceIds fails the whole request.
             found |= self._tags_where("instance-id", wanted[first : first + FILTER_VALUES])
         return found
 
     def instances_in(self, reservation: str) -> dict[str, dict[str, str]]:
-        """The EC2 tags of each instance that runs in a capacity reservation, by its id."""
+        """The EC2 tags by id of each instance in a capacity reservation."""
         return self._tags_where("capacity-reservation-id", [reservation])
 
     def _tags_where(self, name: str, values: list[str]) -> dict[str, dict[str, str]]:
         client = self._client("ec2")
         answers = pages(client, "describe_instances", "NextToken", Filters=[{"Name": name, "Values": values}])
-        reservations = [one for page in answers for one in page["Reservations"]]
-        found = {one["InstanceId"]: one for reservation in reservations for one in reservation["Instances"]}
-        self._addresses.update({key: _address(one) for key, one in found.items()})
-        return {key: {tag["Key"]: tag["Value"] for tag in one.get("Tags", ())} for key, one in found.items()}
+        instances = _instances(answers)
+        self._addresses.update({instance["InstanceId"]: _address(instance) for instance in instances})
+        return {
+            instance["InstanceId"]: {tag["Key"]: tag["Value"] for tag in instance.get("Tags", ())}
+            for instance in instances
+        }
 
     def running(self, ids: Iterable[str]) -> set[str]:
-        """Those of the instances that run."""
+        """The ids, out of ``ids``, of the instances that run."""
         filters = [
             {"Name": "instance-id", "Values": list(ids)},
             {"Name": "instance-state-name", "Values": ["running"]},
         ]
         answers = pages(self._client("ec2"), "describe_instances", "NextToken", Filters=filters)
-        reservations = (one for page in answers for one in page["Reservations"])
-        return {instance["InstanceId"] for one in reservations for instance in one["Instances"]}
+        return {instance["InstanceId"] for instance in _instances(answers)}
 
     def scheduled_events(self, codes: Sequence[str]) -> list[Scheduled]:
-        """What EC2 has scheduled of these codes, for all instances of the account and region."""
-        # All instances: by default only those that run are shown, and a reboot stops one for a while.
+        """The scheduled events with these codes, for all instances of the account and region."""
+        # By default EC2 lists running instances only, and a reboot stops an instance for a while.
         answers = pages(
             self._client("ec2"),
             "describe_instance_status",
@@ -82,17 +83,22 @@ class Ec2(Clients):
         ]
 
     def instance(self, instance_id: str) -> Instance:
-        """The instance's private DNS name and its addresses; without them if EC2 no longer knows it."""
+        """The instance's private DNS name and addresses; without them if EC2 no longer knows it."""
         client = self._client("ec2")
         answer = call_unless(client, "describe_instances", "InvalidInstanceID", InstanceIds=[instance_id])
-        reservations = answer["Reservations"] if answer else []
-        found = [instance for reservation in reservations for instance in reservation["Instances"]]
+        found = _instances([answer] if answer else [])
         return nodes.described(instance_id, found[0] if found else None)
 
 
+def _instances(answers: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The instances in answers of DescribeInstances."""
+    reservations = (reservation for answer in answers for reservation in answer["Reservations"])
+    return [instance for reservation in reservations for instance in reservation["Instances"]]
+
+
 def _address(instance: Mapping[str, Any]) -> dict[str, str]:
-    said = {
+    known = {
         "privateDnsName": instance.get("PrivateDnsName"),
         "privateIpAddress": instance.get("PrivateIpAddress"),
     }
-    return {key: value for key, value in said.items() if value}
+    return {key: value for key, value in known.items() if value}

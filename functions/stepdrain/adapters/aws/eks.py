@@ -1,4 +1,4 @@
-"""EKS: where a cluster's API is, and a token for it."""
+"""EKS: a cluster's API endpoint, and a token for it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stepdrain.errors import AwsDenied, AwsRejected, ClusterNotFound
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a cluster's API is: https URL, and its CA certificates as PEM text."""
+    """A cluster's API: its https URL, and its CA certificates as PEM text."""
 
     url: str
     ca_pem: str
@@ -25,7 +25,7 @@ class Eks(Clients):
     """Its part of stepdrain.adapters.aws.Aws."""
 
     def cluster_endpoint(self, cluster: str) -> Endpoint:
-        """Where the EKS cluster's API is; ClusterNotFound if there is none or it has no endpoint yet."""
+        """The EKS cluster's endpoint; raises ClusterNotFound if there is no cluster or no endpoint yet."""
         client = self._client("eks")
         try:
             found = call(client, "describe_cluster", name=cluster)["cluster"]
@@ -44,11 +44,11 @@ class Eks(Clients):
         return Endpoint(found["endpoint"], base64.b64decode(found["certificateAuthority"]["data"]).decode())
 
     def kube_token(self, cluster: str) -> str:
-        """A bearer token for the cluster's API, valid for 15 minutes; made here, no request is sent.
+        """A bearer token for the cluster's API, valid for 15 minutes; made without a request.
 
-        A presigned GetCallerIdentity, byte for byte as ``aws eks get-token`` makes it
-        (kubernetes-sigs/aws-iam-authenticator, pkg/token/token.go). Signed without an STS
-        client, which would cost 80 ms at each cold start.
+        A presigned GetCallerIdentity, byte for byte what ``aws eks get-token`` makes
+        (kubernetes-sigs/aws-iam-authenticator, pkg/token/token.go). It is signed without an STS
+        client, which would add 80 ms to each cold start.
         """
         region = self._session.region_name or ""
         suffix = partitions.dns_suffix(region)

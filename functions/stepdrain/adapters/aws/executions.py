@@ -1,4 +1,4 @@
-"""Step Functions: executions are started, and looked for."""
+"""Step Functions: starts, finds and stops executions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Executions(Clients):
     """Its part of stepdrain.adapters.aws.Aws."""
 
     def start_execution(self, state_machine_arn: str, name: str, document: Mapping[str, Any]) -> bool:
-        """Start an execution; False if one of that name exists, which is the same drain."""
+        """Start an execution; False if its name exists already, since that is the same drain."""
         client = self._client("stepfunctions")
         text = json.dumps(document, sort_keys=True)
         options = {"stateMachineArn": state_machine_arn, "name": name, "input": text}
@@ -23,23 +23,23 @@ class Executions(Clients):
     def executions(self, state_machine_arn: str, since: float) -> Iterator[dict[str, Any]]:
         """Executions that run, or ended at ``since`` (epoch seconds) or later; in pages of 200.
 
-        Each with ``name``, ``status`` and ``startDate``. ``state_machine_arn`` may be an alias's; those that
-        were started without it are listed, too. The list is sorted by the start or redrive of what runs and
-        by the end of what does not (API reference, ListExecutions), so by those dates it is cut.
+        Each has ``name``, ``status`` and ``startDate``. ``state_machine_arn`` may be an alias; executions
+        started without the alias are listed, too. ListExecutions sorts running executions by their start or
+        redrive and the others by their end (API reference), so reading stops at the first older date.
         """
         client = self._client("stepfunctions")
         options: dict[str, Any] = {"stateMachineArn": _unqualified(state_machine_arn), "maxResults": 200}
         listing = pages(client, "list_executions", "nextToken", **options)
-        listed = (one for page in listing for one in page["executions"])
-        return takewhile(lambda one: _sorted_by(one) >= since, listed)
+        listed = (execution for page in listing for execution in page["executions"])
+        return takewhile(lambda execution: _sorted_by(execution) >= since, listed)
 
     def execution(self, state_machine_arn: str, name: str) -> dict[str, Any] | None:
-        """The execution of that name as ``executions_of`` has it; None if there is none."""
+        """The execution of that name in the form of ``executions_of``; None if there is none."""
         found = self._described(state_machine_arn, name)
         return _execution(found) if found else None
 
     def stop_execution(self, state_machine_arn: str, name: str, error: str, cause: str) -> None:
-        """Stop the execution of that name, with an error name and a sentence; one that has ended stays so."""
+        """Stop the execution of that name, with an error name and a sentence; no-op if it has ended."""
         client = self._client("stepfunctions")
         arn = _execution_arn(state_machine_arn, name)
         call_unless(
@@ -62,28 +62,28 @@ class Executions(Clients):
     def executions_of(self, state_machine_arn: str, instance_id: str, status: str) -> list[dict[str, Any]]:
         """The executions of ``status`` whose names begin with the instance's id.
 
-        Each with ``name``, ``status``, ``startedAt`` and ``redrivenAt`` (RFC 3339; None if never) and
-        ``document``, its input and output.
+        Each has ``name``, ``status``, ``startedAt`` and ``redrivenAt`` (RFC 3339; None if never redriven) and
+        ``document``, its input and output merged.
         """
         names = self.execution_names(state_machine_arn, status)
         found = (
             self.execution(state_machine_arn, name) for name in names if name.startswith(f"{instance_id}-")
         )
-        return [one for one in found if one]
+        return [execution for execution in found if execution]
 
     def execution_names(self, state_machine_arn: str, status: str) -> list[str]:
-        """Names of the executions of ``status``: all that run, of others the newest 1,000.
+        """Names of the executions of ``status``: all running ones, or the newest 1,000 of another status.
 
-        A list knows no filter by name.
+        ListExecutions cannot filter by name.
         """
         client = self._client("stepfunctions")
         options = {"stateMachineArn": _unqualified(state_machine_arn), "statusFilter": status}
         listing = pages(client, "list_executions", "nextToken", maxResults=1000, **options)
         read = listing if status == "RUNNING" else islice(listing, 1)
-        return [one["name"] for page in read for one in page["executions"]]
+        return [execution["name"] for page in read for execution in page["executions"]]
 
     def last_events(self, execution_arn: str) -> list[dict[str, Any]]:
-        """The newest 200 events of an execution: more than its last state has, with all its retries."""
+        """The newest 200 events of an execution: enough for its last state with all retries."""
         client = self._client("stepfunctions")
         answer = call(
             client,
@@ -102,7 +102,7 @@ def _execution(described: Mapping[str, Any]) -> dict[str, Any]:
         "status": described["status"],
         "startedAt": described["startDate"].isoformat(),
         "redrivenAt": redriven.isoformat() if redriven else None,
-        # What FindNode has filled in stands in the output of a drain that is done.
+        # The output of a finished drain has what FindNode added.
         "document": {
             **json.loads(described.get("input") or "{}"),
             **json.loads(described.get("output") or "{}"),
@@ -111,7 +111,7 @@ def _execution(described: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _sorted_by(listed: Mapping[str, Any]) -> float:
-    """Epoch seconds of the date by which ListExecutions sorts this one."""
+    """Epoch seconds of the date by which ListExecutions sorts this execution."""
     date = listed.get("stopDate") or listed.get("redriveDate") or listed["startDate"]
     return float(date.timestamp())
 
@@ -121,5 +121,5 @@ def _execution_arn(state_machine_arn: str, name: str) -> str:
 
 
 def _unqualified(state_machine_arn: str) -> str:
-    """The state machine's own ARN, where an alias or version (an eighth part) is given."""
+    """The state machine's own ARN, without an alias or version (the eighth part)."""
     return ":".join(state_machine_arn.split(":")[:7])

@@ -1,4 +1,4 @@
-"""DynamoDB: the table of turns."""
+"""DynamoDB: the table of leases that limits how many drains of a group run at once."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Any
 from stepdrain.adapters.aws.calls import call_unless, pages
 from stepdrain.states.concurrency_limit import Entry
 
-ANOTHERS = "ConditionalCheckFailedException"
+CONDITION_FAILED = "ConditionalCheckFailedException"
 
 
 class Leases:
-    """A DynamoDB table with the key groupName and entry, and the TTL expiresAt (concurrency_limit.Ledger)."""
+    """A DynamoDB table with the keys groupName and entry and the TTL expiresAt (concurrency_limit.Ledger)."""
 
     def __init__(self, client: Any, table: str) -> None:
         self._client, self._table = client, table
 
     def entries(self, group: str) -> list[Entry]:
-        """All rows of a group as they are now, expired ones included, in order of ``entry``."""
+        """All current rows of a group, expired rows included, in order of ``entry``."""
         answers = pages(
             self._client,
             "query",
@@ -35,12 +35,12 @@ class Leases:
         ]
 
     def put(self, entry: Entry, now: float) -> bool:
-        """Write a row that is free, expired at ``now`` or the holder's own; False if it is another's."""
+        """Write a row that is free, expired at ``now`` or the holder's own; False if another holds it."""
         row = {**_key(entry), "holder": {"S": entry.holder}, "expiresAt": {"N": str(int(entry.expires_at))}}
         written = call_unless(
             self._client,
             "put_item",
-            ANOTHERS,
+            CONDITION_FAILED,
             TableName=self._table,
             Item=row,
             ConditionExpression="attribute_not_exists(holder) OR holder = :h OR expiresAt <= :n",
@@ -49,11 +49,11 @@ class Leases:
         return written is not None
 
     def drop(self, entry: Entry) -> None:
-        """Delete a row, unless it is another holder's by now."""
+        """Delete a row, unless another drain holds it by now."""
         call_unless(
             self._client,
             "delete_item",
-            ANOTHERS,
+            CONDITION_FAILED,
             TableName=self._table,
             Key=_key(entry),
             ConditionExpression="holder = :h",

@@ -1,4 +1,4 @@
-"""AWS's partitions, as botocore lists them: what a region's host names end in."""
+"""AWS partitions from botocore's list: the DNS suffix of a region."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stepdrain.errors import AwsRejected
 
 @cache
 def dns_suffix(region: str) -> str:
-    """What AWS's host names end in, such as amazonaws.com; AwsRejected if no partition has the region."""
+    """The DNS suffix of a region, such as amazonaws.com; raises AwsRejected for an unknown region."""
     for partition in botocore.loaders.create_loader().load_data("partitions")["partitions"]:
         if re.fullmatch(partition["regionRegex"].strip("^$"), region):
             return str(partition["outputs"]["dnsSuffix"])
