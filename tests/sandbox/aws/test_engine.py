@@ -2,6 +2,7 @@
 
 import json
 import pkgutil
+import re
 
 import pytest
 from stepdrain.errors import KubeUnavailable
@@ -202,3 +203,24 @@ def test_the_end_of_an_execution_is_told(machine):
     machine.finish(arn)
     machine.pass_time(1)
     assert machine.ended == [arn]
+
+
+@pytest.mark.parametrize("path", ["$$.Execution.StartTime", "$$.State.EnteredTime"])
+def test_the_context_dates_as_the_documentation_does(machine, path):
+    """Milliseconds and Z (input-output-contextobject.html); moto's own has microseconds and an offset."""
+    seen = []
+    machine.functions["work"] = seen.append
+    machine.run(task(Parameters={**task()["Parameters"], "Payload.$": path}))
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", seen[0]), seen
+
+
+def test_a_cause_names_the_request_and_none_of_our_own_frames(machine):
+    """As Lambda's client for Python writes it, in its order; this function is no code of a step."""
+
+    def work(_event):
+        raise KubeUnavailable("reset")
+
+    machine.functions["work"] = work
+    cause = json.loads(machine.run(task())["cause"])
+    assert list(cause) == ["errorMessage", "errorType", "requestId", "stackTrace"]
+    assert (cause["errorType"], len(cause["requestId"]), cause["stackTrace"]) == ("KubeUnavailable", 36, [])
