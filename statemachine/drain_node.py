@@ -164,7 +164,7 @@ def label() -> Any:
         "Label",
         pace.STEP_TIMEOUT_S,
         [*patient(*KUBE), denied()],
-        result_selector=picked("seconds"),
+        result_selector=picked("seconds", "denied"),
         result_path="$.settle",
     )
 

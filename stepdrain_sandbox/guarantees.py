@@ -25,7 +25,13 @@ def order_broken(written: Sequence[Change], node: str, pods: Container[str] | No
 
     ``pods`` are the node's (``namespace/name``); None where no other node is drained beside it.
     """
-    done = [change.kind for change in written if change.status < 300 and _of_drain(change, node, pods)]
+    # Each protection stands alone: a label that the cluster refuses does not keep the cordon waiting.
+    done = [
+        change.kind
+        for change in written
+        if (change.status < 300 or (change.kind == "label" and change.status < 500))
+        and _of_drain(change, node, pods)
+    ]
     if not done:
         return []
     first = {kind: done.index(kind) for kind in ("label", "cordon", "evict") if kind in done}

@@ -72,7 +72,6 @@ def register_anew(world, instance, node):
         world.kube.cluster.create(node_manifest(node, instance))
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="the cordon is set once")
 @pytest.mark.parametrize("happens", [uncordon, register_anew])
 def test_a_cordon_that_was_lifted_is_set_again(look, happens):
     """Else the evicted pods start on the same node, and are evicted again, until the deadline."""

@@ -3,7 +3,7 @@
 import pytest
 from stepdrain.document.progress import Progress
 from stepdrain.errors import InvalidEvent, KubeUnavailable
-from stepdrain.steps import label
+from stepdrain.steps import cordon, label
 
 from stepdrain_sandbox.kube.dynamic_admission import refusing
 from stepdrain_sandbox.kube.faults import Fault
@@ -61,7 +61,8 @@ def test_a_webhook_that_refuses_the_label_is_named_on_the_node(cluster, node, pa
         assert "no labels today" in label.handler(payload(), None)["denied"]
     finally:
         admission.remove()
-    assert cluster.told(node) == ["LabelDenied"]
+    cordon.handler(payload(settle={"seconds": 0, "denied": "no labels today"}), None)
+    assert "LabelDenied" in cluster.told(node)
     assert label.handler(payload(), None)["labelled"] is True
 
 

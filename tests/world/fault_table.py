@@ -17,7 +17,10 @@ KUBERNETES = """
                          FindNode          Label             Cordon            EvictBatch        eviction          WaitForPods       watch                 WaitForVolumes    WaitForTargets
 401 once                 ·                 ·                 ·                 ·                 ·                 ·                 ·                     ·                 ·
 401 for ever             KubeUnauthorized  KubeUnauthorized  KubeUnauthorized  KubeUnauthorized  KubeUnauthorized  KubeUnauthorized  KubeUnauthorized      KubeUnauthorized  KubeUnauthorized
-403                      KubeForbidden     KubeForbidden     KubeForbidden     KubeForbidden     KubeForbidden     KubeForbidden     KubeForbidden         KubeForbidden     ·
+10 s of 401              ·                 ·                 ·                 KubeUnauthorized  KubeUnauthorized  KubeUnauthorized  KubeUnauthorized      KubeUnauthorized  KubeUnauthorized
+10 s of 403              ·                 ·                 ·                 KubeForbidden     KubeForbidden     KubeForbidden     KubeForbidden         KubeForbidden     ·
+webhook refuses one pod  –                 –                 –                 –                 ·                 –                 –                     –                 –
+403                      KubeForbidden     ·                 KubeForbidden     KubeForbidden     KubeForbidden     KubeForbidden     KubeForbidden         KubeForbidden     ·
 409                      ·                 ·                 ·                 ·                 ·                 ·                 ·                     ·                 ·
 429 budget               ·                 ·                 ·                 ·                 ·                 ·                 ·                     ·                 ·
 429 overload             ·                 ·                 ·                 ·                 ·                 ·                 ·                     ·                 ·
@@ -31,6 +34,14 @@ truncated JSON           ·                 ·                 ·               
 TLS failure              ·                 ·                 ·                 ·                 –                 ·                 –                     ·                 ·
 gone for ten minutes     ·                 ·                 ·                 ·                 –                 ·                 –                     ·                 ·
 """
+
+NODE = """
+                         Label             Cordon            EvictBatch        WaitForPods       WaitForVolumes    WaitForTargets
+cordon lifted            ·                 ·                 ·                 ·                 ·                 ·
+node registered anew     –                 –                 ·                 ·                 ·                 ·
+stale twin node          ·                 ·                 ·                 ·                 ·                 ·
+"""
+"""What happens to the Node just before this state's first attempt, behind a budget that holds one pod for a while."""
 
 PLACES = {
     # place: (state, RBAC verb, path); the fault hits the first request of the state that fits.

@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 STATES = json.loads((ROOT / "statemachine" / "drain_node.asl.json").read_text())["States"]
 TASKS = [name for name, state in STATES.items() if state["Type"] == "Task"]
 KUBERNETES = [cell for cell in fault_table.cells(fault_table.KUBERNETES) if cell[2] != "–"]
+NODE = [cell for cell in fault_table.cells(fault_table.NODE) if cell[2] != "–"]
 AWS = [(*row.split(), fault, end) for row, fault, end in fault_table.cells(fault_table.AWS)]
 BEFORE, AFTER = "before its work", "after its work"
 DEATHS = list(itertools.product(fault_table.LAMBDA, ["StartDrain", *TASKS], [BEFORE, AFTER]))
@@ -60,6 +61,18 @@ def test_a_fault_of_the_cluster_ends_as_the_table_says(world, monkeypatch, fault
         hit.mend()
         world.redrive(world.executions()[0]["executionArn"])
         world.settle()
+    trouble.assert_over(world, instance)
+
+
+@pytest.mark.parametrize(("happens", "state", "end"), sampled(NODE, 0, 1, every=4))
+def test_whatever_happens_to_the_node_the_drain_ends_as_the_table_says(world, happens, state, end):
+    """G1 Label, then cordon, then evict, and both are seen to hold in every round."""
+    instance = max(world.instances, key=lambda one: len(world.pods_on(world.instances[one])))
+    hit = Trouble(world, state).by_node(trouble.of_the_node(happens, instance, world.instances[instance]))
+    assert trouble.begin(world, blocked=True) == instance
+    world.settle()
+    assert hit.hits == 1
+    assert end == "·"
     trouble.assert_over(world, instance)
 
 

@@ -19,14 +19,16 @@ from stepdrain_sandbox.aws.deploy import ROOT
 from stepdrain_sandbox.judgement import broken
 from stepdrain_sandbox.kube.discovery import base64_of
 from stepdrain_sandbox.kube.faults import Fault
+from stepdrain_sandbox.kube.kubelet import DEAD
 from stepdrain_sandbox.kube.status import budget_refusal, failure
-from stepdrain_sandbox.world import CLUSTER, World
+from stepdrain_sandbox.world import CLUSTER, World, node_manifest
 
 SLOW_S, PATIENCE_S = 0.9, (3, 0.5)
 """Real seconds of a slow answer, and the adapter's timeouts meanwhile: the same proportion as 15 to 8."""
 BLOCKED_S = 400
 """Virtual seconds for which a budget holds: more than EvictBatch repeats for, so that a Heartbeat comes."""
 SEVERAL = 2
+REFUSED_S = 10
 FOR_EVER = -1
 
 
@@ -36,11 +38,15 @@ def kubernetes_fault(name: str) -> Fault:
     forbidden = failure(403, "Forbidden", 'pods is forbidden: User "stepdrain" cannot list resource "pods"')
     conflict = failure(409, "Conflict", "the object has been modified; please apply your changes again")
     held = budget_refusal("The disruption budget nginx needs 3 healthy pods and has 3 currently", 10)
+    denied = failure(400, "", 'admission webhook "guard.example.com" denied the request: not this pod')
     two = failure(500, "", "This pod has more than one PodDisruptionBudget, which is not supported.")
     return {
         "401 once": lambda: Fault(times=1, status=401, body=unknown.body),
         "401 for ever": lambda: Fault(times=FOR_EVER, status=401, body=unknown.body),
         "403": lambda: Fault(times=FOR_EVER, status=403, body=forbidden.body),
+        "10 s of 401": lambda: Fault(times=FOR_EVER, refuse="token"),
+        "10 s of 403": lambda: Fault(times=FOR_EVER, refuse="rbac"),
+        "webhook refuses one pod": lambda: Fault(times=SEVERAL, status=400, body=denied.body),
         "409": lambda: Fault(times=SEVERAL, status=409, body=conflict.body),
         "429 budget": lambda: Fault(times=SEVERAL, status=429, body=held.body, headers=dict(held.headers)),
         "429 overload": lambda: Fault(
@@ -99,6 +105,8 @@ class Trouble:
 
         @contextlib.contextmanager
         def within() -> Iterator[None]:
+            if fault.refuse and fault.ends_at == float("inf"):
+                fault.ends_at = self.world.clock.now() + REFUSED_S
             before = self.world.kube.faults.hits
             self.world.kube.faults.add(fault)
             try:
@@ -124,6 +132,19 @@ class Trouble:
             finally:
                 self.world.aws.aws_faults.remove(fault)
                 self.hits += sum(call[2] == operation for call in self.world.aws.calls[before:])
+
+        self.within = within
+        return self
+
+    def by_node(self, happens: Callable[[World], None]) -> Trouble:
+        """Something happens to the Node just before the function's first invocation."""
+
+        @contextlib.contextmanager
+        def within() -> Iterator[None]:
+            if not self.hits:
+                self.hits += 1
+                happens(self.world)
+            yield
 
         self.within = within
         return self
@@ -231,3 +252,22 @@ def assert_stopped(world: World, instance: str, state: str, error: str) -> None:
     assert last_state(world) == state
     assert world.lifecycle_state(instance) == "Terminating:Wait"
     assert broken(world) == []
+
+
+def of_the_node(name: str, instance: str, node: str) -> Callable[[World], None]:
+    """What happens to the Node in the row of that name."""
+
+    def lifted(world: World) -> None:
+        world.kube.cluster.change("Node", node, "", {"spec": {"unschedulable": None}})
+
+    def anew(world: World) -> None:
+        with world.kube.cluster.store.lock:
+            world.kube.cluster.remove("Node", node)
+            world.kube.cluster.create(node_manifest(node, instance))
+
+    def twin(world: World) -> None:
+        manifest = node_manifest("localhost.localdomain", instance)
+        manifest["metadata"]["annotations"] = {DEAD: "true"}
+        world.kube.cluster.create(manifest)
+
+    return {"cordon lifted": lifted, "node registered anew": anew, "stale twin node": twin}[name]

@@ -68,6 +68,9 @@ class Progress:
     """Epoch seconds since which nothing but DaemonSets' and static pods is on the node; None if more is."""
     detached: bool = False
     """Since then WaitForVolumes has found no volume of a pod that has left."""
+    found_again_in: int | None = -1
+    """The ``number`` at which the drain last went back to find and mark its node again; -1: never. None: its
+    execution's definition knows no way back."""
     next: str = WAIT_FOR_PODS
 
     def to_document(self) -> dict[str, Any]:
@@ -89,6 +92,7 @@ class Progress:
             "orphans": list(self.orphans),
             "emptiedAt": "" if self.emptied_at is None else clock.to_rfc3339(self.emptied_at),
             "detached": self.detached,
+            "foundAgainIn": self.found_again_in,
         }
 
 
@@ -125,6 +129,7 @@ def from_document(document: Mapping[str, Any] | None, begun_at: str) -> Progress
         orphans=tuple(document["orphans"]),
         emptied_at=max(begun, clock.to_epoch_s(emptied_at)) if emptied_at else None,
         detached=document.get("detached", False),
+        found_again_in=document.get("foundAgainIn"),
         next=document["next"],
     )
 

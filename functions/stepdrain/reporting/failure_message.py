@@ -178,6 +178,8 @@ def _pods(record: Mapping[str, Any]) -> str:
     if "evicted" not in record:
         return "none was evicted yet"
     counts = f"{record['evicted']} evicted, {record['leaving']} leaving, {record['blocked']} blocked"
+    if (record.get("foundAgainIn") or 0) > 0 or record.get("foundAgainIn") == 0:
+        counts += " (the node lost its cordon or was registered anew meanwhile: Event CordonLost)"
     return "; ".join([counts, *record["blockers"]])
 
 

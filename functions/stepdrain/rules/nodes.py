@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stepdrain.rules import pods
+from stepdrain.rules.node_marks import EXCLUDE_LABEL
 
 Json = Mapping[str, Any]
 EC2_INSTANCE = re.compile(r"i-(?:[0-9a-f]{8}|[0-9a-f]{17})")
@@ -148,3 +149,20 @@ def unproven(node: Json, instance: Instance) -> str:
         f"Node {name_of(node)} has no providerID; by its name and its address it is instance {instance.id}, "
         "and is drained. The cloud controller manager of the cluster should have set it."
     )
+
+
+def unprotected(node: Json | None, name: str, uid: str) -> str:
+    """Why the drain's node of that name and UID is not what Label and Cordon have left; "" if it is.
+
+    ``node`` is the Node of that name now, None if there is none.
+    """
+    if node is None:
+        return f"Node {name} is gone"
+    if node["metadata"].get("uid") != uid:
+        return f"Node {name} was registered anew, without cordon and label"
+    missing = []
+    if not (node.get("spec") or {}).get("unschedulable"):
+        missing.append("its cordon was lifted")
+    if EXCLUDE_LABEL not in (node["metadata"].get("labels") or {}):
+        missing.append(f"its label {EXCLUDE_LABEL} is missing")
+    return f"Node {name}: {' and '.join(missing)}" if missing else ""

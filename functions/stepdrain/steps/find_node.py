@@ -28,15 +28,19 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 
     A drain that a person started may lack everything but ``instanceId`` or ``nodeName``; the rest is filled
     in here, the lifecycle action that holds the instance above all. Without a node that is lost again, for a
-    Catch hands on what went in: so a person's drain fails at once, by NodeNotFound.
+    Catch hands on what went in: so a person's drain fails at once, by NodeNotFound. A drain that comes back
+    to find its node anew keeps the one that it had: pods may still be bound to it.
     """
-    parse(event)
-    drain, by_hand = event["drain"], ownership.started_by_hand(event["drain"])
+    drain, comes_back = event["drain"], parse(event).under_way
+    by_hand = ownership.started_by_hand(drain) and not comes_back
     completed = _completed(drain) if by_hand else drain
     step = parse({**event, "drain": completed})
     try:
         node = _node(step)
     except NodeNotRegistered as absent:
+        if comes_back:
+            LOG.warning(f"{absent} The drain goes on with the pods of {step.node.name}.")
+            return document(completed, step.node)
         if not by_hand:
             raise
         raise NodeNotFound(f"{absent} Nothing was drained.{_held(step)}") from absent
@@ -78,7 +82,7 @@ def _node(step: Step) -> NodeRef:
     cluster = connections.kube(step.cluster)
     if step.instance_id is None:
         return find_node.named_node(cluster, step.node_name or "")
-    warm = (step.lifecycle or {}).get("origin") == "WarmPool"
+    warm = (step.lifecycle or {}).get("origin") == "WarmPool" and not step.under_way
     instance = _instance(step, step.instance_id)
     found = find_node.find_node(cluster, instance, step.attempt, warm=warm)
     node = find_node.reference(found[0])

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from stepdrain import clock
 from stepdrain.adapters import connections, invocation
 from stepdrain.document.step import parse
 from stepdrain.reporting import logs
-from stepdrain.reporting.node_events import record_event
 from stepdrain.states.label import exclude_from_load_balancers
 
 LOG = logs.logger()
@@ -27,10 +25,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     cluster = connections.kube(step.cluster)
     labelled, denied = exclude_from_load_balancers(cluster, step.node, step.name)
     if denied:
-        sentence = f"Load balancers still send to this node, for its label was refused: {denied}"
-        LOG.warning(sentence)
-        if not_recorded := record_event(cluster, step.node, "LabelDenied", sentence, step.name, clock.now()):
-            LOG.warning(not_recorded)
+        # Cordon writes it on the Node; this function may only patch nodes.
+        LOG.warning(f"the label was refused: {denied}", node=step.node.name)
     LOG.info("node labelled out of load balancers", node=step.node.name, labelled=labelled)
     seconds = 0 if step.under_way else step.policy.settle_time
     return {"labelled": labelled, "denied": denied, "seconds": seconds}

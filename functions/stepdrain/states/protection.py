@@ -1,0 +1,39 @@
+"""What Label and Cordon have set is looked at again in each round, and set again by them alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Protocol
+
+from stepdrain.document import progress
+from stepdrain.document.progress import Progress
+from stepdrain.document.step import Step
+from stepdrain.rules import nodes
+
+FRESH_S = 30
+"""So long after the cordon nothing is asked: the API server has just said that it stands."""
+
+
+class Cluster(Protocol):
+    """What is asked of the Kubernetes adapter; nodes are core/v1 Node JSON."""
+
+    def node(self, name: str) -> Mapping[str, Any] | None: ...
+
+
+def lost(step: Step, cluster: Cluster, now: float) -> tuple[Progress, str] | None:
+    """The record that leads back to FindNode, and why; None if the node is what the drain has made of it.
+
+    One GET, at the first attempt of a visit; at most once between two heartbeats, so that two tools that set
+    and lift a cordon in turn cannot fill the history. Executions of a definition that knows no way back keep
+    no record of it, and are not asked.
+    """
+    record = step.progress
+    if step.attempt or record.found_again_in is None or record.found_again_in >= record.number:
+        return None
+    if now - step.cordoned_at < FRESH_S:
+        return None
+    why = nodes.unprotected(cluster.node(step.node.name), step.node.name, step.node.uid)
+    if not why:
+        return None
+    return replace(record, next=progress.FIND_NODE, found_again_in=record.number), why
