@@ -83,6 +83,7 @@ class Stage:
             "STEPDRAIN_STATE_MACHINE_ARN": MACHINE_ARN,
             "STEPDRAIN_ACCOUNT_ID": ACCOUNT,
             "STEPDRAIN_HOOK_NAME": HOOK,
+            "STEPDRAIN_GROUP_NAMES": GROUP,
             **environment,
         }
 
