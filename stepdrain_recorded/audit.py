@@ -17,20 +17,20 @@ from stepdrain_recorded.unreadable import Unreadable
 
 AuditEvent = Mapping[str, Any]
 EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
-CONCERNED = ("nodes", "pods")
+CHANGED = ("nodes", "pods")
 ROLLED = ("deployments", "statefulsets")
 REVIEWS = ("selfsubjectaccessreviews", "selfsubjectrulesreviews")
-"""What is created there is answered, and never stored."""
+"""Resources whose create requests are answered, but store nothing."""
 WRITING = ("create", "update", "patch", "delete", "deletecollection")
 
 
 @dataclass(frozen=True)
 class Change:
-    """One write of Stepdrain to a node or a pod, in the words of the audit log."""
+    """A write of Stepdrain to a node or a pod, as the audit log has it."""
 
     at: str
     kind: str
-    """``label``, ``cordon``, ``uncordon``, ``evict``, ``delete`` or verb and resource of all else."""
+    """``label``, ``cordon``, ``uncordon``, ``evict``, ``delete``; else the verb and the resource."""
     object: str
     """The node's name or the pod's ``namespace/name``."""
     status: int
@@ -38,7 +38,7 @@ class Change:
 
 
 def writes(audit: Iterable[AuditEvent], user_agent: str = "stepdrain/") -> list[AuditEvent]:
-    """What ``user_agent`` (a prefix) asked the cluster to change, in order; no dry runs or reviews."""
+    """Write requests from ``user_agent`` (a prefix), in order, without dry runs and access reviews."""
     return [
         event
         for event in audit
@@ -50,7 +50,7 @@ def writes(audit: Iterable[AuditEvent], user_agent: str = "stepdrain/") -> list[
 
 
 def is_dry_run(event: AuditEvent) -> bool:
-    """Whether the request was to be checked only: by its query, or by the DeleteOptions in its body.
+    """Whether the request was a dry run, by its query or by the DeleteOptions in its body.
 
     https://kubernetes.io/docs/reference/using-api/api-concepts/#dry-run
     """
@@ -61,15 +61,16 @@ def is_dry_run(event: AuditEvent) -> bool:
 
 
 def changes(audit: Iterable[AuditEvent], user_agent: str = "stepdrain/") -> list[Change]:
-    """What ``user_agent`` (a prefix) wrote to nodes and pods, reads and Events left out, in order."""
-    concerned = (event for event in writes(audit, user_agent) if event["objectRef"]["resource"] in CONCERNED)
-    return [_change(event) for event in concerned]
+    """Writes of ``user_agent`` (a prefix) to nodes and pods, in order."""
+    return [
+        _change(event) for event in writes(audit, user_agent) if event["objectRef"]["resource"] in CHANGED
+    ]
 
 
 def rolled(audit: Iterable[AuditEvent], user_agent: str = "stepdrain/") -> dict[str, float]:
-    """What ``user_agent`` rolled: ``deployments default/web`` to when it first did (epoch seconds).
+    """Workloads that ``user_agent`` rolled (``deployments default/web``), and when it first did (epoch s).
 
-    Whatever it patches of a Deployment or a StatefulSet counts: it patches them for nothing else.
+    Any patch of a Deployment or StatefulSet counts: Stepdrain patches them for nothing else.
     """
     first: dict[str, float] = {}
     for event in writes(audit, user_agent):
@@ -110,7 +111,7 @@ def _kind(event: AuditEvent) -> str:
 
 
 def parsed(text: str, source: str) -> list[dict[str, Any]]:
-    """The Events of a text, one on each line; Unreadable with the number of a line that is none."""
+    """The Events of a text, one on each line. Raises Unreadable with the number of the first bad line."""
     events = []
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
@@ -119,15 +120,13 @@ def parsed(text: str, source: str) -> list[dict[str, Any]]:
             event = json.loads(line)
             _ = event["verb"], event["requestReceivedTimestamp"]
         except (ValueError, KeyError, TypeError):
-            raise Unreadable(
-                f"{source}, line {number}: this is no event of a Kubernetes audit log."
-            ) from None
+            raise Unreadable(f"{source}, line {number} is not an event of a Kubernetes audit log.") from None
         events.append(event)
     return events
 
 
 def trail(written: Sequence[Change], completed_with: str) -> list[str]:
-    """The drain as four points, in the form of the audit log of a managed node group's scale-in."""
+    """The drain in four steps, as the audit log of a managed node group's scale-in shows it."""
     started = {kind: next((c for c in written if c.kind == kind), None) for kind in ("label", "cordon")}
     evictions = [change for change in written if change.kind == "evict" and change.status < 300]
     label, cordon = started["label"], started["cordon"]

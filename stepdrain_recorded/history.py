@@ -1,4 +1,4 @@
-"""A history of DrainNode as it comes, from a file or from the API: checked, sorted, with times as numbers.
+"""Reads a history of DrainNode from a file or the API: checks it, sorts it, and turns times into numbers.
 
 Times appear as datetimes (boto3), as RFC 3339 text (AWS CLI 2, our own files) and as epoch
 seconds (AWS CLI 1); here they are epoch seconds.
@@ -16,7 +16,7 @@ from stepdrain.clock import to_epoch_s
 from stepdrain_recorded.unreadable import Unreadable
 
 Json = dict[str, Any]
-HOW = "`aws stepfunctions get-execution-history --execution-arn ARN > history.json` writes one"
+HOW = "`aws stepfunctions get-execution-history --execution-arn ARN > history.json` writes a history"
 OWN_STATES = {"FindNode", "EvictBatch", "CompleteAction"}
 
 
@@ -33,33 +33,35 @@ def parsed(text: str, source: str) -> list[Json]:
         raise Unreadable(f"{source} is not JSON ({error}); {HOW}.") from None
     events = document.get("events") if isinstance(document, Mapping) else document
     if not isinstance(events, list):
-        raise Unreadable(f"{source} has no list of events: it is no execution history; {HOW}.")
+        raise Unreadable(f"{source} is not an execution history: it has no list of events; {HOW}.")
     return checked(events, source)
 
 
 def checked(events: Sequence[Any], source: str) -> list[Json]:
-    """The events with ``timestamp`` in epoch seconds, by id; Unreadable if they are not DrainNode's."""
+    """The events by id, ``timestamp`` in epoch seconds. Raises Unreadable if they are not DrainNode's."""
     if not events:
         raise Unreadable(f"{source} has no events; {HOW}.")
     try:
         ordered = sorted(
-            ({**one, "timestamp": _epoch_s(one["timestamp"])} for one in events), key=lambda one: one["id"]
+            ({**event, "timestamp": _epoch_s(event["timestamp"])} for event in events),
+            key=lambda event: event["id"],
         )
-        kinds = [str(one["type"]) for one in ordered]
+        types = [str(event["type"]) for event in ordered]
     except (KeyError, TypeError, ValueError):
         raise Unreadable(
-            f"{source} is no execution history: its events lack id, type or a readable timestamp."
+            f"{source} is not an execution history: its events lack an id, a type or a readable timestamp."
         ) from None
-    if kinds[0] != "ExecutionStarted":
+    if types[0] != "ExecutionStarted":
         raise Unreadable(
-            f"{source} begins with {kinds[0]}, not with ExecutionStarted: it is cut off; fetch all of it."
+            f"{source} is cut off: it begins with {types[0]}, not with ExecutionStarted. Fetch all of it."
         )
     _refuse_foreign(ordered, source)
     return ordered
 
 
 def _refuse_foreign(events: Sequence[Json], source: str) -> None:
-    states = [one["stateEnteredEventDetails"]["name"] for one in events if "stateEnteredEventDetails" in one]
+    details = "stateEnteredEventDetails"
+    states = [event[details]["name"] for event in events if details in event]
     if states and not OWN_STATES & set(states):
         named = ", ".join(sorted(set(states))[:5])
         raise Unreadable(f"{source} is the history of another state machine: its states are {named}.")

@@ -1,4 +1,4 @@
-"""An execution's history in the words of an operator: one line for one event."""
+"""An execution's history for an operator: one line for each event."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ HistoryEvent = Mapping[str, Any]
 
 
 def state_line(event: HistoryEvent) -> str | None:
-    """What an event of GetExecutionHistory means to an operator; None if it is only plumbing."""
+    """The line for an event of GetExecutionHistory; None if an operator does not need it."""
     kind = event["type"]
     if kind.endswith("StateEntered"):
         return f"-> {event['stateEnteredEventDetails']['name']}"
@@ -30,7 +30,7 @@ def _why(event: HistoryEvent) -> str:
 
 
 def message(cause: str) -> str:
-    """What a Cause says: the errorMessage of Lambda's JSON, or the text itself."""
+    """The message in a Cause: the errorMessage of Lambda's JSON, or the text itself."""
     try:
         return str(json.loads(cause)["errorMessage"])
     except (ValueError, KeyError, TypeError):

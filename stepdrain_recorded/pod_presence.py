@@ -1,7 +1,7 @@
-"""What became of each pod: blocked by what, evicted when, how long its grace, gone when. Pure.
+"""What happened to each pod: what blocked it, when it was evicted, its grace, when it was gone. Pure.
 
-The history alone names pods only where something was waited for, and 20 at a time; the
-cluster's audit log adds each eviction and, by the kubelet's own DELETE, when the pod was gone.
+The history names pods only in waits, and at most 20 at a time. The cluster's audit log adds
+each eviction and, by the kubelet's own DELETE, the time at which the pod was gone.
 Times are epoch seconds.
 """
 
@@ -27,7 +27,7 @@ REMAINING = ("PodsRemaining", "PodsStillRemaining")
 
 @dataclass
 class Span:
-    """A stretch of time and why it was."""
+    """A period of time, and the reason for it."""
 
     start: float
     end: float
@@ -36,7 +36,7 @@ class Span:
 
 @dataclass
 class Stay:
-    """One pod during the drain. ``grace_ends`` is its deletionTimestamp, where a cause told it."""
+    """One pod during the drain. ``grace_ends`` is its deletionTimestamp, if a Cause names it."""
 
     pod: str
     blocked: list[Span] = field(default_factory=list)
@@ -44,22 +44,22 @@ class Stay:
     grace_ends: float | None = None
     gone: float | None = None
     forced: bool = False
-    """Deleted past its budget, because the policy said force."""
+    """Deleted in spite of its budget, because the policy was force."""
 
     @property
     def begins(self) -> float:
-        """When the drain first had to do with it."""
+        """When the drain first blocked on it or evicted it."""
         known = [*(span.start for span in self.blocked), *([self.evicted] if self.evicted else [])]
         return min(known, default=self.gone or 0.0)
 
 
 def named(cause: str) -> dict[str, str]:
-    """The pods (``namespace/name``) that a sentence names, each with its reason."""
+    """The pods (``namespace/name``) that a Cause names, each with its reason."""
     return dict(NAMED.findall(cause))
 
 
 def budget(why: str) -> str:
-    """The budget's name out of a reason, as ours (``disruption budget db …``) or the server's put it."""
+    """The budget's name in a reason, in our words (``disruption budget db …``) or the server's."""
     words = why.replace("disruption budget", "budget").split()
     if "budget" in words[:-1]:
         return f"budget {words[words.index('budget') + 1]}"
@@ -67,7 +67,7 @@ def budget(why: str) -> str:
 
 
 def stays(line: Timeline, audit: Sequence[AuditEvent] = ()) -> list[Stay]:
-    """All pods that history and audit log name, in the order in which the drain met them."""
+    """All pods that the history and the audit log name, in the order in which the drain met them."""
     found: dict[str, Stay] = {}
     _evictions(found, line, audit)
     _blocked(found, line)
@@ -79,11 +79,11 @@ def stays(line: Timeline, audit: Sequence[AuditEvent] = ()) -> list[Stay]:
 
 
 def within(line: Timeline, audit: Iterable[AuditEvent]) -> list[AuditEvent]:
-    """The audit log's events between the drain's start and end, and a second around it."""
+    """The audit log's events from a second before the drain's start to a second after its end."""
     return [
-        one
-        for one in audit
-        if line.started - 1 <= to_epoch_s(one["requestReceivedTimestamp"]) <= line.ended + 1
+        event
+        for event in audit
+        if line.started - 1 <= to_epoch_s(event["requestReceivedTimestamp"]) <= line.ended + 1
     ]
 
 
@@ -115,7 +115,7 @@ def _note_blocked(found: dict[str, Stay], pods: Mapping[str, str], attempt: Atte
     for pod, why in pods.items():
         stay = _stay(found, pod)
         still = bool(stay.blocked) and stay.blocked[-1].end == float("inf")
-        # The server words the same refusal differently from our reading of the budget.
+        # The server words the same refusal differently from rules/budgets.py.
         same = still and (budget(stay.blocked[-1].why) or stay.blocked[-1].why) == (budget(why) or why)
         if still and not same:
             stay.blocked[-1].end = attempt.at
@@ -124,7 +124,7 @@ def _note_blocked(found: dict[str, Stay], pods: Mapping[str, str], attempt: Atte
 
 
 def _leaving(found: dict[str, Stay], line: Timeline) -> None:
-    """Evictions that only a waiting sentence tells of: at the last EvictBatch that moved something."""
+    """Evictions known only from a WaitForPods Cause: dated by the last EvictBatch that evicted pods."""
     last_batch = line.started
     for visit in line.visits:
         if visit.state == "EvictBatch" and not visit.error:
@@ -153,7 +153,7 @@ def _gone(found: dict[str, Stay], line: Timeline, audit: Sequence[AuditEvent]) -
 
 
 def _last_seen(stay: Stay, line: Timeline) -> float | None:
-    """Without the kubelet's word: the end of the first WaitForPods attempt that no longer names the pod."""
+    """Without the kubelet's DELETE: the end of the first WaitForPods attempt that does not name the pod."""
     for visit in line.visits:
         for attempt in visit.attempts if visit.state == "WaitForPods" else ():
             ended = attempt.ended or attempt.at

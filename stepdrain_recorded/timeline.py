@@ -1,4 +1,4 @@
-"""From a history to what happened: visits to states, attempts, runs between redrives. Pure.
+"""Turns a history into visits to states, their attempts, and the runs between redrives. Pure.
 
 Events: https://docs.aws.amazon.com/step-functions/latest/apireference/API_HistoryEvent.html
 All times are epoch seconds.
@@ -27,7 +27,7 @@ ATTEMPT_ENDS = ("TaskFailed", "TaskTimedOut", "TaskSucceeded", "TaskStartFailed"
 
 @dataclass
 class Attempt:
-    """One try of a Task; ``error`` is "" if it succeeded or still runs."""
+    """One attempt of a Task; ``error`` is "" if it succeeded or still runs."""
 
     at: float
     ended: float | None = None
@@ -37,7 +37,7 @@ class Attempt:
 
 @dataclass
 class Visit:
-    """One stay in a state, with all attempts; ``left`` is None if the execution stands or ended there."""
+    """One visit to a state, with all attempts; ``left`` is None if the execution is or ended there."""
 
     state: str
     entered: float
@@ -53,13 +53,13 @@ class Visit:
 
     @property
     def error(self) -> str:
-        """The last attempt's error: of a state that was left, what it gave way to (Catch)."""
+        """The last attempt's error; if the execution went on, a Catch took it."""
         return self.attempts[-1].error if self.attempts else ""
 
 
 @dataclass
 class Timeline:
-    """One execution. ``redriven`` are the times of its redrives, ``ended`` the last event's time."""
+    """One execution. ``redriven`` has the times of its redrives, ``ended`` is the last event's time."""
 
     started: float = 0.0
     ended: float = 0.0
@@ -70,10 +70,10 @@ class Timeline:
     visits: list[Visit] = field(default_factory=list)
     redriven: list[float] = field(default_factory=list)
     failures: list[tuple[float, str, str]] = field(default_factory=list)
-    """(time, error, sentence) of each time the execution ended without success."""
+    """(time, error, message) of each time the execution ended without success."""
     events: int = 0
     document: Json = field(default_factory=dict)
-    """The document as it last flowed between two states."""
+    """The document as it last passed between two states."""
 
     @property
     def node(self) -> str:
@@ -82,17 +82,17 @@ class Timeline:
 
     @property
     def instance(self) -> str:
-        """The instance id, "" for a drain without one."""
+        """The instance id, "" for a drain without an instance."""
         return str(self.document.get("instanceId", ""))
 
     @property
     def retries(self) -> int:
-        """Attempts that were repeated, over all visits."""
+        """The number of retries in all visits."""
         return sum(visit.retries for visit in self.visits)
 
     @property
     def transitions(self) -> int:
-        """What Step Functions bills: each state that is executed, and each retry of one, as one transition.
+        """What Step Functions bills: each execution of a state, and each retry, is one transition.
 
         https://aws.amazon.com/step-functions/pricing/
         """
@@ -100,17 +100,17 @@ class Timeline:
 
     @property
     def working_s(self) -> float:
-        """Seconds in which an attempt ran: what functions are billed for, at least."""
+        """Seconds in which attempts ran: functions are billed for at least this."""
         attempts = [attempt for visit in self.visits for attempt in visit.attempts]
         return sum((attempt.ended or attempt.at) - attempt.at for attempt in attempts)
 
     @property
     def last_state(self) -> str:
-        """The state the execution stands in or ended in."""
+        """The state that the execution is in or ended in."""
         return self.visits[-1].state if self.visits else ""
 
     def until(self, visit: Visit) -> float:
-        """When a visit ended, or when the execution did, or stopped before a redrive."""
+        """When the visit ended; for an open visit, when the execution next failed or ended."""
         if visit.left is not None:
             return visit.left
         stops = [at for at, _, _ in self.failures if at >= visit.entered]
@@ -118,7 +118,7 @@ class Timeline:
 
 
 def timeline(events: Sequence[Mapping[str, Any]]) -> Timeline:
-    """The timeline of events as stepdrain_recorded.history gives them (sorted, epoch seconds)."""
+    """The timeline of events from stepdrain_recorded.history (sorted, times in epoch seconds)."""
     line, document = Timeline(events=len(events)), ""
     for event in events:
         line.ended = event["timestamp"]
@@ -127,7 +127,7 @@ def timeline(events: Sequence[Mapping[str, Any]]) -> Timeline:
     try:
         line.document = json.loads(document or "{}")
     except ValueError:
-        # Step Functions cuts texts at 256 KiB; such a document tells nothing.
+        # Step Functions cuts texts at 256 KiB; a cut document cannot be parsed.
         line.document = {}
     return line
 
@@ -172,7 +172,7 @@ def _leave(visit: Visit, event: Mapping[str, Any], at: float) -> None:
 
 def _schedule(line: Timeline, event: Mapping[str, Any], at: float) -> None:
     if line.redriven and line.visits and line.visits[-1].entered < line.redriven[-1]:
-        # AWS schedules the failed task again without entering its state.
+        # On a redrive AWS schedules the failed task again without entering its state.
         line.visits.append(Visit(line.visits[-1].state, at))
     if line.visits:
         line.visits[-1].attempts.append(Attempt(at))

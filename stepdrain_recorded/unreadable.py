@@ -4,4 +4,4 @@ from __future__ import annotations
 
 
 class Unreadable(ValueError):
-    """What was given is no record of a drain; the message names the source and what to do."""
+    """The input is not a record of a drain; the message names the source and what to do."""

@@ -1,4 +1,4 @@
-"""What a drain waited for, and why: failed attempts with equal words as one line. Pure."""
+"""What a drain waited for, and why: failed attempts with the same Cause as one line. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TIMES = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
 
 @dataclass
 class Wait:
-    """Attempts in a row that ended with the same error in the same words; times in epoch seconds."""
+    """Attempts of a state that ended with the same error and Cause; times in epoch seconds."""
 
     state: str
     error: str
@@ -26,10 +26,10 @@ class Wait:
 
 
 def waits(line: Timeline) -> list[Wait]:
-    """In order; an error that recurs later with the same words in the same state is counted to its line.
+    """The waits in order; the same error and Cause in the same state again adds to the first wait.
 
-    Joined is what names the same pods and budgets, in whatever order: the blocked rounds of two
-    days are one line, in the words of the first.
+    Causes are the same if they name the same pods and budgets, in any order: two days of blocked
+    rounds are one wait, with the first Cause.
     """
     found: dict[tuple[str, str, object], Wait] = {}
     for state, at, error, cause in _errors(line):
@@ -58,7 +58,7 @@ def _errors(line: Timeline) -> Iterator[tuple[str, float, str, str]]:
 
 @dataclass
 class Stage:
-    """Visits in a row that are told as one: a state, or the round that was repeated."""
+    """Consecutive visits shown as one row: a state, or a repeated round."""
 
     states: str
     entered: float
@@ -69,7 +69,7 @@ class Stage:
 
 
 def stages(line: Timeline) -> list[Stage]:
-    """The visits as a table tells them; rounds in a row with the same states and errors are one line."""
+    """The visits as table rows; consecutive rounds with the same states and errors are one row."""
     done: list[Stage] = []
     for stage in _rounds(line):
         last = done[-1] if done else None
@@ -89,21 +89,21 @@ def _redrive_between(line: Timeline, last: Stage, stage: Stage) -> bool:
 
 
 def _rounds(line: Timeline) -> Iterator[Stage]:
-    """Before the first Heartbeat a line for each visit, from it on a line for each round."""
+    """A row for each visit before the first Heartbeat, then a row for each round."""
     run: Stage | None = None
     for visit in line.visits:
         error = (visit.error,) if visit.error else ()
-        one = Stage(visit.state, visit.entered, line.until(visit), visit.retries, error)
+        stage = Stage(visit.state, visit.entered, line.until(visit), visit.retries, error)
         if visit.state in ("Heartbeat", "CompleteAction") or (visit.left is None and error):
             if run:
                 yield run
-            run = one if visit.state == "Heartbeat" and visit.left is not None else None
+            run = stage if visit.state == "Heartbeat" and visit.left is not None else None
             if run is None:
-                yield one
+                yield stage
         elif run:
-            run.states, run.left = f"{run.states}, {visit.state}", one.left
-            run.retries, run.errors = run.retries + one.retries, run.errors + one.errors
+            run.states, run.left = f"{run.states}, {visit.state}", stage.left
+            run.retries, run.errors = run.retries + stage.retries, run.errors + stage.errors
         else:
-            yield one
+            yield stage
     if run:
         yield run

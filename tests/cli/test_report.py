@@ -79,7 +79,7 @@ def test_the_longest_history_is_one_small_page_within_seconds():
         ("<html>", "is not JSON"),
         ('{"executions": []}', "has no list of events"),
         ('{"events": []}', "has no events;"),
-        ('{"events": [{"a": 1}]}', "is no execution history: its events lack id, type"),
+        ('{"events": [{"a": 1}]}', "is not an execution history: its events lack an id, a type"),
         (json.dumps({"events": begun().events[3:]}), "begins with TaskStarted, not with ExecutionStarted"),
         (
             json.dumps({"events": History().passed("Bake").events}),
@@ -106,7 +106,7 @@ def test_a_line_that_is_no_audit_event_is_named(tmp_path):
     arguments = ["--from-file", f"{tmp_path}/h.json", "--audit", f"{tmp_path}/a.jsonl"]
     result = CliRunner().invoke(cli, ["report", *arguments, "--out", str(tmp_path / "r.html")])
     assert result.exit_code == 2
-    assert "a.jsonl, line 2: this is no event of a Kubernetes audit log." in result.stderr
+    assert "a.jsonl, line 2 is not an event of a Kubernetes audit log." in result.stderr
 
 
 def test_the_audit_trail_keeps_the_order_of_the_guarantee():
