@@ -1,15 +1,15 @@
-"""Build what Lambda gets: the functions' code, and the layer with all that it imports.
+"""Build what Lambda gets: the functions' code, and the layer with everything that it imports.
 
-SAM's own pip build needs an interpreter of the runtime's version, never compiles to
-bytecode and cannot leave anything out. Here wheels are installed for the target, whatever
-machine this is; what no function needs is removed; and bytecode is added if a python3.13
-is found, without which each cold start compiles every module again.
+SAM's own pip build needs an interpreter of the runtime's version, does not compile to
+bytecode and cannot leave anything out. This build installs wheels for the target on any
+machine, removes what no function needs, and adds bytecode if it finds a python3.13.
+Without bytecode each cold start compiles every module again.
 
     python3 build.py layer <directory of requirements.txt> <output>
     python3 build.py functions <directory of the code> <output>
 
-The one layer serves both processors: compiled modules have the processor in their file
-names and lie side by side. See docs/decisions/0005-layer.md.
+One layer serves both processors: compiled modules have the processor in their file names,
+so both fit side by side. See docs/decisions/0005-layer.md.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 RUNTIME = os.environ.get("PYTHON_VERSION", "3.13")
-"""Version of the Lambda runtime; another one only for tests, where no python3.13 is at hand."""
+"""Version of the Lambda runtime; only tests without a python3.13 use another."""
 PROCESSORS = ("aarch64", "x86_64")
 LIMIT_BYTES = 30_000_000
 
@@ -32,7 +32,7 @@ LIMIT_BYTES = 30_000_000
 PLATFORMS = ("manylinux2014", "manylinux_2_28", "manylinux_2_34")
 
 APIS = ("core_v1_api", "apps_v1_api", "policy_v1_api", "storage_v1_api", "custom_objects_api")
-"""Modules of kubernetes.client.api that stay: those of the classes adapters.kube uses, and may soon."""
+"""Modules of kubernetes.client.api to keep: those that adapters.kube uses, or may use soon."""
 UNUSED = (
     "bin",
     "**/tests",
@@ -48,7 +48,7 @@ UNUSED = (
     "yaml/_yaml.*.so",
     "charset_normalizer/*.so",
 )
-"""Globs of what no function imports. dist-info stays: it holds the licences."""
+"""Globs of what no function imports. dist-info is kept: it holds the licences."""
 
 
 def build_layer(source: Path, output: Path) -> None:
@@ -83,14 +83,14 @@ def install(requirements: Path, processor: str, target: Path) -> None:
         *("--require-hashes", "--no-deps", "--only-binary=:all:", "--no-compile", "--implementation=cp"),
         *(f"--python-version={RUNTIME}", *platforms, f"--target={target}", f"--requirement={requirements}"),
     ]
-    # As root pip warns about broken system packages; nothing is installed into a system here.
+    # As root pip warns about broken system packages; this installs nothing into the system.
     environment = {**os.environ, "PIP_ROOT_USER_ACTION": "ignore"}
     if subprocess.run(command, env=environment, check=False).returncode:
         raise SystemExit(f"pip could not install {requirements} for {processor}; its message is above.")
 
 
 def prune(python: Path) -> None:
-    """Remove what UNUSED names."""
+    """Remove the files that UNUSED matches."""
     for pattern in UNUSED:
         for path in list(python.glob(pattern)):
             if path.is_dir():
@@ -100,10 +100,10 @@ def prune(python: Path) -> None:
 
 
 def trim_client(client: Path) -> None:
-    """Leave only APIS of the Kubernetes client, and none of its models.
+    """Remove the Kubernetes client's models, and all of its API modules but APIS.
 
-    Models are what answers are parsed into, which stepdrain.adapters.kube never asks for: it takes JSON
-    (``_preload_content=False``). Importing them costs as much time and memory as all the rest.
+    The client parses answers into models; stepdrain.adapters.kube reads JSON instead
+    (``_preload_content=False``). Importing the models takes as much time and memory as everything else.
     """
     for module in (client / "api").glob("*_api.py"):
         if module.stem not in APIS:
@@ -120,10 +120,10 @@ def _is_there(line: str, client: Path) -> bool:
 
 
 def compile_all(output: Path, installed_at: str) -> str | None:
-    """Compile with the runtime's own interpreter, which is returned; None if there is none.
+    """Compile with the runtime's interpreter, and return its path; None if there is no such interpreter.
 
-    unchecked-hash: zipping destroys the times that other bytecode is checked against. Tracebacks
-    show the paths below ``installed_at``. A fixed hash seed makes equal sources equal bytecode.
+    unchecked-hash: zipping changes the modification times that other bytecode is checked against.
+    Tracebacks show paths below ``installed_at``. A fixed hash seed makes the bytecode reproducible.
     """
     interpreter = runtime_interpreter()
     if interpreter:
@@ -143,7 +143,7 @@ def _candidates() -> Iterator[str]:
         yield named
     if found := shutil.which(f"python{RUNTIME}"):
         yield found
-        # pyenv's stub runs only versions that are switched on; the interpreters are beside it.
+        # pyenv's shim runs only activated versions; the interpreters themselves are next to it.
         versions = Path(found).parent.parent / "versions"
         yield from map(str, sorted(versions.glob(f"{RUNTIME}.*/bin/python{RUNTIME}")))
 
@@ -159,12 +159,12 @@ def _version(python: str) -> str | None:
 
 
 def size(directory: Path) -> int:
-    """Bytes of all files below ``directory``: what Lambda counts against its limit of 250 MB."""
+    """The bytes of all files below ``directory``, which Lambda limits to 250 MB."""
     return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
 
 
 def report(what: str, output: Path, interpreter: str | None) -> None:
-    """Say on stdout how large the result is and whether it has bytecode."""
+    """Print the size of the result, and whether it has bytecode."""
     bytecode = f"bytecode by {interpreter}" if interpreter else f"NO bytecode: no python{RUNTIME} found"
     print(f"{what}: {size(output) / 1e6:.1f} MB unzipped, {bytecode}", flush=True)
 

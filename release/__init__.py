@@ -1,6 +1,6 @@
-"""One release from one commit: what people install, with sums, licences and a bill of materials.
+"""Builds a release from a commit: the packages, with checksums, licences and a bill of materials.
 
     python -m release VERSION --out dist
 
-Twice from the same commit gives the same bytes (docs/decisions/0076-releases.md).
+Building the same commit twice gives the same bytes (docs/decisions/0076-releases.md).
 """

@@ -20,14 +20,14 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def main(arguments: list[str]) -> int:
-    """Build a release; returns the exit status: 0 done, 2 refused with a sentence."""
+    """Build a release; returns the exit status: 0 if built, 2 if refused, with a sentence on stderr."""
     parser = argparse.ArgumentParser(prog="python -m release", description=__doc__)
     parser.add_argument("version", help="as VERSION in functions/stepdrain/__init__.py")
     parser.add_argument(
         "--out", type=Path, default=ROOT / "dist", help="folder of the artefacts (default: dist)"
     )
     parser.add_argument(
-        "--trial", action="store_true", help="build without asking for a release's conditions, and set no tag"
+        "--trial", action="store_true", help="build without checking a release's conditions; set no tag"
     )
     options = parser.parse_args(arguments)
     try:
@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> int:
 
 
 def build(version: str, out: Path, epoch_s: int, notes: str) -> None:
-    """Write everything of the release into ``out``, which is emptied first."""
+    """Write all files of the release into ``out``, which is emptied first."""
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     (out / "RELEASE_NOTES.md").write_text(f"# Stepdrain {version}\n\n{notes}\n")

@@ -1,8 +1,8 @@
-"""The application as CloudFormation deploys it from a bucket, without SAM or Python.
+"""The application in a form that CloudFormation deploys from a bucket, without SAM or Python.
 
 SAM's transform takes code, layers and definitions from ``{Bucket, Key}`` as well as from a folder
 (https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-property-function-functioncode.html),
-so the template stays as it is written, but for where its artefacts lie: parameters say that.
+so only the paths of the artefacts change in the template: parameters name the bucket and the prefix.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ PARAMETERS = """\
     MinLength: 3
   ArtifactPrefix:
     Type: String
-    Description: What stands before the artefacts' names in the bucket, ending in a slash; may be empty.
+    Description: Prefix of the artefacts' keys in the bucket, ending in a slash; may be empty.
     Default: ""
     AllowedPattern: ^$|^[^/].*/$
-    ConstraintDescription: It is empty, or ends in a slash and does not begin with one.
+    ConstraintDescription: It is empty, or it ends in a slash and does not begin with a slash.
 """
 
 
 def write_application(root: Path, target: Path, epoch_s: int) -> None:
-    """``target``/template.yaml and beside it the artefacts that it names, each with a part of its hash.
+    """Write ``target``/template.yaml, and beside it its artefacts, each with a part of its hash in the name.
 
-    ``root`` is the checkout; ``epoch_s`` the time in the archives.
+    ``root`` is the checkout, ``epoch_s`` the modification time in the archives.
     """
     target.mkdir(parents=True)
     template = (root / "template.yaml").read_text("utf-8")
@@ -65,7 +65,7 @@ def _artifact(source: Path, target: Path, epoch_s: int, root: Path) -> str:
 
 
 def pointed(template: str, path: str, name: str) -> str:
-    """The template with the key ``name`` in the bucket wherever the local ``path`` stood."""
+    """The template with the key ``name`` in the bucket in place of the local ``path``."""
 
     def in_bucket(found: re.Match[str]) -> str:
         if found["path"] != path:
@@ -80,5 +80,5 @@ def pointed(template: str, path: str, name: str) -> str:
 
 
 def with_parameters(template: str) -> str:
-    """The template with the parameters that say where the artefacts lie."""
+    """The template with the parameters that name the artefacts' bucket and prefix."""
     return template.replace("\nParameters:\n", f"\nParameters:\n{PARAMETERS}\n", 1)

@@ -1,4 +1,4 @@
-"""Archives with the same bytes each time: sorted names, one time, plain permissions."""
+"""Reproducible archives: sorted names, a fixed modification time, plain permissions."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import io
 import tarfile
 import zipfile
 from datetime import UTC, datetime
+from operator import attrgetter
 from pathlib import Path
 
 OLDEST_ZIP_S = 315_532_800
@@ -15,12 +16,12 @@ OLDEST_ZIP_S = 315_532_800
 
 
 def files_below(directory: Path) -> list[Path]:
-    """All files below ``directory``, in the order of their names."""
+    """All files below ``directory``, sorted by path."""
     return sorted(path for path in directory.rglob("*") if path.is_file())
 
 
 def write_zip(target: Path, directory: Path, epoch_s: int) -> None:
-    """Zip everything below ``directory``; each file has the time ``epoch_s`` and mode 0644."""
+    """Zip all files below ``directory``, each with the modification time ``epoch_s`` and mode 0644."""
     moment = datetime.fromtimestamp(max(epoch_s, OLDEST_ZIP_S), UTC).timetuple()[:6]
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for path in files_below(directory):
@@ -31,7 +32,7 @@ def write_zip(target: Path, directory: Path, epoch_s: int) -> None:
 
 
 def write_tar(target: Path, directory: Path, epoch_s: int) -> None:
-    """As ``write_zip``, as .tar.gz; ``directory`` itself is the archive's one folder."""
+    """As ``write_zip``, but a .tar.gz; ``directory`` itself is the only folder at the archive's root."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive:
         for path in files_below(directory):
@@ -42,10 +43,10 @@ def write_tar(target: Path, directory: Path, epoch_s: int) -> None:
 
 
 def normalise_tar(path: Path, epoch_s: int) -> None:
-    """Write a .tar.gz again with one time; an sdist holds those of the checkout's files."""
+    """Rewrite a .tar.gz with a fixed modification time; an sdist has the times of the checkout's files."""
     packed = io.BytesIO()
     with tarfile.open(path) as old, tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as new:
-        for entry in sorted((one for one in old.getmembers() if one.isfile()), key=lambda one: one.name):
+        for entry in sorted(filter(tarfile.TarInfo.isfile, old.getmembers()), key=attrgetter("name")):
             content = old.extractfile(entry)
             plain = tarfile.TarInfo(entry.name)
             plain.size, plain.mtime, plain.mode = entry.size, epoch_s, 0o644

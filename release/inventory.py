@@ -1,4 +1,4 @@
-"""What is inside: a bill of materials for the layer and the command line, and their licences."""
+"""The bill of materials of the layer and of the command line, and the licence texts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LICENCE = re.compile(r"\.dist-info/(?:licenses/)?(?:.*/)?(?:LICEN[CS]E|COPYING|N
 
 
 def write_bill(requirements: Path, target: Path, name: str, version: str) -> None:
-    """A CycloneDX bill (JSON) of what ``requirements``, a lock file with hashes, pins; the same each time."""
+    """A reproducible CycloneDX bill (JSON) of what ``requirements`` pins, a lock file with hashes."""
     command = [
         sys.executable,
         "-m",
@@ -36,12 +36,12 @@ def write_bill(requirements: Path, target: Path, name: str, version: str) -> Non
 
 
 def pinned(requirements: Path) -> dict[str, str]:
-    """The versions that a lock file pins, by name."""
+    """The versions that a lock file pins, by package name."""
     return {found["name"]: found["version"] for found in PINNED.finditer(requirements.read_text("utf-8"))}
 
 
 def write_licences(layer: Path, target: Path) -> None:
-    """The licence texts of all distributions in the layer's zip, one after the other."""
+    """Write the licence texts of all distributions in the layer's zip into ``target``."""
     with zipfile.ZipFile(layer) as archive:
         texts = {name: archive.read(name).decode("utf-8", "replace") for name in sorted(archive.namelist())
                  if LICENCE.search(name)}  # fmt: skip

@@ -1,4 +1,4 @@
-"""What a cluster administrator applies: the manifests as they are, as a kustomize base, as a Helm chart."""
+"""What a cluster administrator applies: plain manifests, a kustomize base and a Helm chart."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from pathlib import Path
 import yaml
 
 REQUIRED = "rbac.yaml"
-"""Applied everywhere; every other file of kubernetes/ belongs to a parameter of the template."""
+"""Always applied; every other file in kubernetes/ belongs to a parameter of the template."""
 
 
 def manifests(folder: Path) -> list[Path]:
-    """The files that hold objects of a cluster."""
+    """The manifest files in ``folder``."""
     return sorted(path for path in folder.glob("*.yaml") if path.name != "kustomization.yaml")
 
 
 def optional(folder: Path) -> list[str]:
-    """The names, without ending, of the manifests that an installation may leave out."""
+    """The names, without .yaml, of the manifests that an installation may leave out."""
     return sorted(path.stem for path in manifests(folder) if path.name != REQUIRED)
 
 
 def write_plain(folder: Path, target: Path) -> None:
-    """Copy the manifests of ``folder`` and a kustomization of the required one; others are components."""
+    """Copy the manifests in ``folder``; kustomize: the required manifest is the base, others components."""
     target.mkdir(parents=True)
     for path in manifests(folder):
         shutil.copyfile(path, target / path.name)
@@ -41,7 +41,7 @@ def _kustomization(kind: str, resources: Iterable[str]) -> dict[str, object]:
 
 
 def write_chart(folder: Path, target: Path, version: str) -> None:
-    """A Helm chart ``target`` with a switch for each optional manifest, off by default."""
+    """Write the Helm chart ``target``, with a switch (off by default) for each optional manifest."""
     (target / "templates").mkdir(parents=True)
     chart = {
         "apiVersion": "v2",

@@ -1,4 +1,4 @@
-"""What must hold before a release is built; each refusal is one sentence."""
+"""The conditions for building a release; each refusal is a sentence that says what to do."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from stepdrain import VERSION
 
 SEMVER = re.compile(r"\d+\.\d+\.\d+(?:rc\d+)?")
-"""Versions that PEP 440 and SemVer read alike, but for the dash before ``rc``."""
+"""Versions that PEP 440 and SemVer read alike, except for the dash before ``rc``."""
 
 
 class Refused(Exception):
@@ -17,7 +17,7 @@ class Refused(Exception):
 
 
 def check(version: str, root: Path) -> str:
-    """The CHANGELOG section of ``version``; raises Refused if the tree at ``root`` is not ready for it."""
+    """The CHANGELOG section of ``version``; raises Refused if the tree at ``root`` is not ready."""
     if not SEMVER.fullmatch(version):
         raise Refused(f"{version!r} is not a version: write it as 1.2.3 or 1.2.3rc1.")
     if version != VERSION:
@@ -35,7 +35,7 @@ def check(version: str, root: Path) -> str:
 
 
 def changelog_section(changelog: Path, version: str) -> str:
-    """The text below ``## <version>`` of a Keep-a-Changelog file; Refused if there is none."""
+    """The text below ``## <version>`` of a Keep-a-Changelog file; raises Refused if it is missing."""
     found = re.search(
         rf"^## \[?{re.escape(version)}\]?[^\n]*\n(.*?)(?=^## |\Z)", changelog.read_text("utf-8"), re.M | re.S
     )
@@ -48,7 +48,7 @@ def changelog_section(changelog: Path, version: str) -> str:
 
 
 def commit_time(root: Path) -> int:
-    """Epoch seconds of HEAD: the one time that stands in all archives."""
+    """The commit time of HEAD in epoch seconds: the modification time in all archives."""
     return int(_git(root, "log", "-1", "--format=%ct"))
 
 

@@ -1,4 +1,4 @@
-"""The Terraform module's variables, made from the template's parameters so that they cannot drift.
+"""The Terraform module's variables, generated from the template's parameters so that they cannot drift.
 
 python -m release.terraform_module [--check]
 """
@@ -19,17 +19,17 @@ ROOT = Path(__file__).resolve().parent.parent
 MODULE = ROOT / "terraform"
 HEAD = "# Made from template.yaml's parameters by `make terraform`; do not edit.\n"
 OWN = {"CreateLifecycleHooks": '"false"', "CreateLaunchHooks": '"false"'}
-"""Parameters that the module sets itself: Terraform makes the hooks, and two makers would collide."""
+"""Parameters that the module sets itself: Terraform makes the hooks, so the stack must not."""
 LISTS = ("GroupNames", "OtherClusterNames", "SubnetIds", "SecurityGroupIds")
-"""Parameters that hold several names, separated by commas."""
+"""Parameters that are comma-separated lists of names."""
 LOOK_AROUND, REPEATED = re.compile(r"\(\?[=!<]"), re.compile(r"\{(?:\d+,)?(\d+)\}")
 MOST_REPEATS = 1000
-"""Terraform's regular expressions are RE2: no look-around, and repeats in repeats up to 1,000 (Go's
-regexp/syntax). CloudFormation checks what is left out here."""
+"""Terraform's regular expressions are RE2: no look-around, and nested repeats only up to 1,000 (Go's
+regexp/syntax). CloudFormation checks the patterns that are left out here."""
 
 
 class Template(yaml.SafeLoader):
-    """A loader that passes over CloudFormation's short forms (!Ref); parameters hold none."""
+    """A loader that ignores CloudFormation's short forms (!Ref), which parameters do not use."""
 
 
 Template.add_multi_constructor("!", lambda _loader, _tag, _node: None)
@@ -47,12 +47,12 @@ def snake(name: str) -> str:
 
 
 def variables_tf(found: Mapping[str, Mapping[str, Any]]) -> str:
-    """The text of variables.tf: type, default, description and what may be said of each."""
+    """The text of variables.tf: type, description, default and validation of each variable."""
     return HEAD + "".join(_variable(name, found[name]) for name in found if name not in OWN)
 
 
 def parameters_tf(found: Mapping[str, Mapping[str, Any]]) -> str:
-    """The text of parameters.tf: how variables become the stack's parameters."""
+    """The text of parameters.tf, which turns variables into the stack's parameters."""
     width = max(map(len, found))
     lines = [f"    {name.ljust(width)} = {_argument(name, found[name])}" for name in found]
     return f"{HEAD}\nlocals {{\n  parameters = {{\n" + "\n".join(lines) + "\n  }\n}\n"
@@ -80,7 +80,7 @@ def _kind(name: str, parameter: Mapping[str, Any]) -> str:
 
 def _default(kind: str, default: Any) -> str:
     if kind == "list(string)":
-        return json.dumps([one for one in str(default).split(",") if one])
+        return json.dumps([item for item in str(default).split(",") if item])
     return str(default) if kind in ("number", "bool") else json.dumps(str(default))
 
 
@@ -102,8 +102,8 @@ def _validation(name: str, kind: str, parameter: Mapping[str, Any]) -> str:
     if not condition:
         return ""
     values = ", ".join(map(str, parameter.get("AllowedValues", ())))
-    said = str(parameter.get("ConstraintDescription") or f"It is one of: {values}.")
-    message = said[0].upper() + said[1:].rstrip(".") + "."
+    constraint = str(parameter.get("ConstraintDescription") or f"It is one of: {values}.")
+    message = constraint[0].upper() + constraint[1:].rstrip(".") + "."
     return (
         f"\n  validation {{\n    condition     = {condition}\n"
         f"    error_message = {json.dumps(message, ensure_ascii=False)}\n  }}\n"
@@ -126,20 +126,20 @@ def _condition(name: str, kind: str, parameter: Mapping[str, Any]) -> str:
     # CloudFormation matches the whole value, Terraform any part of it.
     whole = json.dumps(f"^(?:{pattern})$", ensure_ascii=False).replace("${", "$${").replace("%{", "%%{")
     if parameter["Type"] == "CommaDelimitedList":
-        # There the pattern is for each item (parameters-section-structure.html, AllowedPattern).
-        return f"alltrue([for one in {value} : can(regex({whole}, one))])"
+        # CloudFormation matches each item of such a list (parameters-section-structure.html, AllowedPattern).
+        return f"alltrue([for item in {value} : can(regex({whole}, item))])"
     text = f'join(",", {value})' if kind == "list(string)" else value
     return f"can(regex({whole}, {text}))"
 
 
 def main(arguments: list[str]) -> int:
-    """Write the two files, or with ``--check`` only compare them; returns the exit status."""
+    """Write the two files, or compare them with ``--check``; returns the exit status."""
     found = parameters(ROOT / "template.yaml")
     fresh = {"variables.tf": variables_tf(found), "parameters.tf": parameters_tf(found)}
     stale = [name for name, text in fresh.items() if not _same(MODULE / name, text)]
     if arguments == ["--check"]:
         if stale:
-            print(f"terraform/{' and terraform/'.join(stale)} do not fit template.yaml: run make terraform.")
+            print(f"terraform/{' and terraform/'.join(stale)} are stale: run make terraform.")
         return 1 if stale else 0
     for name in stale:
         (MODULE / name).write_text(fresh[name], "utf-8")

@@ -16,7 +16,7 @@ variable "other_cluster_names" {
   default     = []
 
   validation {
-    condition     = alltrue([for one in var.other_cluster_names : can(regex("^(?:([0-9A-Za-z][0-9A-Za-z_-]{0,99})?)$", one))])
+    condition     = alltrue([for item in var.other_cluster_names : can(regex("^(?:([0-9A-Za-z][0-9A-Za-z_-]{0,99})?)$", item))])
     error_message = "It is a list of names of EKS clusters, separated by commas."
   }
 }
@@ -27,7 +27,7 @@ variable "group_names" {
   default     = []
 
   validation {
-    condition     = alltrue([for one in var.group_names : can(regex("^(?:([0-9A-Za-z!#%&'()+./;<=>@\\[\\]^_`{|}~-]{1,240})?)$", one))])
+    condition     = alltrue([for item in var.group_names : can(regex("^(?:([0-9A-Za-z!#%&'()+./;<=>@\\[\\]^_`{|}~-]{1,240})?)$", item))])
     error_message = "It is a list of group names of up to 240 characters, separated by commas; names with * ? $ \" or a backslash are not taken, serve such groups by GroupPrefix."
   }
 }
