@@ -5,6 +5,7 @@ What is printed can be deployed in the original's place.
 
 from __future__ import annotations
 
+import os
 import sys
 
 import yaml
@@ -27,7 +28,12 @@ def main(arguments: list[str]) -> int:
     except TemplateRefused as refused:
         print(refused, file=sys.stderr)
         return 1
-    yaml.dump(expanded, sys.stdout, Dumper=_Plain, sort_keys=False, width=110, allow_unicode=True)
+    try:
+        print(yaml.dump(expanded, Dumper=_Plain, sort_keys=False, width=110, allow_unicode=True), flush=True)
+    except BrokenPipeError:
+        # Whoever reads has seen enough; else the interpreter would complain at its end.
+        # https://docs.python.org/3/library/signal.html#note-on-sigpipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
