@@ -8,11 +8,12 @@ from stepdrain_cli import drains
 from stepdrain_cli.account import Account
 from stepdrain_cli.commands.options import on_account
 from stepdrain_cli.commands.watch import told
+from stepdrain_cli.name_completion import drained_nodes
 from stepdrain_cli.output_formats import JSON, TABLE, YAML, output_option, print_document
 
 
 @click.command("history")
-@click.argument("target", metavar="NODE")
+@click.argument("target", metavar="NODE", shell_complete=drained_nodes)
 @on_account
 @output_option(TABLE, JSON, YAML)
 def command(account: Account, target: str, output: str) -> None:

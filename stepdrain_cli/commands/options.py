@@ -16,6 +16,7 @@ from stepdrain.errors import DrainError
 from stepdrain.rules.policy import Policy
 
 from stepdrain_cli.exits import CommandError
+from stepdrain_cli.name_completion import cluster_nodes
 
 if TYPE_CHECKING:
     from stepdrain_cli.account import Account
@@ -52,7 +53,7 @@ def typed_policy(
 def on_cluster(command: F) -> F:
     """The options of every command that talks to a cluster through a kubeconfig."""
     options = [
-        click.argument("node"),
+        click.argument("node", shell_complete=cluster_nodes),
         click.option(
             "--kubeconfig",
             help=f"{KUBECONFIG_HELP} As kubectl finds it if absent: KUBECONFIG, ~/.kube/config.",

@@ -16,10 +16,11 @@ from stepdrain_cli.commands.watch import follow
 from stepdrain_cli.drains import Drain
 from stepdrain_cli.exits import FAILED, CommandError
 from stepdrain_cli.held_instances import why_not_held
+from stepdrain_cli.name_completion import drained_nodes
 
 
 @click.command("redrive")
-@click.argument("target", metavar="[NODE]", required=False)
+@click.argument("target", metavar="[NODE]", required=False, shell_complete=drained_nodes)
 @click.option(
     "--all-failed", is_flag=True, help="Redrive every drain that failed and whose instance is still there."
 )

@@ -9,11 +9,12 @@ import click
 from stepdrain_cli import drain_status, drains
 from stepdrain_cli.account import Account
 from stepdrain_cli.commands.options import on_account
+from stepdrain_cli.name_completion import drained_nodes
 from stepdrain_cli.output_formats import JSON, TABLE, YAML, output_option, print_document
 
 
 @click.command("status")
-@click.argument("target", metavar="NODE")
+@click.argument("target", metavar="NODE", shell_complete=drained_nodes)
 @on_account
 @output_option(TABLE, JSON, YAML)
 def command(account: Account, target: str, output: str) -> None:

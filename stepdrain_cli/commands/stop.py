@@ -9,10 +9,11 @@ from stepdrain_cli.account import Account
 from stepdrain_cli.commands.options import on_account
 from stepdrain_cli.exits import FAILED, CommandError
 from stepdrain_cli.interaction import ask
+from stepdrain_cli.name_completion import drained_nodes
 
 
 @click.command("stop")
-@click.argument("target", metavar="NODE")
+@click.argument("target", metavar="NODE", shell_complete=drained_nodes)
 @click.option(
     "--cause", default="stopped by an operator", show_default=True, help="Why; it stands in the history."
 )

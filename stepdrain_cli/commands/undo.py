@@ -20,13 +20,14 @@ from stepdrain_cli.commands.options import account_options, opened
 from stepdrain_cli.exits import FAILED, NO_ACCESS, CommandError
 from stepdrain_cli.installation import cluster_of, installed
 from stepdrain_cli.interaction import ask
+from stepdrain_cli.name_completion import drained_nodes
 from stepdrain_cli.node_names import named_node
 
 Json = dict[str, Any]
 
 
 @click.command("undo")
-@click.argument("target", metavar="NODE")
+@click.argument("target", metavar="NODE", shell_complete=drained_nodes)
 @click.option("--kubeconfig", metavar="FILE", help="Reach the cluster by this, instead of by EKS.")
 @click.option("--context", help="Context in the kubeconfig; its current one if absent.")
 @click.option(

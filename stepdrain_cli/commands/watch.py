@@ -18,13 +18,14 @@ from stepdrain_cli.chart import duration
 from stepdrain_cli.commands.options import on_account
 from stepdrain_cli.drains import Standing
 from stepdrain_cli.exits import DONE
+from stepdrain_cli.name_completion import drained_nodes
 from stepdrain_recorded.history_lines import state_line
 
 INTERVAL_S = 5.0
 
 
 @click.command("watch")
-@click.argument("target", metavar="[NODE]", required=False)
+@click.argument("target", metavar="[NODE]", required=False, shell_complete=drained_nodes)
 @click.option(
     "--interval",
     type=click.FloatRange(0.5, 600),

@@ -3,9 +3,12 @@
 import json
 
 import boto3
+import click
 import pytest
 from stepdrain.rules.node_marks import CORDONED_BY, EXCLUDE_LABEL, LABELLED_BY
 
+from stepdrain_cli import name_completion
+from stepdrain_cli.__main__ import cli
 from stepdrain_sandbox.examples.recordings import seeded
 from stepdrain_sandbox.kube.rbac import User
 from stepdrain_sandbox.workload import cluster_workload, lone_pod
@@ -17,9 +20,9 @@ ARN = "arn:aws:states:eu-west-1:123456789012:execution:stepdrain-DrainNode"
 
 @pytest.fixture(scope="module")
 def world():
-    """Twelve nodes with two pods each or so; the installation protects unmanaged pods."""
+    """Fourteen nodes with a pod or two each; the installation protects unmanaged pods."""
     parameters = {"EvictUnmanaged": "false", "NodeConditions": "true"}
-    with seeded(), World(nodes=12, workload=_workload, parameters=parameters) as world:
+    with seeded(), World(nodes=14, workload=_workload, parameters=parameters) as world:
         yield world
 
 
@@ -284,3 +287,16 @@ def test_watch_without_a_node_follows_all_that_run(stepdrain, world, one):
     assert set(whose) <= {"i-one", "node-one"}  # Before FindNode has answered, only the id is known.
     assert said[:2] == ("0.0s  == Started", "0.0s  -> FindNode")
     assert stepdrain("watch")[1:] == ("", "NOTE\nNo drain runs.\n")
+
+
+def test_a_shell_completes_nodes_and_instances_of_drains(stepdrain, world, one):
+    """What was drained is what one asks about; where nothing answers, nothing is offered."""
+    stepdrain("start", "node-one", "--yes")
+    world.pass_time(30)
+    context = click.Context(cli.get_command(None, "status"))
+    context.params = {"sandbox": True}
+    offered = name_completion.drained_nodes(context, None, "")
+    assert {one[0], one[1]} <= set(offered)
+    assert name_completion.drained_nodes(context, None, one[1]) == [one[1]]
+    context.params = {"stack": "nope", "state_machine": "arn:aws:states:eu-west-1:1:stateMachine:none"}
+    assert name_completion.drained_nodes(context, None, "") == []

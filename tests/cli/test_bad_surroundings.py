@@ -1,0 +1,148 @@
+"""What is wrong around a command is one sentence with its status: region, keys, stack, terminal, pipe."""
+
+import subprocess
+import sys
+
+import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
+from click.testing import CliRunner
+
+from stepdrain_cli import drain_status, tables
+from stepdrain_cli.__main__ import cli, main
+from stepdrain_cli.commands.options import stack_of
+from stepdrain_cli.exits import CommandError
+
+MACHINE = "arn:aws:states:eu-west-1:123456789012:stateMachine:stepdrain-DrainNode"
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch, tmp_path):
+    """No region, no keys, no files of the user's, and nobody at the instance metadata service."""
+    for name in (
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+        "AWS_PROFILE",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+    ):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.chdir(tmp_path)
+
+
+def run(*arguments):
+    result = CliRunner().invoke(cli, list(arguments))
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, result.stderr
+
+
+def test_without_a_region():
+    """boto3 knows AWS_DEFAULT_REGION alone; AWS_REGION is what everybody sets."""
+    assert run("list") == (5, "Error: No region is set: give --region, or set AWS_REGION.\n")
+
+
+def test_without_credentials(monkeypatch):
+    """The region comes from AWS_REGION."""
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    status, err = run("list")
+    assert (status, err.startswith("Error: There are no AWS credentials: give --profile")) == (5, True)
+
+
+def test_with_a_profile_that_is_not_there(monkeypatch):
+    """AWS_PROFILE is heeded, too."""
+    monkeypatch.setenv("AWS_PROFILE", "nope")
+    status, err = run("list", "--region", "eu-west-1")
+    assert (status, "The config profile (nope) could not be found" in err) == (5, True)
+
+
+@pytest.fixture
+def account(monkeypatch):
+    """An account with another's stack in it: CloudFormation's answers alone."""
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+
+    def answer(_client, operation, parameters):
+        assert operation == "DescribeStacks"
+        if parameters["StackName"] == "shop":
+            return {"Stacks": [{"StackName": "shop", "Outputs": []}]}
+        text = f"Stack with id {parameters['StackName']} does not exist"
+        raise ClientError({"Error": {"Code": "ValidationError", "Message": text}}, operation)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", answer)
+
+
+def test_a_stack_that_is_not_there_or_is_anothers(account):
+    """Each says which it is."""
+    assert run("list") == (
+        2,
+        "Error: There is no stack stepdrain in region eu-west-1; name yours with --stack, "
+        "or the state machine with --state-machine ARN.\n",
+    )
+    assert run("list", "--stack", "shop") == (
+        2, "Error: Stack shop has no output StateMachineArn: it is not Stepdrain's, or not ready.\n",
+    )  # fmt: skip
+
+
+def test_an_execution_of_another_region(account):
+    """Its ARN says where it is."""
+    arn = "arn:aws:states:us-east-1:123456789012:execution:stepdrain-DrainNode:i-1"
+    assert run("status", arn, "--state-machine", MACHINE) == (
+        2, f"Error: {arn} is in another region: add --region us-east-1.\n",
+    )  # fmt: skip
+    assert run("status", "arn:aws:ec2:x", "--state-machine", MACHINE)[0] == 2
+
+
+def test_the_stack_of_the_folder(tmp_path):
+    """What sam deploy has put there; what is typed comes first."""
+    assert stack_of(None, tmp_path) == "stepdrain"
+    (tmp_path / "samconfig.toml").write_text('[default.deploy.parameters]\nstack_name = "drains"\n')
+    assert stack_of(None, tmp_path) == "drains"
+    assert stack_of("typed", tmp_path) == "typed"
+    (tmp_path / "samconfig.toml").write_text("stack_name")
+    with pytest.raises(CommandError, match=r"samconfig.toml cannot be read \(.*\); give --stack."):
+        stack_of(None, tmp_path)
+
+
+@pytest.mark.parametrize("columns", [40, 60, None])
+def test_no_name_is_cut_in_a_narrow_terminal(columns):
+    """A name that is cut cannot be copied."""
+    name, instance = "ip-10-101-160-95.eu-west-1.compute.internal", "i-0123456789abcdef0"
+    text = "\n".join(tables.lines(["NODE", "INSTANCE", "REASON"], [[name, instance, "a b c " * 20]], columns))
+    assert name in text
+    assert instance in text
+
+
+def test_a_reason_is_wrapped_where_there_is_room():
+    """Under its own column."""
+    assert tables.lines(["POD", "REASON"], [["a", "one two three four five six seven"]], 34) == [
+        "POD  REASON",
+        "a    one two three four five six",
+        "     seven",
+    ]
+
+
+def test_a_pipe_that_is_closed_early_is_no_traceback():
+    """``stepdrain … | head -1``."""
+    script = f"{sys.executable} -m stepdrain_cli --help | head -1"
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_ctrl_c_is_130(monkeypatch, capsys):
+    """As a shell shows it."""
+
+    def interrupted(**_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "argv", ["stepdrain", "list"])
+    monkeypatch.setattr(type(cli), "invoke", lambda *_: interrupted())
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert (ended.value.code, capsys.readouterr().err.strip()) == (130, "stepdrain: interrupted")
+
+
+def test_a_status_line_is_never_empty():
+    """Each line has a name or continues one."""
+    assert drain_status.text([("Node", "n"), ("", "more")]) == "Node:       n\n            more"
