@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from stepdrain.adapters import connections, invocation
@@ -48,7 +50,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         own = settings.intake(os.environ, connections.parameter)
         if notice_queue.sent_by_queue(event):
             return _batch(event["Records"], own, account)
-        return _one(event, own, account, _lookups([event], account))
+        # It came alone, and has time: a look is asked for again, as anything else.
+        return _one(event, own, account, _lookups([event], account, nullcontext))
 
 
 def _one(event: Any, own: settings.IntakeSettings, account: Aws, looked: Lookups) -> dict[str, Any]:
@@ -71,7 +74,8 @@ def _all(decisions: dict[str, Ignored | Start], account: Aws) -> dict[str, Any]:
 
 def _batch(records: list[dict[str, Any]], own: settings.IntakeSettings, account: Aws) -> dict[str, Any]:
     events = [notice_queue.event_of(record) for record in records]
-    looked, failures, answers = _lookups(events, account), [], []
+    looked = _lookups(events, account, lambda: connections.patient(0))
+    failures, answers = [], []
     errors: list[DrainError] = []
     for record, event in zip(records, events, strict=True):
         try:
@@ -86,9 +90,9 @@ def _batch(records: list[dict[str, Any]], own: settings.IntakeSettings, account:
     return {"batchItemFailures": failures, "answers": answers}
 
 
-def _lookups(events: list[Any], account: Aws) -> Lookups:
+def _lookups(events: list[Any], account: Aws, at_once: Callable[[], AbstractContextManager[None]]) -> Lookups:
     instances = [one for event in events for one in interruption_events.instances_in(event)]
-    return Lookups(account, instances, lambda: connections.patient(0))
+    return Lookups(account, instances, at_once)
 
 
 def _undo(
