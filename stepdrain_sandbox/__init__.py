@@ -1,7 +1,7 @@
 """The embedded world: a Kubernetes API and an AWS account in one process. Never shipped to Lambda.
 
-It needs what ``pip install 'stepdrain[sandbox]'`` installs besides; importing it without raises
-ModuleNotFoundError with that line.
+It needs the packages that ``pip install 'stepdrain[sandbox]'`` adds; importing it without them raises
+ModuleNotFoundError with that command.
 """
 
 from __future__ import annotations

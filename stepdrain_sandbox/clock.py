@@ -1,13 +1,13 @@
-"""Time in the embedded world: one clock that everything in it shares.
+"""Time in the embedded world: everything in it shares one clock.
 
-Pods count down their grace, Auto Scaling its heartbeats, and the state machine its
-retries, all on the same clock. ``RealClock`` runs with the wall (times ``speed``);
-``VirtualClock`` jumps to the next timer as soon as every actor waits for one, so
-that 48 hours pass in seconds and in the same order every time.
+The graces of pods, Auto Scaling's heartbeats and the state machine's retries all run on
+it. ``RealClock`` follows the wall clock (times ``speed``). ``VirtualClock`` jumps to the
+next timer as soon as every actor waits, so that 48 hours pass in seconds and in the same
+order every time.
 
-An *actor* is a thread that does work which time must not overtake: a running
-execution, or a test. ``enter``/``leave`` bracket its life; whatever it does between
-counts as busy, unless it sleeps or holds an ``idle`` handle.
+An *actor* is a thread whose work takes no virtual time: a running execution, or a test.
+It begins with ``enter`` and ends with ``leave``. In between it is busy, unless it sleeps
+or holds an ``idle`` handle.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Protocol
 
 
 class Timer:
-    """A callback to come; ``cancel`` may be called any number of times."""
+    """A scheduled callback; ``cancel`` may be called any number of times."""
 
     def __init__(self, at: float, callback: Callable[[], None]) -> None:
         self.at = at
@@ -46,8 +46,8 @@ class Interruption:
             if self._on_set is not None:
                 self._on_set()
 
-    def tell(self, on_set: Callable[[], None]) -> None:
-        """Call ``on_set`` when it is set, or now if it is."""
+    def notify(self, on_set: Callable[[], None]) -> None:
+        """Call ``on_set`` when it is set, or now if it is set already."""
         with self._lock:
             self._on_set = on_set
             if self._is_set:
@@ -55,7 +55,7 @@ class Interruption:
 
 
 class Clock(Protocol):
-    """What the embedded world asks of a clock. All times are epoch seconds."""
+    """The clock's interface. All times are epoch seconds."""
 
     def now(self) -> float: ...
 
@@ -66,20 +66,20 @@ class Clock(Protocol):
         """Let ``seconds`` pass for the calling actor; returns early once ``interruption`` is set."""
 
     def enter(self) -> None:
-        """An actor begins: time stands still while it works (VirtualClock)."""
+        """An actor begins: virtual time does not pass while it works."""
 
     def leave(self) -> None:
         """An actor ends."""
 
     def idle(self) -> Idle:
-        """One actor waits for somebody else; it is busy again when the handle is ended."""
+        """An actor waits for another; it is busy again when the handle ends."""
 
     def detach(self) -> Idle:
-        """An actor no longer waits for work that sleeps, and is busy; the work ends the handle when done."""
+        """An actor stops waiting for work that still sleeps; the work ends the handle when it is done."""
 
 
 class Idle:
-    """Says that one actor is waiting; ``end`` may be called any number of times, by any thread."""
+    """Marks an actor as waiting; ``end`` may be called any number of times, by any thread."""
 
     def __init__(self, on_end: Callable[[], None]) -> None:
         self._on_end = on_end
@@ -95,7 +95,7 @@ class Idle:
 
 
 class _Agenda:
-    """A thread-safe heap of timers; equal times keep the order they were set in."""
+    """A heap of timers; timers for the same time keep the order in which they were added."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Timer]] = []
@@ -114,7 +114,7 @@ class _Agenda:
 
 
 class _Ticking:
-    """What both clocks share: an agenda, and a thread that runs what is due."""
+    """The part that both clocks share: an agenda, and a thread that runs due timers."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition(threading.RLock())
@@ -150,7 +150,7 @@ class _Ticking:
 
 
 class RealClock(_Ticking):
-    """The wall clock, ``speed`` times as fast (1.0 = real time); actors are not counted."""
+    """The wall clock, ``speed`` times as fast (1.0: real time)."""
 
     def __init__(self, speed: float = 1.0) -> None:
         self._speed = speed
@@ -164,7 +164,7 @@ class RealClock(_Ticking):
     def sleep(self, seconds: float, interruption: Interruption | None = None) -> None:
         over = threading.Event()
         if interruption is not None:
-            interruption.tell(over.set)
+            interruption.notify(over.set)
         over.wait(max(0.0, seconds) / self._speed)
 
     def enter(self) -> None:
@@ -190,7 +190,7 @@ class RealClock(_Ticking):
 
 
 class VirtualClock(_Ticking):
-    """Jumps to the next timer whenever no actor is busy; with no actors at all it stands still."""
+    """Jumps to the next timer whenever no actor is busy; without actors it stands still."""
 
     def __init__(self, start: float = 1_767_225_600.0) -> None:
         self._now = start
@@ -218,31 +218,31 @@ class VirtualClock(_Ticking):
 
     def detach(self) -> Idle:
         self._set_busy(1)
-        # Awake, the work counts as busy once more than there are actors, until it ends.
+        # When the work wakes, it counts as busy in addition to the actors, until it ends.
         return Idle(lambda: self._set_busy(-1))
 
     def sleep(self, seconds: float, interruption: Interruption | None = None) -> None:
         awake = threading.Event()
 
         def wake() -> None:
-            # Busy before the clock can look again: else it would jump over this actor's work.
+            # First busy, then awake: otherwise the clock could jump while this actor still works.
             handle.end()
             awake.set()
 
-        # Idle and due in one step: between the two, the clock would see nobody busy and jump to
-        # whatever comes next, a heartbeat's end half an hour away.
+        # Idle and scheduled in one step: in between, the clock would see nobody busy and jump to
+        # some later timer, such as the end of a heartbeat in half an hour.
         with self._changed:
             handle = self.idle()
             timer = self.call_at(self._now + max(0.0, seconds), wake)
         if interruption is not None:
-            interruption.tell(wake)
+            interruption.notify(wake)
         awake.wait()
         timer.cancel()
 
     def _set_busy(self, change: int) -> None:
         with self._changed:
             self._busy += change
-            # To wake the clock for nothing costs more than most of what actors do.
+            # Waking the clock needlessly costs more than most of what actors do.
             if self._busy <= 0:
                 self._changed.notify_all()
 

@@ -1,4 +1,4 @@
-"""All guarantees at once, asked of a whole world after whatever has happened in it."""
+"""Checks all guarantees at once for a whole world, whatever has happened in it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Json = dict[str, Any]
 
 
 def broken(world: World, *, policy: str = "fail") -> list[str]:
-    """A sentence for each guarantee that was not kept, for all drains of the world; [] if all were.
+    """A sentence for each violated guarantee, for all drains of the world; [] if all were kept.
 
-    ``policy`` is the ``onTimeout`` of its drains. Instances that Auto Scaling gave up by
-    itself, because a heartbeat ran out, are not held against a drain that had failed.
+    ``policy`` is the ``onTimeout`` of its drains. An instance that Auto Scaling terminated because a
+    heartbeat ran out does not count against a drain that had failed.
     """
     written = audit.changes(world.kube.audit_log)
     executions = world.executions()
-    histories = {one["name"]: world.history(one["executionArn"]) for one in executions}
+    histories = {execution["name"]: world.history(execution["executionArn"]) for execution in executions}
     records = [*world.kube.audit_log, *histories.values(), *world.aws.messages()]
     return [
         *(sentence for node in world.instances.values() for sentence in _order(world, written, node)),
@@ -29,7 +29,7 @@ def broken(world: World, *, policy: str = "fail") -> list[str]:
         *guarantees.others_touched(written, world.witness.staying),
         *_completed_early(world),
         *guarantees.actions_lost(world.terminated, _cared_for(world, executions)),
-        *guarantees.started_twice(json.loads(one["input"])["instanceId"] for one in executions),
+        *guarantees.started_twice(map(_instance, executions)),
         *guarantees.history_too_long({name: len(events) for name, events in histories.items()}),
         *guarantees.secrets_shown(map(str, records)),
         *_rolled_below(world, written),
@@ -37,19 +37,23 @@ def broken(world: World, *, policy: str = "fail") -> list[str]:
     ]
 
 
+def _instance(execution: Json) -> str:
+    return str(json.loads(execution["input"])["instanceId"])
+
+
 def _order(world: World, written: list[audit.Change], node: str) -> list[str]:
     return guarantees.order_broken(written, node, world.witness.homes.get(node, set()))
 
 
 def _budgets(world: World) -> list[str]:
-    """A machine that went off with pods on it lowers budgets, too; that is told as G4, not as G2."""
+    """A machine that goes off with pods on it lowers budgets, too; that is reported as G4, not as G2."""
     return world.witness.budgets if not any(world.witness.left.values()) else []
 
 
 def _completed_early(world: World) -> list[str]:
-    completed = {one for _, what, one in world.aws.hooks.log if what in ("CONTINUE", "ABANDON")}
-    left = [pod for one in completed for pod in world.witness.left.get(one, ())]
-    return guarantees.completed_early(left, released=any(_released(one) for one in world.executions()))
+    completed = {instance for _, what, instance in world.aws.hooks.log if what in ("CONTINUE", "ABANDON")}
+    left = [pod for instance in completed for pod in world.witness.left.get(instance, ())]
+    return guarantees.completed_early(left, released=any(map(_released, world.executions())))
 
 
 def _released(execution: Json) -> bool:
@@ -68,15 +72,15 @@ def _rolled_below(world: World, written: list[audit.Change]) -> list[str]:
 def _left_unsaid(world: World, executions: list[Json]) -> list[str]:
     return [
         sentence
-        for one in executions
-        if one["status"] == "SUCCEEDED"
-        for instance in [json.loads(one["input"])["instanceId"]]
+        for execution in executions
+        if execution["status"] == "SUCCEEDED"
+        for instance in [_instance(execution)]
         for sentence in guarantees.left_unsaid(
-            instance, world.witness.left.get(instance, ()), str(one.get("output"))
+            instance, world.witness.left.get(instance, ()), str(execution.get("output"))
         )
     ]
 
 
 def _cared_for(world: World, executions: list[Json]) -> set[str]:
-    started = {json.loads(one["input"])["instanceId"] for one in executions}
+    started = set(map(_instance, executions))
     return started | {letter["detail"].get("EC2InstanceId") for letter in world.dead_letters()}

@@ -1,7 +1,7 @@
-"""Who was there while a workload was rolled: which budget fell, and whose pods the rollout had ended.
+"""Watches rollouts: which budget fell below its requirement while which rollout was ending pods.
 
-What a rollout does to a budget is gone a moment later, and no log holds it. Whether the rollout was
-Stepdrain's, the audit log says; the judge puts both together (guarantees.rolled_below).
+No log has what a rollout does to a budget. The audit log has whether Stepdrain started the rollout;
+guarantees.rolled_below combines both.
 """
 
 from __future__ import annotations
@@ -16,35 +16,35 @@ from stepdrain_sandbox.witness import key
 
 Json = Mapping[str, Any]
 ROLLED = {"Deployment": "deployments", "StatefulSet": "statefulsets"}
-"""Kinds that roll their pods, and their plurals."""
+"""Kinds that roll their pods, with their plurals."""
 
 
 @dataclass(frozen=True)
 class Fall:
-    """A budget came below what it asks for while a controller had pods of it ended."""
+    """A budget fell below its requirement while a controller was ending pods that it covers."""
 
     at: float
     """Epoch seconds."""
     workload: str
     """``deployments default/web``."""
     consented: bool
-    """Its owner has allowed the outage: a StatefulSet with the annotation ``stepdrain/roll: "true"``."""
+    """The owner allowed the outage: a StatefulSet with the annotation ``stepdrain/roll: "true"``."""
     pods: tuple[str, ...]
-    """``namespace/name`` of those that the controller had ended, and that are not gone yet."""
+    """``namespace/name`` of the pods that the controller ended and that are not gone yet."""
     sentence: str
 
 
 @dataclass
 class RolloutWitness:
-    """Hears of each change in the cluster; ``now`` gives epoch seconds."""
+    """Is called for each change in the cluster; ``now`` returns epoch seconds."""
 
     now: Callable[[], float]
     falls: list[Fall] = field(default_factory=list)
     _above: dict[str, str] = field(default_factory=dict)
-    """UID of a ReplicaSet to the Deployment that controls it, as ``namespace/name``."""
+    """UID of each ReplicaSet to its Deployment (``namespace/name``)."""
     _consented: set[str] = field(default_factory=set)
     _ended: dict[str, tuple[str, Json, float]] = field(default_factory=dict)
-    """Pod to its workload, the pod, and when its controller ended it."""
+    """Key of each pod to its workload, the pod, and when its controller ended it."""
 
     def see(self, change: Change) -> None:
         """A listener of stepdrain_sandbox.kube.store.Store."""
@@ -73,7 +73,7 @@ class RolloutWitness:
         pod, before = change.object, change.before
         if change.type == "DELETED":
             _, _, at = self._ended.get(key(pod), ("", pod, 0.0))
-            # One that went in this very moment still explains what is counted now.
+            # A pod that went at this very moment still explains the current count.
             if at < self.now():
                 self._ended.pop(key(pod), None)
             return
@@ -115,4 +115,6 @@ def _controller(obj: Json) -> Json | None:
 
 def _evicted(pod: Json) -> bool:
     conditions = pod.get("status", {}).get("conditions") or ()
-    return any(one["type"] == "DisruptionTarget" and one["status"] == "True" for one in conditions)
+    return any(
+        condition["type"] == "DisruptionTarget" and condition["status"] == "True" for condition in conditions
+    )

@@ -1,6 +1,6 @@
-"""An embedded world that other processes work with, as they would with an account and a cluster of their own.
+"""Serves an embedded world to other processes, as their own account and cluster.
 
-They need nothing but environment variables: the endpoint and keys for AWS, a kubeconfig for the cluster.
+They need only environment variables: the endpoint and keys for AWS, a kubeconfig for the cluster.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CONFIGURATION = re.compile(r"^/2015-03-31/functions/([^/?]+)/configuration")
 
 @contextlib.contextmanager
 def serving(world: World) -> Iterator[dict[str, str]]:
-    """The variables of an environment whose AWS and Kubernetes clients reach ``world``, while this lasts."""
+    """Environment variables with which AWS and Kubernetes clients reach ``world``, inside this context."""
     with serving_http(_handler(world)) as address, tempfile.TemporaryDirectory(prefix="stepdrain-") as folder:
         kubeconfig = Path(folder) / "kubeconfig"
         kubeconfig.write_text(world.kube.kubeconfig())
@@ -34,7 +34,7 @@ def serving(world: World) -> Iterator[dict[str, str]]:
             "AWS_SECRET_ACCESS_KEY": "sandbox",
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
-            # Neither a profile nor a file of the user's is for this account.
+            # The user's own profiles and files are not for this account.
             "AWS_CONFIG_FILE": str(Path(folder) / "none"),
             "AWS_SHARED_CREDENTIALS_FILE": str(Path(folder) / "none"),
             "KUBECONFIG": str(kubeconfig),
@@ -44,7 +44,7 @@ def serving(world: World) -> Iterator[dict[str, str]]:
 
 def _handler(world: World) -> type[Forwarding]:
     class Handler(Forwarding):
-        """Answers for the functions, which the embedded account runs without Lambda's own API."""
+        """Answers GetFunctionConfiguration: the embedded account runs functions without Lambda's API."""
 
         def forward(self) -> None:
             found = CONFIGURATION.match(self.path)
@@ -53,7 +53,7 @@ def _handler(world: World) -> type[Forwarding]:
                 return
             name = unquote(found[1]).rsplit(":", 1)[-1]
             functions = world.aws.deployment.functions.values()
-            function = next((one for one in functions if one.name == name), None)
+            function = next((function for function in functions if function.name == name), None)
             if function is None:
                 self.send_error(404, f"There is no function {name}.")
                 return

@@ -1,7 +1,7 @@
-"""Who was there: what only an eyewitness can tell of a drain's guarantees.
+"""Watches the cluster during a drain, for the guarantees that no log can prove.
 
-The audit log knows the requests. What a budget came to, and what was still on a node when
-its machine went off, is seen from inside the cluster and gone a moment later.
+The audit log has the requests. How many healthy pods a budget had, and which pods were still
+on a node when its machine went off, can be seen only in the cluster and at that moment.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ MIRROR = "kubernetes.io/config.mirror"
 
 @dataclass
 class Witness:
-    """Hears of each change in the cluster, and of each machine that goes off."""
+    """Is called for each change in the cluster, and for each machine that goes off."""
 
     budgets: list[str] = field(default_factory=list)
-    """A sentence for each budget that fell, by the disruption controller's count, below what it asks for."""
+    """A sentence for each time the disruption controller counted too few healthy pods for a budget."""
     left: dict[str, list[str]] = field(default_factory=dict)
-    """Instance id to the evictable pods (``namespace/name``) that its machine took down with it."""
+    """Instance id to the evictable pods (``namespace/name``) on it when it went off."""
     homes: dict[str, set[str]] = field(default_factory=dict)
     """Node to the pods (``namespace/name``) that it ever had."""
     returned: set[str] = field(default_factory=set)
-    """UIDs of pods with a controller that came to a node past its cordon, which they tolerate."""
+    """UIDs of pods that came to a node after its cordon, which they tolerate."""
     staying: set[str] = field(default_factory=set)
-    """DaemonSets' and static pods (``namespace/name``), whether they are there still or not."""
+    """All DaemonSet and static pods (``namespace/name``) that ever were there."""
     _cordoned: set[str] = field(default_factory=set)
 
     def see(self, change: Change) -> None:
@@ -58,13 +58,13 @@ class Witness:
     def _judge_budget(self, now: Json, before: Json) -> None:
         status, old = now.get("status") or {}, before.get("status") or {}
         healthy, desired = status.get("currentHealthy", 0), status.get("desiredHealthy", 0)
-        # A budget that somebody tightened, or whose pods only just start, is short without anybody's fault.
+        # A budget that was tightened, or whose pods are just starting, is short through nobody's fault.
         fell = healthy < old.get("currentHealthy", 0) and desired <= old.get("desiredHealthy", 0)
         if healthy < desired and fell:
             self.budgets.append(f"{key(now)} needs {desired} healthy pods and has {healthy}")
 
     def machine_off(self, instance_id: str, pods: list[Json]) -> None:
-        """An instance was terminated with these pods on its node, told before they vanish."""
+        """Record that an instance went off with these pods on its node."""
         self.left[instance_id] = sorted(
             key(pod) for pod in pods if evictable(pod) and pod["metadata"]["uid"] not in self.returned
         )
@@ -76,16 +76,16 @@ def key(obj: Json) -> str:
 
 
 def evictable(pod: Json) -> bool:
-    """Whether a drain by default must not leave this pod behind; terminating ones count, finished do not.
+    """Whether a drain must not leave this pod by default; terminating pods count, finished pods do not.
 
-    kubectl drain's rules (kubernetes/kubectl, pkg/drain/filters.go), written a second time on
-    purpose: a judge that used stepdrain.rules.pods would share its mistakes.
+    kubectl drain's rules (kubernetes/kubectl, pkg/drain/filters.go), implemented again on
+    purpose: a check that used stepdrain.rules.pods would share its bugs.
     """
     return not (of_the_node(pod) or pod.get("status", {}).get("phase") in ("Succeeded", "Failed"))
 
 
 def of_the_node(pod: Json) -> bool:
-    """Whether it is a DaemonSet's or a static pod, which run on each node for the node's sake."""
+    """Whether it is a DaemonSet's pod or a static pod, which belong to the node."""
     owners = pod["metadata"].get("ownerReferences") or ()
-    daemon = any(one["kind"] == "DaemonSet" and one.get("controller") for one in owners)
+    daemon = any(owner["kind"] == "DaemonSet" and owner.get("controller") for owner in owners)
     return daemon or MIRROR in (pod["metadata"].get("annotations") or {})

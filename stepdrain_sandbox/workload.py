@@ -1,7 +1,7 @@
-"""What runs on the demo's cluster: the workload of the audit log that this project measures itself by.
+"""The workload of the demo's cluster, and manifests for other worlds.
 
-nginx behind a disruption budget, CoreDNS, and aws-node and kube-proxy on each node, as
-on an EKS cluster fresh from the console. All functions return ordinary manifests.
+nginx behind a disruption budget, CoreDNS, and aws-node and kube-proxy on each node, as on
+a new EKS cluster. All functions return ordinary manifests.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ APPLICATION = "nginx-demo-deployment"
 def cluster_workload(nodes: Sequence[str], *, replicas: int = 3, grace_s: int = 5) -> list[Manifest]:
     """All manifests for the named nodes: ``replicas`` nginx pods with ``grace_s`` seconds of grace."""
     return [
-        # As on a real node, where they are there before anything is scheduled to it.
+        # First, as on a real node: they run before anything is scheduled there.
         *daemonset("aws-node", nodes),
         *daemonset("kube-proxy", nodes),
         replica_set("default", f"{APPLICATION}-6b8f4c7d9", {"app": "nginx"}, replicas, grace_s),
@@ -34,7 +34,7 @@ def cluster_workload(nodes: Sequence[str], *, replicas: int = 3, grace_s: int = 
 def replica_set(
     namespace: str, name: str, labels: dict[str, str], replicas: int, grace_s: int, priority_class: str = ""
 ) -> Manifest:
-    """A ReplicaSet; its pods are the cluster's to make and place."""
+    """A ReplicaSet; the cluster creates and schedules its pods."""
     spec: Manifest = {"terminationGracePeriodSeconds": grace_s, "containers": [_container(name)]}
     if priority_class:
         spec["priorityClassName"] = priority_class
@@ -61,10 +61,11 @@ def deployment(
     ready_after_s: float | None = None,
     **spec: Any,
 ) -> Manifest:
-    """A Deployment; its ReplicaSets and pods are the cluster's to make.
+    """A Deployment; the cluster creates its ReplicaSets and pods.
 
-    ``strategy`` as in the manifest, by default a rolling update of 25 % and 25 %; ``ready_after_s``:
-    seconds from a pod's arrival on a node until it is Ready; ``spec``: more of its fields (``paused`` …).
+    ``strategy`` as in the manifest, by default a rolling update with 25 % surge and 25 % unavailable;
+    ``ready_after_s``: seconds from a pod's arrival on a node until it is Ready; ``spec``: more fields of the
+    spec (``paused`` …).
     """
     made = replica_set(namespace, name, labels, replicas, grace_s)
     if ready_after_s is not None:
@@ -78,20 +79,20 @@ def deployment(
 
 
 def stateful_set(namespace: str, name: str, labels: dict[str, str], replicas: int, grace_s: int) -> Manifest:
-    """A StatefulSet; its pods are called ``name-0``, ``name-1`` …"""
+    """A StatefulSet; its pods are named ``name-0``, ``name-1`` …"""
     made = replica_set(namespace, name, labels, replicas, grace_s)
     return {**made, "kind": "StatefulSet", "spec": {**made["spec"], "serviceName": name}}
 
 
 def singleton_budget(namespace: str, name: str, labels: dict[str, str], min_available: int = 1) -> Manifest:
-    """A PodDisruptionBudget that asks for ``min_available`` (a count) of the labelled pods at all times."""
+    """A PodDisruptionBudget that requires ``min_available`` (a count) of the labelled pods."""
     made = budget(namespace, name, labels, 0)
     spec = {"minAvailable": min_available, "selector": {"matchLabels": labels}}
     return {**made, "spec": spec}
 
 
 def budget(namespace: str, name: str, labels: dict[str, str], max_unavailable: int) -> Manifest:
-    """A PodDisruptionBudget that lets ``max_unavailable`` (a count) of the labelled pods be down."""
+    """A PodDisruptionBudget that allows ``max_unavailable`` (a count) of the labelled pods to be down."""
     return {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
@@ -101,7 +102,7 @@ def budget(namespace: str, name: str, labels: dict[str, str], max_unavailable: i
 
 
 def daemonset(name: str, nodes: Sequence[str]) -> Iterable[Manifest]:
-    """A DaemonSet of kube-system and its pod on each node, as its controller would make them."""
+    """A DaemonSet in kube-system and its pod on each node, as its controller would create it."""
     yield {
         "apiVersion": "apps/v1",
         "kind": "DaemonSet",
@@ -144,7 +145,7 @@ def _daemonset_pod(name: str, node: str, number: int) -> Manifest:
 
 
 def volume(name: str, detaches_after_s: float = 8) -> Iterable[Manifest]:
-    """A PersistentVolume, and the claim of the same name in the namespace default that is bound to it."""
+    """A PersistentVolume, and the claim that is bound to it, of the same name in the namespace default."""
     yield {
         "apiVersion": "v1",
         "kind": "PersistentVolume",
@@ -166,7 +167,7 @@ def volume(name: str, detaches_after_s: float = 8) -> Iterable[Manifest]:
 
 
 def csi_driver(nodes: Sequence[str]) -> Iterable[Manifest]:
-    """The EBS driver's DaemonSet, without whose pod on a node no volume is detached from it."""
+    """The EBS driver's DaemonSet; volumes are detached only from nodes with one of its pods."""
     for manifest in daemonset("ebs-csi-node", nodes):
         key, value = DRIVER_LABEL
         labels = {**manifest["metadata"].get("labels", {}), key: value}
@@ -174,7 +175,7 @@ def csi_driver(nodes: Sequence[str]) -> Iterable[Manifest]:
 
 
 def mounting(manifest: Manifest, claim: str) -> Manifest:
-    """A pod, or a ReplicaSet's pods, with this claim mounted."""
+    """The manifest of a pod or ReplicaSet with this claim mounted in its pods."""
     mounted = {"volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": claim}}]}
     if manifest["kind"] == "Pod":
         return {**manifest, "spec": {**manifest["spec"], **mounted}}
@@ -184,7 +185,7 @@ def mounting(manifest: Manifest, claim: str) -> Manifest:
 
 
 def lone_pod(name: str, node: str) -> Manifest:
-    """A pod that no controller would put back."""
+    """A pod without a controller."""
     return {
         "apiVersion": "v1",
         "kind": "Pod",

@@ -35,17 +35,17 @@ Json = dict[str, Any]
 Workload = Callable[[Sequence[str]], Iterable[Json]]
 CLUSTER, GROUP, HOOK, LAUNCH_HOOK = "demo", "workers", "stepdrain", "stepdrain-launch"
 OPERATOR_KEY = "FOOBARKEY"
-"""The access key of moto's mock, which whoever types commands has: the cluster's administrator."""
+"""The access key of moto's mock, for people who type commands: the cluster's administrator."""
 A_MOMENT_S = 0.001
-"""More than nothing: time passes only when nobody has work to do."""
+"""Passes only when nobody has work left to do."""
 
 
 class World:
     """A cluster of ``nodes`` (a count) self-managed nodes in one Auto Scaling group with our hook.
 
-    ``workload`` gets the nodes' names and gives manifests; ``parameters`` go to the template;
-    ``hook`` changes the hook's values; ``tags`` are the group's; ``rbac`` are the manifests of what
-    Stepdrain may do in the cluster, by default those that an operator applies for these parameters.
+    ``workload`` takes the nodes' names and returns manifests; ``parameters`` go to the template;
+    ``hook`` changes the hook's values; ``tags`` are the group's; ``rbac`` are Stepdrain's RBAC manifests, by
+    default those that an operator applies for these parameters.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class World:
     def __enter__(self) -> World:
         with contextlib.ExitStack() as opened:
             opened.callback(self._close_clock)
-            # Whoever opens the world is an actor: else time ran on between two looks at it.
+            # The thread that opens the world is an actor: otherwise time would pass while it works.
             self.clock.enter()
             opened.callback(self.clock.leave)
             opened.callback(self.kube.stop)
@@ -107,7 +107,7 @@ class World:
             self._make_cluster()
             self._make_group()
             self._load()
-            # All went well: what is open stays so until the end.
+            # All went well: keep everything open until __exit__.
             self._opened = opened.pop_all()
         return self
 
@@ -123,7 +123,7 @@ class World:
             name=CLUSTER, roleArn=f"arn:aws:iam::{ACCOUNT}:role/eks", resourcesVpcConfig={"subnetIds": []}
         )
         cluster = eks_backends[ACCOUNT][REGION].clusters[CLUSTER]
-        # moto makes these up; ours answers.
+        # moto invents these; the emulator answers at its own.
         cluster.endpoint = self.kube.url
         cluster.certificate_authority = {"data": base64_of(self.kube.ca_pem)}
 
@@ -165,7 +165,7 @@ class World:
         self.kube.cluster.load(self._rbac)
         for instance_id, name in self.instances.items():
             self.kube.cluster.create(node_manifest(name, instance_id))
-        # All kubelets report before anything is scheduled: else the first node would get every pod.
+        # All kubelets report before anything is scheduled: otherwise the first node would get every pod.
         self.pass_time(0.1)
         if self._workload is not None:
             self.kube.cluster.load(self._workload(list(self.instances.values())))
@@ -173,15 +173,15 @@ class World:
         self._running = True
 
     def _await_workload(self, within_s: int = 60) -> None:
-        self.pass_time(2)  # The controllers make their pods first.
+        self.pass_time(2)  # The controllers create their pods first.
         for _ in range(within_s):
             self.pass_time(1)
             if all(pod["status"].get("phase") == "Running" for pod in self.kube.cluster.list("Pod")):
                 return
-        raise AssertionError(f"The workload does not run after {within_s} s.")
+        raise AssertionError(f"Not all pods of the workload run after {within_s} s.")
 
     def _booting(self, instance_id: str, name: str) -> None:
-        """A machine was launched: later its kubelet registers the node, and its DaemonSets' pods start."""
+        """A machine was launched: after a while its kubelet registers the node, and DaemonSet pods start."""
         if not self._running or self.boots_after_s is None:
             return
         self.instances[instance_id] = name
@@ -212,30 +212,30 @@ class World:
             store.remove(BY_KIND["Node"], node)
 
     def leave_out(self, function: str, group: str) -> None:
-        """Take a function (logical id) out of a Kubernetes group, as if its access entry did not name it."""
+        """Remove a function (logical id) from a Kubernetes group, as if its access entry did not name it."""
         key = access_key(function)
         user = self._users[key]
-        self._users[key] = User(user.name, tuple(one for one in user.groups if one != group))
+        self._users[key] = User(user.name, tuple(name for name in user.groups if name != group))
 
     def pods_on(self, node: str) -> list[Json]:
         """The pods bound to a node."""
         return self.kube.cluster.store.all(BY_KIND["Pod"], node=node)
 
     def terminate(self, instance_id: str) -> None:
-        """Have Auto Scaling terminate an instance, and not replace it."""
+        """Let Auto Scaling terminate an instance without replacing it."""
         self.terminated.append(instance_id)
         self._client("autoscaling").terminate_instance_in_auto_scaling_group(
             InstanceId=instance_id, ShouldDecrementDesiredCapacity=True
         )
 
     def replace(self, instance_id: str) -> None:
-        """Have Auto Scaling terminate an instance and launch another, as an instance refresh does."""
+        """Let Auto Scaling terminate an instance and launch another, as an instance refresh does."""
         self._client("autoscaling").terminate_instance_in_auto_scaling_group(
             InstanceId=instance_id, ShouldDecrementDesiredCapacity=False
         )
 
     def add_launch_hook(self, **changes: Any) -> None:
-        """Put our launch hook on the group: from now on it holds what is launched."""
+        """Put our launch hook on the group; from now on it holds launched instances."""
         self._client("autoscaling").put_lifecycle_hook(
             **{
                 "AutoScalingGroupName": GROUP,
@@ -248,23 +248,22 @@ class World:
         )
 
     def scale_out(self) -> str:
-        """Have Auto Scaling launch one instance more; its id."""
+        """Let Auto Scaling launch one more instance; returns its id."""
         auto_scaling = self._client("autoscaling")
-        group = auto_scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[GROUP])["AutoScalingGroups"][
-            0
-        ]
-        before = {one["InstanceId"] for one in group["Instances"]}
+        group = self._group()
+        before = {instance["InstanceId"] for instance in group["Instances"]}
         wanted = group["DesiredCapacity"] + 1
         auto_scaling.update_auto_scaling_group(AutoScalingGroupName=GROUP, MaxSize=wanted)
         auto_scaling.set_desired_capacity(AutoScalingGroupName=GROUP, DesiredCapacity=wanted)
-        group = auto_scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[GROUP])["AutoScalingGroups"][
-            0
-        ]
-        (launched,) = {one["InstanceId"] for one in group["Instances"]} - before
+        (launched,) = {instance["InstanceId"] for instance in self._group()["Instances"]} - before
         return str(launched)
 
+    def _group(self) -> Json:
+        found = self._client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[GROUP])
+        return dict(found["AutoScalingGroups"][0])
+
     def lifecycle_state(self, instance_id: str) -> str:
-        """The instance's lifecycle state, "" once it is gone."""
+        """The instance's lifecycle state; "" once it is gone."""
         auto_scaling = self._client("autoscaling")
         found = auto_scaling.describe_auto_scaling_instances(InstanceIds=[instance_id])[
             "AutoScalingInstances"
@@ -272,13 +271,13 @@ class World:
         return str(found[0]["LifecycleState"]) if found else ""
 
     def dead_letters(self) -> list[Json]:
-        """The events that StartDrain could not take, as its dead-letter queue holds them now."""
+        """The events in the dead-letter queue: those that StartDrain could not process."""
         sqs, letters = self._client("sqs"), []
         url = self.aws.deployment.queues["DeadLetters"]
         options = {"MaxNumberOfMessages": 10, "VisibilityTimeout": 0}
         for message in sqs.receive_message(QueueUrl=url, **options).get("Messages", ()):
             letter = json.loads(message["Body"])
-            # A queue's or a rule's is the event itself, Lambda's has it inside.
+            # A queue's or a rule's letter is the event itself; Lambda's has it in requestPayload.
             letters.append(letter.get("requestPayload", letter))
         return letters
 
@@ -288,21 +287,21 @@ class World:
         return self.aws.deployment.state_machines["DrainNode"]
 
     def executions(self, machine: str = "DrainNode") -> list[Json]:
-        """All executions of a state machine as DescribeExecution shows them, oldest first."""
+        """All executions of a state machine in the form of DescribeExecution, oldest first."""
         client = self._client("stepfunctions")
         arn = self.aws.deployment.state_machines[machine]
         pages = client.get_paginator("list_executions").paginate(stateMachineArn=arn)
-        listed = [one for page in pages for one in page["executions"]]
-        shown = [client.describe_execution(executionArn=one["executionArn"]) for one in listed]
-        return sorted(shown, key=lambda one: (one["startDate"], one["name"]))
+        arns = [execution["executionArn"] for page in pages for execution in page["executions"]]
+        described = [client.describe_execution(executionArn=arn) for arn in arns]
+        return sorted(described, key=lambda execution: (execution["startDate"], execution["name"]))
 
     def history(self, execution_arn: str) -> list[Json]:
-        """GetExecutionHistory of one execution."""
+        """The events of GetExecutionHistory."""
         client = self._client("stepfunctions")
         return list(client.get_execution_history(executionArn=execution_arn)["events"])
 
     def start(self, name: str, document: Json) -> str:
-        """StartExecution of DrainNode by hand; the execution's ARN."""
+        """Start DrainNode by hand; returns the execution's ARN."""
         client = self._client("stepfunctions")
         started = client.start_execution(stateMachineArn=self.machine, name=name, input=json.dumps(document))
         return str(started["executionArn"])
@@ -312,7 +311,7 @@ class World:
         self._client("stepfunctions").redrive_execution(executionArn=execution_arn)
 
     def pass_time(self, seconds: float) -> None:
-        """Let time pass, with all that happens in it. In a virtual world none passes otherwise."""
+        """Let time pass, with everything that happens in it. Virtual time passes only here."""
         self.clock.sleep(seconds)
 
     def settle(self, within_s: float = 3600, every_s: float = 5, machine: str = "DrainNode") -> None:
@@ -321,15 +320,15 @@ class World:
         while self.clock.now() < ends_at:
             self.pass_time(every_s)
             executions = self.executions(machine)
-            if executions and all(one["status"] != "RUNNING" for one in executions):
-                # An execution has ended, and its thread is still about to say so (EventBridge).
+            if executions and all(execution["status"] != "RUNNING" for execution in executions):
+                # The execution's thread has yet to send the event of its end (EventBridge).
                 self.pass_time(A_MOMENT_S)
                 return
         raise AssertionError(f"An execution still runs after {within_s} s: {self.executions()}")
 
 
 def rbac_manifests(parameters: Mapping[str, str]) -> list[Json]:
-    """What docs/operations.md has an operator apply for a stack with these parameters."""
+    """The manifests that an operator applies for a stack with these parameters (docs/operations.md)."""
     names = ["rbac.yaml"]
     if parameters.get("AllowForce") != "false":
         names.append("force.yaml")
@@ -337,13 +336,13 @@ def rbac_manifests(parameters: Mapping[str, str]) -> list[Json]:
         names.append("roll.yaml")
     if parameters.get("NodeConditions") == "true":
         names.append("node-conditions.yaml")
-    return [one for name in names for one in yaml.safe_load_all((MANIFESTS / name).read_text())]
+    return [manifest for name in names for manifest in yaml.safe_load_all((MANIFESTS / name).read_text())]
 
 
 def everybody(name: str, manifests: Iterable[Json]) -> User:
-    """One user in every group that the manifests bind: whoever does all functions' work at once."""
-    bindings = [one for one in manifests if one["kind"] == "ClusterRoleBinding"]
-    return User(name, tuple(subject["name"] for one in bindings for subject in one["subjects"]))
+    """A user in every group that the manifests bind, who may do what all functions together may do."""
+    bindings = [manifest for manifest in manifests if manifest["kind"] == "ClusterRoleBinding"]
+    return User(name, tuple(subject["name"] for binding in bindings for subject in binding["subjects"]))
 
 
 def node_manifest(name: str, instance_id: str) -> Json:

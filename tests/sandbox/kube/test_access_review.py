@@ -83,7 +83,7 @@ def test_the_audit_log_proves_that_nothing_was_changed(drainer, kube):
     assert audit.changes(kube.audit_log) == []
     assert drainer("POST", eviction, {"metadata": {"name": "app"}})[0] == 201
     (sentence,) = guarantees.anything_changed(kube.audit_log)
-    assert sentence == f"create {eviction} was answered 201: no dry run."
+    assert sentence == f"create {eviction} was not a dry run (status 201)."
 
 
 def test_the_status_of_a_pod_is_a_right_of_its_own(drainer, kube):
