@@ -22,7 +22,29 @@ def test_completing_twice_is_success(world, step, held):
     """A retry after a lost answer: somebody was faster, and it was ourselves."""
     _, document = held
     complete_action.handler(step(document), None)
-    assert complete_action.handler(step(document), None)["result"] == "ALREADY_COMPLETED"
+    again = complete_action.handler(step(document, attempt=1), None)
+    assert (again["result"], again["outcome"], again["reason"]) == ("ALREADY_COMPLETED", "drained", "")
+
+
+def test_an_action_that_nobody_waits_for_any_more_is_an_outcome_of_its_own(world, step, held):
+    """A redrive after the instance is gone must not say that it drained something."""
+    instance, document = held
+    complete_action.handler(step(document), None)
+    late = complete_action.handler(step(document), None)
+    assert (late["result"], late["outcome"]) == ("ALREADY_COMPLETED", "already completed")
+    assert f"no longer waited for {instance}" in late["reason"]
+
+
+def test_an_instance_that_never_joined_says_why(world, step, held):
+    """Nothing found is told as such, and not as a drain that took no time."""
+    _, document = held
+    cause = json.dumps({"errorMessage": "No node of the cluster has the providerID of i-1."})
+    caught = {"Error": "NodeNotRegistered", "Cause": cause}
+    answer = complete_action.handler(step(document, neverJoined=caught), None)
+    assert (answer["outcome"], answer["reason"]) == (
+        "never joined",
+        "No node of the cluster has the providerID of i-1.",
+    )
 
 
 def test_another_action_of_the_instance_is_never_completed(world, step, held):

@@ -64,6 +64,8 @@ class Step:
     """The instance arrives or comes back (AdmitNode), and does not leave."""
     cordoned_at: float
     """Epoch seconds from which on a new pod came to the node past the drain's cordon."""
+    no_node: str = ""
+    """Why FindNode holds that the instance never joined; empty if it does not."""
     private_dns_name: str | None = None
     """The instance's, if whoever started the drain had asked EC2; and its private address."""
     private_ip_address: str | None = None
@@ -152,6 +154,7 @@ def parse(event: Mapping[str, Any]) -> Step:
         entered_at=clock.to_epoch_s(state["EnteredTime"]),
         waited_for=_reason(drain.get("waited")),
         never_joined="neverJoined" in drain,
+        no_node=_reason(drain.get("neverJoined")),
         released=_reason(drain.get("released")),
         abandoned=_reason(drain.get("abandoned")),
         nothing_to_do="nothingToDo" in drain,

@@ -14,6 +14,7 @@ from stepdrain.errors import AwsRejected, DrainReleased, DrainTimedOut, Lifecycl
 
 # Auto Scaling answers with ValidationError, which it uses for much else; only the message tells.
 NO_ACTION = "No active Lifecycle Action found"
+ALREADY_COMPLETED = "already completed"
 
 
 class AutoScaling(Protocol):
@@ -70,14 +71,14 @@ def complete(step: Step, auto_scaling: AutoScaling) -> dict[str, Any]:
 
     ABANDON for a launching instance that became no node, and where the policy says so; both results
     terminate an instance, but with ABANDON a group's retain policy keeps it as evidence. An action
-    that is no longer active is success: somebody was faster.
+    that is no longer active is no error, and an outcome of its own: what became of the instance is not known.
     """
     abandons = step.abandoned or (step.released and step.policy.on_timeout == "abandon")
     result = "ABANDON" if abandons else "CONTINUE"
     answer = {
         "result": result,
         "outcome": _outcome(step),
-        "reason": step.abandoned or step.released or _losses(step),
+        "reason": step.abandoned or step.released or step.no_node or _losses(step),
     }
     if step.lifecycle is None or step.instance_id is None:
         return {**answer, "result": "NONE"}
@@ -86,8 +87,20 @@ def complete(step: Step, auto_scaling: AutoScaling) -> dict[str, Any]:
     except AwsRejected as error:
         if NO_ACTION not in str(error):
             raise
-        return {**answer, "result": "ALREADY_COMPLETED"}
+        return _already_completed(step, answer)
     return answer
+
+
+def _already_completed(step: Step, answer: Mapping[str, Any]) -> dict[str, Any]:
+    """The answer where no action was active: only after an answer that was lost was it ourselves."""
+    late = {**answer, "result": "ALREADY_COMPLETED"}
+    if step.attempt or answer["outcome"] != "drained":
+        return late
+    sentence = (
+        f"Auto Scaling no longer waited for {step.instance_id} when its drain was done: somebody else "
+        "completed the action, its time had run out, or the instance was gone."
+    )
+    return {**late, "outcome": ALREADY_COMPLETED, "reason": f"{answer['reason']} {sentence}".strip()}
 
 
 def _losses(step: Step) -> str:
