@@ -2,6 +2,7 @@
 
 import pytest
 from stepdrain.errors import NodeNotRegistered
+from stepdrain.rules.node_marks import CORDONED_BY, EXCLUDE_LABEL, LABELLED_BY
 from stepdrain.rules.nodes import Instance, name_of
 from stepdrain.states import find_node as state
 from stepdrain.states.find_node import LISTED_EVERY
@@ -137,3 +138,14 @@ def test_a_name_and_an_address_that_are_another_instances_prove_nothing(cluster)
     change(cluster, NAME, ready="True", address=ADDRESS)
     with pytest.raises(NodeNotRegistered):
         state.find_node(cluster, KNOWN)
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_what_others_had_set_is_told_from_what_a_drain_had(ours):
+    """Only its own marks are taken back later."""
+    by = {LABELLED_BY: "d", CORDONED_BY: "d"} if ours else {}
+    metadata = {"name": "n", "uid": "u", "labels": {EXCLUDE_LABEL: "true"}, "annotations": by}
+    found = state.reference({"metadata": metadata, "spec": {"unschedulable": True}})
+    assert (found.excluded, found.cordoned) == (not ours, not ours)
+    bare = state.reference({"metadata": {"name": "n", "uid": "u"}, "spec": None})
+    assert (bare.excluded, bare.cordoned) == (False, False)
