@@ -24,7 +24,7 @@ from statemachine.drain_node import KUBE, caught, complete_action, patient, pick
 
 TARGET = Path(__file__).with_name("admit_node.asl.json")
 ORDER = ("WaitForNode", "Uncordon", "CompleteAction")
-NODE = ("name", "uid", "excluded", "cordoned")
+NODE = ("name", "uid", "excluded", "cordoned", "findings")
 COMMENT = (
     "Admits one instance that Auto Scaling launches: waits until its node is Ready, undoes what an "
     "earlier drain of Stepdrain had set on it, and completes the lifecycle action. An instance that does not "
@@ -51,7 +51,8 @@ def uncordon() -> Any:
         patient(*KUBE),
         comment="Undoes label and cordon of an earlier drain, for a node that comes back from a warm pool or "
         "with a new root volume. What somebody else had set stays.",
-        result_path=None,
+        result_selector=picked("undone", "findings"),
+        result_path="$.uncordon",
     )
 
 

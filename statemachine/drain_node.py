@@ -164,7 +164,7 @@ def label() -> Any:
         "Label",
         pace.STEP_TIMEOUT_S,
         [*patient(*KUBE), denied()],
-        result_selector=picked("seconds", "denied"),
+        result_selector=picked("seconds", "denied", "findings"),
         result_path="$.settle",
     )
 
@@ -175,7 +175,7 @@ def cordon() -> Any:
         "Cordon",
         pace.STEP_TIMEOUT_S,
         [*patient(*KUBE), denied()],
-        result_selector=picked("at"),
+        result_selector=picked("at", "findings"),
         result_path="$.cordon",
     )
 
@@ -255,7 +255,7 @@ def complete_action() -> Any:
         "CompleteAction",
         pace.STEP_TIMEOUT_S,
         patient(),
-        result_selector=picked("result", "outcome", "reason"),
+        result_selector=picked("result", "outcome", "reason", "findings"),
         result_path="$.completed",
     )
 

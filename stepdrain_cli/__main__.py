@@ -18,6 +18,7 @@ SUMMARIES = {
     "plan": "Show what a drain would do with each pod of a node, and why it would hang.",
     "run": "Drain a node now, from here, without AWS.",
     "doctor": "Show which node groups are unprotected, and how to protect them.",
+    "verify": "Rehearse a drain in the account: prove that it would work, change nothing.",
     "start": "Start the drain of a node in the account.",
     "list": "List drains, newest first.",
     "status": "Show how a node's newest drain stands.",

@@ -14,6 +14,7 @@ from stepdrain.document.progress import recorded
 from stepdrain.reporting.failure_message import last_state
 from stepdrain.rules import deadline
 from stepdrain.rules.policy import Policy
+from stepdrain.verification.findings import REHEARSALS
 
 from stepdrain_cli.account import Account
 from stepdrain_cli.exits import DONE, FAILED, REFUSED, TIMED_OUT, CommandError
@@ -71,7 +72,7 @@ def _executions(client: Any, machine: str, status: str | None = None) -> Iterato
     filtered = {"statusFilter": status} if status else {}
     found: list[Json] = []
     for page in client.get_paginator("list_executions").paginate(stateMachineArn=machine, **filtered):
-        found += page["executions"]
+        found += (one for one in page["executions"] if not one["name"].startswith(REHEARSALS))
         if len(found) >= 10 * SEARCHED:
             break
     yield from sorted(found, key=lambda one: (one["startDate"], one["name"]), reverse=True)

@@ -129,11 +129,12 @@ def _self_managed(
         what = f"the rule {installed.rule} does not take this group's events"
         found.append(Finding(what, f"sam deploy --parameter-overrides GroupNames={shlex.quote(name)}"))
     command = put_hook(group, installed.hook, region)
-    wrong = [f"it has no terminating hook {installed.hook}"] if ours is None else _wrong(ours)
-    return found + [Finding(what, command, puts_hook=True) for what in wrong]
+    said = [f"it has no terminating hook {installed.hook}"] if ours is None else wrong(ours)
+    return found + [Finding(what, command, puts_hook=True) for what in said]
 
 
-def _wrong(hook: Json) -> list[str]:
+def wrong(hook: Json) -> list[str]:
+    """What is wrong with our hook, phrase by phrase; empty if nothing is."""
     said = []
     if hook["LifecycleTransition"] != TERMINATING:
         said.append(f"its hook is for {hook['LifecycleTransition']}, not for terminating")

@@ -24,7 +24,16 @@ from stepdrain import clock as drain_clock
 from stepdrain.adapters import connections
 from stepdrain.adapters.aws import balancers
 
-from stepdrain_sandbox.aws import engine, groups, limits, parsers, permissions, redrive, service_models
+from stepdrain_sandbox.aws import (
+    engine,
+    groups,
+    left_out,
+    limits,
+    parsers,
+    permissions,
+    redrive,
+    service_models,
+)
 from stepdrain_sandbox.aws.delivery import Delivery
 from stepdrain_sandbox.aws.deploy import Deployment, Function, Stack
 from stepdrain_sandbox.aws.execution_list import ExecutionList
@@ -185,6 +194,9 @@ class Account:
         self.calls: list[tuple[str, str, str]] = []
         """(function's logical id, service, operation) of each call a handler made."""
         self.lambda_faults: list[LambdaFault] = []
+        self.concurrent_executions = left_out.CONCURRENT_EXECUTIONS
+        """What Lambda lets run at once in the account and region, a count."""
+        self._left_out = left_out.answers(lambda: self.concurrent_executions)
         self.aws_faults: list[AwsFault] = []
         self.deployment = Deployment()
         self.delivery = Delivery(clock, self.invoke, ACCOUNT, REGION, self._failure_queue)
@@ -365,6 +377,8 @@ class Account:
                     raise fault.error
                 if self.load is not None and (code := self.load.request(operation)):
                     raise client_error(operation, code, "Rate exceeded")
+            if answer := self._left_out.get(operation):
+                return answer(parameters)
             if refusal := limits.broken(operation, parameters):
                 raise client_error(operation, *refusal)
             return original(client, operation, parameters)

@@ -2,6 +2,7 @@
 
 SNS Subject             less than 100 characters, no line break or control character
                         https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
+SNS Message             JSON with a default where MessageStructure says json (same page)
 execution's input       262,144 bytes in UTF-8
                         https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 state machine's name    80 characters (same page)
@@ -9,6 +10,7 @@ state machine's name    80 characters (same page)
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +24,9 @@ def broken(operation: str, parameters: Mapping[str, Any]) -> tuple[str, str] | N
             subject = str(parameters.get("Subject", "x"))
             if len(subject) >= SUBJECT or not subject.isprintable():
                 return "InvalidParameter", "Invalid parameter: Subject"
+            if parameters.get("MessageStructure") == "json" and not _is_json(parameters["Message"]):
+                structure = "Message Structure - JSON message body failed to parse"
+                return "InvalidParameter", f"Invalid parameter: {structure}"
         case "StartExecution":
             if len(str(parameters.get("input", "")).encode()) > INPUT:
                 return "ValidationException", "input: Value exceeds the maximum length of 262144 bytes"
@@ -29,3 +34,10 @@ def broken(operation: str, parameters: Mapping[str, Any]) -> tuple[str, str] | N
             if len(str(parameters["name"])) > NAME:
                 return "InvalidName", f"Invalid Name: '{parameters['name']}'"
     return None
+
+
+def _is_json(text: str) -> bool:
+    try:
+        return "default" in json.loads(text)
+    except (ValueError, TypeError):
+        return False

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterator
 from typing import Any
-from unittest import mock
 
 import boto3
-from moto.core.responses import ActionResult
-from moto.events.models import EventPattern
-from moto.events.responses import EventsHandler
 
 from stepdrain_sandbox.aws.account import REGION
 from stepdrain_sandbox.examples.recordings import seeded
@@ -24,11 +19,7 @@ LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
 @contextlib.contextmanager
 def groups() -> Iterator[World]:
     """Groups workers, gpu, batch and eks-web of the cluster demo; Stepdrain takes workers, gpu and batch."""
-    with (
-        seeded(),
-        World(nodes=2, parameters={"GroupNames": "workers,gpu,batch"}) as world,
-        mock.patch.object(EventsHandler, "test_event_pattern", _test_event_pattern),
-    ):
+    with seeded(), World(nodes=2, parameters={"GroupNames": "workers,gpu,batch"}) as world:
         auto_scaling = boto3.client("autoscaling", region_name=REGION)
         own = f"kubernetes.io/cluster/{CLUSTER}"
         _make(auto_scaling, "gpu", 3, {own: "owned"})
@@ -61,9 +52,3 @@ def _hook(auto_scaling: Any, group: str, name: str, transition: str, heartbeat_s
         HeartbeatTimeout=heartbeat_s,
         DefaultResult=result,
     )
-
-
-def _test_event_pattern(handler: EventsHandler) -> ActionResult:
-    """TestEventPattern, which moto leaves out, by the matcher of its own rules."""
-    pattern = EventPattern.load(handler._get_param("EventPattern"))
-    return ActionResult({"Result": pattern.matches_event(json.loads(handler._get_param("Event")))})

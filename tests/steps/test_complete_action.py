@@ -13,7 +13,7 @@ def test_the_instance_is_let_go(world, step, held):
     """CONTINUE, with the token; the machine is then off and its Node gone."""
     instance, document = held
     answer = complete_action.handler(step(document), None)
-    assert answer == {"result": "CONTINUE", "outcome": "drained", "reason": ""}
+    assert answer == {"result": "CONTINUE", "outcome": "drained", "reason": "", "findings": []}
     assert world.lifecycle_state(instance) == ""
     assert world.kube.cluster.get("Node", world.instances[instance]) is None
 
@@ -64,7 +64,12 @@ def test_a_released_instance_is_abandoned_where_the_policy_says_so(world, step, 
         document, policy={"onTimeout": "abandon"}, released={"Error": "DrainReleased", "Cause": cause}
     )
     answer = complete_action.handler(event, None)
-    assert answer == {"result": "ABANDON", "outcome": "released", "reason": "The drain's deadline is over."}
+    assert answer == {
+        "result": "ABANDON",
+        "outcome": "released",
+        "reason": "The drain's deadline is over.",
+        "findings": [],
+    }
     assert world.aws.hooks.log[-1][1:] == ("ABANDON", instance)
 
 

@@ -14,7 +14,7 @@ EXCLUDED = "node.kubernetes.io/exclude-from-external-load-balancers"
 def test_the_node_gets_the_label_in_one_request(cluster, node, payload):
     """And nothing else of it changes."""
     before = cluster.get("Node", node)
-    assert label.handler(payload(), None) == {"labelled": True, "denied": "", "seconds": 0}
+    assert label.handler(payload(), None) == {"labelled": True, "denied": "", "seconds": 0, "findings": []}
     after = cluster.get("Node", node)
     assert after["metadata"]["labels"] == {EXCLUDED: "true"}
     assert after["spec"] == before["spec"]
@@ -25,7 +25,7 @@ def test_labelling_twice_is_labelling_once(cluster, node, payload):
     """A retried or redriven step must find what it left."""
     label.handler(payload(), None)
     version = cluster.get("Node", node)["metadata"]["resourceVersion"]
-    assert label.handler(payload(), None) == {"labelled": True, "denied": "", "seconds": 0}
+    assert label.handler(payload(), None) == {"labelled": True, "denied": "", "seconds": 0, "findings": []}
     after = cluster.get("Node", node)["metadata"]
     assert (after["labels"], after["resourceVersion"]) == ({EXCLUDED: "true"}, version)
 
@@ -34,7 +34,7 @@ def test_a_node_that_is_gone_is_no_error(cluster, node, payload):
     """Its pods may still be there, so the drain goes on."""
     event = payload()
     cluster.remove("Node", node)
-    assert label.handler(event, None) == {"labelled": False, "denied": "", "seconds": 0}
+    assert label.handler(event, None) == {"labelled": False, "denied": "", "seconds": 0, "findings": []}
 
 
 def test_a_successor_of_the_same_name_is_left_alone(cluster, node, payload):
@@ -42,7 +42,7 @@ def test_a_successor_of_the_same_name_is_left_alone(cluster, node, payload):
     event = payload()
     cluster.remove("Node", node)
     cluster.create({"kind": "Node", "metadata": {"name": node}, "spec": {}})
-    assert label.handler(event, None) == {"labelled": False, "denied": "", "seconds": 0}
+    assert label.handler(event, None) == {"labelled": False, "denied": "", "seconds": 0, "findings": []}
     assert EXCLUDED not in cluster.get("Node", node)["metadata"].get("labels", {})
 
 
@@ -80,7 +80,7 @@ def test_an_api_that_does_not_answer_is_asked_again_by_the_state_machine(cluster
     with pytest.raises(KubeUnavailable):
         label.handler(payload(), None)
     assert cluster.server.faults.hits == 1
-    assert label.handler(payload(), None) == {"labelled": True, "denied": "", "seconds": 0}
+    assert label.handler(payload(), None) == {"labelled": True, "denied": "", "seconds": 0, "findings": []}
 
 
 def test_a_payload_of_another_form_is_refused(cluster):

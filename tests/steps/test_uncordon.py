@@ -17,7 +17,7 @@ def test_a_drain_is_undone_by_one_patch(cluster, node, payload):
     label.handler(payload(), None)
     cordon.handler(payload(), None)
     cluster.server.audit_log.clear()
-    assert uncordon.handler(payload(), None) == {"undone": ["label", "cordon"]}
+    assert uncordon.handler(payload(), None) == {"undone": ["label", "cordon"], "findings": []}
     assert marks(cluster, node) == (None, None)
     assert cluster.asked() == [("get", "nodes", 200), ("patch", "nodes", 200)]
     annotations = cluster.get("Node", node)["metadata"].get("annotations") or {}
@@ -29,7 +29,7 @@ def test_a_second_time_changes_nothing(cluster, node, payload):
     cordon.handler(payload(), None)
     uncordon.handler(payload(), None)
     cluster.server.audit_log.clear()
-    assert uncordon.handler(payload(), None) == {"undone": []}
+    assert uncordon.handler(payload(), None) == {"undone": [], "findings": []}
     assert cluster.asked() == [("get", "nodes", 200)]
 
 
@@ -37,7 +37,7 @@ def test_what_a_person_had_cordoned_stays_so(cluster, node, payload):
     """Only what has our annotation is ours."""
     cluster.change("Node", node, None, {"spec": {"unschedulable": True}})
     label.handler(payload(), None)
-    assert uncordon.handler(payload(), None) == {"undone": ["label"]}
+    assert uncordon.handler(payload(), None) == {"undone": ["label"], "findings": []}
     assert marks(cluster, node) == (None, True)
 
 
@@ -45,7 +45,7 @@ def test_a_node_that_is_gone_has_nothing_to_undo(cluster, node, payload):
     """The instance was replaced meanwhile."""
     event = payload()
     cluster.remove("Node", node)
-    assert uncordon.handler(event, None) == {"undone": []}
+    assert uncordon.handler(event, None) == {"undone": [], "findings": []}
 
 
 def test_tags_that_were_not_read_are_told_on_the_new_node(cluster, node, payload):

@@ -72,6 +72,8 @@ class Progress:
     """The ``number`` at which the drain last went back to find and mark its node again; -1: never. None: its
     execution's definition knows no way back."""
     next: str = WAIT_FOR_PODS
+    findings: tuple[Mapping[str, Any], ...] = ()
+    """What the states before have found out, in a rehearsal."""
 
     def to_document(self) -> dict[str, Any]:
         """``$.progress`` as a function returns it."""
@@ -93,6 +95,7 @@ class Progress:
             "emptiedAt": "" if self.emptied_at is None else clock.to_rfc3339(self.emptied_at),
             "detached": self.detached,
             "foundAgainIn": self.found_again_in,
+            "findings": list(self.findings),
         }
 
 

@@ -175,6 +175,8 @@ DOCUMENT = (
     "policy",
     "warnings",
     "endsAt",
+    "rehearsal",
+    "findings",
     "node",
     "progress",
 )

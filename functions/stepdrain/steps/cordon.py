@@ -12,11 +12,13 @@ from stepdrain.intake import settings
 from stepdrain.reporting import drain_reports, logs
 from stepdrain.reporting.node_events import record_event
 from stepdrain.states.cordon import cordon
+from stepdrain.verification import rehearsal
 
 LOG = logs.logger()
 
 
 @invocation.handler
+@rehearsal.instead
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """``{"cordoned": bool, "at": time}``; false if the Node object is gone (its pods may still be there)."""
     step, now = parse(event), clock.now()
@@ -31,4 +33,4 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         if unwritten := record_event(cluster, step.node, "LabelDenied", sentence, step.name, now):
             LOG.warning(unwritten)
     LOG.info("node cordoned", node=step.node.name, cordoned=cordoned)
-    return {"cordoned": cordoned, "at": clock.to_rfc3339(now)}
+    return {"cordoned": cordoned, "at": clock.to_rfc3339(now), "findings": []}

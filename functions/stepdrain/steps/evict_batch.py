@@ -16,11 +16,13 @@ from stepdrain.reporting import logs, metrics, node_conditions
 from stepdrain.reporting.node_events import record_event
 from stepdrain.states import concurrency_limit
 from stepdrain.states.evict_batch import evict_batch
+from stepdrain.verification import rehearsal
 
 LOG = logs.logger()
 
 
 @invocation.handler
+@rehearsal.instead
 @logs.waits
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """The round's record (document.progress.Progress.to_document); raises EvictionBlocked if no pod could go.

@@ -15,11 +15,13 @@ from stepdrain.reporting.node_events import record_event
 from stepdrain.rules import nodes
 from stepdrain.rules.nodes import Instance
 from stepdrain.states import find_node
+from stepdrain.verification import rehearsal
 
 LOG = logs.logger()
 
 
 @invocation.handler
+@rehearsal.instead
 @logs.waits
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """The whole document with ``node`` (stepdrain.document.step.NodeRef).

@@ -9,11 +9,13 @@ from stepdrain.adapters import connections, invocation
 from stepdrain.document.step import parse
 from stepdrain.reporting import logs, metrics
 from stepdrain.states import lifecycle_action
+from stepdrain.verification import rehearsal
 
 LOG = logs.logger()
 
 
 @invocation.handler
+@rehearsal.instead
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """The record of the next round; raises DrainTimedOut, DrainReleased or LifecycleActionExpired."""
     step, now = parse(event), clock.now()

@@ -8,11 +8,13 @@ from stepdrain.adapters import connections, invocation
 from stepdrain.document.step import parse
 from stepdrain.reporting import logs
 from stepdrain.states.label import exclude_from_load_balancers
+from stepdrain.verification import rehearsal
 
 LOG = logs.logger()
 
 
 @invocation.handler
+@rehearsal.instead
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """``{"labelled": bool, "denied": str, "seconds": int}``.
 
@@ -29,4 +31,4 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         LOG.warning(f"the label was refused: {denied}", node=step.node.name)
     LOG.info("node labelled out of load balancers", node=step.node.name, labelled=labelled)
     seconds = 0 if step.under_way else step.policy.settle_time
-    return {"labelled": labelled, "denied": denied, "seconds": seconds}
+    return {"labelled": labelled, "denied": denied, "seconds": seconds, "findings": []}

@@ -17,6 +17,8 @@ from stepdrain.intake import returns, settings
 from stepdrain.reporting import failure_message, logs, node_conditions
 from stepdrain.reporting.failure_message import LastState, Message, NodeReport
 from stepdrain.reporting.node_events import record_event
+from stepdrain.verification import rehearsal
+from stepdrain.verification.findings import REHEARSALS
 
 LOG = logs.logger()
 FAILURES, LOSSES, EVERY_DRAIN = "failures", "losses", "every-drain"
@@ -26,6 +28,7 @@ PATIENCE_S = 15
 
 
 @invocation.handler
+@rehearsal.instead
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """``{"subject"}`` of what was sent, for an event ``Step Functions Execution Status Change``.
 
@@ -40,6 +43,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         stack, region = os.environ.get("STEPDRAIN_STACK", "stepdrain"), os.environ.get("AWS_REGION", "")
         return _sent(account, failure_message.trial(stack, region, runbook), stack)
     detail = event["detail"]
+    if detail["name"].startswith(REHEARSALS):
+        return {"ignored": f"{detail['name']} is a rehearsal."}
     if detail.get("error") == returns.CALLED_OFF:
         return {"ignored": str(detail.get("cause"))}
     if detail["status"] == "SUCCEEDED":

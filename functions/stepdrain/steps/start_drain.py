@@ -25,6 +25,7 @@ from stepdrain.intake.lookups import Lookups
 from stepdrain.reporting import logs
 from stepdrain.schemas.validation import validate
 from stepdrain.states import wait_for_node
+from stepdrain.verification import rehearsal
 
 LOG = logs.logger()
 PATIENCE_S = 15
@@ -36,6 +37,7 @@ MACHINES = {
 
 
 @invocation.handler
+@rehearsal.instead
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """``{"execution", "started"}`` or ``{"ignored": reason}``; by instance, in ``drains``, for a notice.
 

@@ -9,6 +9,7 @@ from stepdrain import clock
 from stepdrain.adapters import connections, invocation
 from stepdrain.intake import settings, sweep
 from stepdrain.reporting import logs
+from stepdrain.verification import rehearsal
 
 LOG = logs.logger()
 PATIENCE_S = 30
@@ -16,6 +17,7 @@ PATIENCE_S = 30
 
 
 @invocation.handler
+@rehearsal.instead
 def handler(_event: dict[str, Any], _context: object) -> dict[str, Any]:
     """``{"started": [execution], "returned": [execution], "left": {instance: reason}}``.
 

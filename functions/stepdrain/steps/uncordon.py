@@ -12,12 +12,14 @@ from stepdrain.adapters import connections, invocation
 from stepdrain.document.step import Step, parse
 from stepdrain.reporting import drain_reports, logs
 from stepdrain.states.uncordon import undo
+from stepdrain.verification import rehearsal
 
 LOG = logs.logger()
 RUNNING = ("RUNNING", "PENDING_REDRIVE")
 
 
 @invocation.handler
+@rehearsal.instead
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """``{"undone": [...]}``: of ``label`` and ``cordon`` what a drain of ours had set and is now undone.
 
@@ -31,7 +33,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     if not_recorded := drain_reports.report_ignored_tags(cluster, step, clock.now()):
         LOG.warning(not_recorded)
     LOG.info("drain undone", node=step.node.name, undone=undone)
-    return {"undone": undone}
+    return {"undone": undone, "findings": []}
 
 
 def _standing(step: Step, drains: Collection[str]) -> list[str]:

@@ -15,11 +15,13 @@ from stepdrain.reporting.drain_reports import report_end
 from stepdrain.reporting.node_events import record_event
 from stepdrain.states import protection
 from stepdrain.states.wait_for_pods import wait_for_pods
+from stepdrain.verification import rehearsal
 
 LOG = logs.logger()
 
 
 @invocation.handler
+@rehearsal.instead
 @logs.waits
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """The round's record with the state that comes next; raises PodsRemaining while pods are leaving."""

@@ -12,11 +12,13 @@ from stepdrain.intake import settings
 from stepdrain.reporting import logs
 from stepdrain.reporting.drain_reports import report_end
 from stepdrain.states.wait_for_targets import wait_for_targets
+from stepdrain.verification import rehearsal
 
 LOG = logs.logger()
 
 
 @invocation.handler
+@rehearsal.instead
 @logs.waits
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """The round's record with the state that comes next; raises TargetsDraining while a target drains."""

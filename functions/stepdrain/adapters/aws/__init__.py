@@ -22,6 +22,7 @@ from stepdrain.adapters.aws.eks import Eks
 from stepdrain.adapters.aws.executions import Executions
 from stepdrain.adapters.aws.leases import Leases
 from stepdrain.adapters.aws.parameters import Parameters
+from stepdrain.adapters.aws.rehearsed import Rehearsed
 
 MODELS = Path(__file__).with_name("models")
 
@@ -39,7 +40,7 @@ def new_session() -> boto3.Session:
     return boto3.Session(botocore_session=core)
 
 
-class Aws(AutoScaling, Ec2, Balancers, Executions, Eks, Parameters):
+class Aws(AutoScaling, Ec2, Balancers, Executions, Eks, Parameters, Rehearsed):
     """One account and region, with the calling function's credentials.
 
     Every method raises AwsThrottled, AwsUnavailable, AwsDenied (naming the action) or AwsRejected.

@@ -41,7 +41,7 @@ class Executions(Clients):
     def stop_execution(self, state_machine_arn: str, name: str, error: str, cause: str) -> None:
         """Stop the execution of that name, with an error name and a sentence; no-op if it has ended."""
         client = self._client("stepfunctions")
-        arn = _execution_arn(state_machine_arn, name)
+        arn = execution_arn(state_machine_arn, name)
         call_unless(
             client, "stop_execution", "ExecutionDoesNotExist", executionArn=arn, error=error, cause=cause
         )
@@ -53,7 +53,7 @@ class Executions(Clients):
 
     def _described(self, state_machine_arn: str, name: str) -> dict[str, Any] | None:
         client = self._client("stepfunctions")
-        arn = _execution_arn(state_machine_arn, name)
+        arn = execution_arn(state_machine_arn, name)
         found: dict[str, Any] | None = call_unless(
             client, "describe_execution", "ExecutionDoesNotExist", executionArn=arn
         )
@@ -116,7 +116,7 @@ def _sorted_by(listed: Mapping[str, Any]) -> float:
     return float(date.timestamp())
 
 
-def _execution_arn(state_machine_arn: str, name: str) -> str:
+def execution_arn(state_machine_arn: str, name: str) -> str:
     return f"{_unqualified(state_machine_arn).replace(':stateMachine:', ':execution:')}:{name}"
 
 

@@ -14,6 +14,7 @@ from kubernetes.config import ConfigException, load_kube_config
 
 from kubernetes import client
 from stepdrain.adapters.kube import calls
+from stepdrain.adapters.kube.access_reviews import AccessReviews
 from stepdrain.adapters.kube.admission import Admission
 from stepdrain.adapters.kube.budgets import Budgets
 from stepdrain.adapters.kube.evictions import Evictions
@@ -37,7 +38,7 @@ class Access:
         return f"Access({self.server})"
 
 
-class Kube(Nodes, Pods, Evictions, Budgets, Storage, TargetGroups, Workloads, Admission):
+class Kube(Nodes, Pods, Evictions, Budgets, Storage, TargetGroups, Workloads, Admission, AccessReviews):
     """One cluster. All methods raise Kube… errors of stepdrain.errors, and nothing else."""
 
 

@@ -1,0 +1,159 @@
+"""Which rights in AWS each function uses, tried by calls that cannot act.
+
+Reads are sent as they are. A call that would change something names what cannot exist: whoever lacks the
+right is told AccessDenied, and whoever has it is told that there is no such thing. IAM decides before the
+service looks at what a request names
+(https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stepdrain.adapters.aws import Aws
+from stepdrain.adapters.aws.rehearsed import NOBODY, NOTHING
+from stepdrain.errors import AwsRejected, ClusterNotFound
+from stepdrain.verification.findings import Finding, checked
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a rehearsal happens: names of what a drain would touch."""
+
+    cluster: str
+    group: str
+    hook: str
+    instance_id: str
+    state_machine_arn: str = ""
+    topic_arn: str = ""
+    lease_table: str = ""
+
+    @property
+    def lifecycle(self) -> dict[str, str]:
+        """A lifecycle action as the document has it, without a token."""
+        return {"group": self.group, "hook": self.hook}
+
+
+Call = Callable[[Aws, Place], object]
+DESCRIBE_CLUSTER: tuple[str, Call] = (
+    "eks:DescribeCluster",
+    lambda aws, at: aws.cluster_endpoint(at.cluster),
+)
+GROUPS: tuple[str, Call] = (
+    "autoscaling:DescribeAutoScalingGroups",
+    lambda aws, at: aws.group_tags(at.group),
+)
+HOOKS: tuple[str, Call] = (
+    "autoscaling:DescribeLifecycleHooks",
+    lambda aws, at: aws.hook_of_group(at.group, at.hook),
+)
+INSTANCES: tuple[str, Call] = ("ec2:DescribeInstances", lambda aws, at: aws.instance_tags([at.instance_id]))
+INTAKE: list[tuple[str, Call]] = [
+    GROUPS,
+    HOOKS,
+    INSTANCES,
+    (
+        "states:ListExecutions",
+        lambda aws, at: list(aws.executions_of(at.state_machine_arn, NOBODY, "RUNNING")),
+    ),
+    ("states:DescribeExecution", lambda aws, at: aws.started_at(at.state_machine_arn, NOTHING)),
+    ("states:StartExecution", lambda aws, at: aws.start_nothing(at.state_machine_arn)),
+    (
+        "states:StopExecution",
+        lambda aws, at: aws.stop_execution(at.state_machine_arn, NOTHING, "Rehearsal", ""),
+    ),
+]
+CALLS: dict[str, list[tuple[str, Call]]] = {
+    "FindNode": [
+        DESCRIBE_CLUSTER,
+        INSTANCES,
+        ("autoscaling:DescribeAutoScalingInstances", lambda aws, at: aws.lifecycle_state(at.instance_id)),
+        GROUPS,
+        HOOKS,
+    ],
+    **{name: [DESCRIBE_CLUSTER] for name in ("Label", "Cordon", "WaitForPods", "WaitForVolumes", "Uncordon")},
+    "EvictBatch": [DESCRIBE_CLUSTER],
+    "WaitForNode": [DESCRIBE_CLUSTER, INSTANCES],
+    "WaitForTargets": [
+        DESCRIBE_CLUSTER,
+        GROUPS,
+        ("tag:GetResources", lambda aws, at: aws.balancers_of(at.cluster)),
+        ("elasticloadbalancing:DescribeTargetHealth", lambda aws, at: aws.target_health(at.instance_id)),
+        (
+            "elasticloadbalancing:DescribeInstanceHealth",
+            lambda aws, at: aws.classic_states([NOTHING], at.instance_id),
+        ),
+    ],
+    "Heartbeat": [
+        (
+            "autoscaling:RecordLifecycleActionHeartbeat",
+            lambda aws, at: aws.record_heartbeat(at.lifecycle, NOBODY),
+        )
+    ],
+    "CompleteAction": [
+        (
+            "autoscaling:CompleteLifecycleAction",
+            lambda aws, at: aws.complete_action(at.lifecycle, NOBODY, "CONTINUE"),
+        )
+    ],
+    "StartDrain": INTAKE,
+    "Sweep": [
+        *INTAKE,
+        ("autoscaling:DescribeScalingActivities", lambda aws, at: aws.in_progress_since(at.group)),
+        ("ec2:DescribeInstanceStatus", lambda aws, _at: aws.scheduled_events(["instance-stop"])),
+    ],
+    "Notify": [
+        DESCRIBE_CLUSTER,
+        ("states:GetExecutionHistory", lambda aws, at: aws.history_of_nothing(at.state_machine_arn)),
+        ("sns:Publish", lambda aws, at: aws.publish_nothing(at.topic_arn)),
+    ],
+}
+"""By function, as template.yaml grants them."""
+TURNS: dict[str, list[tuple[str, Call]]] = {
+    "EvictBatch": [
+        ("dynamodb:Query", lambda aws, at: aws.leases(at.lease_table).entries(NOTHING)),
+        ("dynamodb:PutItem", lambda aws, at: aws.put_nothing(at.lease_table)),
+    ],
+    "CompleteAction": [
+        ("dynamodb:Query", lambda aws, at: aws.leases(at.lease_table).entries(NOTHING)),
+        ("dynamodb:DeleteItem", lambda aws, at: aws.delete_nothing(at.lease_table)),
+    ],
+}
+"""What the two functions call besides where drains take turns."""
+
+
+def calls_of(function: str, place: Place) -> list[tuple[str, Call]]:
+    """What the function calls in an installation with this ``place``."""
+    turns = TURNS.get(function, []) if place.lease_table else []
+    return [*CALLS.get(function, ()), *turns]
+
+
+def trials(function: str, aws: Aws, place: Place) -> Iterator[Finding]:
+    """A finding for each IAM action that the function uses."""
+    for action, call in calls_of(function, place):
+        yield checked(action, function, lambda call=call: _tried(call, aws, place))  # type: ignore[misc]
+
+
+def _tried(call: Call, aws: Aws, place: Place) -> None:
+    try:
+        call(aws, place)
+    except ClusterNotFound:
+        raise
+    except AwsRejected:
+        return  # The service has looked at what the request names: IAM has let it pass.
+
+
+def place_of(drain: Mapping[str, Any], environ: Mapping[str, str]) -> Place:
+    """The place in a rehearsal's document, and what the function's own environment adds."""
+    said = drain.get("rehearsal") or {}
+    return Place(
+        cluster=drain.get("cluster") or said.get("cluster") or environ.get("STEPDRAIN_CLUSTER", ""),
+        group=said.get("group", ""),
+        hook=said.get("hook", ""),
+        instance_id=drain.get("instanceId") or said.get("instanceId") or NOBODY,
+        state_machine_arn=environ.get("STEPDRAIN_STATE_MACHINE_ARN", ""),
+        topic_arn=environ.get("STEPDRAIN_TOPIC_ARN", ""),
+        lease_table=environ.get("STEPDRAIN_LEASE_TABLE", ""),
+    )

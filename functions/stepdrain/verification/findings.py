@@ -1,0 +1,94 @@
+"""What a rehearsal found out, check by check."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from stepdrain.errors import (
+    AwsDenied,
+    DrainError,
+    KubeForbidden,
+    KubeUnauthorized,
+    KubeUnavailable,
+    Transient,
+)
+
+REHEARSALS = "verify-"
+"""How the names of rehearsals' executions begin: they are no drains, for nobody."""
+
+
+class Result(StrEnum):
+    """What came of a check."""
+
+    OK = "ok"
+    MISSING = "missing"
+    """A drain would fail, or be stopped, for the lack of it."""
+    DEGRADED = "degraded"
+    """A drain goes on without it: slower, or with less to read afterwards."""
+    UNKNOWN = "unknown"
+    """The check got no usable answer; verify again."""
+
+
+class Mend(StrEnum):
+    """What helps; the command line makes a command of it, with this installation's names filled in."""
+
+    NOTHING = ""
+    ACCESS_ENTRY = "access entry"
+    RBAC = "rbac"
+    IAM = "iam"
+    NETWORK = "network"
+    CLUSTER = "cluster"
+    NODE = "node"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check: ``what`` was checked, ``by`` which function, and what it said."""
+
+    what: str
+    by: str
+    result: Result
+    said: str = ""
+    mend: Mend = Mend.NOTHING
+
+    def to_document(self) -> dict[str, str]:
+        """As it travels between the states, and in the execution's output."""
+        return asdict(self)
+
+
+def from_document(document: dict[str, Any]) -> Finding:
+    """The finding that ``to_document`` wrote."""
+    return Finding(
+        document["what"],
+        document["by"],
+        Result(document["result"]),
+        document.get("said", ""),
+        Mend(document.get("mend", "")),
+    )
+
+
+MENDS: tuple[tuple[type[DrainError], Mend], ...] = (
+    (KubeUnauthorized, Mend.ACCESS_ENTRY),
+    (KubeForbidden, Mend.RBAC),
+    (KubeUnavailable, Mend.NETWORK),
+    (AwsDenied, Mend.IAM),
+)
+
+
+def checked(what: str, by: str, look: Callable[[], object]) -> Finding:
+    """OK if ``look`` returns, else ``refused``."""
+    try:
+        look()
+    except DrainError as error:
+        return refused(what, by, error)
+    return Finding(what, by, Result.OK)
+
+
+def refused(what: str, by: str, error: DrainError) -> Finding:
+    """What the error says, and what helps; UNKNOWN where only another try can help."""
+    mend = next((mend for kind, mend in MENDS if isinstance(error, kind)), Mend.NOTHING)
+    passing = isinstance(error, Transient) and mend is Mend.NOTHING
+    return Finding(what, by, Result.UNKNOWN if passing else Result.MISSING, str(error), mend)

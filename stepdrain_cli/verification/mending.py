@@ -1,0 +1,95 @@
+"""What to type against a finding, with this installation's names filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from stepdrain.verification.findings import Finding, Mend
+
+from stepdrain_cli.verification.checks import Check
+from stepdrain_cli.verification.deployed import Deployed
+
+READS, NODES, EVICTS = ("read",), ("nodes",), ("evict",)
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "Label": NODES,
+    "Cordon": (*READS, *NODES),
+    "Uncordon": (*READS, *NODES),
+    "EvictBatch": (*READS, *EVICTS),
+}
+"""Kubernetes groups of a function's access entry besides those of parameters, as template.yaml has them."""
+MANIFESTS = {
+    "delete pods": "force.yaml",
+    "patch pods/status": "force.yaml",
+    "patch nodes/status": "node-conditions.yaml",
+}
+"""Where a right is granted if not in rbac.yaml."""
+
+
+@dataclass(frozen=True)
+class Mender:
+    """Writes commands for one installation and cluster."""
+
+    deployed: Deployed
+    cluster: str
+    group_prefix: str = "stepdrain"
+
+    def check(self, finding: Finding) -> Check:
+        """The finding with its command."""
+        write = WRITERS.get(finding.mend)
+        command = write(self, finding) if write else ""
+        return Check(finding.what, finding.by, finding.result, finding.said, command)
+
+    def access_entry(self, finding: Finding) -> str:
+        """Make the entry; an entry that is there with a role that was made anew has to go first."""
+        return self._eks("create-access-entry", finding, f"--kubernetes-groups {self._groups(finding)}")
+
+    def rbac(self, finding: Finding) -> str:
+        """Grant the right, and put the function into the groups that have it."""
+        manifest = MANIFESTS.get(finding.what, "rbac.yaml")
+        update = self._eks("update-access-entry", finding, f"--kubernetes-groups {self._groups(finding)}")
+        return f"kubectl apply -f kubernetes/{manifest} && {update}"
+
+    def iam(self, finding: Finding) -> str:
+        """Show what the role has; the stack puts its policy back when the role's resource changes."""
+        role = self.deployed.role(finding.by)
+        return (
+            f"aws cloudformation detect-stack-resource-drift --region {self.deployed.region} "
+            f"--stack-name {self.deployed.stack} --logical-resource-id {finding.by}Role"
+            f"  # {role} lacks {finding.what}: put it back, or sam build && sam deploy"
+        )
+
+    def network(self, _finding: Finding) -> str:
+        """A function outside the cluster's VPC, or a security group that lets nobody in."""
+        return (
+            f"aws eks describe-cluster --region {self.deployed.region} --name {self.cluster} "
+            "--query cluster.resourcesVpcConfig  # then sam deploy with SubnetIds of that VPC"
+        )
+
+    def node(self, _finding: Finding) -> str:
+        """Which nodes there are."""
+        return "kubectl get nodes -o custom-columns=NAME:.metadata.name,ID:.spec.providerID"
+
+    def _groups(self, finding: Finding) -> str:
+        names = list(GROUPS.get(finding.by, READS))
+        if MANIFESTS.get(finding.what):
+            names.append(MANIFESTS[finding.what].removesuffix(".yaml"))
+        return " ".join(f"{self.group_prefix}-{name}" for name in names)
+
+    def _eks(self, operation: str, finding: Finding, more: str) -> str:
+        arn = (
+            f"$(aws iam get-role --role-name {self.deployed.role(finding.by)} --query Role.Arn --output text)"
+        )
+        return (
+            f"aws eks {operation} --region {self.deployed.region} --cluster-name {self.cluster} "
+            f"--principal-arn {arn} {more}"
+        )
+
+
+WRITERS: dict[Mend, Callable[[Mender, Finding], str]] = {
+    Mend.ACCESS_ENTRY: Mender.access_entry,
+    Mend.RBAC: Mender.rbac,
+    Mend.IAM: Mender.iam,
+    Mend.NETWORK: Mender.network,
+    Mend.NODE: Mender.node,
+}

@@ -1,0 +1,187 @@
+"""``stepdrain verify``: one table, the commands that mend, and nothing changed."""
+
+import contextlib
+import json
+
+import boto3
+import pytest
+from click.testing import CliRunner
+
+from stepdrain_cli.__main__ import cli
+from stepdrain_cli.account import Account
+from stepdrain_sandbox.workload import cluster_workload
+from stepdrain_sandbox.world import GROUP, HOOK, World
+
+REGION = "eu-west-1"
+
+
+@pytest.fixture(scope="module")
+def world():
+    """A healthy installation, with somebody to tell."""
+    with World(workload=cluster_workload) as world:
+        sns = world._client("sns")
+        (topic,) = [one["TopicArn"] for one in sns.list_topics()["Topics"]]
+        sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="oncall@example.com")
+        yield world
+
+
+@pytest.fixture
+def verify(world, monkeypatch):
+    """Runs the command on this module's world; exit status, stdout, and stdout as JSON where it is."""
+
+    @contextlib.contextmanager
+    def same_world(_flags=""):
+        session = boto3.Session(region_name=REGION)
+        yield Account(session, world.machine, world.clock.now, world.clock.sleep, world)
+
+    monkeypatch.setattr("stepdrain_cli.account.on_sandbox", same_world)
+
+    def run(*arguments):
+        result = CliRunner().invoke(cli, ["verify", "--sandbox", *arguments])
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        return result.exit_code, result.stdout, result.stderr
+
+    return run
+
+
+def wrong(verify):
+    """The checks that are not OK, by what was checked."""
+    _, text, _ = verify("-o", "json")
+    return {one["what"]: one for one in json.loads(text)["checks"] if one["result"] != "ok"}
+
+
+def test_a_healthy_installation_has_nothing_to_mend(verify, world):
+    """Exit status 0, each function and the command itself in the table, and no drain anywhere."""
+    status, text, _ = verify()
+    assert status == 0, text
+    assert text.splitlines()[0].split() == ["RESULT", "BY", "WHAT", "SAID"]
+    assert text.splitlines()[-1].startswith("Nothing to mend: ")
+    assert all(
+        f" {name} " in text for name in ("FindNode", "CompleteAction", "StartDrain", "Notify", "verify")
+    )
+    assert {one["status"] for one in world.executions()} == {"SUCCEEDED"}
+    listed = CliRunner().invoke(cli, ["list", "--sandbox", "--json"])
+    assert json.loads(listed.stdout) == []
+    assert world.aws.messages() == []
+
+
+def test_the_table_goes_into_a_change_ticket(verify):
+    """As Markdown, with the commands below."""
+    status, text, _ = verify("-o", "markdown")
+    assert status == 0
+    assert text.startswith(f"### stepdrain verify: demo, group {GROUP}, instance i-")
+    assert "| result | by | what | said |" in text
+
+
+def test_a_hook_that_is_absent_is_found_with_the_command_that_makes_it(verify, world):
+    """The first thing that is forgotten."""
+    client = world._client("autoscaling")
+    (hook,) = client.describe_lifecycle_hooks(AutoScalingGroupName=GROUP)["LifecycleHooks"]
+    client.delete_lifecycle_hook(AutoScalingGroupName=GROUP, LifecycleHookName=HOOK)
+    found = wrong(verify)[f"the hook {HOOK} of group {GROUP}"]
+    assert found["said"] == "The group has no such hook; it has: none."
+    assert found["command"].startswith(
+        f"aws autoscaling put-lifecycle-hook --region {REGION} --auto-scaling-group-name {GROUP}"
+    )
+    put(client, hook, LifecycleHookName="another")
+    assert "it has: another" in wrong(verify)[f"the hook {HOOK} of group {GROUP}"]["said"]
+    client.delete_lifecycle_hook(AutoScalingGroupName=GROUP, LifecycleHookName="another")
+    put(client, hook, HeartbeatTimeout=300)
+    assert "300 s" in wrong(verify)[f"the hook {HOOK} of group {GROUP}"]["said"]
+    put(client, hook)
+
+
+def put(client, hook, **changes):
+    names = ("LifecycleHookName", "LifecycleTransition", "HeartbeatTimeout", "DefaultResult")
+    client.put_lifecycle_hook(
+        AutoScalingGroupName=GROUP, **{**{name: hook[name] for name in names}, **changes}
+    )
+
+
+@pytest.mark.parametrize("rule", ["TerminateRule", "StatusRule", "SweepRule"])
+def test_a_rule_that_is_switched_off_is_found(verify, world, rule):
+    """Nothing comes through it: no drain, no message, no sweep."""
+    events, name = world._client("events"), f"stepdrain-{rule}"
+    events.disable_rule(Name=name)
+    found = wrong(verify)[f"rule {rule}"]
+    events.enable_rule(Name=name)
+    assert found["command"] == f"aws events enable-rule --region {REGION} --name {name}"
+
+
+def test_a_rule_that_does_not_serve_the_group_is_found(verify, world):
+    """A group outside GroupNames drains nothing, and nobody notices."""
+    events, name = world._client("events"), "stepdrain-TerminateRule"
+    before = events.describe_rule(Name=name)["EventPattern"]
+    events.put_rule(Name=name, EventPattern=before.replace(f'"{HOOK}"', '"another-hook"'))
+    found = wrong(verify)[f"an event about group {GROUP}"]
+    events.put_rule(Name=name, EventPattern=before)
+    assert "does not take it" in found["said"]
+
+
+def test_a_topic_without_confirmed_subscriber_is_found(verify, world):
+    """A message that nobody gets is no message."""
+    sns = world._client("sns")
+    (topic,) = [one["TopicArn"] for one in sns.list_topics()["Topics"]]
+    (subscription,) = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
+    found = wrong(verify)["the topic's subscribers"]
+    sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="oncall@example.com")
+    assert (found["result"], found["said"]) == ("missing", "Nobody is told when a drain fails.")
+
+
+def test_a_quota_that_is_too_small_is_found(verify, world):
+    """Each drain holds a function while it waits."""
+    world.aws.concurrent_executions = 2
+    found = wrong(verify)["concurrent executions of the account"]
+    world.aws.concurrent_executions = 10
+    slower = wrong(verify)["concurrent executions of the account"]
+    world.aws.concurrent_executions = 1000
+    assert (found["result"], slower["result"]) == ("missing", "degraded")
+    assert "request-service-quota-increase" in found["command"]
+
+
+def test_dead_letters_are_found(verify, world):
+    """Somebody's event lies there."""
+    sqs, url = world._client("sqs"), world.aws.deployment.queues["DeadLetters"]
+    sqs.send_message(QueueUrl=url, MessageBody="{}")
+    found = wrong(verify)["dead letters"]
+    sqs.purge_queue(QueueUrl=url)
+    assert found["said"].startswith("1 events could not be handled")
+
+
+def test_a_missing_right_comes_with_a_command_in_which_all_names_are_filled_in(verify, world):
+    """Role, cluster, region and groups."""
+    cluster = world.kube.cluster
+    binding = next(
+        one for one in cluster.list("ClusterRoleBinding") if one["metadata"]["name"] == "stepdrain-evict"
+    )
+    cluster.remove("ClusterRoleBinding", "stepdrain-evict")
+    found = wrong(verify)["create pods/eviction"]
+    del binding["metadata"]["resourceVersion"], binding["metadata"]["uid"]
+    cluster.create(binding)
+    assert (found["by"], found["result"]) == ("EvictBatch", "missing")
+    assert found["command"].startswith("kubectl apply -f kubernetes/rbac.yaml && aws eks update-access-entry")
+    assert f"--region {REGION} --cluster-name demo" in found["command"]
+    assert found["command"].endswith("--kubernetes-groups stepdrain-read stepdrain-evict")
+
+
+@pytest.mark.parametrize("node", ["i-0123456789abcdef0", "nope"])
+def test_a_node_that_is_not_ours_is_one_sentence(verify, node):
+    """Nothing is rehearsed for what would never be drained."""
+    status, _, said = verify(node)
+    assert status == 2
+    assert f"{node} is no instance in service of this installation's groups" in said
+
+
+def test_a_cluster_without_an_instance_is_one_sentence(verify, world):
+    """There is nobody to rehearse with."""
+    hidden = dict(world.instances)
+    for instance in hidden:
+        world._client("autoscaling").enter_standby(
+            InstanceIds=[instance], AutoScalingGroupName=GROUP, ShouldDecrementDesiredCapacity=True
+        )
+    status, _, said = verify()
+    for instance in hidden:
+        world._client("autoscaling").exit_standby(InstanceIds=[instance], AutoScalingGroupName=GROUP)
+    assert status == 2
+    assert "scale one up, then verify" in said
