@@ -25,6 +25,7 @@ from stepdrain_sandbox.kube.resources import BY_KIND
 from stepdrain_sandbox.rehearsal.auto_scaling import Group
 from stepdrain_sandbox.rehearsal.clock import QuietClock
 from stepdrain_sandbox.rehearsal.transport import Transport
+from stepdrain_sandbox.rollout_witness import RolloutWitness
 from stepdrain_sandbox.witness import Witness
 from stepdrain_sandbox.world import CLUSTER, GROUP, HOOK, everybody, node_manifest, rbac_manifests
 
@@ -32,7 +33,7 @@ Json = dict[str, Any]
 TEXT = DRAIN_NODE.read_text()
 DEFINITION = definition.parse(definition.substituted(TEXT, functions.substitutions(TEXT, REGION, ACCOUNT)))
 MACHINE_ARN = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:DrainNode"
-RBAC_MANIFESTS = rbac_manifests({})
+RBAC_MANIFESTS = rbac_manifests({"RollBlocked": "blocked"})
 TERMINATING = "autoscaling:EC2_INSTANCE_TERMINATING"
 
 
@@ -58,7 +59,9 @@ class Stage:
         self.clock = QuietClock()
         self.cluster = Cluster(self.clock)
         self.witness = Witness()
-        self.cluster.store.subscribe(self.witness.see)
+        self.rollout_witness = RolloutWitness(self.clock.now)
+        for witness in (self.witness, self.rollout_witness):
+            self.cluster.store.subscribe(witness.see)
         self.transport = Transport(self.clock, self.cluster, everybody("stepdrain", RBAC_MANIFESTS))
         # The longest pause that a draw may give: what holds then holds for each shorter one.
         self.machine = Machine(

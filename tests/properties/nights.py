@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hypothesis import strategies as st
-from stepdrain.rules.policy import ON_TIMEOUT
+from stepdrain.rules.policy import ON_TIMEOUT, ROLL
 
 from stepdrain_sandbox.rehearsal.auto_scaling import DENIED, DOWN, THROTTLED
 from stepdrain_sandbox.rehearsal.stage import DEFINITION
-from stepdrain_sandbox.workload import budget, daemonset, lone_pod, replica_set
+from stepdrain_sandbox.workload import budget, daemonset, deployment, lone_pod, replica_set
 
 TASKS = [name for name, state in DEFINITION["States"].items() if state["Type"] == "Task"]
 CALLS = (
@@ -25,19 +25,27 @@ HOURS_S = 3600
 
 @dataclass(frozen=True)
 class App:
-    """A ReplicaSet. ``allows``: pods its budget lets be down, None for no budget; ``twice``: two of them."""
+    """A ReplicaSet, or a Deployment if it has a ``strategy`` (fields of its rollingUpdate).
+
+    ``allows``: pods its budget lets be down, None for no budget; ``twice``: two of them.
+    """
 
     replicas: int
     grace_s: int
     allows: int | str | None
     twice: bool = False
     system: bool = False
+    strategy: tuple[tuple[str, int | str], ...] | None = None
 
     def manifests(self, number: int) -> list[dict[str, Any]]:
-        """The ReplicaSet ``app<number>`` and its budgets."""
+        """The workload ``app<number>`` and its budgets."""
         labels, name = {"app": str(number)}, f"app{number}"
         priority = "system-cluster-critical" if self.system else ""
         made = [replica_set("default", name, labels, self.replicas, self.grace_s, priority)]
+        if self.strategy is not None:
+            strategy = {"type": "RollingUpdate", "rollingUpdate": dict(self.strategy)}
+            options: dict[str, Any] = {"strategy": strategy, "ready_after_s": 5}
+            made = [deployment("default", name, labels, self.replicas, self.grace_s, **options)]
         if self.allows is not None:
             made.append(budget("default", name, labels, self.allows))
         if self.twice:
@@ -95,6 +103,7 @@ APPS = st.builds(
     allows=st.sampled_from([None, 0, 1, 2, "50%"]),
     twice=st.booleans().flatmap(lambda odd: st.booleans() if odd else st.just(False)),
     system=st.booleans(),
+    strategy=st.sampled_from([None, (), (("maxUnavailable", 0),), (("maxUnavailable", 1), ("maxSurge", 1))]),
 )
 FAULTS = st.builds(
     Fault,
@@ -117,6 +126,7 @@ POLICIES = st.fixed_dictionaries(
         "STEPDRAIN_DRAIN_TIMEOUT": st.sampled_from(["60", "300", "900", "3600", "7200"]),
         "STEPDRAIN_EVICT_UNMANAGED": st.sampled_from(["true", "true", "false"]),
         "STEPDRAIN_BATCH_SIZE": st.sampled_from(["1", "2", "120"]),
+        "STEPDRAIN_ROLL": st.sampled_from(ROLL),
     }
 )
 

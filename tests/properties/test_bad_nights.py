@@ -18,6 +18,7 @@ PATIENT = st.just(
         "STEPDRAIN_DRAIN_TIMEOUT": "3600",
         "STEPDRAIN_EVICT_UNMANAGED": "true",
         "STEPDRAIN_BATCH_SIZE": "120",
+        "STEPDRAIN_ROLL": "blocked",
     }
 )
 
@@ -35,7 +36,9 @@ def test_any_night_keeps_the_guarantees(shard, night):
 @sharded
 @given(nights(policy=PATIENT, refusals=st.just([]), deaths=st.just([]), skews=st.just([])))
 def test_a_cluster_on_a_bad_night_keeps_the_guarantees(shard, night):
-    """G2 Only the Eviction API (`policy/v1`) removes pods, so PodDisruptionBudgets hold."""
+    """G2 Only the Eviction API (`policy/v1`) removes pods, so PodDisruptionBudgets hold;
+    G10 A workload that is rolled instead of evicted never falls below its budget because of us.
+    """
     stage = play(night)
     assert broken(stage, night) == []
     assert not any(event["verb"] == "delete" for event in stage.transport.audit_log)

@@ -29,6 +29,7 @@ PARAMETERS = {
     "STEPDRAIN_DRAIN_TIMEOUT": "DrainTimeout",
     "STEPDRAIN_EVICT_UNMANAGED": "EvictUnmanaged",
     "STEPDRAIN_BATCH_SIZE": "BatchSize",
+    "STEPDRAIN_ROLL": "RollBlocked",
 }
 SHORT = POLICIES.map(lambda policy: {**policy, "STEPDRAIN_DRAIN_TIMEOUT": "900"})
 
