@@ -68,7 +68,7 @@ statemachine/linters/node_modules/made: statemachine/linters/package-lock.json
 	npm ci --prefix statemachine/linters --no-audit --no-fund --silent
 	@touch $@
 
-demo: .venv/run  ## Drain one node of a three-node cluster, live, in this process (SCENARIO=edges or refresh shows more; ARGS="--help" all options)
+demo: .venv/run  ## Drain one node of a three-node cluster, live, in this process (SCENARIO=edges, refresh or roll shows more; ARGS="--help" all options)
 	@rm -f out/demo/history.json; status=0; .venv/bin/python -m stepdrain_sandbox.demo $(if $(SCENARIO),--scenario $(SCENARIO)) $(ARGS) || status=$$?; \
 	  [ ! -f out/demo/history.json ] || .venv/bin/stepdrain report --from-file out/demo/history.json \
 	    --audit out/demo/audit.jsonl --out out/demo/report.html | sed 's/^/Report: /'; exit $$status

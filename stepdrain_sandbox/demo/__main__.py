@@ -17,11 +17,13 @@ import click
 
 from stepdrain_recorded import audit
 from stepdrain_sandbox.aws.language_extensions import TemplateRefused
-from stepdrain_sandbox.demo import refresh
+from stepdrain_sandbox.demo import refresh, roll
 from stepdrain_sandbox.demo.scenario import TEMPLATE, Choices, Functions, Outcome, play
 
 OUT = Path("out") / "demo"
 LOG = OUT / "functions.log"
+OWN: dict[str, Any] = {"refresh": refresh, "roll": roll}
+"""Scenarios with a story of their own, by the module that plays it."""
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -43,11 +45,12 @@ LOG = OUT / "functions.log"
 )
 @click.option(
     "--scenario",
-    type=click.Choice(["drain", "edges", "refresh"]),
+    type=click.Choice(["drain", "edges", "refresh", "roll"]),
     default="drain",
     show_default=True,
     help="edges: also waves by annotation, a volume that is detached and a target that drains. "
-    "refresh: every instance is replaced, and its successor admitted by a launch hook.",
+    "refresh: every instance is replaced, and its successor admitted by a launch hook. "
+    "roll: of two Deployments of one replica behind their budgets one is rolled, and loses no request.",
 )
 @click.option(
     "--built", is_flag=True, help="Run all functions from the built archives, each in a new process (Linux)."
@@ -64,10 +67,10 @@ def command(
 ) -> None:
     """Terminate one instance of a small cluster and show its drain as it happens."""
     OUT.mkdir(parents=True, exist_ok=True)
-    if scenario == "refresh":
+    if scenario in OWN:
         if built or failing or blocked_s or released:
-            raise click.UsageError("--scenario refresh takes no option but --nodes.")
-        outcome = refresh.play(click.echo, nodes)
+            raise click.UsageError(f"--scenario {scenario} takes no option but --nodes.")
+        outcome = OWN[scenario].play(click.echo, max(nodes, 3) if scenario == "roll" else nodes)
     else:
         template = released / "template.yaml" if released else TEMPLATE
         choices = Choices(nodes, pods, blocked_s, failing, edges=scenario == "edges", template=template)
@@ -82,9 +85,9 @@ def command(
 
 def _conclude(outcome: Outcome, scenario: str) -> None:
     written = audit.changes(outcome.audit)
-    if scenario == "refresh":
+    if scenario in OWN:
         click.echo("\nWhat came of it:")
-        lines = refresh.lines(outcome.summary)
+        lines = OWN[scenario].lines(outcome.summary)
     else:
         click.echo("\nWhat the audit log of the cluster says:")
         lines = audit.trail(written, " ".join(outcome.summary["lifecycleAction"]))

@@ -11,7 +11,7 @@ from stepdrain_recorded import audit
 from stepdrain_recorded.audit import Change
 from stepdrain_sandbox.clock import VirtualClock
 from stepdrain_sandbox.demo import __main__ as demo
-from stepdrain_sandbox.demo import edges
+from stepdrain_sandbox.demo import edges, roll
 from stepdrain_sandbox.demo.scenario import Choices, run
 
 
@@ -125,3 +125,29 @@ def test_a_broken_guarantee_is_a_sentence_and_exit_status_1(plain, monkeypatch, 
     result = command(monkeypatch, tmp_path, outcome)
     assert result.exit_code == 1
     assert result.stderr.endswith("A guarantee was broken:\nG1: n saw evict, cordon in this order.\n")
+
+
+@pytest.fixture(scope="module")
+def rolled():
+    """``make demo SCENARIO=roll``."""
+    logging.disable(logging.INFO)
+    clock, said = VirtualClock(), []
+    try:
+        return roll.run(said.append, 3, clock, look_every_s=1), "\n".join(said)
+    finally:
+        clock.close()
+
+
+def test_the_demo_can_show_a_roll_that_loses_no_request_beside_a_drain_that_waits(rolled):
+    """G10 A workload that is rolled instead of evicted never falls below its budget because of us."""
+    outcome, said = rolled
+    assert outcome.broken == []
+    counted = outcome.summary["requests"]
+    assert counted["web"]["lost"] == 0
+    assert counted["web"]["served"] > 100
+    # Only after its budget is gone: the outage that a roll avoids.
+    assert counted["api"]["lost"] > 10
+    assert outcome.summary["rolled"] == ["deployments default/web"]
+    assert [name[:12] for name in outcome.summary["evicted"]] == ["default/api-"]
+    assert "Deployment web is being rolled; its new pod web-" in said
+    assert "disruption budget api needs 1 healthy pods and has 1" in said
