@@ -9,10 +9,12 @@ from typing import Any
 from stepdrain import clock
 from stepdrain.adapters.kube import Kube
 from stepdrain.rules import pods, waves
-from stepdrain.rules.budgets import Ledger
+from stepdrain.rules.budgets import Budget, Ledger
 from stepdrain.rules.nodes import instance_of
 from stepdrain.rules.pods import Action, Owner, Pod
 from stepdrain.rules.policy import Policy
+from stepdrain.rules.rollouts import Verdict, Way
+from stepdrain.states import rolling
 
 from stepdrain_cli.hazards import Hazard, hazards
 from stepdrain_cli.node_names import named_node
@@ -68,8 +70,13 @@ def plan(
     budgets = cluster.budgets()
     ledger = Ledger(budgets)
     here = sorted(on_node, key=_order)
-    lines = [_line(pod, policy, ledger, orphans) for pod in here]
-    leaving = [pod for pod, line in zip(here, lines, strict=True) if line.wave is not None]
+    rolls = _rolls(cluster, here, policy, budgets, orphans)
+    lines = [_line(pod, policy, ledger, orphans, rolls.get(pod.uid)) for pod in here]
+    leaving = [
+        pod
+        for pod, line in zip(here, lines, strict=True)
+        if line.wave is not None and line.verdict != str(Way.ROLL)
+    ]
     found = hazards(
         leaving,
         budgets,
@@ -111,8 +118,36 @@ def _orphans(cluster: Kube, on_node: Sequence[Pod]) -> set[str]:
     return set() if known is None else {pod.uid for pod in pods.orphans(on_node, known)}
 
 
-def _line(pod: Pod, policy: Policy, ledger: Ledger, orphans: Collection[str]) -> Line:
+def _rolls(
+    cluster: Kube, here: Sequence[Pod], policy: Policy, budgets: Sequence[Budget], orphans: Collection[str]
+) -> dict[str, Verdict]:
+    """By their UIDs what the policy of rolling makes of the pods that are to go; asks only if it is on."""
+    if policy.roll == "off":
+        return {}
+    going = [
+        pod for pod in here if pods.verdict(pod, policy, orphan=pod.uid in orphans).action is Action.EVICT
+    ]
+    found = cluster.controllers(going)
+    return {
+        pod.uid: rolling.judge(pod, found.get(pod.uid), budgets, policy.roll, clock.now()) for pod in going
+    }
+
+
+def _rolled(roll: Verdict) -> tuple[str, str]:
+    if roll.way is Way.ROLL:
+        return str(Way.ROLL), f"would roll {roll.why}"
+    return "blocked", roll.why
+
+
+def _line(
+    pod: Pod, policy: Policy, ledger: Ledger, orphans: Collection[str], roll: Verdict | None = None
+) -> Line:
     judged = pods.verdict(pod, policy, orphan=pod.uid in orphans)
+    grace_s = pod.grace_s if policy.grace_period < 0 else policy.grace_period
+    if roll is not None and roll.way is not Way.EVICT:
+        verdict, reason = _rolled(roll)
+        return Line(pod.key, verdict, waves.wave(pod), reason, grace_s)
+    note = f"; {roll.why}" if roll is not None and roll.why else ""
     obstacle = ledger.obstacle(pod) if judged.action is Action.EVICT else None
     if judged.action is Action.EVICT and obstacle is None:
         ledger.spend(pod)
@@ -121,8 +156,8 @@ def _line(pod: Pod, policy: Policy, ledger: Ledger, orphans: Collection[str]) ->
         pod=pod.key,
         verdict="blocked" if obstacle else str(judged.action),
         wave=waves.wave(pod) if moves else None,
-        reason=obstacle or judged.reason + _bad_annotation(pod),
-        grace_s=pod.grace_s if policy.grace_period < 0 else policy.grace_period,
+        reason=f"{obstacle}{note}" if obstacle else judged.reason + _bad_annotation(pod),
+        grace_s=grace_s,
     )
 
 

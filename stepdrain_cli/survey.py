@@ -15,6 +15,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 from stepdrain.errors import DrainError
 from stepdrain.rules.nodes import instance_of
+from stepdrain.rules.policy import TAGS
 
 from kubernetes import client
 from stepdrain_cli import groups
@@ -83,6 +84,7 @@ class Doctor:
                 found.groups.append(self._group(group))
         self._asked("the access entries", self._access_entries, None)
         self._asked("RBAC", self._rbac, None)
+        self._asked("the right to roll workloads", self._right_to_roll, None)
         self._asked("the cluster's endpoint", self._endpoint, None)
         return found
 
@@ -176,14 +178,36 @@ class Doctor:
     def _rbac(self) -> None:
         if self.kubeconfig is None:
             raise Unasked("no --kubeconfig was given")
-        api = client.RbacAuthorizationV1Api(access(self.kubeconfig, self.context).api_client())
-        listed = json.loads(api.list_cluster_role_binding(_preload_content=False).data)["items"]
-        subjects = [one for binding in listed for one in binding.get("subjects") or ()]
-        bound = {one["name"] for one in subjects if one["kind"] == "Group"}
+        bound = self._bound_groups()
         missing = [group for one in BOUND_GROUPS if (group := f"stepdrain-{one}") not in bound]
         if missing:
             what = f"no ClusterRoleBinding is for {' and '.join(missing)}: drains would be forbidden"
             self.result.findings.append(Finding(what, "kubectl apply -f kubernetes/rbac.yaml"))
+
+    def _bound_groups(self) -> set[str]:
+        api = client.RbacAuthorizationV1Api(access(self.kubeconfig, self.context).api_client())
+        listed = json.loads(api.list_cluster_role_binding(_preload_content=False).data)["items"]
+        subjects = [subject for binding in listed for subject in binding.get("subjects") or ()]
+        return {subject["name"] for subject in subjects if subject["kind"] == "Group"}
+
+    def _right_to_roll(self) -> None:
+        """Where the policy `roll` is on, for the installation or a group, its file must be applied."""
+        asking = self._asks_for_rolls()
+        if not asking or self.kubeconfig is None or "stepdrain-roll" in self._bound_groups():
+            return
+        what = f"{asking} asks for rolls, and no ClusterRoleBinding is for stepdrain-roll: nothing is rolled"
+        self.result.findings.append(Finding(what, "kubectl apply -f kubernetes/roll.yaml"))
+
+    def _asks_for_rolls(self) -> str:
+        for group in self._groups():
+            tags = {tag["Key"]: tag["Value"] for tag in group.get("Tags", ())}
+            if tags.get(TAGS["roll"], "off") != "off":
+                return f"the tag {TAGS['roll']} of {group['AutoScalingGroupName']}"
+        if self.stack is None:
+            return ""
+        described = self.session.client("cloudformation").describe_stacks(StackName=self.stack)["Stacks"][0]
+        given = {each["ParameterKey"]: each["ParameterValue"] for each in described.get("Parameters", ())}
+        return "the parameter RollBlocked" if given.get("RollBlocked", "off") != "off" else ""
 
     def _endpoint(self) -> None:
         found = self.session.client("eks").describe_cluster(name=self.cluster)["cluster"]

@@ -16,6 +16,7 @@ from stepdrain_cli.groups import Installation
 from stepdrain_cli.survey import Doctor, groups_of
 from stepdrain_sandbox.aws.deploy import ROOT
 from stepdrain_sandbox.examples.groups import groups as sandbox_groups
+from stepdrain_sandbox.world import rbac_manifests
 from tests.template.stack import Stack
 
 PUT = (
@@ -211,6 +212,26 @@ def test_rbac_that_was_not_applied_is_told(world, tmp_path):
     world.kube.cluster.remove("ClusterRoleBinding", "stepdrain-read")
     found._rbac()
     assert found.result.findings[0].command == "kubectl apply -f kubernetes/rbac.yaml"
+
+
+def test_a_group_that_asks_for_rolls_without_the_right_is_told(world, tmp_path):
+    """Its pods would be held by their budgets as before, and its owner would wonder."""
+    (tmp_path / "kubeconfig").write_text(world.kube.kubeconfig())
+    session = boto3.Session(region_name="eu-west-1")
+    tag = {"ResourceId": "workers", "ResourceType": "auto-scaling-group", "Key": "stepdrain:roll"}
+    found = Doctor(session, "demo", None, str(tmp_path / "kubeconfig"))
+    found._right_to_roll()
+    assert found.result.findings == []
+    auto_scaling = session.client("autoscaling")
+    auto_scaling.create_or_update_tags(Tags=[{**tag, "Value": "blocked", "PropagateAtLaunch": False}])
+    found._right_to_roll()
+    (finding,) = found.result.findings
+    assert finding.what.startswith("the tag stepdrain:roll of workers asks for rolls")
+    assert finding.command == "kubectl apply -f kubernetes/roll.yaml"
+    world.kube.cluster.load(rbac_manifests({"RollBlocked": "blocked"})[-2:])
+    found._right_to_roll()
+    assert len(found.result.findings) == 1
+    auto_scaling.delete_tags(Tags=[tag])
 
 
 def test_the_command_for_a_missing_entry_names_the_groups_of_its_role():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -62,10 +62,18 @@ def roll(pods: Sequence[Pod], budgets: Sequence[Budget], step: Step, cluster: Cl
     return _Attempt(budgets, step, cluster).of(pods)
 
 
-def judge(pod: Pod, found: Controllers | None, budgets: Sequence[Budget], step: Step) -> Verdict:
-    """What becomes of a pod whose controllers are ``found``; changes nothing.
+def judge(
+    pod: Pod,
+    found: Controllers | None,
+    budgets: Sequence[Budget],
+    policy: str,
+    cordoned_at: float,
+    rolled_before: Callable[[Workload], bool] = lambda _workload: False,
+) -> Verdict:
+    """What becomes of a pod whose controllers are ``found`` under the policy of rolling; changes nothing.
 
-    ``why`` beside EVICT says why the pod is not rolled, where it might have been.
+    ``why`` beside EVICT says why the pod is not rolled, where it might have been. ``rolled_before``: whether
+    the drain has restarted a workload. ``cordoned_at``: epoch seconds.
     """
     own = [budget for budget in budgets if covers(budget, pod)]
     if found is None:
@@ -74,17 +82,15 @@ def judge(pod: Pod, found: Controllers | None, budgets: Sequence[Budget], step: 
         return _unread(found, found.error)
     workload = found.workload
     if workload is None:
-        return Verdict(Way.EVICT, rollouts.not_rollable(step.policy.roll, pod, found.owner, own))
+        return Verdict(Way.EVICT, rollouts.not_rollable(policy, pod, found.owner, own))
     return rollouts.verdict(
-        step.policy.roll,
+        policy,
         pod,
         workload,
         current=workloads.current(workload, pod, found.replica_set),
         budgets=own,
-        # The annotation remembers what an attempt that died has begun.
-        rolled=step.name == workload.annotations.get(rollouts.ROLLED_BY)
-        or workload.key in step.progress.rolled,
-        cordoned_at=step.cordoned_at,
+        rolled=rolled_before(workload),
+        cordoned_at=cordoned_at,
     )
 
 
@@ -113,7 +119,7 @@ class _Attempt:
         return self._result
 
     def _add(self, pod: Pod, found: Controllers | None) -> None:
-        verdict = judge(pod, found, self._budgets, self._step)
+        verdict = self._judge(pod, found)
         workload = found.workload if found else None
         if workload is not None and verdict.way is Way.ROLL:
             verdict = self._begin(pod, workload, verdict)
@@ -125,6 +131,15 @@ class _Attempt:
         moves = verdict.way is Way.ROLLING or (workload is not None and workload.overdue)
         more = self._successor(workload, pod) if workload is not None and moves else ""
         self._result.held.append(Reason(pod.key, "; ".join(filter(None, (verdict.why, more)))))
+
+    def _judge(self, pod: Pod, found: Controllers | None) -> Verdict:
+        step = self._step
+        return judge(pod, found, self._budgets, step.policy.roll, step.cordoned_at, self._rolled_before)
+
+    def _rolled_before(self, workload: Workload) -> bool:
+        # The annotation remembers what an attempt that died has begun.
+        by_us = workload.annotations.get(rollouts.ROLLED_BY) == self._step.name
+        return by_us or workload.key in self._step.progress.rolled
 
     def _begin(self, pod: Pod, workload: Workload, verdict: Verdict) -> Verdict:
         """Restart the workload, unless it was just restarted for another of its pods."""
@@ -140,7 +155,7 @@ class _Attempt:
             except KubeConflict:
                 # Its status has changed, or another drain was faster.
                 found = self._cluster.controllers([pod]).get(pod.uid)
-                verdict = judge(pod, found, self._budgets, self._step)
+                verdict = self._judge(pod, found)
                 if found is None or found.workload is None or verdict.way is not Way.ROLL:
                     return verdict
                 workload = found.workload
