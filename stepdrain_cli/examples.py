@@ -1,13 +1,20 @@
-"""docs/examples: the reports of two drains. ``--check`` only compares, and exits 1 on a difference."""
+"""docs/examples: the reports of two drains, and the picture of an execution.
+
+``--check`` only compares, and exits 1 on a difference.
+"""
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from pathlib import Path
 
+from stepdrain_cli import graph
 from stepdrain_cli.report import render
+from stepdrain_deployed import DRAIN_NODE
 from stepdrain_recorded import history
+from stepdrain_recorded.timeline import timeline
 from stepdrain_sandbox.examples.recordings import RECORDINGS
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "examples"
@@ -22,11 +29,22 @@ def reports() -> dict[str, str]:
     return pages
 
 
+def execution() -> str:
+    """The picture of an execution that failed and waits for a redrive, as the console shows one."""
+    events = history.checked(RECORDINGS["failed-then-redriven"]().history, "failed-then-redriven")
+    redriven = next(n for n, event in enumerate(events) if event["type"] == "ExecutionRedriven")
+    machine = json.loads(DRAIN_NODE.read_text())
+    return graph.svg(machine, graph.states_of(timeline(events[:redriven])))
+
+
 def main() -> None:
     """Write or check the files."""
     logging.disable(logging.CRITICAL)
     checking, stale = "--check" in sys.argv[1:], []
-    for name, page in reports().items():
+    pages = reports()
+    if graph.drawn_by():
+        pages["execution.svg"] = execution()
+    for name, page in pages.items():
         path = FOLDER / name
         if checking and (not path.exists() or path.read_text() != page):
             stale.append(name)

@@ -16,12 +16,15 @@ from typing import Any
 from stepdrain import errors
 
 from stepdrain_cli.exits import CommandError
+from stepdrain_recorded.timeline import Timeline
 
 Machine = Mapping[str, Any]
 STYLE = """<style>
 text { font-family: system-ui, "Segoe UI", Roboto, Arial, sans-serif; fill: #17202b; }
 .node path { fill: #e5eff9; stroke: #2f6fb0; } .node ellipse { fill: #17202b; stroke: #17202b; }
 .node text { font-weight: 600; } .node text ~ text { font-weight: 400; font-size: 10.5px; }
+.unvisited { opacity: 0.45; } .succeeded path { fill: #dff3e2; stroke: #2e7d32; }
+.failed path { fill: #fbe3e1; stroke: #b3261e; } .running path { fill: #fff3d6; stroke: #a66a00; }
 .edge path { stroke: #5b6776; } .edge polygon { fill: #5b6776; stroke: #5b6776; }
 .edge text { fill: #5b6776; }
 @media (prefers-color-scheme: dark) {
@@ -30,13 +33,19 @@ text { font-family: system-ui, "Segoe UI", Roboto, Arial, sans-serif; fill: #172
   .node text { font-weight: 600; } .node text ~ text { font-weight: 400; font-size: 10.5px; }
 .edge path { stroke: #9aa7b6; } .edge polygon { fill: #9aa7b6; stroke: #9aa7b6; }
   .edge text { fill: #9aa7b6; }
+  .succeeded path { fill: #173a1d; stroke: #6fcf7c; } .failed path { fill: #4a1a17; stroke: #f2938c; }
+  .running path { fill: #47340a; stroke: #f0b84a; }
 }
 </style>"""
+UNVISITED = "unvisited"
 POINTS_A_CHARACTER, LINE_POINTS = 6.0, 14
 
 
-def dot(machine: Machine) -> str:
-    """The machine as a DOT graph: solid is Next, dashed is Catch, and the labels say on what."""
+def dot(machine: Machine, states: Mapping[str, str] | None = None) -> str:
+    """The machine as a DOT graph: solid is Next, dashed is Catch, and the labels say on what.
+
+    ``states``: what became of each state in one execution (``states_of``), for its colour.
+    """
     lines = [
         "digraph {",
         "bgcolor=transparent; rankdir=TB; nodesep=0.5; ranksep=0.45; margin=0.1;",
@@ -47,7 +56,8 @@ def dot(machine: Machine) -> str:
         f"_start -> {machine['StartAt']};",
     ]
     for name, state in machine["States"].items():
-        lines.append(f"{name} [label={_box(name, state)}];")
+        drawn = f', class="{states.get(name, UNVISITED)}"' if states is not None else ""
+        lines.append(f"{name} [label={_box(name, state)}{drawn}];")
         lines += [_edge(name, target, label, dashed) for target, label, dashed in _ways(state)]
         if state.get("End"):
             lines.append(f"{name} -> _end;")
@@ -96,13 +106,26 @@ def _edge(source: str, target: str, label: str, dashed: bool) -> str:
     return f"{source} -> {target} [dir=forward{style}{text}];"
 
 
-def svg(machine: Machine) -> str:
-    """The picture; CommandError if graphviz is not installed."""
+def states_of(line: Timeline) -> dict[str, str]:
+    """What became of each state that the execution has entered: succeeded, failed or running.
+
+    A Wait and a Choice are left in the moment that they are entered; they count as succeeded.
+    """
+    states = {visit.state: "succeeded" for visit in line.visits}
+    if line.visits and line.visits[-1].left is None:
+        states[line.visits[-1].state] = "failed" if line.error else "running"
+    return states
+
+
+def svg(machine: Machine, states: Mapping[str, str] | None = None) -> str:
+    """The picture; CommandError if graphviz is not installed. ``states`` as in ``dot``."""
     if shutil.which("dot") is None:
         raise CommandError(
             "graphviz is not installed: its command dot does the layout (apt-get install graphviz)."
         )
-    done = subprocess.run(["dot", "-Tsvg"], input=dot(machine), capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["dot", "-Tsvg"], input=dot(machine, states), capture_output=True, text=True, check=True
+    )
     inner = done.stdout[done.stdout.index("<svg") :].replace("<title>%3</title>", "<title>DrainNode</title>")
     # Colours and fonts come from the style; graphviz' own attributes would win over it in some viewers.
     inner = re.sub(r' (fill|stroke|font-family)="(?!none)[^"]*"', "", inner)

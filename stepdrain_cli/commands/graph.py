@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -12,21 +13,41 @@ from stepdrain_cli import graph
 from stepdrain_cli.commands.report import write
 from stepdrain_cli.exits import FAILED, USAGE, CommandError
 from stepdrain_deployed import DRAIN_NODE
+from stepdrain_recorded.history import parsed
+from stepdrain_recorded.timeline import timeline
+from stepdrain_recorded.unreadable import Unreadable
 
 
 @click.command("graph")
 @click.argument("definition", required=False, metavar="[FILE]")
 @click.option("--out", metavar="FILE", help="Write it there instead of to stdout.")
+@click.option(
+    "--history",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Colour the states as in this execution: a history.json of `stepdrain history --json` or the demo.",
+)
 @click.option("--check", is_flag=True, help="Only compare with --out; exit 1 if it differs.")
-def command(definition: str | None, out: str | None, check: bool) -> None:
+def command(definition: str | None, out: str | None, history: Path | None, check: bool) -> None:
     """Draw a state machine (an ASL file; the project's own if absent) as SVG, by graphviz."""
-    picture = graph.svg(_machine(Path(definition) if definition else DRAIN_NODE))
+    states = graph.states_of(timeline(recorded(history))) if history else None
+    picture = graph.svg(_machine(Path(definition) if definition else DRAIN_NODE), states)
     if out is None:
         click.echo(picture, nl=False)
     elif check:
         _compare(Path(out), picture)
     else:
         write(Path(out), picture)
+
+
+def recorded(path: Path) -> list[dict[str, Any]]:
+    """The events of a history file; CommandError if it cannot be read or is none."""
+    try:
+        return parsed(path.read_text(), str(path))
+    except OSError as error:
+        raise CommandError(f"{path} cannot be read: {error.strerror}.") from error
+    except Unreadable as error:
+        raise CommandError(str(error)) from error
 
 
 def _machine(path: Path) -> graph.Machine:
