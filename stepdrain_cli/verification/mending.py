@@ -15,13 +15,16 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "Label": NODES,
     "Cordon": (*READS, *NODES),
     "Uncordon": (*READS, *NODES),
-    "EvictBatch": (*READS, *EVICTS),
+    "EvictBatch": (*READS, *EVICTS, "roll"),
 }
 """Kubernetes groups of a function's access entry besides those of parameters, as template.yaml has them."""
 MANIFESTS = {
     "delete pods": "force.yaml",
     "patch pods/status": "force.yaml",
     "patch nodes/status": "node-conditions.yaml",
+    "get replicasets.apps": "roll.yaml",
+    "get deployments.apps": "roll.yaml",
+    "patch deployments.apps": "roll.yaml",
 }
 """Where a right is granted if not in rbac.yaml."""
 
@@ -74,7 +77,7 @@ class Mender:
         names = list(GROUPS.get(finding.by, READS))
         if MANIFESTS.get(finding.what):
             names.append(MANIFESTS[finding.what].removesuffix(".yaml"))
-        return " ".join(f"{self.group_prefix}-{name}" for name in names)
+        return " ".join(f"{self.group_prefix}-{name}" for name in dict.fromkeys(names))
 
     def _eks(self, operation: str, finding: Finding, more: str) -> str:
         arn = (

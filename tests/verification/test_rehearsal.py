@@ -13,7 +13,12 @@ from stepdrain_sandbox.workload import cluster_workload
 from stepdrain_sandbox.world import CLUSTER, GROUP, HOOK, World
 
 INTAKE = ("StartDrain", "Sweep", "Notify")
-PARAMETERS = {"NodeConditions": "true", "MaxConcurrentDrains": "2", "OnTimeout": "force"}
+PARAMETERS = {
+    "NodeConditions": "true",
+    "MaxConcurrentDrains": "2",
+    "OnTimeout": "force",
+    "RollBlocked": "blocked",
+}
 IAM = [
     (function, action)
     for function, calls in aws_rights.CALLS.items()
@@ -22,13 +27,13 @@ IAM = [
 RBAC = [
     (function, right)
     for function in kube_rights.RIGHTS
-    for right in kube_rights.rights_of(function, force=True, conditions=True)
+    for right in kube_rights.rights_of(function, force=True, conditions=True, rolls=True)
 ]
 
 
 @pytest.fixture(scope="module")
 def world():
-    """Everything on: conditions, turns, forced deletions."""
+    """Everything on: conditions, turns, forced deletions, rolls."""
     with World(workload=cluster_workload, parameters=PARAMETERS) as world:
         yield world
 

@@ -38,6 +38,7 @@ def _better(verbs: str, resource: str) -> list[Right]:
 EVENTS = _better("create", "events")
 CONDITIONS = _better("patch", "nodes/status")
 FORCE = [*_needed("delete", "pods"), *_better("patch", "pods/status")]
+ROLL = [*_better("get", "replicasets.apps"), *_better("get patch", "deployments.apps")]
 BUDGETS, VOLUMES = "poddisruptionbudgets.policy", "volumeattachments.storage.k8s.io"
 RIGHTS: dict[str, list[Right]] = {
     "FindNode": _needed("get list", "nodes"),
@@ -83,11 +84,13 @@ class Cluster(Protocol):
     def may(self, verb: str, resource: str) -> bool: ...
 
 
-def rights_of(function: str, *, force: bool, conditions: bool) -> list[Right]:
+def rights_of(function: str, *, force: bool, conditions: bool, rolls: bool = False) -> list[Right]:
     """What the function uses in an installation with these parameters."""
     rights = list(RIGHTS.get(function, ()))
     if force and function == "EvictBatch":
         rights += FORCE
+    if rolls and function == "EvictBatch":
+        rights += ROLL
     if conditions and function in SHOWS_CONDITIONS:
         rights += CONDITIONS
     return rights

@@ -106,6 +106,7 @@ def _in_the_cluster(function: str, drain: Mapping[str, Any], environ: Mapping[st
     options = {
         "force": environ.get("STEPDRAIN_FORCE_ALLOWED", "true") == "true",
         "conditions": settings.node_conditions(environ),
+        "rolls": environ.get("STEPDRAIN_ROLL", "off") != "off",
     }
     rights = kube_rights.rights_of(function, **options)
     cluster = _cluster_of(drain, environ)
