@@ -44,7 +44,7 @@ def ours(words):
     name, *rest = (BLANKS.get(word, word) for word in words)
     command = cli.get_command(click.Context(cli), name)
     assert command is not None, f"there is no command {name}"
-    command.make_context(name, rest)
+    command.make_context(name, rest, help_option_names=["-h", "--help"])
 
 
 def of_aws(words):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
+from unittest import mock
 
 from moto.moto_api._internal import mock_random
 
@@ -21,11 +22,18 @@ WITHIN_S = 60
 
 
 class Night(World):
-    """A world whose instances have the same ids and names whatever else is made in it beforehand."""
+    """A world whose instances have the same ids and names, whatever else was made before them."""
 
     def _make_group(self) -> None:
-        mock_random.seed(SEED)
-        super()._make_group()
+        auto_scaling = self._client("autoscaling")
+        made = auto_scaling.create_auto_scaling_group
+
+        def seeded_anew(**options: Any) -> Any:
+            mock_random.seed(SEED)
+            return made(**options)
+
+        with mock.patch.object(auto_scaling, "create_auto_scaling_group", seeded_anew):
+            super()._make_group()
 
 
 @contextlib.contextmanager
