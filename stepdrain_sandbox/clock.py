@@ -149,7 +149,23 @@ class _Ticking:
         raise NotImplementedError
 
 
-class RealClock(_Ticking):
+class UncountedActors:
+    """For clocks whose time does not depend on what actors do."""
+
+    def enter(self) -> None:
+        pass
+
+    def leave(self) -> None:
+        pass
+
+    def idle(self) -> Idle:
+        return Idle(lambda: None)
+
+    def detach(self) -> Idle:
+        return Idle(lambda: None)
+
+
+class RealClock(UncountedActors, _Ticking):
     """The wall clock, ``speed`` times as fast (1.0: real time)."""
 
     def __init__(self, speed: float = 1.0) -> None:
@@ -166,18 +182,6 @@ class RealClock(_Ticking):
         if interruption is not None:
             interruption.notify(over.set)
         over.wait(max(0.0, seconds) / self._speed)
-
-    def enter(self) -> None:
-        pass
-
-    def leave(self) -> None:
-        pass
-
-    def idle(self) -> Idle:
-        return Idle(lambda: None)
-
-    def detach(self) -> Idle:
-        return Idle(lambda: None)
 
     def _next_due(self) -> Timer | None:
         with self._changed:

@@ -84,6 +84,14 @@ def stateful_set(namespace: str, name: str, labels: dict[str, str], replicas: in
     return {**made, "kind": "StatefulSet", "spec": {**made["spec"], "serviceName": name}}
 
 
+def blocked_database(node: str, replicas: int, grace_s: int) -> list[Manifest]:
+    """A ReplicaSet orders-db on ``node``, and a budget that lets none of its pods go."""
+    labels = {"app": "orders-db"}
+    database = replica_set("default", "orders-db", labels, replicas, grace_s)
+    database["spec"]["template"]["spec"]["nodeSelector"] = {"kubernetes.io/hostname": node}
+    return [database, budget("default", "orders-db", labels, max_unavailable=0)]
+
+
 def singleton_budget(namespace: str, name: str, labels: dict[str, str], min_available: int = 1) -> Manifest:
     """A PodDisruptionBudget that requires ``min_available`` (a count) of the labelled pods."""
     made = budget(namespace, name, labels, 0)

@@ -26,7 +26,6 @@ from stepdrain_sandbox.clock import Clock, VirtualClock
 from stepdrain_sandbox.kube.discovery import base64_of
 from stepdrain_sandbox.kube.eks_token import EksTokens
 from stepdrain_sandbox.kube.rbac import EVERYTHING, User
-from stepdrain_sandbox.kube.resources import BY_KIND
 from stepdrain_sandbox.kube.server import KubeServer
 from stepdrain_sandbox.rollout_witness import RolloutWitness
 from stepdrain_sandbox.witness import Witness
@@ -198,18 +197,12 @@ class World:
         return list(self._workload(nodes)) if self._workload is not None else []
 
     def _gone(self, instance_id: str) -> None:
-        """The machine is off: its Node and whatever still ran on it vanish."""
-        name = self.instances.get(instance_id)
-        store = self.kube.cluster.store
-        with store.lock:
-            node = self.kube.cluster.get("Node", name) if name else None
-            if node is None:
-                return
-            pods = self.pods_on(str(name))
-            self.witness.machine_off(instance_id, pods)
-            for pod in pods:
-                store.remove(BY_KIND["Pod"], pod)
-            store.remove(BY_KIND["Node"], node)
+        """The machine is off: its Node and its pods vanish."""
+        name, cluster = self.instances.get(instance_id), self.kube.cluster
+        with cluster.store.lock:
+            if name is not None and cluster.get("Node", name) is not None:
+                self.witness.machine_off(instance_id, self.pods_on(name))
+                cluster.power_off(name)
 
     def leave_out(self, function: str, group: str) -> None:
         """Remove a function (logical id) from a Kubernetes group, as if its access entry did not name it."""
@@ -219,7 +212,7 @@ class World:
 
     def pods_on(self, node: str) -> list[Json]:
         """The pods bound to a node."""
-        return self.kube.cluster.store.all(BY_KIND["Pod"], node=node)
+        return self.kube.cluster.pods_on(node)
 
     def terminate(self, instance_id: str) -> None:
         """Let Auto Scaling terminate an instance without replacing it."""

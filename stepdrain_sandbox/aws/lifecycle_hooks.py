@@ -1,4 +1,4 @@
-"""Lifecycle hooks that really hold an instance, which moto stores and ignores (getmoto/moto #4259).
+"""Lifecycle hooks that hold instances; moto stores hooks and ignores them (getmoto/moto #4259).
 
 https://docs.aws.amazon.com/autoscaling/ec2/userguide/lifecycle-hooks.html
 """
@@ -24,56 +24,55 @@ from moto.autoscaling.models import (
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult, EmptyResult
 
+from stepdrain_sandbox.aws.heartbeat_timeout import HeartbeatTimeout, no_active_action
 from stepdrain_sandbox.aws.scaling_activities import ScalingActivities
-from stepdrain_sandbox.clock import Clock, Timer
+from stepdrain_sandbox.clock import Clock
 from stepdrain_sandbox.kube.store import rfc3339
 
 Json = dict[str, Any]
 TERMINATING = "autoscaling:EC2_INSTANCE_TERMINATING"
 LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
-LONGEST_S = 172_800
 RETAINED = "Terminating:Retained"
 ROOT_VOLUME_S = 60
-"""Assumed: from the end of the wait to a replaced root volume, and from there to a passed health check."""
+"""Assumed: seconds from the wait's end to the replaced root volume, and again to a passed health check."""
 
 
 @dataclass
 class Action:
-    """A hook that waits for one instance."""
+    """A hook that holds an instance."""
 
     hook: LifecycleHook
     instance_id: str
     token: str
-    ends_at: float
-    origin: str = "AutoScalingGroup"
-    destination: str = "EC2"
+    origin: str
+    destination: str
+    timeout: HeartbeatTimeout
     heartbeats: int = 0
-    timer: Timer | None = None
 
 
 @dataclass
 class LifecycleHooks:
-    """The actions of one account. ``send`` publishes events, ``terminated`` hears of instances that went.
+    """The lifecycle actions of an account. ``send`` publishes events; ``terminated`` gets terminated ids.
 
-    Once a group has a launch hook, what it launches waits for it.
+    Once a group has a launch hook, launched instances wait for it.
     """
 
     clock: Clock
     send: Callable[[Json], None]
     terminated: Callable[[str], None]
     launched: Callable[[str, str], None] = field(default=lambda *_: None)
-    """Hears of instances that were launched: id and private DNS name."""
+    """Is called with the id and the private DNS name of each launched instance."""
     active: list[Action] = field(default_factory=list)
     account: str = "123456789012"
     log: list[tuple[float, str, str]] = field(default_factory=list)
-    """(epoch seconds, what, instance id): heartbeat, CONTINUE, ABANDON, or timed out."""
+    """(epoch seconds, what, instance id); what: heartbeat, CONTINUE, ABANDON or timed out."""
     activities: ScalingActivities = field(default_factory=ScalingActivities)
     retaining: set[str] = field(default_factory=set)
-    """Groups whose InstanceLifecyclePolicy keeps an instance whose terminating hook was abandoned."""
+    """Groups whose InstanceLifecyclePolicy retains instances when their terminating hook is abandoned."""
 
     @contextlib.contextmanager
     def holding(self) -> Iterator[None]:
-        """While this lasts, terminating an instance waits for its group's hooks."""
+        """Inside this context, terminating an instance waits for its group's hooks."""
         hooks, original = self, AutoScalingBackend.terminate_instance
         launch = FakeAutoScalingGroup.replace_autoscaling_group_instances
 
@@ -94,7 +93,7 @@ class LifecycleHooks:
             return EmptyResult()
 
         def heartbeat(response: AutoScalingResponse) -> ActionResult:
-            hooks._heartbeat(response.autoscaling_backend, hooks._find(response))
+            hooks._heartbeat(hooks._find(response))
             return EmptyResult()
 
         create = AutoScalingResponse.create_auto_scaling_group
@@ -139,9 +138,9 @@ class LifecycleHooks:
         self.launched(state.instance.id, state.instance.private_dns_name)
 
     def hold(self, instance_id: str, transition: str, origin: str, destination: str) -> None:
-        """Have an instance move between its group, EC2 and the warm pool, as far as its group's hooks see it.
+        """Move an instance between its group, EC2 and the warm pool, as its group's hooks see it.
 
-        Where no hook holds it, or after CONTINUE, it goes on to where it was going (``_arrive``). ValueError
+        If no hook holds it, or after CONTINUE, it arrives at its destination (``_arrive``). Raises ValueError
         for a move that the user guide does not have.
         """
         wait = wait_state(transition, origin, destination)
@@ -155,10 +154,10 @@ class LifecycleHooks:
                     self._wait(backend, hook, state, origin, destination)
 
     def _arrive(self, state: InstanceState, origin: str, destination: str) -> None:
-        """The states behind the wait of an instance that is not terminated.
+        """The states after the wait of an instance that is not terminated.
 
         A replaced root volume: https://docs.aws.amazon.com/autoscaling/ec2/userguide/replace-root-volume.html
-        How long each takes is assumed.
+        The durations are assumed.
         """
         if destination == "WarmPool":
             state.lifecycle_state = "Warmed:Stopped"
@@ -182,31 +181,28 @@ class LifecycleHooks:
         origin: str = "AutoScalingGroup",
         destination: str = "EC2",
     ) -> None:
-        longest = min(LONGEST_S, 100 * hook.heartbeat_timeout)
-        action = Action(hook, state.instance.id, str(uuid.uuid4()), self.clock.now() + longest)
-        action.origin, action.destination = origin, destination
-        if not any(one.instance_id == action.instance_id for one in self.active):
+        timeout = HeartbeatTimeout(
+            self.clock, hook.heartbeat_timeout, lambda: self._time_out(backend, action)
+        )
+        action = Action(hook, state.instance.id, str(uuid.uuid4()), origin, destination, timeout)
+        if not self._actions_of(action.instance_id):
             group, now = hook.auto_scaling_group_name, self.clock.now()
             self.activities.begin(group, action.instance_id, state.lifecycle_state, now)
         self.active.append(action)
-        self._count_down(backend, action)
         self.send(action_event(action, self.clock.now(), backend.account_id, backend.region_name))
 
-    def _count_down(self, backend: AutoScalingBackend, action: Action) -> None:
-        if action.timer is not None:
-            action.timer.cancel()
-        at = min(self.clock.now() + action.hook.heartbeat_timeout, action.ends_at)
-        action.timer = self.clock.call_at(at, lambda: self._time_out(backend, action))
+    def _actions_of(self, instance_id: str) -> list[Action]:
+        return [action for action in self.active if action.instance_id == instance_id]
 
     def _time_out(self, backend: AutoScalingBackend, action: Action) -> None:
         if action in self.active:
             self.log.append((self.clock.now(), "timed out", action.instance_id))
             self._end(backend, action, action.hook.default_result)
 
-    def _heartbeat(self, backend: AutoScalingBackend, action: Action) -> None:
+    def _heartbeat(self, action: Action) -> None:
         action.heartbeats += 1
         self.log.append((self.clock.now(), "heartbeat", action.instance_id))
-        self._count_down(backend, action)
+        action.timeout.restart()
 
     def _complete(self, backend: AutoScalingBackend, action: Action, result: str) -> None:
         self.log.append((self.clock.now(), result, action.instance_id))
@@ -214,12 +210,11 @@ class LifecycleHooks:
 
     def _end(self, backend: AutoScalingBackend, action: Action, result: str) -> None:
         self.active.remove(action)
-        if action.timer is not None:
-            action.timer.cancel()
-        others = [one for one in self.active if one.instance_id == action.instance_id]
+        action.timeout.cancel()
+        others = self._actions_of(action.instance_id)
         if result == "ABANDON":
-            for one in others:
-                self.active.remove(one)
+            for other in others:
+                self.active.remove(other)
         elif others:
             return
         self.activities.end(action.instance_id, self.clock.now())
@@ -228,7 +223,7 @@ class LifecycleHooks:
             self._arrive(state, action.origin, action.destination)
             return
         if result == "ABANDON" and not launches and action.hook.auto_scaling_group_name in self.retaining:
-            # Still running and billed, until somebody terminates it once more
+            # It runs and is billed until somebody terminates it again
             # (https://docs.aws.amazon.com/autoscaling/ec2/userguide/lifecycle-hooks-overview.html).
             state.lifecycle_state = RETAINED
             return
@@ -236,7 +231,7 @@ class LifecycleHooks:
         backend.terminate_instance(action.instance_id, False)
 
     def _find(self, response: AutoScalingResponse) -> Action:
-        """The action that a request names by token or instance id; ValidationError in the API's words."""
+        """The action that a request names by token or instance id; raises the API's ValidationError."""
         token, instance_id = response._get_param("LifecycleActionToken"), response._get_param("InstanceId")
         name, group = response._get_param("LifecycleHookName"), response._get_param("AutoScalingGroupName")
         for action in self.active:
@@ -244,8 +239,7 @@ class LifecycleHooks:
             named = action.token == token if token else action.instance_id == instance_id
             if ours and named:
                 return action
-        what = f"token {token}" if token else f"instance ID {instance_id}"
-        raise ValidationError(f"No active Lifecycle Action found with {what}")
+        raise ValidationError(no_active_action(token, instance_id))
 
 
 def _state(backend: AutoScalingBackend, instance_id: str) -> InstanceState:
@@ -264,7 +258,7 @@ def _hooks_of(backend: AutoScalingBackend, state: InstanceState, transition: str
 
 
 def action_event(action: Action, now: float, account: str, region: str) -> Json:
-    """The event as Auto Scaling documents it.
+    """The event of a lifecycle action.
 
     https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-event-reference.html
     """
@@ -295,15 +289,15 @@ def action_event(action: Action, now: float, account: str, region: str) -> Json:
 
 
 def wait_state(transition: str, origin: str, destination: str) -> str:
-    """The lifecycle state in which hooks of ``transition`` hold an instance on this way.
+    """The lifecycle state in which hooks of ``transition`` hold an instance on its way to ``destination``.
 
     https://docs.aws.amazon.com/autoscaling/ec2/userguide/warm-pool-instance-lifecycle.html and
-    replace-root-volume. Raises ValueError where no page has one: nothing waits at the end of a root volume's
-    replacement.
+    replace-root-volume.html. Raises ValueError if no page has such a state: no hook holds an instance after
+    its root volume was replaced.
     """
     launches, warm = transition == LAUNCHING, "WarmPool"
     if origin == destination and launches:
-        raise ValueError("A replaced root volume has no launching wait: replace-root-volume.html knows none.")
+        raise ValueError("No hook waits after a replaced root volume (replace-root-volume.html).")
     if origin == destination:
         return "ReplacingRootVolume:Wait"
     if launches:

@@ -1,1 +1,1 @@
-"""Worlds that are the same every time: for ``--sandbox``, and the recordings of docs/examples."""
+"""Reproducible worlds for ``--sandbox`` and for the recordings in docs/examples."""

@@ -1,6 +1,6 @@
-"""An account with drains in it, for trying commands: one done, one failed, one that a budget holds.
+"""An account for trying commands, with three drains: finished, failed, and blocked by a budget.
 
-Everything is the same every time (seed, virtual time) and gone when the command ends.
+It is the same every time (seed, virtual time) and gone when the command ends.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from stepdrain_sandbox.world import World
 
 Json = dict[str, Any]
 FREED_AFTER_S = 300
-"""Seconds after which somebody edits the budget that holds the third drain."""
+"""Seconds until somebody edits the budget that blocks the third drain."""
 
 
 @contextlib.contextmanager
 def drains() -> Iterator[World]:
-    """Five nodes: drained; refused, with its cause mended since; blocked and running; two untouched."""
+    """Five nodes: one drained; one failed, its cause fixed since; one blocked and running; two untouched."""
     with seeded(), World(nodes=5, workload=_workload, parameters={"EvictUnmanaged": "false"}) as world:
         done, refused, blocked, *_ = world.instances
         world.terminate(done)
@@ -41,10 +41,5 @@ def _free(world: World) -> None:
 
 
 def _workload(nodes: Sequence[str]) -> list[Json]:
-    database = workload.replica_set("default", "orders-db", {"app": "orders-db"}, 2, 10)
-    database["spec"]["template"]["spec"]["nodeSelector"] = {"kubernetes.io/hostname": nodes[2]}
-    return [
-        *workload.cluster_workload(nodes, replicas=4, grace_s=5),
-        database,
-        workload.budget("default", "orders-db", {"app": "orders-db"}, max_unavailable=0),
-    ]
+    database = workload.blocked_database(nodes[2], replicas=2, grace_s=10)
+    return [*workload.cluster_workload(nodes, replicas=4, grace_s=5), *database]

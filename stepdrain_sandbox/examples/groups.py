@@ -1,4 +1,4 @@
-"""An account with the node groups people have: by the book, without a hook, with a bad one, of EKS."""
+"""An account with typical node groups: well configured, without a hook, with a bad hook, managed by EKS."""
 
 from __future__ import annotations
 

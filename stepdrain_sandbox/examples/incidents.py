@@ -1,6 +1,6 @@
-"""A night on call: one drain went well, one was refused, one is held by a budget, two nodes are untouched.
+"""A night on call: one drain finished, one failed, one is blocked by a budget, two nodes are untouched.
 
-What is wrong is there to be mended, and mending it helps. On a RealClock it lasts until it is ended.
+The reader can fix what is wrong, and the drains go on. On a RealClock it runs until it is stopped.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Night(World):
 
 @contextlib.contextmanager
 def incidents(clock: Clock | None = None) -> Iterator[World]:
-    """The world as soon as the first drain is done and the second has failed; virtual without ``clock``."""
+    """The world once the first drain has finished and the second has failed; in virtual time by default."""
     parameters = {"EvictUnmanaged": "false"}
     with seeded(), Night(nodes=5, clock=clock, workload=_workload, parameters=parameters) as world:
         done, refused, blocked, *_ = world.instances
@@ -53,17 +53,12 @@ def incidents(clock: Clock | None = None) -> Iterator[World]:
 
 def _await_two_ends(world: World) -> None:
     for _ in range(WITHIN_S):
-        if {one["status"] for one in world.executions()} >= {"SUCCEEDED", "FAILED"}:
+        if {execution["status"] for execution in world.executions()} >= {"SUCCEEDED", "FAILED"}:
             return
         world.pass_time(1)
     raise AssertionError(f"Two drains should have ended within {WITHIN_S} s: {world.executions()}")
 
 
 def _workload(nodes: Sequence[str]) -> list[Json]:
-    database = workload.replica_set("default", "orders-db", {"app": "orders-db"}, 2, 10)
-    database["spec"]["template"]["spec"]["nodeSelector"] = {"kubernetes.io/hostname": nodes[2]}
-    return [
-        *workload.cluster_workload(nodes, replicas=4, grace_s=5),
-        database,
-        workload.budget("default", "orders-db", {"app": "orders-db"}, max_unavailable=0),
-    ]
+    database = workload.blocked_database(nodes[2], replicas=2, grace_s=10)
+    return [*workload.cluster_workload(nodes, replicas=4, grace_s=5), *database]

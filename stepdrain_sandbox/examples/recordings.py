@@ -1,7 +1,7 @@
-"""The drains of docs/examples: blocked and then forced; failed and then redriven. The same every time.
+"""The drains of docs/examples: blocked and then forced; failed and then redriven.
 
-Time is virtual, and what is random (instance ids, tokens, pods' names) is drawn from a seed, so that
-the files change only when the drain or the report does.
+Time is virtual, and random values (instance ids, tokens, names of pods) come from a seed, so that the
+files change only when the drain or the report does.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ TOKEN = "71514102-3a47-4f20-9c1e-5b0c8f1e2d3a"
 
 @dataclass(frozen=True)
 class Recording:
-    """What a drain left behind."""
+    """The records of a drain."""
 
     history: list[Json]
     audit: list[Json]
@@ -38,8 +38,8 @@ class Recording:
 
 @contextlib.contextmanager
 def seeded() -> Iterator[None]:
-    """While this lasts, what the world draws at random is the same every time."""
-    # Names have numbers of their own: uids are drawn by several threads, in any order.
+    """Inside this context, the world's random values are the same every time."""
+    # Names have a generator of their own: several threads draw uids, in any order.
     numbers, names = random.Random(SEED), random.Random(SEED)
     mock_random.seed(SEED)
 
@@ -51,7 +51,7 @@ def seeded() -> Iterator[None]:
 
 
 def blocked_then_forced() -> Recording:
-    """A budget that allows nothing holds three pods until the deadline; onTimeout: force ends it."""
+    """A budget blocks three pods until the deadline; then onTimeout force deletes them."""
     with (
         seeded(),
         World(workload=_database, parameters={"DrainTimeout": "600", "OnTimeout": "force"}) as world,
@@ -60,19 +60,19 @@ def blocked_then_forced() -> Recording:
 
 
 def failed_then_redriven() -> Recording:
-    """A pod that nothing would put back is refused; somebody removes it after ten minutes and redrives."""
+    """The drain refuses a pod without a controller; after ten minutes somebody removes it and redrives."""
     with seeded(), World(workload=workload.cluster_workload, parameters={"EvictUnmanaged": "false"}) as world:
         _, node = _fullest(world)
         world.kube.cluster.create(workload.lone_pod(LONE, node))
         world.pass_time(5)
 
-        def mend(_node: str) -> None:
+        def fix_and_redrive(_node: str) -> None:
             world.pass_time(600)
             world.kube.cluster.remove("Pod", LONE, "default")
             world.redrive(world.executions()[0]["executionArn"])
             world.settle()
 
-        return _play(world, mend)
+        return _play(world, fix_and_redrive)
 
 
 def _play(world: World, then: Callable[[str], None]) -> Recording:
@@ -88,7 +88,7 @@ def _play(world: World, then: Callable[[str], None]) -> Recording:
 
 
 def _renamed(events: list[Json], fixed: Mapping[str, str]) -> list[Json]:
-    """The events with other names for what moto draws, which changes with every resource."""
+    """The events with fixed names in place of moto's random ones, which change with every new resource."""
     text = json.dumps(events, default=lambda moment: moment.isoformat())
     for drawn, name in fixed.items():
         text = text.replace(drawn, name)
@@ -101,14 +101,9 @@ def _fullest(world: World) -> tuple[str, str]:
 
 
 def _database(nodes: Sequence[str]) -> list[Json]:
-    """The demo's workload, and a database on the first node whose budget spares no pod."""
-    database = workload.replica_set("default", "orders-db", {"app": "orders-db"}, 3, 30)
-    database["spec"]["template"]["spec"]["nodeSelector"] = {"kubernetes.io/hostname": nodes[0]}
-    return [
-        *workload.cluster_workload(nodes, replicas=6, grace_s=20),
-        database,
-        workload.budget("default", "orders-db", {"app": "orders-db"}, max_unavailable=0),
-    ]
+    """The demo's workload, and a database on the first node whose budget lets no pod go."""
+    database = workload.blocked_database(nodes[0], replicas=3, grace_s=30)
+    return [*workload.cluster_workload(nodes, replicas=6, grace_s=20), *database]
 
 
 RECORDINGS: dict[str, Callable[[], Recording]] = {

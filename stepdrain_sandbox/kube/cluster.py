@@ -1,7 +1,8 @@
-"""What the cluster is: a store, and, where asked for, a kubelet and the controllers that bring it to life."""
+"""The cluster: a store, and, where asked for, kubelets and controllers."""
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -23,7 +24,7 @@ NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
 
 class Cluster:
-    """The cluster from inside, as tests and the demo set it up and look at it."""
+    """The cluster from inside, for tests and the demo to set up and to inspect."""
 
     def __init__(
         self,
@@ -35,7 +36,7 @@ class Cluster:
     ) -> None:
         self.store = Store(clock)
         self.admission = DynamicAdmission(self.store)
-        """Webhooks and policies that refuse or delay what clients ask for."""
+        """Webhooks and policies that refuse or delay requests of clients."""
         if kubelet:
             Kubelets(self.store, audit)
         if controllers:
@@ -49,7 +50,7 @@ class Cluster:
             self.create({"kind": "Namespace", "metadata": {"name": name}})
 
     def create(self, manifest: Json) -> Json:
-        """Store one manifest as a POST would, without asking who may."""
+        """Store a manifest as a POST would, without authorization."""
         resource = BY_KIND[manifest["kind"]]
         namespace = (
             (manifest.get("metadata") or {}).get("namespace", "default") if resource.namespaced else ""
@@ -57,7 +58,7 @@ class Cluster:
         return self.store.create(resource, admission.admit(self.store, resource, namespace, manifest))
 
     def load(self, manifests: Iterable[Json]) -> None:
-        """Store manifests in their order; a List stands for its items, a namespace that is there stays."""
+        """Store manifests in their order; a List stands for its items, existing namespaces are skipped."""
         for manifest in manifests:
             items = manifest.get("items") if manifest["kind"].endswith("List") else None
             if items is not None:
@@ -69,13 +70,13 @@ class Cluster:
                 self.create(manifest)
 
     def _namespace_of(self, manifest: Json) -> None:
-        """Make the manifest's namespace if nobody did: a file need not begin with it."""
+        """Create the manifest's namespace if it does not exist: a file need not begin with it."""
         name = (manifest.get("metadata") or {}).get("namespace", "default")
         if BY_KIND[manifest["kind"]].namespaced and self.get("Namespace", name) is None:
             self.create({"kind": "Namespace", "metadata": {"name": name}})
 
     def change(self, kind: str, name: str, namespace: str, merge_patch: Json) -> Json:
-        """Change an object by a merge patch, as its owner would; KeyError if there is none."""
+        """Change an object by a merge patch, as its owner would; raises KeyError if it does not exist."""
         with self.store.lock:
             before = self.get(kind, name, namespace)
             if before is None:
@@ -83,17 +84,28 @@ class Cluster:
             return self.store.replace(BY_KIND[kind], before, patches.merge(before, merge_patch))
 
     def remove(self, kind: str, name: str, namespace: str = "") -> None:
-        """Take an object away at once, without grace; nothing happens if there is none."""
+        """Remove an object at once, without grace; no-op if it does not exist."""
         with self.store.lock:
             obj = self.get(kind, name, namespace)
             if obj is not None:
                 self.store.remove(BY_KIND[kind], obj)
 
     def get(self, kind: str, name: str, namespace: str = "") -> Json | None:
-        """An object, None if there is none."""
+        """An object; None if it does not exist."""
         resource = BY_KIND[kind]
         return self.store.get(resource, (namespace or "default") if resource.namespaced else "", name)
 
     def list(self, kind: str) -> list[Json]:
         """All objects of a kind."""
         return self.store.all(BY_KIND[kind])
+
+    def pods_on(self, node: str) -> builtins.list[Json]:
+        """The pods bound to a node."""
+        return self.store.all(BY_KIND["Pod"], node=node)
+
+    def power_off(self, node: str) -> None:
+        """The node's machine goes off: its pods and its Node vanish at once."""
+        with self.store.lock:
+            for pod in self.pods_on(node):
+                self.store.remove(BY_KIND["Pod"], pod)
+            self.remove("Node", node)

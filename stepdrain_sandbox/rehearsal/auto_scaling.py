@@ -1,4 +1,4 @@
-"""Auto Scaling and the little else that stepdrain.adapters.aws.Aws is asked for, kept in memory."""
+"""An in-memory stand-in for stepdrain.adapters.aws.Aws: Auto Scaling, and the few other calls of a drain."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from stepdrain.errors import AwsRejected, DrainError
 from stepdrain.rules.nodes import Instance
 
 from stepdrain_sandbox.aws.account import client_error
-from stepdrain_sandbox.clock import Timer
+from stepdrain_sandbox.aws.heartbeat_timeout import HeartbeatTimeout, global_timeout_s, no_active_action
 from stepdrain_sandbox.rehearsal.clock import QuietClock
 
 Json = dict[str, Any]
-LONGEST_S = 172_800
 THROTTLED = ("Throttling", "Rate exceeded", 400)
 DENIED = ("AccessDenied", "not authorized", 403)
 DOWN = ("InternalFailure", "internal failure", 500)
@@ -24,20 +23,19 @@ DOWN = ("InternalFailure", "internal failure", 500)
 
 @dataclass
 class Action:
-    """A hook that waits for one instance; ``ends_at`` is the global limit."""
+    """A hook that holds an instance."""
 
     token: str
-    ends_at: float
-    timer: Timer | None = None
+    timeout: HeartbeatTimeout
 
 
 @dataclass
 class Group(Aws):
-    """One Auto Scaling group with our hook, and the account around it; a stand-in for adapters.aws.Aws.
+    """An Auto Scaling group with our hook, and the account around it; a stand-in for adapters.aws.Aws.
 
-    ``start`` is called by StartExecution, ``started`` says when (epoch seconds) the execution of a
-    name began, ``gone`` is told the id of each instance whose action ended, and how. ``faults`` has
-    (method, (code, message, HTTP status)), each for one call.
+    ``start`` starts an execution; ``started`` returns when (epoch seconds) the execution of a name began;
+    ``gone`` is called with the id of each instance whose action ended, and the result. ``faults`` has
+    (method, (code, message, HTTP status)), each for a single call.
     """
 
     clock: QuietClock
@@ -51,14 +49,13 @@ class Group(Aws):
     actions: dict[str, Action] = field(default_factory=dict)
     faults: list[tuple[str, tuple[str, str, int]]] = field(default_factory=list)
     target_drains_s: int = 0
-    """Seconds from the first look until the load balancer has let go of an instance; 0: there is none."""
+    """Seconds from the first look until the load balancer has deregistered an instance; 0: no balancer."""
     _drained_at: dict[str, float] = field(default_factory=dict)
 
     def wait_for(self, instance_id: str, token: str) -> None:
         """The hook begins to hold the instance."""
-        longest = min(LONGEST_S, 100 * self.heartbeat_s)
-        self.actions[instance_id] = Action(token, self.clock.now() + longest)
-        self._count_down(instance_id)
+        timeout = HeartbeatTimeout(self.clock, self.heartbeat_s, lambda: self._end(instance_id, "timed out"))
+        self.actions[instance_id] = Action(token, timeout)
 
     def group_tags(self, group: str) -> dict[str, str]:  # noqa: ARG002
         self._fail("group_tags")
@@ -68,7 +65,7 @@ class Group(Aws):
         self._fail("hook")
         return {
             "HeartbeatTimeout": self.heartbeat_s,
-            "GlobalTimeout": min(LONGEST_S, 100 * self.heartbeat_s),
+            "GlobalTimeout": global_timeout_s(self.heartbeat_s),
         }
 
     def tags_of_group(self, group: str) -> dict[str, str]:
@@ -91,8 +88,7 @@ class Group(Aws):
 
     def record_heartbeat(self, lifecycle: Mapping[str, Any], instance_id: str) -> None:
         self._fail("record_heartbeat")
-        self._find(lifecycle, instance_id)
-        self._count_down(instance_id)
+        self._find(lifecycle, instance_id).timeout.restart()
 
     def complete_action(self, lifecycle: Mapping[str, Any], instance_id: str, result: str) -> None:
         self._fail("complete_action")
@@ -115,31 +111,23 @@ class Group(Aws):
         return {}
 
     def _fail(self, method: str) -> None:
-        for one in self.faults:
-            if one[0] == method:
-                self.faults.remove(one)
-                raise _error(method, *one[1])
+        for fault in self.faults:
+            if fault[0] == method:
+                self.faults.remove(fault)
+                raise _error(method, *fault[1])
 
-    def _find(self, lifecycle: Mapping[str, Any], instance_id: str) -> None:
+    def _find(self, lifecycle: Mapping[str, Any], instance_id: str) -> Action:
         action = self.actions.get(instance_id)
         if action is None or action.token != lifecycle["token"]:
-            message = f"No active Lifecycle Action found with token {lifecycle['token']}"
+            message = no_active_action(lifecycle["token"], instance_id)
             raise AwsRejected(f"answered ValidationError: {message}")
-
-    def _count_down(self, instance_id: str) -> None:
-        action = self.actions[instance_id]
-        if action.timer is not None:
-            action.timer.cancel()
-        at = min(self.clock.now() + self.heartbeat_s, action.ends_at)
-        action.timer = self.clock.call_at(at, lambda: self._end(instance_id, "timed out"))
+        return action
 
     def _end(self, instance_id: str, result: str) -> None:
-        action = self.actions.pop(instance_id)
-        if action.timer is not None:
-            action.timer.cancel()
+        self.actions.pop(instance_id).timeout.cancel()
         self.gone(instance_id, result)
 
 
 def _error(method: str, code: str, message: str, status: int) -> DrainError:
-    """The error that the real adapter makes of such an answer."""
+    """The error into which the real adapter translates such an answer."""
     return translated(client_error(method, code, message, status))

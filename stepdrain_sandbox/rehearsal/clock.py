@@ -1,4 +1,4 @@
-"""Time in one thread: nothing happens until somebody runs the clock."""
+"""Time in a single thread: nothing happens until somebody runs the clock."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import heapq
 import itertools
 from collections.abc import Callable
 
-from stepdrain_sandbox.clock import Idle, Interruption, Timer
+from stepdrain_sandbox.clock import Interruption, Timer, UncountedActors
 
 
-class QuietClock:
-    """stepdrain_sandbox.clock.Clock without a thread; ``run`` does what is due. Epoch seconds."""
+class QuietClock(UncountedActors):
+    """stepdrain_sandbox.clock.Clock without a thread; ``run`` runs due timers. Epoch seconds."""
 
     def __init__(self, start: float = 1_767_225_600.0) -> None:
         self._now = start
@@ -26,7 +26,7 @@ class QuietClock:
         return timer
 
     def step(self, until: float) -> bool:
-        """Run the next timer if it is due by ``until``; False if none is, and then it is ``until``."""
+        """Run the next timer if it is due by ``until``; else set the time to ``until`` and return False."""
         while self._agenda and self._agenda[0][0] <= until:
             at, _, timer = heapq.heappop(self._agenda)
             if not timer.cancelled:
@@ -37,7 +37,7 @@ class QuietClock:
         return False
 
     def run(self, seconds: float) -> None:
-        """Let ``seconds`` pass, with all that is due in them."""
+        """Let ``seconds`` pass, and run every timer that comes due."""
         until = self._now + seconds
         while self.step(until):
             pass
@@ -45,15 +45,3 @@ class QuietClock:
     def sleep(self, seconds: float, interruption: Interruption | None = None) -> None:
         del interruption
         self.run(seconds)
-
-    def enter(self) -> None:
-        pass
-
-    def leave(self) -> None:
-        pass
-
-    def idle(self) -> Idle:
-        return Idle(lambda: None)
-
-    def detach(self) -> Idle:
-        return Idle(lambda: None)

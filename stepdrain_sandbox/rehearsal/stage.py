@@ -1,4 +1,4 @@
-"""A cluster, a group and the state machine in one thread: the stage of generated nights."""
+"""A cluster, a group and the state machine in a single thread, for generated nights."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from stepdrain_engine.interpreter import TaskFailed
 from stepdrain_engine.machine import Machine
 from stepdrain_sandbox.aws.account import ACCOUNT, REGION
 from stepdrain_sandbox.kube.cluster import Cluster
-from stepdrain_sandbox.kube.resources import BY_KIND
 from stepdrain_sandbox.rehearsal.auto_scaling import Group
 from stepdrain_sandbox.rehearsal.clock import QuietClock
 from stepdrain_sandbox.rehearsal.transport import Transport
@@ -39,7 +38,7 @@ TERMINATING = "autoscaling:EC2_INSTANCE_TERMINATING"
 
 @dataclass
 class Death:
-    """The next ``times`` invocations of a state's function end with this error name, or after their work."""
+    """The next ``times`` invocations of a state fail with ``error``, before or ``after`` their work."""
 
     state: str
     error: str
@@ -48,9 +47,9 @@ class Death:
 
 
 class Stage:
-    """As stepdrain_sandbox.world.World, with what it needs of ``environment`` (``STEPDRAIN_…`` variables).
+    """A small stepdrain_sandbox.world.World; ``environment`` has ``STEPDRAIN_…`` variables for the functions.
 
-    ``recording``: executions keep their histories, which costs time.
+    ``recording``: executions keep their histories, which takes time.
     """
 
     def __init__(
@@ -63,7 +62,7 @@ class Stage:
         for witness in (self.witness, self.rollout_witness):
             self.cluster.store.subscribe(witness.see)
         self.transport = Transport(self.clock, self.cluster, everybody("stepdrain", RBAC_MANIFESTS))
-        # The longest pause that a draw may give: what holds then holds for each shorter one.
+        # The longest pause that jitter can draw: what holds for it holds for shorter pauses.
         self.machine = Machine(
             DEFINITION,
             self.clock,
@@ -79,7 +78,7 @@ class Stage:
         """(instance id, CONTINUE, ABANDON or timed out) in order."""
         self.deaths: list[Death] = []
         self.skew_s = 0.0
-        """How far the functions' clock is off, in seconds."""
+        """Seconds by which the functions' clock is ahead."""
         self.intake_errors: list[str] = []
         self._environment = {
             "STEPDRAIN_CLUSTER": CLUSTER,
@@ -92,14 +91,14 @@ class Stage:
 
     @contextlib.contextmanager
     def set(self, manifests: Iterable[Json]) -> Iterator[Stage]:
-        """The cluster runs ``manifests``, and the functions live here instead of in the real world."""
+        """Inside this context the cluster runs ``manifests``, and functions use this cluster and group."""
         kube = self.transport.kube()
         with (
             mock.patch.dict(os.environ, self._environment),
             mock.patch.object(connections, "kube", return_value=kube),
             mock.patch.object(connections, "aws", return_value=self.group),
             mock.patch.object(drain_clock, "source", self._functions_now),
-            # One after the other, so that a fault hits the same eviction each time.
+            # Evictions one after the other, so that a fault hits the same eviction each time.
             mock.patch.object(adapter, "WORKERS", 1),
         ):
             self.cluster.load(RBAC_MANIFESTS)
@@ -117,7 +116,7 @@ class Stage:
         return self.clock.now() + self.skew_s
 
     def terminate(self, instance_id: str) -> Json:
-        """Have the instance wait behind the hook and deliver the event; the event."""
+        """Let the instance wait behind the hook; returns the hook's event."""
         token = str(uuid.UUID(int=int(instance_id[2:], 16) + (len(self.ended) << 64)))
         self.group.wait_for(instance_id, token)
         detail = {
@@ -136,7 +135,7 @@ class Stage:
         }
 
     def deliver(self, event: Json, attempt: int = 0) -> None:
-        """Invoke StartDrain, and again after one and two minutes if it fails, as Lambda does."""
+        """Invoke StartDrain; if it fails, again after one and after two more minutes, as Lambda does."""
         try:
             self._invoke("StartDrainFunction", event)
         except TaskFailed as failure:
@@ -149,7 +148,7 @@ class Stage:
 
     def _invoke(self, function: str, event: Json) -> Any:
         state = functions.name(function)
-        death = next((one for one in self.deaths if one.state == state and one.times > 0), None)
+        death = next((death for death in self.deaths if death.state == state and death.times > 0), None)
         if death is not None:
             death.times -= 1
             if not death.after:
@@ -161,16 +160,11 @@ class Stage:
 
     def pods_on(self, node: str) -> list[Json]:
         """The pods bound to a node."""
-        return self.cluster.store.all(BY_KIND["Pod"], node=node)
+        return self.cluster.pods_on(node)
 
     def _gone(self, instance_id: str, result: str) -> None:
-        """The machine is off: its Node and whatever still ran on it vanish."""
+        """The machine is off: its Node and its pods vanish."""
         self.ended.append((instance_id, result))
-        name, store = self.instances[instance_id], self.cluster.store
-        pods = self.pods_on(name)
-        self.witness.machine_off(instance_id, pods)
-        for pod in pods:
-            store.remove(BY_KIND["Pod"], pod)
-        node = self.cluster.get("Node", name)
-        if node is not None:
-            store.remove(BY_KIND["Node"], node)
+        name = self.instances[instance_id]
+        self.witness.machine_off(instance_id, self.pods_on(name))
+        self.cluster.power_off(name)

@@ -1,7 +1,7 @@
-"""The Kubernetes adapter's requests, answered by the emulator's operations without a socket.
+"""Answers the Kubernetes adapter's requests with the emulator's operations, without a socket.
 
-Stands where the client has its urllib3 pool: what the adapter and the client make of an
-answer, of a broken connection and of a watch is their own code.
+It replaces the client's urllib3 pool, so the adapter's and the client's own code handles
+answers, broken connections and watches.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Json = dict[str, Any]
 
 
 class Answer:
-    """What the client reads of urllib3's response."""
+    """The part of urllib3's response that the client reads."""
 
     reason = ""
 
@@ -58,7 +58,7 @@ class Answer:
 
 
 class Transport:
-    """Answers ``user``'s requests at once; only a watch lets time pass, and none while another one does."""
+    """Answers ``user``'s requests at once. Only a watch lets time pass, and never a watch inside a watch."""
 
     def __init__(self, clock: QuietClock, cluster: Cluster, user: User) -> None:
         self._user = user
@@ -68,7 +68,7 @@ class Transport:
         self._watching = False
 
     def kube(self) -> Kube:
-        """An adapter that speaks through this."""
+        """An adapter that uses this transport."""
         kube = Kube(adapter_configuration(), lambda: None)
         for api in (kube._core, kube._policy, kube._apps):
             api.api_client.rest_client.pool_manager = self
@@ -76,31 +76,31 @@ class Transport:
 
     def request(self, method: str, url: str, **options: Any) -> Answer:
         """urllib3.PoolManager.request, as kubernetes.client.rest calls it."""
-        request = _understood(method, url, options, self._user)
+        request = _parsed(method, url, options, self._user)
         fault = self.faults.take(request.verb, request.path, request.user_agent, request.user.name)
         if fault is not None and fault.cut == "reset":
             raise urllib3.exceptions.ProtocolError("Connection aborted.")
         refusal = fault.refusal(request) if fault is not None else None
         if refusal is not None:
-            return self._noted(request, refusal.status, refusal.body)
+            return self._logged(request, refusal.status, refusal.body)
         try:
             authorize(self._store, request.user, request.attempt())
             if request.verb == "watch":
-                self._noted(request, 200, {})
+                self._logged(request, 200, {})
                 return Answer(200, b"", self._watch(request, fault.watch if fault else ""))
             status, body = self._served(request)
         except ApiError as error:
             status, body = error.status, error.body  # type: ignore[assignment]
-        answer = self._noted(request, status, body)
-        return _harmed(answer, fault)
+        answer = self._logged(request, status, body)
+        return _cut(answer, fault)
 
     def _served(self, request: Request) -> tuple[int, Json]:
-        """The answer; no time passes for a webhook that hangs, since nothing else could happen in it."""
+        """The answer. A webhook that hangs takes no time, since nothing else could happen meanwhile."""
         while True:
             with contextlib.suppress(Delayed):
                 return self._operations.answer(request)
 
-    def _noted(self, request: Request, status: int, body: Json | str) -> Answer:
+    def _logged(self, request: Request, status: int, body: Json | str) -> Answer:
         now = self._clock.now()
         self.audit_log.append(audit.event(request, status, now, now))
         text = body if isinstance(body, str) else json.dumps(body)
@@ -132,15 +132,15 @@ class Transport:
 
 
 def _lines(events: list[Change], resource: Resource, fits: Predicate | None) -> Iterator[bytes]:
-    """What a watch of this kind says of what has happened, which is then told."""
+    """The lines of a watch for ``events``, which are then removed."""
     for change in events:
         if change.resource is resource and (fits is None or fits(change.object)):
             yield line_of({"type": change.type, "object": change.object})
     events.clear()
 
 
-def _harmed(answer: Answer, fault: Fault | None) -> Answer:
-    """The request was served, and its answer was lost on the way, in whole or in part."""
+def _cut(answer: Answer, fault: Fault | None) -> Answer:
+    """The answer as it arrives: a fault may lose all or half of it after the request was served."""
     if fault is None or not fault.cut:
         return answer
     if fault.cut == "lost":
@@ -148,7 +148,7 @@ def _harmed(answer: Answer, fault: Fault | None) -> Answer:
     return Answer(answer.status, answer.data[: len(answer.data) // 2])
 
 
-def _understood(method: str, url: str, options: Json, user: User) -> Request:
+def _parsed(method: str, url: str, options: Json, user: User) -> Request:
     parts = urlsplit(url)
     query = dict(pair.split("=", 1) for pair in parts.query.split("&") if pair)
     query |= {key: str(value) for key, value in options.get("fields") or () if value is not None}
