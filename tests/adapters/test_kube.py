@@ -37,6 +37,13 @@ from stepdrain_sandbox.workload import budget, lone_pod
 NUMBERS = itertools.count()
 EVICTION, READ = r"/eviction$", r"/nodes/"
 START = "2026-01-01T00:00:00Z"
+TARGET = {
+    "type": "DisruptionTarget",
+    "status": "True",
+    "reason": "EvictionByEvictionAPI",
+    "message": "forced",
+    "lastTransitionTime": START,
+}
 
 
 @pytest.fixture(scope="module")
@@ -363,7 +370,7 @@ def test_a_deletion_carries_its_grace_and_the_pods_uid(server, node):
     """Used under onTimeout: force alone; the UID spares a successor here, too."""
     cluster = client(server)
     (pod,) = cluster.pods_on(node).pods
-    ((_, answer),) = cluster.delete([(pod, 7)])
+    ((_, answer),) = cluster.delete([(pod, 7)], TARGET)
     assert answer.status == 200
     # A kubelet's deletion of another pod may have been logged since.
     ours = [event for event in server.audit_log if event["userAgent"].startswith("stepdrain/")]
@@ -371,6 +378,30 @@ def test_a_deletion_carries_its_grace_and_the_pods_uid(server, node):
         "gracePeriodSeconds": 7,
         "preconditions": {"uid": pod.uid},
     }
+
+
+def test_a_deletion_marks_its_pod_as_an_eviction_does(server, node):
+    """Else a Job's podFailurePolicy counts the forced pod as a failure of its own."""
+    cluster = client(server)
+    (pod,) = cluster.pods_on(node).pods
+    cluster.delete([(pod, 7)], TARGET)
+    assert TARGET in server.cluster.get("Pod", "web", node)["status"]["conditions"]
+    before = len(server.audit_log)
+    (pod,) = cluster.pods_on(node).pods
+    cluster.delete([(pod, 3)], TARGET)
+    verbs = [one["verb"] for one in server.audit_log[before:] if one["userAgent"].startswith("stepdrain/")]
+    assert verbs == ["list", "delete"]
+
+
+@pytest.mark.parametrize("status", [403, 404, 409, 422, 500])
+def test_a_pod_that_cannot_be_marked_is_deleted_all_the_same(server, node, status):
+    """The right may be missing, and a webhook may refuse: the node is emptied still."""
+    cluster = client(server)
+    answering(server, path=r"/pods/web/status$", status=status)
+    (pod,) = cluster.pods_on(node).pods
+    ((_, answer),) = cluster.delete([(pod, 7)], TARGET)
+    assert answer.status == 200
+    assert server.cluster.get("Pod", "web", node)["metadata"]["deletionGracePeriodSeconds"] == 7
 
 
 def test_nodes_come_in_pages(server, node, monkeypatch):

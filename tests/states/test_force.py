@@ -29,7 +29,7 @@ class Cluster:
     def evict(self, doomed, grace_s):
         return [(pod, Answer(201, "")) for pod in doomed]
 
-    def delete(self, doomed):
+    def delete(self, doomed, condition):
         self.deleted += [(pod.name, grace) for pod, grace in doomed]
         return [(pod, Answer(200, "")) for pod, _ in doomed]
 

@@ -32,8 +32,6 @@ NOT_YET = {
     "watch nodes",
     "watch poddisruptionbudgets",
     "watch volumeattachments",
-    # A pod that is forced out will get the condition of one that is evicted.
-    "patch pods/status",
 }
 """Rights that functions are about to use: take a line out with the change that uses it."""
 

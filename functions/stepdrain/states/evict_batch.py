@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from stepdrain.clock import to_rfc3339
 from stepdrain.document import progress
 from stepdrain.document.progress import Progress
 from stepdrain.document.step import Step
@@ -29,7 +30,9 @@ class Cluster(rolling.Cluster, Protocol):
     def budgets(self) -> list[Budget]: ...
     def daemonsets(self) -> set[tuple[str, str]] | None: ...
     def evict(self, doomed: Sequence[Pod], grace_s: int) -> list[tuple[Pod, Answer]]: ...
-    def delete(self, doomed: Sequence[tuple[Pod, int]]) -> list[tuple[Pod, Answer]]: ...
+    def delete(
+        self, doomed: Sequence[tuple[Pod, int]], condition: Mapping[str, str]
+    ) -> list[tuple[Pod, Answer]]: ...
 
 
 def evict_batch(step: Step, cluster: Cluster, now: float, complain: Callable[[str], None]) -> Progress:
@@ -119,7 +122,7 @@ def _move(
     The second value names the deleted ones, which the tally counts as evicted, too.
     """
     doomed = _past_grace([*staying, *leaving], step, now)
-    answers = cluster.delete(doomed) if doomed else []
+    answers = cluster.delete(doomed, _disruption_target(now)) if doomed else []
     graces = {pod.uid: grace for pod, grace in doomed}
     deleted = eviction_answers.tally(answers)
     # A pod that was terminating has been counted before.
@@ -172,6 +175,22 @@ def _past_grace(present: list[Pod], step: Step, now: float) -> list[tuple[Pod, i
     late = [pod for pod in present if pod.deletion_at is None or pod.deletion_at > cut_off]
     graces = [(pod, deadline.forced_grace(_grace(pod, step), now, until)) for pod in late]
     return [(pod, grace) for pod, grace in graces if grace is not None]
+
+
+def _disruption_target(now: float) -> dict[str, str]:
+    """The condition that an eviction gives a pod, so that a Job's podFailurePolicy sees a deletion, too.
+
+    Type, status and reason are the API server's
+    (kubernetes/kubernetes, pkg/registry/core/pod/storage/eviction.go);
+    https://kubernetes.io/docs/concepts/workloads/pods/disruptions/#pod-disruption-conditions
+    """
+    return {
+        "type": "DisruptionTarget",
+        "status": "True",
+        "reason": "EvictionByEvictionAPI",
+        "message": "Stepdrain: forced, deleted past its disruption budgets",
+        "lastTransitionTime": to_rfc3339(now),
+    }
 
 
 def _grace(pod: Pod, step: Step) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -11,8 +11,12 @@ from kubernetes.client.exceptions import ApiException
 
 from stepdrain.adapters.kube import calls
 from stepdrain.adapters.kube.calls import Calls
+from stepdrain.errors import DrainError
+from stepdrain.reporting import logs
 from stepdrain.rules.eviction_answers import Answer
 from stepdrain.rules.pods import Pod
+
+LOG = logs.logger()
 
 
 class Evictions(Calls):
@@ -27,15 +31,31 @@ class Evictions(Calls):
         """
         return self._each(doomed, lambda pod: self._answer(self._post_eviction, pod, grace_s))
 
-    def delete(self, doomed: Sequence[tuple[Pod, int]]) -> list[tuple[Pod, Answer]]:
+    def delete(
+        self, doomed: Sequence[tuple[Pod, int]], condition: Mapping[str, str]
+    ) -> list[tuple[Pod, Answer]]:
         """DELETE each pod with its grace (seconds, 1 or more), past all budgets; each with its answer.
 
+        A pod that is not terminating yet gets ``condition`` (a core/v1 PodCondition) first, if it can be
+        set: a pod without it is deleted all the same, with a warning in the log.
         As ``evict``: what could no longer be awaited is left out.
         """
         graces = {pod.uid: grace for pod, grace in doomed}
-        return self._each(
-            [pod for pod, _ in doomed], lambda pod: self._answer(self._delete, pod, graces[pod.uid])
-        )
+
+        def ask(pod: Pod) -> Answer:
+            if pod.deletion_at is None:
+                self._set_condition(pod, condition)
+            return self._answer(self._delete, pod, graces[pod.uid])
+
+        return self._each([pod for pod, _ in doomed], ask)
+
+    def _set_condition(self, pod: Pod, condition: Mapping[str, str]) -> None:
+        """Patch pods/status, conditions merge by their type; the UID spares another pod of that name."""
+        body = {"metadata": {"uid": pod.uid}, "status": {"conditions": [dict(condition)]}}
+        try:
+            self._answered(self._core.patch_namespaced_pod_status, pod.name, pod.namespace, body).read()
+        except (DrainError, urllib3.exceptions.HTTPError) as error:
+            LOG.warning(f"{pod.key} is deleted without the condition {condition['type']}: {error}")
 
     def _post_eviction(self, pod: Pod, grace_s: int) -> Any:
         options: dict[str, Any] = {"preconditions": {"uid": pod.uid}}
