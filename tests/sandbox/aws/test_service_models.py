@@ -48,6 +48,7 @@ def test_a_handler_of_one_session_is_not_called_for_another():
 
 def test_another_environment_is_another_client(monkeypatch):
     """Credentials and endpoints come from there."""
+    monkeypatch.setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "false")
     before = boto3.client("sqs")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     assert boto3.client("sqs").meta.endpoint_url == "http://127.0.0.1:9"
