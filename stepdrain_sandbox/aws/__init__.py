@@ -1,6 +1,6 @@
-"""An AWS account in this process: moto, and beside it what moto lacks and a drain needs.
+"""An AWS account in this process: moto, and what a drain needs that moto lacks.
 
-moto's Step Functions interpreter runs the rendered state machine; here are the clock it
-runs on, redrives, lifecycle hooks that really hold an instance, and rules that invoke
-functions. Nothing leaves this machine, and no credentials of the user are read.
+moto's Step Functions interpreter runs the rendered state machine. This package adds its
+clock, redrives, lifecycle hooks that hold instances, and rules that invoke functions.
+Nothing leaves this machine, and the user's credentials are not read.
 """

@@ -1,4 +1,4 @@
-"""One account of the embedded world: the deployment, and the functions' invocations in it."""
+"""The embedded world's account: the deployment, and the invocations of its functions."""
 
 from __future__ import annotations
 
@@ -56,20 +56,20 @@ SURROUNDINGS = {
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     # moto's thousands of public images take a second to load and to list; the world registers its own.
     "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
-    # Metrics are lines on stdout, which here belongs to whoever runs the sandbox.
+    # Metrics are lines on stdout, which belongs to the sandbox's user here.
     "POWERTOOLS_METRICS_DISABLED": "true",
 }
 PENDING_S = 60
-"""Assumed: seconds for which an Inactive function is Pending once it is invoked."""
+"""Assumed: seconds that an Inactive function is Pending after an invocation."""
 MOCK = {"stepfunctions": {"execute_state_machine": True}, "lambda": {"use_docker": False}}
 
 
 MOTO_ACCESS_KEY = "FOOBARKEY"
-"""What moto's mock puts into the environment."""
+"""The key that moto's mock puts into the environment."""
 
 
 def access_key(logical_id: str) -> str:
-    """The access key that a function signs with: each role has its own, and a cluster knows it by that."""
+    """The access key of a function's role, by which the cluster identifies the function."""
     return f"AKIA{logical_id.upper()}"
 
 
@@ -82,20 +82,20 @@ class Context:
     memory_limit_in_mb: int = 512
     invoked_function_arn: str = "arn:aws:lambda:eu-west-1:123456789012:function:sandbox"
     timeout_s: float = 900
-    """The function's Timeout; Lambda's longest where nobody says."""
+    """The function's Timeout; by default Lambda's maximum."""
 
     def get_remaining_time_in_millis(self) -> int:
-        """Handlers run in no virtual time of their own, so all of it is always left."""
+        """All of it is always left: handlers take no virtual time."""
         return int(self.timeout_s * 1000)
 
 
 @dataclass
 class LambdaFault:
-    """The next ``times`` invocations of a function (logical id) end like this, without or after its work.
+    """The next ``times`` invocations of a function (logical id) fail.
 
-    ``error_type`` is what the state machine sees: Sandbox.Timedout, Runtime.ExitError,
-    Runtime.OutOfMemory, Lambda.TooManyRequestsException …; ``after`` lets the handler work first;
-    ``hangs_s`` seconds go by before it ends.
+    ``error_type`` is the error that the state machine gets: Sandbox.Timedout, Runtime.ExitError,
+    Runtime.OutOfMemory, Lambda.TooManyRequestsException …; with ``after`` the handler works first;
+    ``hangs_s`` seconds pass before the failure.
     """
 
     function: str
@@ -106,7 +106,7 @@ class LambdaFault:
 
 
 class InvocationFailed(Exception):
-    """An invocation that ended without the handler's own error."""
+    """An invocation that failed outside the handler."""
 
     def __init__(self, error_type: str) -> None:
         super().__init__(f"simulated: {error_type}")
@@ -123,7 +123,7 @@ class AwsFault:
 
 
 def client_error(operation: str, code: str, message: str, status: int = 400) -> ClientError:
-    """The error botocore raises for an answer of this code."""
+    """The error that botocore raises for an answer with this code."""
     answer: Any = {
         "Error": {"Code": code, "Message": message},
         "ResponseMetadata": {"HTTPStatusCode": status},
@@ -132,7 +132,7 @@ def client_error(operation: str, code: str, message: str, status: int = 400) -> 
 
 
 def status_event(shown: Mapping[str, Any], now: float) -> Json:
-    """The event ``Step Functions Execution Status Change`` of an execution as DescribeExecution shows it.
+    """The event ``Step Functions Execution Status Change`` for an answer of DescribeExecution.
 
     https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html
     """
@@ -163,7 +163,7 @@ def status_event(shown: Mapping[str, Any], now: float) -> Json:
 
 
 class Containers(connections.Kept):
-    """What functions keep between invocations, each for itself, as their containers do.
+    """What functions keep between invocations, separately for each container.
 
     ``current.function`` is the logical id of the function that runs in this thread.
     """
@@ -173,14 +173,14 @@ class Containers(connections.Kept):
         self._current = current
 
     def get(self, key: tuple[str, ...], seconds: int, make: Callable[[], Any], fresh: bool = False) -> Any:
-        """The value that this function keeps under ``key``."""
-        whose = getattr(self._current, "function", None) or ""
+        """The value that the current function's container keeps under ``key``."""
+        function = getattr(self._current, "function", None) or ""
         container = str(getattr(self._current, "container", None) or "")
-        return super().get((whose, container, *key), seconds, make, fresh)
+        return super().get((function, container, *key), seconds, make, fresh)
 
 
 class Account:
-    """An account with the stack in it, alive between ``__enter__`` and ``__exit__``."""
+    """An account with the deployed stack, from ``__enter__`` to ``__exit__``."""
 
     def __init__(
         self,
@@ -192,7 +192,7 @@ class Account:
     ) -> None:
         self.clock = clock
         self.calls: list[tuple[str, str, str]] = []
-        """(function's logical id, service, operation) of each call a handler made."""
+        """(function's logical id, service, operation) of each call that a handler made."""
         self.lambda_faults: list[LambdaFault] = []
         self.concurrent_executions = left_out.CONCURRENT_EXECUTIONS
         """What Lambda lets run at once in the account and region, a count."""
@@ -205,15 +205,15 @@ class Account:
         self.scheduled_events = ScheduledEvents(clock)
         self.hooks = LifecycleHooks(clock, self.delivery.send, terminated)
         self.load: Load | None = None
-        """Quotas and durations, if the account is put under load."""
+        """Quotas and durations, if the account is under load."""
         self.inactive: dict[str, float] = {}
-        """Functions (logical id) that were idle for weeks, and from when they are back; see ``let_idle``."""
+        """Functions (logical id) that were idle for weeks, and when they are active again (``let_idle``)."""
         self.invoke_by: Callable[[Function, Json], Any] | None = None
-        """Runs a function elsewhere (stepdrain_sandbox.built.functions), for an event."""
+        """Runs a function for an event outside this process (stepdrain_sandbox.built.functions)."""
         self.around: Callable[[str], contextlib.AbstractContextManager[object]] = contextlib.nullcontext
-        """Entered around each invocation with the function's logical id: a fault for one state goes here."""
+        """Entered around each invocation with the function's logical id, to inject faults into a state."""
         self.invocation: Callable[[], contextlib.AbstractContextManager[object]] = contextlib.nullcontext
-        """Entered around each handler: all that it asks of a cluster is one caller's."""
+        """Entered around each handler, to mark its requests to the cluster as one caller's."""
         self._template, self._parameters = template, parameters
         self._environment = dict(environment or {})
         self._names: dict[str, str] = {}
@@ -224,11 +224,12 @@ class Account:
         with contextlib.ExitStack() as patches:
             self._patch(patches.enter_context)
             self.deployment = Stack(self._template, self._parameters, ACCOUNT, REGION).deploy()
-            self._names = {one.name: logical_id for logical_id, one in self.deployment.functions.items()}
+            functions = self.deployment.functions
+            self._names = {function.name: logical_id for logical_id, function in functions.items()}
             self.delivery.poll(self.deployment)
             os.environ.update(self._shared_environment())
             self.schedules.start()
-            # All went well: what is patched stays so until the end.
+            # All went well: keep the patches until __exit__.
             self._patches = patches.pop_all()
         return self
 
@@ -269,31 +270,31 @@ class Account:
         return lambda: signing(getattr(self._current, "function", None))
 
     def users(self) -> dict[str, User]:
-        """Whom a cluster with the stack's access entries takes the functions for, by access key.
+        """The cluster's users for the functions, from the stack's access entries, by access key.
 
-        Who calls a handler without a function, as the test of a step does, is in all their groups.
+        A test that calls a handler directly, without a function, is in the groups of all functions.
         """
         entries = self.deployment.access
-        groups = sorted({group for one in entries.values() for group in one.groups})
+        groups = sorted({group for entry in entries.values() for group in entry.groups})
         return {
             MOTO_ACCESS_KEY: User("stepdrain", tuple(groups)),
-            **{access_key(key): User(one.username, one.groups) for key, one in entries.items()},
+            **{access_key(key): User(entry.username, entry.groups) for key, entry in entries.items()},
         }
 
     def _shared_environment(self) -> dict[str, str]:
-        """The functions' variables in one process; two functions must not disagree on a value."""
+        """The variables of all functions in this process; raises ValueError if two functions disagree."""
         merged: dict[str, str] = {}
-        for one in self.deployment.functions.values():
-            for key, value in one.environment.items():
+        for function in self.deployment.functions.values():
+            for key, value in function.environment.items():
                 if merged.setdefault(key, value) != value:
                     raise ValueError(f"Functions disagree on {key}; the sandbox shares one environment.")
         return {key: value for key, value in merged.items() if key != "LOG_LEVEL"}
 
     def let_idle(self, *functions: str) -> None:
-        """Have nobody invoke these functions (logical ids), which are in a VPC, for weeks: they are Inactive.
+        """Make these functions (logical ids) Inactive, like functions in a VPC that were idle for weeks.
 
-        The first invocation fails and has Lambda bring the function back; others fail until it is there. How
-        long that takes is assumed (https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html).
+        The first invocation fails and makes Lambda reactivate the function; others fail until it is active.
+        How long that takes is assumed (https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html).
         """
         self.inactive.update(dict.fromkeys(functions, float("inf")))
 
@@ -307,7 +308,7 @@ class Account:
         del self.inactive[logical_id]
 
     def invoke(self, name: str, event: Json) -> Any:
-        """Run the function of that name (not logical id); raises what its handler raises."""
+        """Run the function of that name (not its logical id); raises what its handler raises."""
         logical_id = self._names[name]
         if logical_id in self.inactive:
             self._bring_back(logical_id)
@@ -323,7 +324,7 @@ class Account:
         return answer
 
     def put_under(self, load: Load) -> None:
-        """From now on requests count against quotas, and take time, as everything else does."""
+        """From now on requests count against quotas, and everything takes time."""
         self.load, self.delivery.delay_s = load, load.durations.delivery
 
     def _run_loaded(self, logical_id: str, event: Json) -> Any:
@@ -356,7 +357,7 @@ class Account:
             self._current.function = None
 
     def _threads_of_the_function(self, max_workers: int) -> ThreadPoolExecutor:
-        """Threads whose calls are those of the function that starts them."""
+        """A pool whose threads call AWS as the function that started them."""
         function = getattr(self._current, "function", None)
         return ThreadPoolExecutor(
             max_workers, initializer=lambda: setattr(self._current, "function", function)
@@ -386,13 +387,13 @@ class Account:
         return make_api_call
 
     def _ended(self, execution_arn: str) -> None:
-        """Publish what Step Functions publishes when an execution has closed."""
+        """Publish the event that Step Functions publishes when an execution has closed."""
         client = boto3.client("stepfunctions", region_name=REGION)
         shown = client.describe_execution(executionArn=execution_arn)
         self.delivery.send(status_event(shown, self.clock.now()))
 
     def messages(self) -> list[Json]:
-        """What was sent to the stack's topics, in order: Subject, and Message as a mail has it."""
+        """The messages sent to the stack's topics, in order: Subject, and Message as in a mail."""
         topics = sns_backends[ACCOUNT][REGION].topics.values()
         return [
             {"Subject": subject, "Message": json.loads(text)["default"]}

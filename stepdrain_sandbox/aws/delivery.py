@@ -1,8 +1,7 @@
-"""EventBridge's last step, which moto lacks for functions: matching rules invoke their targets.
+"""EventBridge's delivery to functions, which moto lacks: matching rules invoke their targets.
 
-An asynchronous invocation: Lambda tries twice more, after one and two minutes, and hands
-what still failed to the on-failure destination. What it has not run at all, being throttled, it tries again
-for up to six hours
+The invocation is asynchronous: Lambda retries a failed event twice, after one and two minutes, and then
+sends it to the on-failure destination. An event that was throttled is retried for up to six hours
 (https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html).
 """
 
@@ -29,27 +28,27 @@ LONGEST_PAUSE_S = 300
 
 @dataclass
 class Delivery:
-    """Delivers events to the rules of one account's default bus. ``failed`` keeps the dead letters' URL."""
+    """Delivers events to the rules of an account's default bus."""
 
     clock: Clock
     invoke: Invoke
     account: str
     region: str
     failed: Callable[[str], str | None]
-    """The URL of the queue for failed events of a function, None if it has none."""
+    """Returns the URL of the queue for a function's failed events; None if it has none."""
     answers: list[tuple[str, Json]] = field(default_factory=list)
-    """(function, Lambda's answer) of each attempt; of a batch for each of its messages."""
+    """(function, Lambda's answer) of each attempt; for a batch, of each message."""
     delay_s: float = 0.0
-    """From an event to its target."""
+    """Seconds from an event to its target."""
     oldest_s: int = 21_600
-    """For so long an event is tried again that Lambda itself throttles or fails."""
+    """Seconds for which Lambda retries an event that it throttled."""
     polled: dict[str, QueuePolling] = field(default_factory=dict)
     """By queue name."""
 
     def send(self, event: Json) -> None:
-        """Deliver one event to all rules that match it."""
+        """Deliver an event to all rules that match it."""
         for rule in self._rules():
-            # A rule that has only a schedule matches no event (stepdrain_sandbox.aws.schedules fires it).
+            # A rule with only a schedule matches no event (stepdrain_sandbox.aws.schedules fires it).
             by_pattern = rule.state == "ENABLED" and not rule.scheduled_expression
             if by_pattern and rule.event_pattern.matches_event(event):
                 for target in rule.targets:
@@ -66,7 +65,7 @@ class Delivery:
         return list(backend.event_buses["default"].rules.values())
 
     def hand_over(self, target: Json, event: Json) -> None:
-        """Give one event to one target of a rule: a function, or a queue."""
+        """Give an event to a target of a rule: a function, or a queue."""
         service, resource = target["Arn"].split(":")[2], target["Arn"].split(":")
         if service == "lambda":
             self._invoke_later(resource[6], event, attempt=0)
@@ -76,7 +75,7 @@ class Delivery:
             self._queue(resource[5], event)
 
     def poll(self, deployment: Deployment) -> None:
-        """Have the deployment's functions take the messages of the queues that are mapped to them."""
+        """Poll the deployment's mapped queues, and invoke their functions with the messages."""
         for queue, mapping in deployment.mappings.items():
             self.polled[queue] = QueuePolling(
                 self.clock,
@@ -94,11 +93,11 @@ class Delivery:
             try:
                 answer = invocation(lambda: self.invoke(function, event))
                 if _of_lambda(answer):
-                    # The poller keeps the batch and tries again.
+                    # Throttled: the poller keeps the batch and tries again.
                     again = self.clock.now() + 1
                     self.clock.call_at(again, lambda: self._invoke_batch(function, event, answered))
                     return
-                self.answers.extend((function, one) for one in _by_message(answer))
+                self.answers.extend((function, of_message) for of_message in _by_message(answer))
                 answered(answer)
             finally:
                 self.clock.leave()
@@ -114,7 +113,7 @@ class Delivery:
         try:
             answer = invocation(lambda: self.invoke(function, json.loads(json.dumps(event))))
             if _of_lambda(answer) and pause_s < self.oldest_s:
-                # Not the function's own error: from one second on, doubled up to five minutes.
+                # Not the function's own error: retried after one second, doubled up to five minutes.
                 at = self.clock.now() + min(pause_s, LONGEST_PAUSE_S)
                 self.clock.call_at(at, lambda: self._invoke_later(function, event, attempt, 2 * pause_s))
                 return
@@ -156,13 +155,13 @@ class Delivery:
 
 
 def _by_message(answer: Json) -> list[Json]:
-    """The answer of a batch, for each message that it has one for."""
+    """The answer to a batch, split by message."""
     if "FunctionError" in answer:
         return [answer]
-    return [{**answer, "Payload": one} for one in (answer["Payload"] or {}).get("answers", ())]
+    return [{**answer, "Payload": payload} for payload in (answer["Payload"] or {}).get("answers", ())]
 
 
 def _of_lambda(answer: Json) -> bool:
-    """Whether Lambda itself has not run the function: it is throttled, or not there for the moment."""
+    """Whether Lambda did not run the function, because it is throttled or inactive."""
     payload = answer.get("Payload")
     return "FunctionError" in answer and str((payload or {}).get("errorType", "")).startswith("Lambda.")

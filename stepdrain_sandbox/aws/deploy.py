@@ -1,9 +1,9 @@
-"""template.yaml, deployed into this process: the template is the only description of what exists.
+"""Deploys template.yaml into this process: the template is the only description of what exists.
 
-Its loops are written out first (language_extensions). aws-sam-translator turns the SAM resources into plain
-ones, as CloudFormation's transform does; functions become handlers called in process, queues, rules and the
-state machine are made in moto. Kinds that change nothing here (roles, alarms, log groups …) are listed in
-``ignored``, never silently half made.
+language_extensions expands the loops first. aws-sam-translator turns the SAM resources into plain resources,
+as CloudFormation's transform does. Functions become handlers called in process; queues, rules and the state
+machine are created in moto. Kinds that have no effect here (roles, alarms, log groups …) are listed in
+``ignored``, never half created in silence.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ CODE = "s3://sandbox/code"
 
 @dataclass(frozen=True)
 class Function:
-    """A deployed function: its handler's dotted name, and its environment."""
+    """A deployed function: its handler's dotted name, its environment and its timeout in seconds."""
 
     name: str
     handler: str
@@ -50,7 +50,7 @@ class Function:
 
 @dataclass(frozen=True)
 class Access:
-    """What an EKS access entry makes of a function: its name in the cluster, and its groups."""
+    """A function's name and groups in the cluster, from its EKS access entry."""
 
     username: str
     groups: tuple[str, ...]
@@ -58,7 +58,7 @@ class Access:
 
 @dataclass(frozen=True)
 class SourceMapping:
-    """How Lambda takes a queue's messages; times in seconds."""
+    """How Lambda polls a queue; times in seconds."""
 
     function: str
     batch_size: int
@@ -68,33 +68,33 @@ class SourceMapping:
 
 @dataclass(frozen=True)
 class Redelivery:
-    """When a message that was not deleted is seen again, and where it goes after so many times."""
+    """When an undeleted message becomes visible again, and where it goes after too many receives."""
 
     visibility_s: int
     most_receives: int
     dead_letters: str
-    """The queue's name, "" if it has none."""
+    """Name of the dead-letter queue; "" if there is none."""
 
 
 @dataclass
 class Deployment:
-    """What the template made. Keys are logical ids."""
+    """The resources that the template created. Keys are logical ids."""
 
     functions: dict[str, Function] = field(default_factory=dict)
     state_machines: dict[str, str] = field(default_factory=dict)
     queues: dict[str, str] = field(default_factory=dict)
     failure_queues: dict[str, str] = field(default_factory=dict)
-    """Function name to the URL of its on-failure destination."""
+    """Function name to the name of its on-failure queue."""
     mappings: dict[str, SourceMapping] = field(default_factory=dict)
-    """Queue name to the function that takes its messages."""
+    """Queue name to its mapping to a function."""
     delivered_again: dict[str, Redelivery] = field(default_factory=dict)
     """By queue name."""
     granted: permissions.Granted = field(default_factory=dict)
     """IAM actions of each function's role."""
     access: dict[str, Access] = field(default_factory=dict)
-    """By the function's logical id, as the access entry of its role says."""
+    """By the function's logical id, from the access entry of its role."""
     ignored: dict[str, str] = field(default_factory=dict)
-    """Logical id to the kind that has no counterpart here."""
+    """Logical id to kind, for kinds that have no counterpart here."""
 
 
 @cache
@@ -106,9 +106,8 @@ def _parsed(text: str) -> Json:
 def translate(template: Path, parameters: Mapping[str, str]) -> Json:
     """The template with its loops and SAM resources translated; needs no credentials and no network.
 
-    Raises TemplateRefused where the loops cannot be written out for these parameters, and where a released
-    template's artefacts are not beside it. Who asks again for
-    the same files and parameters gets the same document: to be read only.
+    Raises TemplateRefused if the loops cannot be expanded for these parameters, or if a released template's
+    artefacts are not beside it. The same files and parameters give the same document: do not change it.
     """
     text = template.read_text()
     folder = template.parent / "statemachine"
@@ -123,7 +122,7 @@ def translate(template: Path, parameters: Mapping[str, str]) -> Json:
 def _translated(
     text: str, definitions: tuple[tuple[str, str], ...], parameters: tuple[tuple[str, str], ...]
 ) -> Json:
-    # The translator changes what it gets.
+    # The translator changes its input.
     given, machines = dict(parameters), dict(definitions)
     document = copy.deepcopy(expand(_parsed(text), given))
     # The translator wants code in S3; only the handlers' names matter here.
@@ -145,7 +144,7 @@ def _translated(
 
 
 class Stack:
-    """Makes the resources of one template in moto."""
+    """Creates a template's resources in moto."""
 
     def __init__(self, template: Path, parameters: Mapping[str, str], account: str, region: str) -> None:
         self._document = translate(template, parameters)
@@ -173,7 +172,7 @@ class Stack:
         self.deployment = Deployment()
 
     def deploy(self) -> Deployment:
-        """Make everything whose condition holds."""
+        """Create every resource whose condition holds."""
         makers = {
             "AWS::Lambda::Function": self._function,
             "AWS::Lambda::EventInvokeConfig": self._invoke_config,
@@ -202,7 +201,7 @@ class Stack:
         return f"{STACK}-{logical_id}"
 
     def _attribute(self, logical_id: str, name: str) -> str:
-        """What Ref and GetAtt stand for: ARNs by the rules of each service, whether made yet or not."""
+        """The value of Ref and GetAtt: ARNs by each service's rules, even before the resource exists."""
         kind, own = self._resources[logical_id]["Type"], self._name(logical_id)
         arns = {
             "AWS::Lambda::Function": f"lambda:{self._region}:{self._account}:function:{own}",
@@ -213,11 +212,11 @@ class Stack:
             "AWS::StepFunctions::StateMachine": f"states:{self._region}:{self._account}:stateMachine:{own}",
         }
         if kind in ("AWS::StepFunctions::StateMachineAlias", "AWS::StepFunctions::StateMachineVersion"):
-            # One version at a time: alias and version stand for the machine itself.
+            # There is only one version: alias and version stand for the machine itself.
             machines = [
                 k for k, r in self._resources.items() if r["Type"] == "AWS::StepFunctions::StateMachine"
             ]
-            return self._attribute(next(one for one in machines if logical_id.startswith(one)), "Ref")
+            return self._attribute(next(filter(logical_id.startswith, machines)), "Ref")
         arn = f"arn:aws:{arns.get(kind, f'sandbox:{self._region}:{self._account}:{own}')}"
         by_arn = kind in ("AWS::StepFunctions::StateMachine", "AWS::SNS::Topic")
         if name == "Arn" or (name == "Ref" and by_arn):
@@ -243,7 +242,7 @@ class Stack:
         self._client("ssm").put_parameter(Value=properties["Value"], **named)
 
     def _access_entry(self, _logical_id: str, properties: Json) -> None:
-        """EKS puts the session's name, which is the function's, into the user name.
+        """EKS puts the session's name, which is the function's name, into the user name.
 
         https://docs.aws.amazon.com/eks/latest/userguide/creating-access-entries.html
         """

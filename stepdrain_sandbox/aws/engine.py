@@ -1,7 +1,7 @@
 """moto's Step Functions interpreter on the world's clock, with the real handlers in process.
 
-Each patch below, and in pauses.py, replaces one name of moto's by one of ours;
-tests/sandbox/aws/test_engine.py has a test for each, so that an upgrade of moto that moves one fails by name.
+Each patch below, and in pauses.py, replaces a name in moto. tests/sandbox/aws/test_engine.py has a test for
+each patch, so that an upgrade of moto that moves a name fails a test that says which.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from stepdrain_sandbox.clock import Clock
 
 Json = dict[str, Any]
 Invoke = Callable[[str, Json], Any]
-"""Runs the function of that name with that event and returns its answer, or raises what it raised."""
+"""Runs the function of that name with an event; returns its answer, or raises what it raised."""
 PARSER = "moto.stepfunctions.parser"
 INVOKE = f"{PARSER}.asl.component.state.exec.state_task.lambda_eval_utils._invoke_lambda_function"
 DATED = (
@@ -37,7 +37,7 @@ DATED = (
     f"{PARSER}.models.datetime",
     f"{PARSER}.backend.execution.datetime",
 )
-"""Where the interpreter reads the time: when a state is entered, in events, at start and stop."""
+"""Where the interpreter reads the time: on entering a state, in events, at start and stop."""
 
 
 @contextlib.contextmanager
@@ -47,10 +47,10 @@ def running(
     ended: Callable[[str], None],
     transition: Callable[[], None] = lambda: None,
 ) -> Iterator[None]:
-    """While this lasts, executions run on ``clock`` and call functions by ``invoke``.
+    """Inside this context, executions run on ``clock`` and call functions by ``invoke``.
 
-    ``transition`` is called before each attempt of a Task and each other state; ``ended`` is told the
-    ARN of each execution that has closed.
+    ``transition`` is called before each attempt of a Task and before each other state; ``ended`` is called
+    with the ARN of each execution that has closed.
     """
     with contextlib.ExitStack() as patches:
         for name in DATED:
@@ -64,9 +64,9 @@ def running(
 
 
 def _datetime_module(clock: Clock) -> Any:
-    """A stand-in for the module datetime whose ``datetime.now`` is the clock's.
+    """A stand-in for the module datetime whose ``datetime.now`` reads the clock.
 
-    Its text is that of the context object: milliseconds and Z
+    Its text has the form of the context object: milliseconds and Z
     (https://docs.aws.amazon.com/step-functions/latest/dg/input-output-contextobject.html).
     """
 
@@ -83,7 +83,7 @@ def _datetime_module(clock: Clock) -> Any:
 
 
 def _entering(original: Callable[..., None], transition: Callable[[], None]) -> Callable[..., None]:
-    """Wrap CommonStateField._eval_body: entering a state is a transition; a Task's attempts count alone."""
+    """Wrap CommonStateField._eval_body: entering a state is a transition; for a Task each attempt is."""
 
     def eval_body(state: CommonStateField, env: Environment) -> None:
         if state.state_type is not StateType.Task:
@@ -104,7 +104,7 @@ def _lambda(invoke: Invoke, transition: Callable[[], None]) -> Callable[..., Jso
 
 
 def invocation(call: Callable[[], Any]) -> Json:
-    """The answer of Lambda's Invoke: what a function returns or raises has passed through JSON.
+    """The answer of Lambda's Invoke: what a function returns or raises passes through JSON.
 
     https://docs.aws.amazon.com/lambda/latest/dg/python-exceptions.html
     """
@@ -113,7 +113,7 @@ def invocation(call: Callable[[], Any]) -> Json:
         return {**answer, "Payload": json.loads(json.dumps(call()))}
     except Exception as error:  # whatever a handler raises, Lambda reports; nothing is hidden
         name = getattr(error, "error_type", type(error).__name__)
-        # In the order of Lambda's client, and with the function's own frames alone.
+        # Keys in the order of Lambda's client, and only the function's own frames.
         payload = {
             "errorMessage": str(error),
             "errorType": name,
@@ -124,7 +124,7 @@ def invocation(call: Callable[[], Any]) -> Json:
 
 
 def stack_of(error: BaseException) -> list[str]:
-    """The frames of the function's own code, as Lambda's client formats them; none outside of it."""
+    """The frames of the function's own code, as Lambda's client formats them."""
     frames = traceback.extract_tb(error.__traceback__)
     first = next((k for k, frame in enumerate(frames) if "stepdrain/steps/" in frame.filename), len(frames))
     return [] if isinstance(error, NotYet) else traceback.format_list(frames[first:])
@@ -132,7 +132,7 @@ def stack_of(error: BaseException) -> list[str]:
 
 def _start(clock: Clock, ended: Callable[[str], None]) -> Callable[[ExecutionWorker], None]:
     def start(worker: ExecutionWorker) -> None:
-        # An actor from now on, not from when the thread gets going: the clock must not run ahead of it.
+        # An actor before its thread starts: otherwise the clock could run ahead of it.
         clock.enter()
         threading.Thread(target=lambda: act(worker), name="execution", daemon=True).start()
 
@@ -148,7 +148,7 @@ def _start(clock: Clock, ended: Callable[[str], None]) -> Callable[[ExecutionWor
 
 
 def _limit(worker: ExecutionWorker, clock: Clock) -> None:
-    """Note on the environment, once it is made, when the machine's TimeoutSeconds are over."""
+    """Store in the environment when the machine's TimeoutSeconds are over."""
     seconds = json.loads(worker._evaluation_details.state_machine_details.definition).get("TimeoutSeconds")
     if seconds is None:
         return

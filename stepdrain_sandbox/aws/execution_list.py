@@ -1,4 +1,4 @@
-"""ListExecutions and StopExecution as the API reference has them: order, dates, delay, and why.
+"""ListExecutions and StopExecution as in the API reference: order, dates, delay, error and cause.
 
 https://docs.aws.amazon.com/step-functions/latest/apireference/API_ListExecutions.html: running executions
 are sorted by startDate or redriveDate, all others by stopDate, the most recent first; the list is
@@ -29,14 +29,14 @@ ROUNDED_S = 0.001
 
 @dataclass
 class ExecutionList:
-    """The lists of one account. ``lag_s``: seconds by which they are behind; what is younger is not seen."""
+    """The lists of an account. ``lag_s``: seconds by which they lag; younger changes are not visible."""
 
     clock: Clock
     lag_s: float = 0.0
 
     @contextlib.contextmanager
     def answering(self) -> Iterator[None]:
-        """While this lasts, list_executions is answered from here."""
+        """Inside this context, this object answers list_executions."""
         lists = self
 
         def list_executions(response: StepFunctionResponse) -> ActionResult:
@@ -45,7 +45,7 @@ class ExecutionList:
         with (
             mock.patch.object(StepFunctionResponse, "list_executions", list_executions),
             mock.patch.object(
-                StepFunctionResponse, "stop_execution", _saying_why(StepFunctionResponse.stop_execution)
+                StepFunctionResponse, "stop_execution", _with_cause(StepFunctionResponse.stop_execution)
             ),
         ):
             yield
@@ -53,8 +53,8 @@ class ExecutionList:
     def _page(self, response: StepFunctionResponse) -> ActionResult:
         machine = response.stepfunction_backend.describe_state_machine(response._get_param("stateMachineArn"))
         wanted, seen_at = response._get_param("statusFilter"), self.clock.now() - self.lag_s + ROUNDED_S
-        listed = [one for execution in machine.executions if (one := _item(execution, machine.arn, seen_at))]
-        chosen = [one for one in listed if wanted in (None, one["status"])]
+        items = (_item(execution, machine.arn, seen_at) for execution in machine.executions)
+        chosen = [item for item in items if item and wanted in (None, item["status"])]
         chosen.sort(key=_recency, reverse=True)
         first = int(response._get_param("nextToken") or 0)
         after = first + min(response._get_int_param("maxResults") or PAGE, LARGEST_PAGE)
@@ -63,7 +63,7 @@ class ExecutionList:
 
 
 def _item(execution: Execution, machine_arn: str, seen_at: float) -> Json | None:
-    """The ExecutionListItem as it was at ``seen_at`` (epoch seconds); None if there was none."""
+    """The ExecutionListItem as of ``seen_at`` (epoch seconds); None if it did not exist yet."""
     if execution.start_date.timestamp() > seen_at:
         return None
     stopped = execution.stop_date if execution.exec_status is not ExecutionStatus.RUNNING else None
@@ -87,8 +87,8 @@ def _recency(item: Json) -> float:
     return float(item.get("stopDate") or item.get("redriveDate") or item["startDate"])
 
 
-def _saying_why(stop: Callable[[StepFunctionResponse], ActionResult]) -> Callable[..., ActionResult]:
-    """StopExecution as the API reference has it: the execution shows the request's error and cause."""
+def _with_cause(stop: Callable[[StepFunctionResponse], ActionResult]) -> Callable[..., ActionResult]:
+    """StopExecution as in the API reference: the execution shows the request's error and cause."""
 
     def stop_execution(response: StepFunctionResponse) -> ActionResult:
         execution = response.stepfunction_backend.describe_execution(response._get_param("executionArn"))

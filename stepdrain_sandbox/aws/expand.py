@@ -1,6 +1,6 @@
-"""Prints template.yaml with its loops written out, for whoever has to review it: `make expand`.
+"""Prints template.yaml with its loops expanded, for reviewers: `make expand`.
 
-What is printed can be deployed in the original's place.
+The output can be deployed in place of the original.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from stepdrain_sandbox.aws.language_extensions import TemplateRefused, expand
 
 
 def main(arguments: list[str]) -> int:
-    """Print the template for ``Name=Value`` arguments; 1, with a sentence, if it cannot be written out."""
+    """Print the template for ``Name=Value`` arguments; returns 1, with a sentence, if that is impossible."""
     template = yaml_parse((ROOT / "template.yaml").read_text())
-    given = dict(one.partition("=")[::2] for one in arguments)
+    given = dict(argument.partition("=")[::2] for argument in arguments)
     unknown = sorted(set(given) - set(template["Parameters"]))
     if unknown:
         print(f"The template has no parameter {', '.join(unknown)}.", file=sys.stderr)
@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
 
 class _Plain(yaml.SafeDumper):
     def ignore_aliases(self, _data: object) -> bool:
-        # CloudFormation takes anchors, a reader has to look for them.
+        # CloudFormation accepts anchors, but a reader would have to look them up.
         return True
 
 

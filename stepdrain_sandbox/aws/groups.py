@@ -1,4 +1,4 @@
-"""What moto does not know of DescribeAutoScalingGroups: a limit of names, and groups without their instances.
+"""What moto's DescribeAutoScalingGroups lacks: a limit of names, and groups without their instances.
 
 https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeAutoScalingGroups.html
 (AutoScalingGroupNames, IncludeInstances)
@@ -19,18 +19,16 @@ from moto.core.responses import ActionResult
 
 @contextlib.contextmanager
 def described_in_part() -> Iterator[None]:
-    """While this lasts, ``IncludeInstances=False`` gives groups without their instances.
+    """Inside this context, ``IncludeInstances=False`` returns groups without their instances.
 
-    More names than ``MaxRecords`` (50 if it is not given) are refused.
+    A request with more names than ``MaxRecords`` (50 by default) is refused.
     """
     describe = AutoScalingResponse.describe_auto_scaling_groups
 
     def described(response: AutoScalingResponse) -> ActionResult:
         names, most = response._get_param("AutoScalingGroupNames", []), response._get_param("MaxRecords", 50)
         if len(names) > int(most):
-            raise AutoscalingClientError(
-                "ValidationError", f"More than {most} names of groups in one request."
-            )
+            raise AutoscalingClientError("ValidationError", f"More than {most} group names in a request.")
         answer = describe(response)
         if response._get_bool_param("IncludeInstances", True):
             return answer

@@ -14,10 +14,10 @@ NO_VALUE = object()
 
 
 class Resolver:
-    """Resolves values of one template.
+    """Resolves the values of a template.
 
-    ``parameters`` and pseudo parameters by name; ``attribute(logical_id, name)`` gives what
-    Ref (name "Ref") or GetAtt of a resource stands for.
+    ``parameters`` has parameters and pseudo parameters by name; ``attribute(logical_id, name)`` returns the
+    value of Ref (name "Ref") or GetAtt of a resource.
     """
 
     def __init__(
@@ -31,9 +31,9 @@ class Resolver:
         self._attribute, self._mappings = attribute, mappings or {}
 
     def value(self, node: Any) -> Any:
-        """The value with all functions resolved; what !Ref AWS::NoValue stands for is left out."""
+        """The value with all functions resolved; items that are !Ref AWS::NoValue are left out."""
         if isinstance(node, list):
-            return [one for one in map(self.value, node) if one is not NO_VALUE]
+            return [item for item in map(self.value, node) if item is not NO_VALUE]
         if not isinstance(node, dict):
             return node
         if len(node) == 1:
@@ -41,8 +41,8 @@ class Resolver:
             function = getattr(self, "_" + name.removeprefix("Fn::").lower(), None)
             if name in ("Ref", "Condition") or name.startswith("Fn::"):
                 return self._call(function, name, argument)
-        resolved = {key: self.value(one) for key, one in node.items()}
-        return {key: one for key, one in resolved.items() if one is not NO_VALUE}
+        resolved = {key: self.value(item) for key, item in node.items()}
+        return {key: item for key, item in resolved.items() if item is not NO_VALUE}
 
     def holds(self, condition: str) -> bool:
         """Whether a named condition is true."""
@@ -86,17 +86,17 @@ class Resolver:
         return self.holds(name)
 
     def _equals(self, pair: list[Any]) -> bool:
-        # CloudFormation knows no numbers here: a parameter of type Number is text.
+        # CloudFormation compares text here: even a parameter of type Number is text.
         return str(self.value(pair[0])) == str(self.value(pair[1]))
 
-    def _not(self, one: list[Any]) -> bool:
-        return not self.value(one[0])
+    def _not(self, operands: list[Any]) -> bool:
+        return not self.value(operands[0])
 
-    def _and(self, many: list[Any]) -> bool:
-        return all(self.value(one) for one in many)
+    def _and(self, operands: list[Any]) -> bool:
+        return all(map(self.value, operands))
 
-    def _or(self, many: list[Any]) -> bool:
-        return any(self.value(one) for one in many)
+    def _or(self, operands: list[Any]) -> bool:
+        return any(map(self.value, operands))
 
     def _eachmemberin(self, argument: list[Any]) -> bool:
         checked, among = map(self.value, argument)

@@ -1,8 +1,8 @@
 """AWS::LanguageExtensions, as far as template.yaml uses it: loops, mappings, deletion policies.
 
-CloudFormation runs this transform before SAM's, and aws-sam-translator does not know it. Libraries that do
-have dependencies that contradict ours (docs/decisions/0055-loops-in-the-template.md); `make lint-template`
-compares this one with the SAM CLI's.
+CloudFormation runs this transform before SAM's, and aws-sam-translator does not know it. Libraries that know
+it have dependencies that conflict with ours (docs/decisions/0055-loops-in-the-template.md);
+`make lint-template` compares the result with the SAM CLI's.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-foreach.html
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/transform-aws-languageextensions.html
@@ -22,21 +22,21 @@ POLICIES = ("DeletionPolicy", "UpdateReplacePolicy")
 
 
 class TemplateRefused(ValueError):
-    """What CloudFormation would refuse before it makes anything; the message says what and why."""
+    """CloudFormation would refuse this template before creating anything; the message says why."""
 
 
 def expand(template: Json, parameters: Mapping[str, str]) -> Json:
-    """The template without this transform: each loop written out for these ``parameters`` (as text).
+    """The template without this transform, its loops expanded for these ``parameters`` (as text).
 
-    Raises TemplateRefused for a loop that gives one key twice, a logical id that is not alphanumeric, and a
-    list that is no parameter.
+    Raises TemplateRefused for a loop that makes a key twice, a logical id that is not alphanumeric, and a
+    list that is not a parameter.
     """
     names = template.get("Transform", [])
     transforms = names if isinstance(names, list) else [names]
     if TRANSFORM not in transforms:
         return template
     expander = _Expander(parameter_values(template, parameters), template.get("Mappings", {}))
-    expanded = {**template, "Transform": [one for one in transforms if one != TRANSFORM]}
+    expanded = {**template, "Transform": [name for name in transforms if name != TRANSFORM]}
     for section in SECTIONS:
         expanded[section] = expander.node(template.get(section, {}), {})
         _check_ids(expanded[section])
@@ -48,9 +48,9 @@ def expand(template: Json, parameters: Mapping[str, str]) -> Json:
 
 
 def parameter_values(template: Json, parameters: Mapping[str, str]) -> Json:
-    """Each declared parameter's value, given as text or its default: a list where its type is one.
+    """The value of each declared parameter, from its text or default; a list if its type is a list.
 
-    An empty text is a list of one empty item; blanks around items are no part of them
+    An empty text is a list with an empty item; blanks around items are removed
     (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameters-section-structure.html).
     """
     values: Json = {}
@@ -64,7 +64,9 @@ def parameter_values(template: Json, parameters: Mapping[str, str]) -> Json:
 def _check_ids(section: Json) -> None:
     for logical_id in section:
         if not re.fullmatch(r"[0-9A-Za-z]{1,255}", logical_id):
-            raise TemplateRefused(f"{logical_id} is no logical id: 1 to 255 letters and digits, no others.")
+            raise TemplateRefused(
+                f"{logical_id} is not a logical id: use 1 to 255 letters and digits, and nothing else."
+            )
 
 
 class _Expander:
@@ -75,14 +77,14 @@ class _Expander:
         """A parameter's value."""
         if name not in self._parameters:
             raise TemplateRefused(
-                f"{name} is no parameter, and only parameters are known before a deployment."
+                f"{name} is not a parameter, and only parameters are known before a deployment."
             )
         return self._parameters[name]
 
     def node(self, node: Any, variables: Mapping[str, str]) -> Any:
-        """``node`` with its loops written out and the loops' variables put in."""
+        """``node`` with its loops expanded and the loops' variables replaced."""
         if isinstance(node, list):
-            return [self.node(one, variables) for one in node]
+            return [self.node(item, variables) for item in node]
         if isinstance(node, str):
             return _untouched(node, variables)
         if not isinstance(node, dict):
@@ -91,7 +93,7 @@ class _Expander:
             return self._reference(node["Ref"], variables)
         if set(node) == {"Fn::Sub"}:
             text = self._substituted(node["Fn::Sub"], variables)
-            # Where nothing is left to put in, it is a text: Fn::GetAtt and Fn::FindInMap want one.
+            # Without variables it becomes a text, which Fn::GetAtt and Fn::FindInMap need.
             return text if isinstance(text, str) and "${" not in text else {"Fn::Sub": text}
         out: Json = {}
         for key, value in node.items():
@@ -102,7 +104,7 @@ class _Expander:
         return self._found(out)
 
     def _found(self, node: Json) -> Any:
-        """The value that Fn::FindInMap finds, where its keys are known before a deployment."""
+        """The value of Fn::FindInMap, if its keys are known before a deployment."""
         keys = node.get("Fn::FindInMap")
         if keys is None or not all(isinstance(key, str) for key in keys):
             return node
@@ -113,7 +115,7 @@ class _Expander:
             raise TemplateRefused(f"The mapping {name} has no {first}, {second}.") from None
 
     def _reference(self, name: Any, variables: Mapping[str, str]) -> Any:
-        # The transform takes a function as the argument of Ref.
+        # The transform accepts a function as the argument of Ref.
         if isinstance(name, dict):
             return {"Ref": _filled(name["Fn::Sub"], variables)}
         return variables.get(name, {"Ref": name})
@@ -129,7 +131,7 @@ class _Expander:
         made_by: dict[str, str] = {}
         for item in self._items(collection):
             inner = {**variables, identifier: item}
-            # A loop within the loop is a key of the body; any other key carries the variable.
+            # A nested loop is a key of the body; any other key contains the variable.
             for key, value in body.items():
                 if key.startswith(LOOP):
                     self._add(out, key, value, inner)
@@ -145,13 +147,13 @@ class _Expander:
     def _items(self, collection: Any) -> Iterator[str]:
         values = self.parameter(collection["Ref"]) if isinstance(collection, dict) else collection
         if not isinstance(values, list):
-            raise TemplateRefused(f"{collection} is no list.")
-        for one in values:
-            yield self.parameter(one["Ref"]) if isinstance(one, dict) else str(one)
+            raise TemplateRefused(f"{collection} is not a list.")
+        for value in values:
+            yield self.parameter(value["Ref"]) if isinstance(value, dict) else str(value)
 
 
 def _key(key: str, variables: Mapping[str, str]) -> str:
-    """An output key: ``&{Name}`` is the value's letters and digits alone."""
+    """An output key: ``&{Name}`` stands for only the letters and digits of the value."""
     for name, value in variables.items():
         key = key.replace(f"&{{{name}}}", re.sub("[^0-9A-Za-z]", "", value))
     return _filled(key, variables)
@@ -164,12 +166,12 @@ def _filled(text: str, variables: Mapping[str, str]) -> str:
 
 
 def _untouched(text: str, variables: Mapping[str, str]) -> str:
-    """A plain text. Tools differ on whether a variable in one is replaced: it belongs into Fn::Sub.
+    """A plain text. Tools differ on whether they replace variables in it: variables belong in Fn::Sub.
 
-    ``&{Name}`` is replaced in keys alone
+    ``&{Name}`` is replaced only in keys
     (https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/2150).
     """
     for name in variables:
         if re.search(rf"[$&]\{{{name}\}}", text):
-            raise TemplateRefused(f"{text} names a loop's variable outside of Fn::Sub.")
+            raise TemplateRefused(f"{text} uses a loop's variable outside of Fn::Sub.")
     return text

@@ -1,4 +1,4 @@
-"""Limits of requests that moto does not know, or knows by one too many.
+"""Limits of requests that moto lacks, or has off by one.
 
 SNS Subject             less than 100 characters, no line break or control character
                         https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
@@ -18,7 +18,7 @@ SUBJECT, INPUT, NAME = 100, 262_144, 80
 
 
 def broken(operation: str, parameters: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Code and message of the API's refusal; None if the request keeps the limits above."""
+    """The code and message with which the API refuses a request; None if it is within the limits."""
     match operation:
         case "Publish":
             subject = str(parameters.get("Subject", "x"))

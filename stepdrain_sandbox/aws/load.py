@@ -1,6 +1,6 @@
-"""An account under load: its quotas, what takes time, and how many functions run at once.
+"""An account under load: its quotas, its durations, and how many functions run at once.
 
-Switched on by ``Account.load``; without it requests are free and everything happens at once.
+``Account.put_under`` switches it on; without it requests are unlimited and take no time.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ TOO_MANY = "Lambda.TooManyRequestsException"
 
 @dataclass
 class Load:
-    """What an account's work costs in time and quota, and what it came to."""
+    """Lets an account's work take time and quota, and counts it."""
 
     clock: Clock
     quotas: Quotas
@@ -29,12 +29,12 @@ class Load:
     cold_starts: int = 0
     _running: int = 0
     _idle: dict[str, list[int]] = field(default_factory=dict)
-    """Warm containers of each function that have nothing to do."""
+    """The idle warm containers of each function."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @contextlib.contextmanager
     def running(self, function: str) -> Iterator[int | None]:
-        """The container that the function runs in, warm or new, as long as the block; None if throttled."""
+        """The container (warm or new) in which the function runs inside this context; None if throttled."""
         container = self._admit(function)
         try:
             yield container
@@ -62,10 +62,10 @@ class Load:
             self._idle[function].append(container)
 
     def request(self, operation: str) -> str | None:
-        """Let a request take its time; the error code if it is one too many."""
+        """Let a request take its time; returns the error code if the quota is used up."""
         self.clock.sleep(self.durations.request)
         return self.quotas.refusal(operation)
 
     def transition(self) -> None:
-        """Let a state transition take its time, and wait for its turn."""
+        """Let a state transition take its time, including the wait for its quota."""
         self.clock.sleep(self.durations.transition + self.quotas.transition_s())

@@ -1,8 +1,8 @@
-"""Load balancers with instance targets, and a toy of the controllers that take a node out of them.
+"""Load balancers with instance targets, and a simple controller that removes nodes from them.
 
-The controller sees the exclude label, or that the node is gone, and deregisters the
-instance; the target then drains for the deregistration delay, whether connections are
-open or not. moto knows neither the state draining nor the passing of its time.
+The controller deregisters an instance when its node has the exclude label or is gone. The
+target then drains for the deregistration delay, whether connections are open or not. moto
+has neither the state draining nor its duration.
 
     https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html
     kubernetes-sigs/aws-load-balancer-controller pkg/backend/endpoint_utils.go
@@ -30,16 +30,17 @@ Json = dict[str, Any]
 ARN = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:"
 LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
 CONTROLLER_S = 1.0
-"""From the label to the deregistration."""
+"""Seconds from the label to the deregistration."""
 NOT_REGISTERED = "Instance is not currently registered with the LoadBalancer."
 DEREGISTERING = "Instance deregistration currently in progress."
 
 
 @dataclass
 class Balancer:
-    """A target group or a classic load balancer, and until when (epoch seconds) each target drains.
+    """A target group or a classic load balancer.
 
-    ``targets``: infinity for an instance that is registered. ``tags`` are what GetResources finds it by.
+    ``targets``: instance id to the end of its draining (epoch seconds), infinity while it is registered.
+    GetResources filters by ``tags``.
     """
 
     arn: str
@@ -55,13 +56,13 @@ class LoadBalancers:
         self._clock, self._cluster = clock, cluster
         self._balancers: dict[str, Balancer] = {}
         self.calls: list[tuple[float, str]] = []
-        """(epoch seconds, ARN or name) of each question for the health of targets."""
+        """(epoch seconds, ARN or name) of each request for target or instance health."""
         cluster.store.subscribe(self._on_change)
 
     def target_group(
         self, name: str, instances: Iterable[str], delay_s: float, *, bound: bool = True, arn: str = ""
     ) -> str:
-        """A target group holding ``instances``, with a TargetGroupBinding if ``bound``; its ARN."""
+        """Create a target group with ``instances``, and its binding if ``bound``; returns the ARN."""
         arn = arn or f"{ARN}targetgroup/{name}/0123456789abcdef"
         self._balancers[arn] = Balancer(arn, delay_s, dict.fromkeys(instances, float("inf")))
         if bound:
@@ -70,18 +71,18 @@ class LoadBalancers:
         return arn
 
     def classic(self, name: str, instances: Iterable[str], delay_s: float, cluster: str) -> None:
-        """A classic load balancer that the cloud provider has made for a Service of ``cluster``."""
+        """Create a classic load balancer as the cloud provider does for a Service of ``cluster``."""
         arn, tags = f"{ARN}loadbalancer/{name}", {f"kubernetes.io/cluster/{cluster}": "owned"}
         self._balancers[name] = Balancer(arn, delay_s, dict.fromkeys(instances, float("inf")), tags)
 
     def states(self, instance_id: str) -> dict[str, str]:
-        """The instance's state by the name of each load balancer that holds it."""
-        held = {key: self._state(one, instance_id) for key, one in self._balancers.items()}
-        return {key.split("/")[1] if "/" in key else key: state for key, state in held.items() if state}
+        """The instance's state by the name of each load balancer that lists it."""
+        states = {key: self._state(balancer, instance_id) for key, balancer in self._balancers.items()}
+        return {key.split("/")[1] if "/" in key else key: state for key, state in states.items() if state}
 
     @contextlib.contextmanager
     def answering(self) -> Iterator[None]:
-        """While this lasts, the account's APIs answer from here."""
+        """Inside this context, this object answers the account's load balancer APIs."""
 
         def targets(response: ELBV2Response) -> ActionResult:
             return ActionResult(
@@ -89,14 +90,13 @@ class LoadBalancers:
             )
 
         def instances(response: ELBResponse) -> ActionResult:
-            asked = [one["InstanceId"] for one in response._get_param("Instances", [])]
-            return ActionResult(
-                {"InstanceStates": self._classic(response._get_param("LoadBalancerName"), asked)}
-            )
+            ids = [instance["InstanceId"] for instance in response._get_param("Instances", [])]
+            states = self._classic(response._get_param("LoadBalancerName"), ids)
+            return ActionResult({"InstanceStates": states})
 
         def resources(response: ResourceGroupsTaggingAPIResponse) -> ActionResult:
-            wanted = {one["Key"] for one in response._get_param("TagFilters", [])}
-            found = [one.arn for one in self._balancers.values() if wanted <= one.tags.keys()]
+            wanted = {tag_filter["Key"] for tag_filter in response._get_param("TagFilters", [])}
+            found = [balancer.arn for balancer in self._balancers.values() if wanted <= balancer.tags.keys()]
             return ActionResult(
                 {"ResourceTagMappingList": [{"ResourceARN": arn, "Tags": []} for arn in found]}
             )
@@ -123,13 +123,16 @@ class LoadBalancers:
             if state
         ]
 
-    def _classic(self, name: str, asked: list[str]) -> list[Json]:
+    def _classic(self, name: str, instance_ids: list[str]) -> list[Json]:
         words = {"healthy": ("InService", "N/A"), "draining": ("InService", DEREGISTERING)}
         balancer = self._asked(name)
-        states = [words.get(self._state(balancer, one), ("OutOfService", NOT_REGISTERED)) for one in asked]
+        states = [
+            words.get(self._state(balancer, instance_id), ("OutOfService", NOT_REGISTERED))
+            for instance_id in instance_ids
+        ]
         return [
             {"InstanceId": instance, "State": state, "Description": description, "ReasonCode": "N/A"}
-            for instance, (state, description) in zip(asked, states, strict=True)
+            for instance, (state, description) in zip(instance_ids, states, strict=True)
         ]
 
     def _state(self, balancer: Balancer, instance_id: str) -> str:
@@ -147,6 +150,6 @@ class LoadBalancers:
             self._clock.call_at(self._clock.now() + CONTROLLER_S, lambda: self._deregister(instance_id))
 
     def _deregister(self, instance_id: str) -> None:
-        for one in self._balancers.values():
-            if one.targets.get(instance_id) == float("inf"):
-                one.targets[instance_id] = self._clock.now() + one.delay_s
+        for balancer in self._balancers.values():
+            if balancer.targets.get(instance_id) == float("inf"):
+                balancer.targets[instance_id] = self._clock.now() + balancer.delay_s

@@ -1,7 +1,7 @@
-"""What moto parses again and again, parsed once for each text: state machines, and paths in documents.
+"""Caches what moto parses repeatedly: state machines, and paths in documents.
 
-moto parses the whole state machine for each execution (0.1 s of CPU) and each path whenever a
-state is entered; together a third of a drain's work, and none of it the functions'.
+moto parses the whole state machine for each execution (0.1 s of CPU), and each path on every
+entry of a state. Together that is a third of a drain's work, outside the functions.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PATHS = {
     f"{ASL}.utils.json_path.parse": cache(parse_extended),
     f"{ASL}.component.common.path.result_path.parse": cache(parse_plain),
 }
-"""Paths are immutable once they are parsed; the two places know different dialects."""
+"""Parsed paths are immutable; the two modules use different dialects."""
 _parse, _validate = AmazonStateLanguageParser.parse, StepFunctionsParserBackend._validate_definition
 _LOCK = threading.Lock()
 
@@ -35,22 +35,22 @@ def _parsed(definition: str) -> tuple[Any, Any]:
 
 
 def _machine(definition: str) -> tuple[Any, Any]:
-    """As AmazonStateLanguageParser.parse: the program, of which each execution gets a copy, and the tree."""
-    with _LOCK:  # A hundred executions that start at once would all find it missing.
+    """As AmazonStateLanguageParser.parse: the program (a copy for each execution), and the tree."""
+    with _LOCK:  # A hundred executions that start at once would all parse it.
         program, tree = _parsed(definition)
-    # A program counts its retries while it runs; the one that is copied never does.
+    # A program counts its retries while it runs, so the cached program never runs.
     return copy.deepcopy(program), tree
 
 
 @cache
 def _validated(definition: str) -> None:
-    """A definition that is valid stays so; a wrong one raises each time."""
+    """Cached for valid definitions; an invalid definition raises each time."""
     _validate(definition=definition)
 
 
 @contextlib.contextmanager
 def asked_once() -> Iterator[None]:
-    """While this lasts, a text is parsed at most once in this process; one with an error, each time."""
+    """Inside this context, a text is parsed once in this process; a text with an error, each time."""
     with contextlib.ExitStack() as patches:
         for name, parse in PATHS.items():
             patches.enter_context(mock.patch(name, parse))

@@ -1,7 +1,7 @@
-"""How time passes in an execution: pauses of Retry and Wait, timeouts of Tasks, and what cuts them short.
+"""How time passes in an execution: pauses of Retry and Wait, timeouts of Tasks, and interruptions.
 
-moto's interpreter sleeps and waits in real seconds. Here all of it is on the world's clock, so that
-an hour of retries passes in a moment, and a Task that never answers times out as fast.
+moto's interpreter waits in real seconds. Here everything waits on the world's clock, so that an
+hour of retries passes in a moment, and so does the timeout of a Task that never answers.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ TASK = f"{PARSER}.state.exec.execute_state"
 
 @contextlib.contextmanager
 def on(clock: Clock) -> Iterator[None]:
-    """While this lasts, executions pause, time out and are stopped on ``clock``."""
+    """Inside this context, executions pause, time out and stop on ``clock``."""
     pauses = _Pauses(clock)
     patched = mock.patch.object
     with contextlib.ExitStack() as patches:
@@ -47,8 +47,8 @@ def on(clock: Clock) -> Iterator[None]:
 def _interrupting(original: Callable[..., None]) -> Callable[..., None]:
     """Wrap Environment.set_stop: StopExecution ends a pause at once, as on AWS."""
 
-    def set_stop(env: Environment, **said: Any) -> None:
-        original(env, **said)
+    def set_stop(env: Environment, **arguments: Any) -> None:
+        original(env, **arguments)
         if interruption := getattr(env, "interruption", None):
             interruption.set()
 
@@ -56,7 +56,7 @@ def _interrupting(original: Callable[..., None]) -> Callable[..., None]:
 
 
 def _unless_stopped(original: Callable[..., None]) -> Callable[..., None]:
-    """Wrap Environment.set_error: what was stopped is ABORTED, and not failed by its last error."""
+    """Wrap Environment.set_error: a stopped execution is ABORTED, and its last error does not fail it."""
 
     def set_error(env: Environment, error: Any) -> None:
         if not isinstance(env._program_state, ProgramStopped):
@@ -66,13 +66,13 @@ def _unless_stopped(original: Callable[..., None]) -> Callable[..., None]:
 
 
 def _begun(clock: Clock) -> Termination:
-    """The Termination of work whose thread is made next, by this thread."""
+    """The Termination for the next Work that this thread creates."""
     Work.beginning.termination = Termination(clock)
     return Work.beginning.termination
 
 
 def _unless_late(original: Callable[..., int]) -> Callable[..., int]:
-    """Wrap EventManager.add_event: what a function does after its Task has timed out is not recorded."""
+    """Wrap EventManager.add_event: events of a function whose Task has timed out are not recorded."""
 
     def add_event(*arguments: Any, **named: Any) -> int:
         work = threading.current_thread()
@@ -84,7 +84,7 @@ def _unless_late(original: Callable[..., int]) -> Callable[..., int]:
 
 
 class Work(threading.Thread):
-    """The thread in which a Task's function runs, and by what it says that it has ended."""
+    """The thread in which a Task's function runs, with the event that signals its end."""
 
     beginning = threading.local()
 
@@ -94,7 +94,7 @@ class Work(threading.Thread):
 
 
 class _Pauses:
-    """Stands for the module time where retriers pause; knows whose pause it is."""
+    """Replaces the module time where retriers pause; knows which execution pauses."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -111,17 +111,17 @@ class _Pauses:
         return eval_body
 
     def sleep(self, seconds: float) -> None:
-        """Pause, but not past the end of the machine's TimeoutSeconds, at which the execution times out."""
+        """Pause, at most until the machine's TimeoutSeconds are over: then the execution times out."""
         self._pause(self._local.env, seconds)
 
     @property
     def waiting(self) -> Callable[[WaitFunction, Environment, int], None]:
-        """Stands for WaitFunction._wait_interval: a Wait state on the clock."""
+        """Replaces WaitFunction._wait_interval: a Wait state on the clock."""
         return lambda _wait, env, wait_seconds: self._pause(env, wait_seconds)
 
     def _pause(self, env: Environment, seconds: float) -> None:
         left = getattr(env, "ends_at", float("inf")) - self._clock.now()
-        # Noted first, and looked at then: a stop in between is not missed.
+        # Stored before the check: a stop in between is not missed.
         env.interruption = interruption = Interruption()
         if env.is_running():
             self._clock.sleep(min(seconds, left), interruption)
@@ -130,15 +130,15 @@ class _Pauses:
 
 
 class Termination:
-    """Stands for the threading.Event by which a Task's work says that it has ended.
+    """Replaces the threading.Event that signals the end of a Task's work.
 
-    ``wait`` takes its timeout on the clock; its execution then goes on, and the work ends when it likes.
+    ``wait`` uses the clock for its timeout. After a timeout the execution goes on, and the work ends later.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock, self._decided, self._lock = clock, threading.Event(), threading.Lock()
         self._late: Idle | None = None
-        # The work begins before the wait does: time must not pass before the timeout is set.
+        # The work starts before the wait: time must not pass until the timeout is set.
         self._until_waiting = clock.detach()
 
     @property

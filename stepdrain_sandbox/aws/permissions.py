@@ -1,8 +1,8 @@
-"""What a function's role in the template lets it call, as far as the action goes.
+"""Which AWS actions a function's role in the template allows.
 
-A call that the role does not grant is denied here as it would be on AWS, so that a missing
-permission fails the demo and every test that drains. Resources and conditions are not judged:
-the table in tests/template/test_permissions.py is for them.
+A call that the role does not allow is denied, as on AWS, so that a missing permission fails
+the demo and every test with a drain. Resources and conditions are not checked here:
+tests/template/test_permissions.py has a table of them.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ Granted = Mapping[str, frozenset[str]]
 
 
 def granted(resources: Mapping[str, Json], resolve: Callable[[Any], Any]) -> Granted:
-    """Actions of each function's role (``eks:DescribeCluster``), by the function's logical id.
+    """The actions of each function's role (``eks:DescribeCluster``), by the function's logical id.
 
-    ``resources`` are a translated template's, ``resolve`` works out intrinsic functions. Policies that
-    stand outside the role, for the network and for traces, are the Lambda service's and not counted.
+    ``resources`` are those of a translated template, ``resolve`` evaluates intrinsic functions. Policies
+    outside the role, for the network and for traces, are for the Lambda service and do not count.
     """
     return {
         logical_id: _actions(resources, resource["Properties"].get("Role"), resolve)
@@ -36,33 +36,34 @@ def _actions(resources: Mapping[str, Json], role: Any, resolve: Callable[[Any], 
         return frozenset()
     name = role["Fn::GetAtt"][0]
     inline = resolve(list(resources[name]["Properties"].get("Policies", ())))
-    named = [one["PolicyDocument"] for one in inline] + _attached(resources, name, resolve)
-    statements = [one for found in named for one in document(found)["Statement"]]
-    allowed = [one["Action"] for one in statements if one["Effect"] == "Allow"]
+    documents = [policy["PolicyDocument"] for policy in inline] + _attached(resources, name, resolve)
+    statements = [statement for found in documents for statement in document(found)["Statement"]]
+    allowed = [statement["Action"] for statement in statements if statement["Effect"] == "Allow"]
     return frozenset(a for actions in allowed for a in ([actions] if isinstance(actions, str) else actions))
 
 
 def _attached(resources: Mapping[str, Json], role: str, resolve: Callable[[Any], Any]) -> list[Any]:
-    """Documents of the policies that name this role alone; those of many functions are for a service."""
-    policies = [one for one in resources.values() if one["Type"] == "AWS::IAM::ManagedPolicy"]
+    """Documents of the policies for only this role; policies for many roles are for the Lambda service."""
+    policies = [resource for resource in resources.values() if resource["Type"] == "AWS::IAM::ManagedPolicy"]
     return [
-        resolve(one["Properties"]["PolicyDocument"])
-        for one in policies
-        if one["Properties"].get("Roles") == [{"Ref": role}] and resolve({"Condition": one["Condition"]})
+        resolve(policy["Properties"]["PolicyDocument"])
+        for policy in policies
+        if policy["Properties"].get("Roles") == [{"Ref": role}]
+        and resolve({"Condition": policy["Condition"]})
     ]
 
 
 def document(found: Any) -> Json:
-    """A policy document, which a template may also give as its text."""
+    """A policy document, which a template may also contain as text."""
     return dict(json.loads(found)) if isinstance(found, str) else dict(found)
 
 
 PREFIXES = {"tagging": "tag"}
-"""IAM's prefix of services that sign by another name: the tagging API of Resource Groups."""
+"""Signing name to IAM prefix, where they differ: the tagging API of Resource Groups."""
 
 
 def action(service: ServiceModel, operation: str) -> str:
-    """The IAM action of an operation. IAM's prefix is the signing name, but for PREFIXES.
+    """The IAM action of an operation. The prefix is the service's signing name, except for PREFIXES.
 
     https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
     """
@@ -70,7 +71,7 @@ def action(service: ServiceModel, operation: str) -> str:
 
 
 def denial(function: str, wanted: str) -> ClientError:
-    """The answer to a call that nobody has granted."""
+    """The error for a call that no policy allows."""
     answer: Any = {
         "Error": {
             "Code": "AccessDenied",

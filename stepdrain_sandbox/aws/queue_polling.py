@@ -1,9 +1,9 @@
-"""A queue as a function's event source, which moto does not poll: batches, and messages that come again.
+"""A queue as a function's event source, which moto does not poll: batches and redelivery.
 
-https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html and its neighbours: Lambda has five
-pollers at first. A batch is invoked when its window is over or it is full; messages of a batch that
-failed, or that the answer names, are seen again after the visibility timeout, and too often received they go
-to the dead-letter queue.
+https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html and the pages next to it: Lambda starts
+with five pollers. It invokes the function when a batch is full or its window is over. Messages of a failed
+batch, or that the answer names as failed, become visible again after the visibility timeout. After too many
+receives a message goes to the dead-letter queue.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ POLLERS = 5
 
 @dataclass
 class Message:
-    """A message that a queue holds; ``received`` counts how often it was."""
+    """A message in a queue; ``received`` counts its receives."""
 
     event: Json
     message_id: str = field(default_factory=lambda: str(uuid.uuid4()))
@@ -31,7 +31,7 @@ class Message:
     received_at: float = 0.0
 
     def record(self, queue_arn: str) -> Json:
-        """As the function gets it (with-sqs.html)."""
+        """The record in the function's event (with-sqs.html)."""
         return {
             "messageId": self.message_id,
             "body": json.dumps(self.event),
@@ -43,7 +43,7 @@ class Message:
 
 @dataclass
 class QueuePolling:
-    """One queue with its mapping. ``invoke`` runs the function later; ``bury`` takes a dead letter."""
+    """A queue with its mapping. ``invoke`` runs the function later; ``bury`` sends a dead letter."""
 
     clock: Clock
     queue_arn: str
@@ -56,7 +56,7 @@ class QueuePolling:
     due: bool = False
 
     def send(self, event: Json) -> None:
-        """A rule has put an event into the queue."""
+        """Put an event into the queue."""
         self._see(Message(event))
 
     def _see(self, message: Message) -> None:
@@ -68,7 +68,7 @@ class QueuePolling:
             self.clock.call_at(self.clock.now() + self.mapping.window_s, self._take)
 
     def _take(self) -> None:
-        """Each poller takes its share of what waits: a message goes to any of them."""
+        """Divide the waiting messages among the pollers: any of them may get a message."""
         self.due = False
         waiting, self.waiting = self.waiting, []
         count = min(POLLERS, len(waiting))
@@ -77,24 +77,25 @@ class QueuePolling:
                 self._hand_over(share[first : first + self.mapping.batch_size])
 
     def _hand_over(self, batch: list[Message]) -> None:
-        for one in batch:
-            one.received, one.received_at = one.received + 1, self.clock.now()
-        event = {"Records": [one.record(self.queue_arn) for one in batch]}
+        for message in batch:
+            message.received, message.received_at = message.received + 1, self.clock.now()
+        event = {"Records": [message.record(self.queue_arn) for message in batch]}
         self.invoke(self.mapping.function, event, lambda answer: self._answered(batch, answer))
 
     def _answered(self, batch: list[Message], answer: Json) -> None:
-        failed = {one.message_id for one in batch}
+        failed = {message.message_id for message in batch}
         if "FunctionError" not in answer:
             reported = (answer["Payload"] or {}).get("batchItemFailures", [])
-            failed = {one["itemIdentifier"] for one in reported} if self.mapping.reports_failures else set()
-        for one in batch:
-            if one.message_id in failed:
-                self._again(one)
+            ids = {failure["itemIdentifier"] for failure in reported}
+            failed = ids if self.mapping.reports_failures else set()
+        for message in batch:
+            if message.message_id in failed:
+                self._again(message)
 
     def _again(self, message: Message) -> None:
         if message.received >= self.redelivery.most_receives:
             self.bury(self.redelivery.dead_letters, message.event)
             return
-        # The timeout began when the message was received.
+        # The visibility timeout started with the receive.
         seen_at = message.received_at + self.redelivery.visibility_s
         self.clock.call_at(max(self.clock.now(), seen_at), lambda: self._see(message))

@@ -1,7 +1,7 @@
-"""What an account may ask of AWS: the published quotas, as token buckets on the world's clock.
+"""AWS's published API quotas, as token buckets on the world's clock.
 
-Read on 2026-11-27. "large" are us-east-1, us-west-2 and eu-west-1; "other" is every other region. A quota
-that AWS does not publish is assumed, and says so; a storm is judged at half of those, too.
+As of 2026-11-27. "large" are us-east-1, us-west-2 and eu-west-1; "other" is every other region. Quotas that
+AWS does not publish are marked as assumed; a storm is also tested at half of those.
 
     SFN   https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
     EC2   https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html (non-mutating, filtered)
@@ -24,19 +24,19 @@ EC2 = "https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html"
 SNS = "https://docs.aws.amazon.com/general/latest/gr/sns.html"
 ASSUMED = "assumed: not published"
 CONCURRENT_EXECUTIONS, OF_A_NEW_ACCOUNT = 1000, 10
-"""Functions that run at once (LAM); new accounts have less, and 10 is the least that was seen."""
+"""Concurrent executions of functions (LAM); new accounts have fewer, and the fewest seen is 10."""
 
 
 @dataclass(frozen=True)
 class Quota:
-    """A bucket's size and how many tokens come back each second, in large and in other regions."""
+    """A bucket's size and its refill in tokens a second, in large and in other regions."""
 
     burst: tuple[int, int]
     refill: tuple[int, int]
     source: str
 
     def of(self, region: Region, share: float) -> tuple[float, float]:
-        """(burst, refill a second) in such a region; ``share`` is the part that an assumed quota grants."""
+        """(burst, refill a second) in a region; ``share`` scales assumed quotas."""
         index = 0 if region == "large" else 1
         part = share if self.source == ASSUMED else 1.0
         return self.burst[index] * part, self.refill[index] * part
@@ -62,13 +62,13 @@ QUOTAS = {
     "CompleteLifecycleAction": Quota((100, 100), (20, 20), ASSUMED),
     "RecordLifecycleActionHeartbeat": Quota((100, 100), (20, 20), ASSUMED),
 }
-"""By operation, as botocore spells it. CloudWatch is not asked: metrics are log lines (EMF)."""
+"""By operation, in botocore's spelling. CloudWatch gets no requests: metrics are log lines (EMF)."""
 CODES = {EC2: "RequestLimitExceeded", SFN: "ThrottlingException", SNS: "ThrottledException"}
-"""The error code of a throttled request, by the quota's page; Throttling where it is assumed."""
+"""The error code of a throttled request, by the quota's page; Throttling for assumed quotas."""
 
 
 class Bucket:
-    """Tokens of one operation."""
+    """The token bucket of an operation."""
 
     def __init__(self, clock: Clock, burst: float, refill: float) -> None:
         self._clock, self._burst, self._refill = clock, burst, refill
@@ -76,7 +76,7 @@ class Bucket:
         self._lock = threading.Lock()
 
     def take(self) -> bool:
-        """Whether there was a token."""
+        """Take a token if there is one; returns whether there was."""
         with self._lock:
             self._fill()
             granted = self._tokens >= 1
@@ -84,7 +84,7 @@ class Bucket:
             return granted
 
     def wait_s(self) -> float:
-        """Take a token that may come later: seconds until it does."""
+        """Take a token, even one that comes later; returns the seconds until it comes."""
         with self._lock:
             self._fill()
             self._tokens -= 1
@@ -97,9 +97,9 @@ class Bucket:
 
 
 class Quotas:
-    """The buckets of one account and region; ``throttled`` counts refused requests by operation.
+    """The buckets of an account in a region; ``throttled`` counts refused requests by operation.
 
-    ``concurrent`` is how many functions may run at once, ``share`` what is granted of an assumed quota.
+    ``concurrent`` is how many functions may run at once; ``share`` scales assumed quotas.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class Quotas:
         self._buckets = {name: Bucket(clock, *quota.of(region, share)) for name, quota in QUOTAS.items()}
 
     def refusal(self, operation: str) -> str | None:
-        """The error code of a request that is one too many; None for one that is granted."""
+        """The error code if the request exceeds the quota; None if it is allowed."""
         bucket = self._buckets.get(operation)
         if bucket is None or bucket.take():
             return None
@@ -122,7 +122,7 @@ class Quotas:
         return CODES.get(QUOTAS[operation].source, "Throttling")
 
     def transition_s(self) -> float:
-        """Seconds by which Step Functions puts off a state transition."""
+        """Seconds by which Step Functions delays a state transition."""
         wait = self._buckets[STATE_TRANSITION].wait_s()
         self.throttled[STATE_TRANSITION] += wait > 0
         return wait

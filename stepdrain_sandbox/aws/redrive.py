@@ -1,7 +1,7 @@
-"""RedriveExecution, which moto lacks: the same execution goes on at the step that was not successful.
+"""RedriveExecution, which moto lacks: the same execution goes on at the state that failed.
 
-https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html — the history is
-kept and goes on, retries and the machine's timeout are fresh. Failures in top-level states only.
+https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html: the history goes on;
+retries and the machine's timeout start again. Only failures in top-level states are supported.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ Json = dict[str, Any]
 REDRIVABLE = (ExecutionStatus.FAILED, ExecutionStatus.TIMED_OUT, ExecutionStatus.ABORTED)
 REDRIVABLE_FOR_S = 14 * 86_400
 MOST_EVENTS = 24_999
-"""A history of so many events has no room for a redrive."""
+"""An execution with so many history events cannot be redriven."""
 REMEMBERED_TOKENS, REMEMBERED_FOR_S = 10, 900
 
 
 class ExecutionNotRedrivable(AWSError):
-    """The answer where AWS refuses."""
+    """AWS's error for an execution that cannot be redriven."""
 
     TYPE = "ExecutionNotRedrivable"
     STATUS = 400
@@ -76,7 +76,7 @@ def failed_state(history: list[Json]) -> tuple[str, Any]:
 
 @contextlib.contextmanager
 def possible(clock: Clock) -> Iterator[None]:
-    """While this lasts, boto3's redrive_execution works and describe_execution shows redrives."""
+    """Inside this context, boto3's redrive_execution works and describe_execution shows redrives."""
     describe = StepFunctionResponse.describe_execution
 
     def with_redrives(response: StepFunctionResponse) -> ActionResult:
@@ -96,7 +96,7 @@ def possible(clock: Clock) -> Iterator[None]:
 
 
 def _shown(execution: Execution, clock: Clock) -> Json:
-    """What DescribeExecution says of redrives, and the stopDate that moto leaves out of a time-out."""
+    """DescribeExecution's fields about redrives, and the stopDate, which moto omits after a time-out."""
     reason = _refusal(execution, clock)
     shown: Json = {
         "redriveCount": getattr(execution, "redrive_count", 0),

@@ -1,6 +1,6 @@
-"""A released application: its template names a bucket for code, layer and definitions, here its folder.
+"""A released application: its template has code, layer and definitions in a bucket, here in its folder.
 
-The artefacts' keys end in the files' names, whatever stands before them in the bucket.
+The artefacts' keys end in the file names, after any prefix.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from stepdrain_sandbox.aws.language_extensions import TemplateRefused
 
 Json = dict[str, Any]
 PARAMETERS = {"ArtifactBucket": "sandbox", "ArtifactPrefix": ""}
-"""What a released template asks for besides; here the bucket is the folder."""
+"""Additional parameters of a released template; here the folder replaces the bucket."""
 
 
 def is_released(document: Mapping[str, Any]) -> bool:
@@ -22,7 +22,7 @@ def is_released(document: Mapping[str, Any]) -> bool:
 
 
 def key_name(location: str | Mapping[str, Any]) -> str:
-    """The file's name in a local path, or at the end of a key: ``{"Key": {"Fn::Sub": "${Prefix}name"}}``."""
+    """The file name in a local path, or at the end of a key: ``{"Key": {"Fn::Sub": "${Prefix}name"}}``."""
     if isinstance(location, str):
         return Path(location).name
     key = location["Key"]
@@ -30,11 +30,11 @@ def key_name(location: str | Mapping[str, Any]) -> str:
 
 
 def check_artefacts(document: Mapping[str, Any], folder: Path) -> None:
-    """TemplateRefused, naming each artefact of the released template that ``folder`` does not hold."""
+    """Raise TemplateRefused with the names of the released template's artefacts that ``folder`` lacks."""
     missing = sorted({name for name in _named(document) if not (folder / name).is_file()})
     if missing:
         raise TemplateRefused(
-            f"The template names {', '.join(missing)}, and {folder} does not hold "
+            f"The template needs {', '.join(missing)}, but {folder} does not have "
             f"{'it' if len(missing) == 1 else 'them'}: unpack the whole release there."
         )
 
@@ -46,5 +46,5 @@ def _named(node: Any) -> Iterator[str]:
             return
         node = list(node.values())
     if isinstance(node, list):
-        for one in node:
-            yield from _named(one)
+        for item in node:
+            yield from _named(item)

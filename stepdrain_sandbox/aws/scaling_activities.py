@@ -1,7 +1,7 @@
-"""DescribeScalingActivities, which moto answers with nothing: what a group does with its instances.
+"""DescribeScalingActivities, which moto answers with an empty list: a group's launches and terminations.
 
-https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeScalingActivities.html: activities that
-are in progress come first, then the others, the newest of each first; 100 in a page.
+https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeScalingActivities.html: activities in
+progress come first, then the others, both newest first; 100 in a page.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ VERBS = {
     "Pending": "Launching a new EC2 instance",
     "ReplacingRootVolume": "Replacing root volume of EC2 instance",
 }
-"""By the state that waits, without its Warmed: and :Wait. No page shows the third; the others are from
+"""By wait state, without its Warmed: and :Wait. No page shows the third; the others are from
 https://docs.aws.amazon.com/autoscaling/ec2/userguide/as-verify-scaling-activity.html."""
 
 
 @dataclass
 class Activity:
-    """One activity; times in epoch seconds, ``ended_at`` None while it is in progress."""
+    """An activity; times in epoch seconds, ``ended_at`` is None while it is in progress."""
 
     group: str
     instance_id: str
@@ -41,8 +41,8 @@ class Activity:
     activity_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     def to_document(self) -> Json:
-        """As the API shows it."""
-        shown: Json = {
+        """The activity in the API's form."""
+        document: Json = {
             "ActivityId": self.activity_id,
             "AutoScalingGroupName": self.group,
             "Description": self.description,
@@ -51,30 +51,30 @@ class Activity:
             "StatusCode": "MidLifecycleAction" if self.ended_at is None else "Successful",
             "Progress": 60 if self.ended_at is None else 100,
         }
-        return shown if self.ended_at is None else {**shown, "EndTime": rfc3339(self.ended_at)}
+        return document if self.ended_at is None else {**document, "EndTime": rfc3339(self.ended_at)}
 
 
 @dataclass
 class ScalingActivities:
-    """The activities of one account that began in a lifecycle state with a wait in it."""
+    """An account's activities that began in a wait state."""
 
     all: list[Activity] = field(default_factory=list)
 
     def begin(self, group: str, instance_id: str, waits_in: str, now: float) -> None:
-        """``waits_in`` is the lifecycle state in which the group's hooks hold the instance."""
+        """An activity begins; ``waits_in`` is the lifecycle state in which hooks hold the instance."""
         self.end(instance_id, now)
         verb = VERBS[waits_in.removeprefix("Warmed:").removesuffix(":Wait")]
         self.all.append(Activity(group, instance_id, f"{verb}: {instance_id}", now))
 
     def end(self, instance_id: str, now: float) -> None:
-        """No hook holds the instance any more."""
-        for one in self.all:
-            if one.instance_id == instance_id and one.ended_at is None:
-                one.ended_at = now
+        """The instance's activity ends: no hook holds it any more."""
+        for activity in self.all:
+            if activity.instance_id == instance_id and activity.ended_at is None:
+                activity.ended_at = now
 
     @contextlib.contextmanager
     def answering(self) -> Iterator[None]:
-        """While this lasts, describe_scaling_activities is answered from here."""
+        """Inside this context, this object answers describe_scaling_activities."""
         activities = self
 
         def describe(response: AutoScalingResponse) -> ActionResult:
@@ -85,9 +85,10 @@ class ScalingActivities:
 
     def _page(self, response: AutoScalingResponse) -> ActionResult:
         group = response._get_param("AutoScalingGroupName")
-        chosen = [one for one in self.all if group in (None, one.group)]
-        chosen.sort(key=lambda one: (one.ended_at is None, one.started_at), reverse=True)
+        chosen = [activity for activity in self.all if group in (None, activity.group)]
+        chosen.sort(key=lambda activity: (activity.ended_at is None, activity.started_at), reverse=True)
         first = int(response._get_param("NextToken") or 0)
         after = first + min(int(response._get_param("MaxRecords") or PAGE), PAGE)
         token = {"NextToken": str(after)} if after < len(chosen) else {}
-        return ActionResult({"Activities": [one.to_document() for one in chosen[first:after]], **token})
+        page = [activity.to_document() for activity in chosen[first:after]]
+        return ActionResult({"Activities": page, **token})

@@ -1,8 +1,8 @@
-"""Events that EC2 schedules for instances, which moto's DescribeInstanceStatus never has.
+"""Events that EC2 schedules for instances, which moto's DescribeInstanceStatus lacks.
 
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/monitoring-instances-status-check_sched.html and
-https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_InstanceStatusEvent.html: an event that is over
-is still shown for up to a week, and its description says so.
+https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_InstanceStatusEvent.html: a past event is shown
+for up to a week, and its description says that it is past.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MAINTENANCE = "scheduled maintenance"
 
 @dataclass
 class Event:
-    """One event; ``not_before`` and ``over_at`` in epoch seconds, ``over_at`` None while it is scheduled."""
+    """An event; times in epoch seconds, ``over_at`` is None while the event is scheduled."""
 
     instance_id: str
     code: str
@@ -39,24 +39,24 @@ class Event:
 
 @dataclass
 class ScheduledEvents:
-    """The events of one account."""
+    """An account's events."""
 
     clock: Clock
     all: list[Event] = field(default_factory=list)
 
     def schedule(self, instance_id: str, code: str, not_before: float) -> Event:
-        """Announce an event; ``not_before`` in epoch seconds."""
+        """Schedule an event; ``not_before`` in epoch seconds."""
         event = Event(instance_id, code, not_before)
         self.all.append(event)
         return event
 
     def end(self, event: Event, how: str) -> None:
-        """``how`` is Completed or Canceled."""
+        """The event is past; ``how`` is Completed or Canceled."""
         event.description, event.over_at = f"[{how}] {MAINTENANCE}", self.clock.now()
 
     @contextlib.contextmanager
     def answering(self) -> Iterator[None]:
-        """While this lasts, describe_instance_status shows the events, to those who ask for some codes."""
+        """Inside this context, describe_instance_status shows the events to requests that filter by code."""
         describe, events = InstanceResponse.describe_instance_status, self
 
         def with_events(response: InstanceResponse) -> ActionResult:
@@ -69,10 +69,11 @@ class ScheduledEvents:
     def _shown(self, codes: list[str]) -> Json:
         now = self.clock.now()
         listed: dict[str, list[Json]] = {}
-        for one in self.all:
-            if one.code in codes and (one.over_at is None or now < one.over_at + SHOWN_FOR_S):
-                listed.setdefault(one.instance_id, []).append(_document(one))
-        return {"InstanceStatuses": [{"InstanceId": one, "Events": found} for one, found in listed.items()]}
+        for event in self.all:
+            if event.code in codes and (event.over_at is None or now < event.over_at + SHOWN_FOR_S):
+                listed.setdefault(event.instance_id, []).append(_document(event))
+        statuses = [{"InstanceId": instance, "Events": events} for instance, events in listed.items()]
+        return {"InstanceStatuses": statuses}
 
 
 def _document(event: Event) -> Json:

@@ -1,4 +1,4 @@
-"""Rules with a schedule, which moto stores and never fires: ``rate(…)`` on the world's clock.
+"""Scheduled rules, which moto stores but never fires: ``rate(…)`` on the world's clock.
 
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-run-lambda-schedule.html
 """
@@ -21,16 +21,16 @@ UNITS_S = {"minute": 60, "hour": 3600, "day": 86_400}
 
 
 def interval_s(expression: str) -> int:
-    """Seconds between two firings of ``rate(5 minutes)``; ValueError for any other expression."""
+    """Seconds between two firings of ``rate(5 minutes)``; raises ValueError for any other expression."""
     match = re.fullmatch(r"rate\(([1-9]\d*) (minute|hour|day)(s?)\)", expression)
     if match is None or (match[1] == "1") == bool(match[3]):
-        raise ValueError(f"The sandbox fires rate(…) rules with a number and its unit, not {expression}.")
+        raise ValueError(f"The sandbox supports only rules like rate(5 minutes), not {expression}.")
     return int(match[1]) * UNITS_S[match[2]]
 
 
 @dataclass
 class Schedules:
-    """Fires the scheduled rules of one account. ``hand_over`` takes a rule's target and an event."""
+    """Fires an account's scheduled rules. ``hand_over`` takes a rule's target and an event."""
 
     clock: Clock
     hand_over: Callable[[Json, Json], None]
@@ -39,13 +39,13 @@ class Schedules:
     timers: dict[str, Timer] = field(default_factory=dict)
 
     def start(self) -> None:
-        """Begin to count; a rule fires first when its interval has passed once."""
+        """Start all schedules; a rule first fires after its first interval."""
         for rule in events_backends[self.account][self.region].event_buses["default"].rules.values():
             if rule.scheduled_expression:
                 self._later(rule, interval_s(rule.scheduled_expression))
 
     def stop(self) -> None:
-        """Fire nothing any more."""
+        """Stop all schedules."""
         timers, self.timers = self.timers, {}
         for timer in timers.values():
             timer.cancel()

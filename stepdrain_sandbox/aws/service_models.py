@@ -1,8 +1,7 @@
-"""botocore's descriptions of the services, its handlers and its clients, made once a process.
+"""Caches botocore's service models, handlers and clients in this process.
 
-The functions make a session in each fresh container, and a world has many containers. Here that would parse
-megabytes of JSON and register 130 handlers each time, and a client costs more processor time than most of
-what it is asked for.
+The functions make a session in each new container, and a world has many containers. Each session would parse
+megabytes of JSON and register 130 handlers, and a client takes more CPU time than most of its requests.
 """
 
 from __future__ import annotations
@@ -23,20 +22,20 @@ from botocore.session import Session
 
 _load_file, _create_client = JSONFileLoader.load_file, Session.create_client
 _made: dict[Any, tuple[Any, object]] = {}
-"""Clients by all that shapes one, each with its Config, whose identity is part of the key."""
+"""Clients by everything that configures them, each with its Config, whose identity is part of the key."""
 _making = threading.Lock()
 
 
 @cache
 def _handlers() -> HierarchicalEmitter:
-    """botocore's own handlers, registered."""
+    """An emitter with botocore's own handlers."""
     handlers = HierarchicalEmitter()
     Session(event_hooks=handlers)
     return handlers
 
 
 def _session(variables: Any = None) -> Session:
-    """As botocore.session.get_session, with a copy of the handlers, since a session may add its own."""
+    """As botocore.session.get_session, with a copy of the handlers: a session may add its own."""
     return Session(variables, event_hooks=copy.copy(_handlers()), include_builtin_handlers=False)
 
 
@@ -58,10 +57,10 @@ def _client(session: Session, service_name: str, config: object = None, **given:
 
 @contextlib.contextmanager
 def made_once() -> Iterator[None]:
-    """While this lasts, data files are parsed, handlers registered and clients of one kind made at most once.
+    """Inside this context, models are parsed, handlers registered and equal clients made at most once.
 
-    Safe, because botocore's own loader hands the same parsed object to all clients of a session, and a
-    client may serve many threads and holds nothing of an account; moto answers it in every world anew.
+    This is safe: botocore's own loader shares parsed models among the clients of a session. A client may
+    serve many threads and has no state of an account; moto answers it in each world.
     """
     with (
         mock.patch.object(JSONFileLoader, "load_file", lambda _loader, path: _read(path)),

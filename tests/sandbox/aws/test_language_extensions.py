@@ -84,10 +84,10 @@ def test_a_deletion_policy_may_be_a_parameter() -> None:
     [
         (["web-1", "web1"], {"Q&{Name}": QUEUE}, "makes Qweb1 a second time, for web-1 and web1"),
         (["a", "a"], {"Q${Name}": QUEUE}, "for a and a"),
-        (["a-b"], {"Q${Name}": QUEUE}, "Qa-b is no logical id"),
+        (["a-b"], {"Q${Name}": QUEUE}, "Qa-b is not a logical id"),
         (["x" * 255], {"Q${Name}": QUEUE}, "1 to 255 letters and digits"),
-        ({"Ref": "Queue"}, {"Q${Name}": QUEUE}, "Queue is no parameter"),
-        ({"Ref": "Keep"}, {"Q${Name}": QUEUE}, "is no list"),
+        ({"Ref": "Queue"}, {"Q${Name}": QUEUE}, "Queue is not a parameter"),
+        ({"Ref": "Keep"}, {"Q${Name}": QUEUE}, "is not a list"),
         (["B"], {"F${Name}": {"Fn::FindInMap": ["Sizes", {"Ref": "Name"}, "MB"]}}, "Sizes has no B, MB"),
         (["a"], {"Q${Name}": {"DependsOn": "R&{Name}"}}, "outside of Fn::Sub"),
         (["a"], {"Q${Name}": {"DependsOn": "R${Name}"}}, "outside of Fn::Sub"),

@@ -45,7 +45,7 @@ def test_artefacts_that_are_missing_are_named(released):
     for name in ("0123-layer", "0123-drain_node.asl.json"):
         (released.parent / name).unlink()
     with pytest.raises(
-        TemplateRefused, match=r"names 0123-drain_node.asl.json, 0123-layer, and .* hold them: unpack"
+        TemplateRefused, match=r"needs 0123-drain_node.asl.json, 0123-layer, but .* have them: unpack"
     ):
         translate(released, VALUES)
 
