@@ -1,6 +1,6 @@
 """``stepdrain``: what an operator types. Data goes to stdout, progress to stderr.
 
-Exit statuses are in stepdrain_cli.exits and docs/cli.md.
+Exit statuses are in stepdrain_cli.terminal.exits and docs/cli.md.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import sys
 import click
 from stepdrain import VERSION
 
-from stepdrain_cli.exits import INTERRUPTED
-from stepdrain_cli.lazy_group import LazyGroup
+from stepdrain_cli.terminal.exits import INTERRUPTED
+from stepdrain_cli.terminal.lazy_group import LazyGroup
 
 __all__ = ["cli", "main"]
 SUMMARIES = {

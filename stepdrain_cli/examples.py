@@ -10,8 +10,8 @@ import logging
 import sys
 from pathlib import Path
 
-from stepdrain_cli import graph
-from stepdrain_cli.report import render
+from stepdrain_cli.pictures import graph
+from stepdrain_cli.pictures.report import render
 from stepdrain_deployed import DRAIN_NODE
 from stepdrain_recorded import history
 from stepdrain_recorded.timeline import timeline

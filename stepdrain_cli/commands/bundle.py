@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
-from stepdrain_cli import bundle, drains
-from stepdrain_cli.account import Account
+from stepdrain_cli.accounts import drains
+from stepdrain_cli.accounts.account import Account
+from stepdrain_cli.bundles import bundle
+from stepdrain_cli.bundles.redaction import summary
 from stepdrain_cli.commands.options import on_account, stack_of
-from stepdrain_cli.exits import CommandError
-from stepdrain_cli.redaction import summary
-from stepdrain_cli.survey import Doctor
+from stepdrain_cli.doctor.survey import Doctor
+from stepdrain_cli.terminal.exits import CommandError
 
 
 @click.command("bundle")

@@ -12,13 +12,14 @@ import boto3
 import click
 from stepdrain.intake.lifecycle_events import TERMINATING
 
-from stepdrain_cli import groups, tables
-from stepdrain_cli.account import sandbox_of_groups, translated_errors
+from stepdrain_cli.accounts.account import sandbox_of_groups, translated_errors
 from stepdrain_cli.commands.options import KUBECONFIG_HELP, stack_of
-from stepdrain_cli.exits import DONE, FAILED, CommandError
-from stepdrain_cli.groups import Finding, Group
-from stepdrain_cli.output_formats import JSON, TABLE, YAML, output_option, print_document
-from stepdrain_cli.survey import Doctor, Survey
+from stepdrain_cli.doctor import groups
+from stepdrain_cli.doctor.groups import Finding, Group
+from stepdrain_cli.doctor.survey import Doctor, Survey
+from stepdrain_cli.terminal import tables
+from stepdrain_cli.terminal.exits import DONE, FAILED, CommandError
+from stepdrain_cli.terminal.output_formats import JSON, TABLE, YAML, output_option, print_document
 
 HEAD = ["GROUP", "INSTANCES", "MANAGED BY", "LAUNCH HOOK", "TERMINATE HOOK", "COVERED BY", "WRONG"]
 NOTE = "Sandbox: an embedded account with four groups, made for this command and gone after it."

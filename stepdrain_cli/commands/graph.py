@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from stepdrain_cli import graph
 from stepdrain_cli.commands.report import write
-from stepdrain_cli.exits import FAILED, USAGE, CommandError
+from stepdrain_cli.pictures import graph
+from stepdrain_cli.terminal.exits import FAILED, USAGE, CommandError
 from stepdrain_deployed import DRAIN_NODE
 from stepdrain_recorded.history import parsed
 from stepdrain_recorded.timeline import timeline

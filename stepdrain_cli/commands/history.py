@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from stepdrain_cli import drains
-from stepdrain_cli.account import Account
+from stepdrain_cli.accounts import drains
+from stepdrain_cli.accounts.account import Account
+from stepdrain_cli.accounts.name_completion import drained_nodes
 from stepdrain_cli.commands.options import on_account
 from stepdrain_cli.commands.watch import told
-from stepdrain_cli.name_completion import drained_nodes
-from stepdrain_cli.output_formats import JSON, TABLE, YAML, output_option, print_document
+from stepdrain_cli.terminal.output_formats import JSON, TABLE, YAML, output_option, print_document
 
 
 @click.command("history")

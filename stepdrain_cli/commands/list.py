@@ -8,12 +8,13 @@ import click
 from stepdrain.clock import to_rfc3339
 from stepdrain.reporting import links
 
-from stepdrain_cli import drains, tables
-from stepdrain_cli.account import Account
-from stepdrain_cli.chart import duration
+from stepdrain_cli.accounts import drains
+from stepdrain_cli.accounts.account import Account
+from stepdrain_cli.accounts.drains import Drain
 from stepdrain_cli.commands.options import on_account
-from stepdrain_cli.drains import Drain
-from stepdrain_cli.output_formats import JSON, TABLE, WIDE, YAML, output_option, print_document
+from stepdrain_cli.pictures.chart import duration
+from stepdrain_cli.terminal import tables
+from stepdrain_cli.terminal.output_formats import JSON, TABLE, WIDE, YAML, output_option, print_document
 
 
 @click.command("list")

@@ -15,11 +15,11 @@ from click.core import ParameterSource
 from stepdrain.errors import DrainError
 from stepdrain.rules.policy import Policy
 
-from stepdrain_cli.exits import CommandError
-from stepdrain_cli.name_completion import cluster_nodes
+from stepdrain_cli.accounts.name_completion import cluster_nodes
+from stepdrain_cli.terminal.exits import CommandError
 
 if TYPE_CHECKING:
-    from stepdrain_cli.account import Account
+    from stepdrain_cli.accounts.account import Account
 
 DEFAULT_STACK = "stepdrain"
 F = TypeVar("F", bound=Callable[..., Any])
@@ -138,7 +138,7 @@ def opened(
 ) -> Iterator[Account]:
     """The account that the options name."""
     # Imported here: boto3 takes a while to load, and the commands of a cluster need none.
-    from stepdrain_cli import account  # noqa: PLC0415
+    from stepdrain_cli.accounts import account  # noqa: PLC0415
 
     if sandbox:
         click.echo(SANDBOX_NOTE, err=True)

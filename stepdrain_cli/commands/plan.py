@@ -8,13 +8,13 @@ import click
 from stepdrain.errors import KubeForbidden
 from stepdrain.rules.policy import Policy
 
-from stepdrain_cli import tables
-from stepdrain_cli.chart import duration
-from stepdrain_cli.cluster import Access, Json, access, everything
+from stepdrain_cli.clusters.cluster import Access, Json, access, everything
 from stepdrain_cli.commands.options import no_such_node, on_cluster
-from stepdrain_cli.exits import DONE, REFUSED
-from stepdrain_cli.output_formats import JSON, TABLE, YAML, output_option, print_document
-from stepdrain_cli.plan import Plan, plan
+from stepdrain_cli.pictures.chart import duration
+from stepdrain_cli.planning.plan import Plan, plan
+from stepdrain_cli.terminal import tables
+from stepdrain_cli.terminal.exits import DONE, REFUSED
+from stepdrain_cli.terminal.output_formats import JSON, TABLE, YAML, output_option, print_document
 
 
 @click.command("plan")

@@ -8,15 +8,15 @@ from typing import Any
 
 import click
 
-from stepdrain_cli import drains
-from stepdrain_cli.account import Account
+from stepdrain_cli.accounts import drains
+from stepdrain_cli.accounts.account import Account
+from stepdrain_cli.accounts.drains import Drain
+from stepdrain_cli.accounts.held_instances import why_not_held
+from stepdrain_cli.accounts.name_completion import drained_nodes
 from stepdrain_cli.commands.options import POLICY_HELP, on_account, typed_policy
 from stepdrain_cli.commands.start import begin
 from stepdrain_cli.commands.watch import follow
-from stepdrain_cli.drains import Drain
-from stepdrain_cli.exits import FAILED, CommandError
-from stepdrain_cli.held_instances import why_not_held
-from stepdrain_cli.name_completion import drained_nodes
+from stepdrain_cli.terminal.exits import FAILED, CommandError
 
 
 @click.command("redrive")

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from stepdrain_cli import drains
+from stepdrain_cli.accounts import drains
 from stepdrain_cli.commands.options import account_options, opened
-from stepdrain_cli.exits import CommandError
+from stepdrain_cli.terminal.exits import CommandError
 from stepdrain_recorded import audit as audit_log
 from stepdrain_recorded import history
 
@@ -34,7 +34,7 @@ def command(
     events = history.parsed(_text(from_file), from_file) if from_file else _fetched(str(execution), account)
     logged = audit_log.parsed(_text(audit), audit) if audit else None
     # Imported here: the template engine is needed by this command only.
-    from stepdrain_cli.report import render  # noqa: PLC0415
+    from stepdrain_cli.pictures.report import render  # noqa: PLC0415
 
     write(Path(out), render(events, logged))
     click.echo(out)

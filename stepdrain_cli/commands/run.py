@@ -11,7 +11,7 @@ import click
 from stepdrain.rules.policy import Policy
 
 from stepdrain_cli.commands.options import no_such_node, on_cluster
-from stepdrain_cli.exits import DONE, FAILED, INTERRUPTED, REFUSED, TIMED_OUT, CommandError
+from stepdrain_cli.terminal.exits import DONE, FAILED, INTERRUPTED, REFUSED, TIMED_OUT, CommandError
 
 if TYPE_CHECKING:
     from stepdrain_cli.run import Result
@@ -29,8 +29,8 @@ def command(node: str, kubeconfig: str | None, context: str | None, policy: Poli
     """
     # Imported here: the client takes a while to load, and --help needs none.
     from stepdrain_cli import run  # noqa: PLC0415
-    from stepdrain_cli.cluster import access  # noqa: PLC0415
-    from stepdrain_cli.node_names import named_node  # noqa: PLC0415
+    from stepdrain_cli.accounts.node_names import named_node  # noqa: PLC0415
+    from stepdrain_cli.clusters.cluster import access  # noqa: PLC0415
 
     cluster = access(kubeconfig, context)
     found = named_node(cluster.kube(), node)

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from stepdrain_cli.exits import CommandError
+from stepdrain_cli.terminal.exits import CommandError
 
 WELCOME = """\
 Sandbox: an account and a cluster inside this command, with three drains: one done, one failed, one blocked.

@@ -10,16 +10,16 @@ import click
 from stepdrain.errors import DrainError
 from stepdrain.rules.policy import Policy
 
-from stepdrain_cli import drains
-from stepdrain_cli.account import Account
-from stepdrain_cli.chart import duration
+from stepdrain_cli.accounts import drains
+from stepdrain_cli.accounts.account import Account
+from stepdrain_cli.accounts.installation import cluster_of, installed
+from stepdrain_cli.accounts.targets import Target, target
 from stepdrain_cli.commands.options import POLICY_HELP, on_account, typed_policy
 from stepdrain_cli.commands.watch import follow
-from stepdrain_cli.exits import FAILED, CommandError
-from stepdrain_cli.installation import cluster_of, installed
-from stepdrain_cli.interaction import ask
-from stepdrain_cli.plan import Plan, plan
-from stepdrain_cli.targets import Target, target
+from stepdrain_cli.pictures.chart import duration
+from stepdrain_cli.planning.plan import Plan, plan
+from stepdrain_cli.terminal.exits import FAILED, CommandError
+from stepdrain_cli.terminal.interaction import ask
 
 
 @click.command("start")

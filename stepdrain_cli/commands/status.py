@@ -6,11 +6,11 @@ import sys
 
 import click
 
-from stepdrain_cli import drain_status, drains
-from stepdrain_cli.account import Account
+from stepdrain_cli.accounts import drain_status, drains
+from stepdrain_cli.accounts.account import Account
+from stepdrain_cli.accounts.name_completion import drained_nodes
 from stepdrain_cli.commands.options import on_account
-from stepdrain_cli.name_completion import drained_nodes
-from stepdrain_cli.output_formats import JSON, TABLE, YAML, output_option, print_document
+from stepdrain_cli.terminal.output_formats import JSON, TABLE, YAML, output_option, print_document
 
 
 @click.command("status")

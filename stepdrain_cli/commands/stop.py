@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from stepdrain_cli import drains
-from stepdrain_cli.account import Account
+from stepdrain_cli.accounts import drains
+from stepdrain_cli.accounts.account import Account
+from stepdrain_cli.accounts.name_completion import drained_nodes
 from stepdrain_cli.commands.options import on_account
-from stepdrain_cli.exits import FAILED, CommandError
-from stepdrain_cli.interaction import ask
-from stepdrain_cli.name_completion import drained_nodes
+from stepdrain_cli.terminal.exits import FAILED, CommandError
+from stepdrain_cli.terminal.interaction import ask
 
 
 @click.command("stop")

@@ -13,15 +13,15 @@ from stepdrain.rules.node_marks import Marks
 from stepdrain.states.find_node import reference
 from stepdrain.states.uncordon import undo
 
-from stepdrain_cli import drains
-from stepdrain_cli.account import Account
-from stepdrain_cli.cluster import access
+from stepdrain_cli.accounts import drains
+from stepdrain_cli.accounts.account import Account
+from stepdrain_cli.accounts.installation import cluster_of, installed
+from stepdrain_cli.accounts.name_completion import drained_nodes
+from stepdrain_cli.accounts.node_names import named_node
+from stepdrain_cli.clusters.cluster import access
 from stepdrain_cli.commands.options import account_options, opened
-from stepdrain_cli.exits import FAILED, NO_ACCESS, CommandError
-from stepdrain_cli.installation import cluster_of, installed
-from stepdrain_cli.interaction import ask
-from stepdrain_cli.name_completion import drained_nodes
-from stepdrain_cli.node_names import named_node
+from stepdrain_cli.terminal.exits import FAILED, NO_ACCESS, CommandError
+from stepdrain_cli.terminal.interaction import ask
 
 Json = dict[str, Any]
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
-from stepdrain_cli import tables
-from stepdrain_cli.account import Account
+from stepdrain_cli.accounts.account import Account
+from stepdrain_cli.accounts.installation import installed
 from stepdrain_cli.commands.options import on_account, stack_of
-from stepdrain_cli.exits import DONE, FAILED, CommandError
-from stepdrain_cli.installation import installed
-from stepdrain_cli.output_formats import JSON, TABLE, YAML, output_option, print_document
+from stepdrain_cli.terminal import tables
+from stepdrain_cli.terminal.exits import DONE, FAILED, CommandError
+from stepdrain_cli.terminal.output_formats import JSON, TABLE, YAML, output_option, print_document
 from stepdrain_cli.verification import checks, rehearsal, surroundings
 from stepdrain_cli.verification.checks import Check
 from stepdrain_cli.verification.deployed import Deployed, deployed

@@ -12,13 +12,14 @@ from rich.live import Live
 from rich.text import Text
 from stepdrain.document.progress import recorded
 
-from stepdrain_cli import drain_status, drains, tables
-from stepdrain_cli.account import Account
-from stepdrain_cli.chart import duration
+from stepdrain_cli.accounts import drain_status, drains
+from stepdrain_cli.accounts.account import Account
+from stepdrain_cli.accounts.drains import Standing
+from stepdrain_cli.accounts.name_completion import drained_nodes
 from stepdrain_cli.commands.options import on_account
-from stepdrain_cli.drains import Standing
-from stepdrain_cli.exits import DONE
-from stepdrain_cli.name_completion import drained_nodes
+from stepdrain_cli.pictures.chart import duration
+from stepdrain_cli.terminal import tables
+from stepdrain_cli.terminal.exits import DONE
 from stepdrain_recorded.history_lines import state_line
 
 INTERVAL_S = 5.0

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stepdrain_cli.account import Account
-from stepdrain_cli.exits import CommandError
+from stepdrain_cli.accounts.account import Account
+from stepdrain_cli.terminal.exits import CommandError
 
 Json = dict[str, Any]
 SETTLED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE")

@@ -48,9 +48,11 @@ class Mender:
         return self._eks("create-access-entry", finding, f"--kubernetes-groups {self._groups(finding)}")
 
     def rbac(self, finding: Finding) -> str:
-        """Grant the right, and put the function into the groups that have it."""
+        """Grant the right, and add the function to the group that has it; the entry's other groups stay."""
         manifest = MANIFESTS.get(finding.what, "rbac.yaml")
-        update = self._eks("update-access-entry", finding, f"--kubernetes-groups {self._groups(finding)}")
+        where = self._entry(finding)
+        kept = f"$(aws eks describe-access-entry {where} --query accessEntry.kubernetesGroups --output text)"
+        update = f"aws eks update-access-entry {where} --kubernetes-groups {kept} {self._groups(finding)}"
         return f"kubectl apply -f kubernetes/{manifest} && {update}"
 
     def iam(self, finding: Finding) -> str:
@@ -79,14 +81,17 @@ class Mender:
             names.append(MANIFESTS[finding.what].removesuffix(".yaml"))
         return " ".join(f"{self.group_prefix}-{name}" for name in dict.fromkeys(names))
 
-    def _eks(self, operation: str, finding: Finding, more: str) -> str:
-        arn = (
+    def _arn(self, finding: Finding) -> str:
+        return (
             f"$(aws iam get-role --role-name {self.deployed.role(finding.by)} --query Role.Arn --output text)"
         )
-        return (
-            f"aws eks {operation} --region {self.deployed.region} --cluster-name {self.cluster} "
-            f"--principal-arn {arn} {more}"
-        )
+
+    def _entry(self, finding: Finding) -> str:
+        cluster = f"--region {self.deployed.region} --cluster-name {self.cluster}"
+        return f"{cluster} --principal-arn {self._arn(finding)}"
+
+    def _eks(self, operation: str, finding: Finding, more: str) -> str:
+        return f"aws eks {operation} {self._entry(finding)} {more}"
 
 
 WRITERS: dict[Mend, Callable[[Mender, Finding], str]] = {

@@ -9,7 +9,7 @@ from typing import Any
 
 from stepdrain.verification.findings import REHEARSALS, Finding, Result, from_document
 
-from stepdrain_cli.exits import CommandError
+from stepdrain_cli.terminal.exits import CommandError
 from stepdrain_cli.verification.deployed import Deployed
 
 Json = dict[str, Any]

@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from stepdrain.verification.findings import Result
 
-from stepdrain_cli import groups
+from stepdrain_cli.doctor import groups
 from stepdrain_cli.verification.checks import Check
 from stepdrain_cli.verification.deployed import Deployed
 

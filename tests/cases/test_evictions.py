@@ -9,7 +9,7 @@ from stepdrain.rules import pods
 from stepdrain.rules.budgets import Ledger, parse
 from stepdrain.rules.policy import Policy
 
-from stepdrain_cli.plan import plan
+from stepdrain_cli.planning.plan import plan
 from stepdrain_sandbox.aws.deploy import ROOT, translate
 from stepdrain_sandbox.clock import RealClock
 from stepdrain_sandbox.judgement import broken

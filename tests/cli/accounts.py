@@ -6,10 +6,10 @@ import re
 import boto3
 from click.testing import CliRunner
 
-from stepdrain_cli import account as accounts
-from stepdrain_cli import interaction
 from stepdrain_cli.__main__ import cli
+from stepdrain_cli.accounts import account as accounts
 from stepdrain_cli.commands import options
+from stepdrain_cli.terminal import interaction
 
 
 class Typist:
@@ -18,7 +18,7 @@ class Typist:
     def __init__(self, world, monkeypatch, names):
         self.world, self.names = world, names
         self._monkeypatch, self.plain = monkeypatch, False
-        monkeypatch.setattr("stepdrain_cli.account.on_sandbox", self._account)
+        monkeypatch.setattr("stepdrain_cli.accounts.account.on_sandbox", self._account)
         monkeypatch.setattr(options, "SANDBOX_NOTE", "NOTE")
 
     @contextlib.contextmanager

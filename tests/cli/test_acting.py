@@ -7,8 +7,8 @@ import click
 import pytest
 from stepdrain.rules.node_marks import CORDONED_BY, EXCLUDE_LABEL, LABELLED_BY
 
-from stepdrain_cli import name_completion
 from stepdrain_cli.__main__ import cli
+from stepdrain_cli.accounts import name_completion
 from stepdrain_sandbox.examples.recordings import seeded
 from stepdrain_sandbox.kube.rbac import User
 from stepdrain_sandbox.workload import cluster_workload, lone_pod

@@ -8,10 +8,11 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 from click.testing import CliRunner
 
-from stepdrain_cli import drain_status, tables
 from stepdrain_cli.__main__ import cli, main
+from stepdrain_cli.accounts import drain_status
 from stepdrain_cli.commands.options import stack_of
-from stepdrain_cli.exits import CommandError
+from stepdrain_cli.terminal import tables
+from stepdrain_cli.terminal.exits import CommandError
 
 MACHINE = "arn:aws:states:eu-west-1:123456789012:stateMachine:stepdrain-DrainNode"
 

@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from stepdrain_cli.__main__ import cli
-from stepdrain_cli.account import Account
-from stepdrain_cli.redaction import Redaction, summary
+from stepdrain_cli.accounts.account import Account
+from stepdrain_cli.bundles.redaction import Redaction, summary
 from stepdrain_sandbox.examples.drains import drains
 
 KEY = "AKIAIOSFODNN7EXAMPLE"
@@ -111,7 +111,7 @@ def bundle(world, monkeypatch):
         session = boto3.Session(region_name="eu-west-1")
         yield Account(session, world.machine, world.clock.now, world.clock.sleep, world, flags)
 
-    monkeypatch.setattr("stepdrain_cli.account.on_sandbox", same_world)
+    monkeypatch.setattr("stepdrain_cli.accounts.account.on_sandbox", same_world)
     failed = next(one["name"] for one in world.executions() if one["status"] == "FAILED")
     return lambda file: CliRunner().invoke(cli, ["bundle", failed, "--sandbox", "--out", str(file)])
 

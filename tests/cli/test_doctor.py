@@ -9,11 +9,11 @@ import pytest
 from click.testing import CliRunner
 
 from statemachine import arithmetic
-from stepdrain_cli import groups
 from stepdrain_cli.__main__ import cli
 from stepdrain_cli.commands import doctor
-from stepdrain_cli.groups import Installation
-from stepdrain_cli.survey import Doctor, groups_of
+from stepdrain_cli.doctor import groups
+from stepdrain_cli.doctor.groups import Installation
+from stepdrain_cli.doctor.survey import Doctor, groups_of
 from stepdrain_sandbox.aws.deploy import ROOT
 from stepdrain_sandbox.examples.groups import groups as sandbox_groups
 from stepdrain_sandbox.world import rbac_manifests

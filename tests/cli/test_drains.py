@@ -10,10 +10,10 @@ from botocore.exceptions import ClientError, NoCredentialsError
 from click.testing import CliRunner
 from stepdrain.reporting import links
 
-from stepdrain_cli import account as accounts
-from stepdrain_cli import drains as found_drains
 from stepdrain_cli.__main__ import cli
-from stepdrain_cli.exits import NO_ACCESS, CommandError
+from stepdrain_cli.accounts import account as accounts
+from stepdrain_cli.accounts import drains as found_drains
+from stepdrain_cli.terminal.exits import NO_ACCESS, CommandError
 from stepdrain_sandbox.examples.drains import drains
 
 ARN = "arn:aws:states:eu-west-1:123456789012:execution:stepdrain-DrainNode"
@@ -39,7 +39,7 @@ def stepdrain(world, monkeypatch):
         with accounts.translated_errors():
             yield accounts.Account(session, world.machine, world.clock.now, world.clock.sleep, world, flags)
 
-    monkeypatch.setattr("stepdrain_cli.account.on_sandbox", same_world)
+    monkeypatch.setattr("stepdrain_cli.accounts.account.on_sandbox", same_world)
 
     def run(*arguments, text=None):
         named = [replaced(one, unmasked(world)) for one in arguments]

@@ -6,8 +6,8 @@ import xml.etree.ElementTree as ET
 import pytest
 from click.testing import CliRunner
 
-from stepdrain_cli import graph
 from stepdrain_cli.__main__ import cli
+from stepdrain_cli.pictures import graph
 from stepdrain_sandbox.aws.deploy import ROOT
 
 MACHINE = json.loads((ROOT / "statemachine" / "drain_node.asl.json").read_text())

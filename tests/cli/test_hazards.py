@@ -7,7 +7,7 @@ from stepdrain.rules.budgets import Budget
 from stepdrain.rules.pods import parse
 from stepdrain.rules.policy import Policy
 
-from stepdrain_cli.hazards import hazards
+from stepdrain_cli.planning.hazards import hazards
 
 BUDGET = Budget("default", "db", {"matchLabels": {"app": "db"}}, False, 0, 2, 2, True)
 

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from stepdrain.errors import DrainError
 
 from stepdrain_cli.__main__ import cli
-from stepdrain_cli.cluster import access
+from stepdrain_cli.clusters.cluster import access
 from tests.cli.api_stub import serving
 
 TOKEN = "c2VjcmV0LXRva2Vu"
@@ -299,7 +299,7 @@ def test_the_default_file_is_in_the_home(api, tmp_path, monkeypatch):
 def test_without_any_file_a_pod_asks_as_its_service_account(api, tmp_path, monkeypatch):
     """In-cluster."""
     (tmp_path / "token").write_text(f"{TOKEN}\n")
-    monkeypatch.setattr("stepdrain_cli.kubeconfig.SERVICE_ACCOUNT", tmp_path)
+    monkeypatch.setattr("stepdrain_cli.clusters.kubeconfig.SERVICE_ACCOUNT", tmp_path)
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
     found = access(None, None)
     assert (found.context.name, found.context.cluster["server"]) == ("in-cluster", "https://10.0.0.1:443")

@@ -4,8 +4,9 @@ import pytest
 from click.testing import CliRunner
 from stepdrain import VERSION
 
-from stepdrain_cli import manual, tables
+from stepdrain_cli import manual
 from stepdrain_cli.__main__ import cli
+from stepdrain_cli.terminal import tables
 
 
 def test_the_manual_is_generated_from_the_help_texts():

@@ -7,8 +7,9 @@ import time
 import pytest
 from click.testing import CliRunner
 
-from stepdrain_cli import examples, report
+from stepdrain_cli import examples
 from stepdrain_cli.__main__ import cli
+from stepdrain_cli.pictures import report
 from stepdrain_recorded import history
 from stepdrain_sandbox.kube.admission import SUFFIX
 from tests.cli.histories import DOCUMENT, History, begun

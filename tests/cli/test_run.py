@@ -170,7 +170,7 @@ def test_a_folder_that_cannot_be_written_is_said_before_anything_is_drained(
         def kube(self, _time_left=None):
             return client
 
-    monkeypatch.setattr("stepdrain_cli.cluster.access", lambda *_: Access())
+    monkeypatch.setattr("stepdrain_cli.clusters.cluster.access", lambda *_: Access())
     result = CliRunner().invoke(cli, ["run", NODE, "--out", str(tmp_path / "file" / "out")])
     assert result.exit_code == 2
     assert "cannot be written: Not a directory." in result.stderr

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stepdrain_cli import chart, costs
+from stepdrain_cli.pictures import chart, costs
 from stepdrain_recorded import pod_presence, waits
 from stepdrain_recorded.timeline import timeline
 from tests.cli.histories import begun

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from stepdrain_cli.__main__ import cli
-from stepdrain_cli.account import Account
+from stepdrain_cli.accounts.account import Account
 from stepdrain_sandbox.workload import cluster_workload
 from stepdrain_sandbox.world import GROUP, HOOK, World
 
@@ -34,7 +34,7 @@ def verify(world, monkeypatch):
         session = boto3.Session(region_name=REGION)
         yield Account(session, world.machine, world.clock.now, world.clock.sleep, world)
 
-    monkeypatch.setattr("stepdrain_cli.account.on_sandbox", same_world)
+    monkeypatch.setattr("stepdrain_cli.accounts.account.on_sandbox", same_world)
 
     def run(*arguments):
         result = CliRunner().invoke(cli, ["verify", "--sandbox", *arguments])

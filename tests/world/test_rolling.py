@@ -6,7 +6,7 @@ import pytest
 from stepdrain.adapters.kube import connect_by_kubeconfig
 from stepdrain.rules.policy import Policy
 
-from stepdrain_cli.plan import plan
+from stepdrain_cli.planning.plan import plan
 from stepdrain_sandbox.judgement import broken
 from stepdrain_sandbox.workload import deployment, singleton_budget
 from stepdrain_sandbox.world import World

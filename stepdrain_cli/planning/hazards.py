@@ -11,7 +11,7 @@ from stepdrain.rules.budgets import Budget, Ledger
 from stepdrain.rules.pods import Pod
 from stepdrain.rules.policy import Policy
 
-from stepdrain_cli.placement import homeless, lone
+from stepdrain_cli.planning.placement import homeless, lone
 
 Json = Mapping[str, Any]
 JOB_TRACKING = "batch.kubernetes.io/job-tracking"

@@ -16,8 +16,8 @@ from stepdrain.rules import deadline
 from stepdrain.rules.policy import Policy
 from stepdrain.verification.findings import REHEARSALS
 
-from stepdrain_cli.account import Account
-from stepdrain_cli.exits import DONE, FAILED, REFUSED, TIMED_OUT, CommandError
+from stepdrain_cli.accounts.account import Account
+from stepdrain_cli.terminal.exits import DONE, FAILED, REFUSED, TIMED_OUT, CommandError
 from stepdrain_recorded import history
 from stepdrain_recorded.timeline import Timeline, timeline
 

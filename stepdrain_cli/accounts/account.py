@@ -17,7 +17,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError, ProfileNotFound
 from stepdrain.adapters.aws.calls import DENIALS
 
-from stepdrain_cli.exits import FAILED, NO_ACCESS, USAGE, CommandError
+from stepdrain_cli.terminal.exits import FAILED, NO_ACCESS, USAGE, CommandError
 
 EXPIRED = ("ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException")
 PREFIXES = {"stepfunctions": "states"}

@@ -18,10 +18,10 @@ from stepdrain.rules.nodes import instance_of
 from stepdrain.rules.policy import TAGS
 
 from kubernetes import client
-from stepdrain_cli import groups
-from stepdrain_cli.cluster import access
-from stepdrain_cli.exits import CommandError
-from stepdrain_cli.groups import Finding, Group, Installation
+from stepdrain_cli.clusters.cluster import access
+from stepdrain_cli.doctor import groups
+from stepdrain_cli.doctor.groups import Finding, Group, Installation
+from stepdrain_cli.terminal.exits import CommandError
 
 Json = dict[str, Any]
 DEFAULT_HOOK = "stepdrain"

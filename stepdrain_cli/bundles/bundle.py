@@ -12,7 +12,7 @@ from typing import Any
 
 from stepdrain import VERSION
 
-from stepdrain_cli.redaction import Redaction, summary
+from stepdrain_cli.bundles.redaction import Redaction, summary
 
 Json = dict[str, Any]
 PACKAGES = ("kubernetes", "boto3", "urllib3", "aws-lambda-powertools", "jsonschema")

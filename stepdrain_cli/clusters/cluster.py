@@ -19,8 +19,8 @@ from stepdrain.adapters.kube import Kube, configuration
 from stepdrain.errors import InvalidSettings, KubeForbidden, KubeUnavailable
 
 from kubernetes import client
-from stepdrain_cli import exec_plugin, kubeconfig
-from stepdrain_cli.exec_plugin import Credential
+from stepdrain_cli.clusters import exec_plugin, kubeconfig
+from stepdrain_cli.clusters.exec_plugin import Credential
 
 Json = dict[str, Any]
 TOKEN_FILE_KEPT_S = 60

@@ -6,8 +6,8 @@ from stepdrain.clock import to_rfc3339
 from stepdrain.document.progress import recorded
 from stepdrain.reporting import links, next_steps
 
-from stepdrain_cli.chart import duration
-from stepdrain_cli.drains import RUNNING, Standing
+from stepdrain_cli.accounts.drains import RUNNING, Standing
+from stepdrain_cli.pictures.chart import duration
 
 Lines = list[tuple[str, str]]
 

@@ -20,7 +20,7 @@ def drained_nodes(context: click.Context, _parameter: click.Parameter, incomplet
     """Nodes and instances of the newest drains that begin so; none where the account does not answer."""
     with _silent():
         # Imported here: a completion of anything else needs no AWS client.
-        from stepdrain_cli import drains  # noqa: PLC0415
+        from stepdrain_cli.accounts import drains  # noqa: PLC0415
         from stepdrain_cli.commands.options import opened  # noqa: PLC0415
 
         options: dict[str, Any] = {name: context.params.get(name) for name in ACCOUNT}
@@ -33,7 +33,7 @@ def drained_nodes(context: click.Context, _parameter: click.Parameter, incomplet
 def cluster_nodes(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
     """Nodes of the kubeconfig's cluster that begin so; none where it does not answer."""
     with _silent():
-        from stepdrain_cli.cluster import access  # noqa: PLC0415
+        from stepdrain_cli.clusters.cluster import access  # noqa: PLC0415
 
         kube = access(context.params.get("kubeconfig"), context.params.get("context")).kube()
         return _beginning(incomplete, (node["metadata"]["name"] for node in kube.nodes()))

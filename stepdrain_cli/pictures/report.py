@@ -11,7 +11,7 @@ from stepdrain.clock import to_epoch_s, to_rfc3339
 from stepdrain.document.progress import recorded
 from stepdrain.reporting import links, next_steps
 
-from stepdrain_cli import chart, costs
+from stepdrain_cli.pictures import chart, costs
 from stepdrain_recorded import audit as audit_log
 from stepdrain_recorded import pod_presence, waits
 from stepdrain_recorded.timeline import Timeline, timeline
@@ -47,7 +47,7 @@ def render(events: Sequence[Mapping[str, Any]], audit: Sequence[Mapping[str, Any
     inside = pod_presence.within(line, audit or ())
     met = pod_presence.stays(line, inside)
     environment = Environment(
-        loader=PackageLoader("stepdrain_cli"),
+        loader=PackageLoader("stepdrain_cli.pictures"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

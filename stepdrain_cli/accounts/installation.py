@@ -10,9 +10,9 @@ from stepdrain.adapters.kube import Access, Kube, connect
 from stepdrain.intake import settings
 from stepdrain.intake.settings import IntakeSettings
 
-from stepdrain_cli.account import Account
-from stepdrain_cli.cluster import access
-from stepdrain_cli.exits import CommandError
+from stepdrain_cli.accounts.account import Account
+from stepdrain_cli.clusters.cluster import access
+from stepdrain_cli.terminal.exits import CommandError
 
 
 def installed(account: Account) -> IntakeSettings:

@@ -15,10 +15,10 @@ from stepdrain.intake.settings import IntakeSettings
 from stepdrain.rules import nodes
 from stepdrain.states.find_node import nodes_of
 
-from stepdrain_cli.account import Account
-from stepdrain_cli.exits import CommandError
-from stepdrain_cli.installation import cluster_of
-from stepdrain_cli.node_names import named_node
+from stepdrain_cli.accounts.account import Account
+from stepdrain_cli.accounts.installation import cluster_of
+from stepdrain_cli.accounts.node_names import named_node
+from stepdrain_cli.terminal.exits import CommandError
 
 ALIVE = ("pending", "running", "stopping", "stopped")
 """States of an instance that has not ended (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-lifecycle.html)."""

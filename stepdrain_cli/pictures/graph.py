@@ -15,7 +15,7 @@ from typing import Any
 
 from stepdrain import errors
 
-from stepdrain_cli.exits import CommandError
+from stepdrain_cli.terminal.exits import CommandError
 from stepdrain_recorded.timeline import Timeline
 
 Machine = Mapping[str, Any]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from botocore.exceptions import ClientError
 from stepdrain.adapters.aws import Aws
 
-from stepdrain_cli.account import Account
-from stepdrain_cli.drains import Drain
+from stepdrain_cli.accounts.account import Account
+from stepdrain_cli.accounts.drains import Drain
 
 OVER = ("shutting-down", "terminated")
 

@@ -16,8 +16,8 @@ from stepdrain.rules.policy import Policy
 from stepdrain.rules.rollouts import Verdict, Way
 from stepdrain.states import rolling
 
-from stepdrain_cli.hazards import Hazard, hazards
-from stepdrain_cli.node_names import named_node
+from stepdrain_cli.accounts.node_names import named_node
+from stepdrain_cli.planning.hazards import Hazard, hazards
 
 Everything = Callable[[], tuple[Sequence[Mapping[str, Any]], Sequence[Mapping[str, Any]]]]
 

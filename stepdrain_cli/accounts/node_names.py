@@ -8,7 +8,7 @@ from typing import Any
 from stepdrain.adapters.kube import Kube
 from stepdrain.rules import nodes
 
-from stepdrain_cli.exits import CommandError
+from stepdrain_cli.terminal.exits import CommandError
 
 
 def named_node(cluster: Kube, text: str) -> Mapping[str, Any] | None:

@@ -10,8 +10,8 @@ import click
 from click.shell_completion import CompletionItem
 from stepdrain.errors import AwsDenied, DrainError, KubeForbidden, KubeUnauthorized, Transient
 
-from stepdrain_cli.exits import NO_ACCESS, USAGE, CommandError
-from stepdrain_cli.function_log import as_notes
+from stepdrain_cli.accounts.function_log import as_notes
+from stepdrain_cli.terminal.exits import NO_ACCESS, USAGE, CommandError
 from stepdrain_recorded.unreadable import Unreadable
 
 WITHOUT_ACCESS = (AwsDenied, KubeForbidden, KubeUnauthorized, Transient)

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from stepdrain_cli.exits import FAILED, CommandError
+from stepdrain_cli.terminal.exits import FAILED, CommandError
 
 
 def interactive() -> bool:

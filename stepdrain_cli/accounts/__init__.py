@@ -1,0 +1,1 @@
+"""The account that a command works in, and the drains, instances and names in it."""

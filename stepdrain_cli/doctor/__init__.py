@@ -1,0 +1,1 @@
+"""Which node groups are protected, and what protects them."""

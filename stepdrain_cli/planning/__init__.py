@@ -1,0 +1,1 @@
+"""What a drain would do with a node, and why it would hang."""
