@@ -162,7 +162,8 @@ def test_a_missing_right_comes_with_a_command_in_which_all_names_are_filled_in(v
     assert (found["by"], found["result"]) == ("EvictBatch", "missing")
     assert found["command"].startswith("kubectl apply -f kubernetes/rbac.yaml && aws eks update-access-entry")
     assert f"--region {REGION} --cluster-name demo" in found["command"]
-    assert found["command"].endswith("--kubernetes-groups stepdrain-read stepdrain-evict stepdrain-roll")
+    assert "--query accessEntry.kubernetesGroups" in found["command"]
+    assert found["command"].endswith(" stepdrain-read stepdrain-evict stepdrain-roll")
 
 
 @pytest.mark.parametrize("node", ["i-0123456789abcdef0", "nope"])
