@@ -120,6 +120,26 @@ def test_progress_is_no_error_although_some_are_blocked(cluster, node, payload):
     assert blocker.startswith(f"{node}/web: ")
 
 
+def test_two_budgets_on_a_pod_are_told_at_once(cluster, node, payload):
+    """Waiting does not help: somebody has to mend that while the other pods still go, whatever their wave."""
+    cluster.pod(node, "free")
+    for name in ("web", "dns"):
+        priority = {"spec": {"priorityClassName": "system-cluster-critical"}} if name == "dns" else {}
+        cluster.pod(node, name, **priority)
+        cluster.create(budget(node, f"{name}-a", {"app": name}, 1))
+        cluster.create(budget(node, f"{name}-b", {"app": name}, 1))
+    cluster.pass_time(1)
+    first = evict_batch.handler(payload(), None)
+    assert first["evicted"] == 1
+    assert cluster.told(node) == ["MultipleBudgets"]
+    (message,) = [one["message"] for one in cluster.list("Event") if one["involvedObject"]["name"] == node]
+    assert f"{node}/web: more than one disruption budget selects it (web-a and web-b)" in message
+    assert f"{node}/dns: more than one disruption budget selects it (dns-a and dns-b)" in message
+    with pytest.raises(EvictionBlocked):
+        evict_batch.handler(payload(attempt=1, progress=first), None)
+    assert cluster.told(node) == ["MultipleBudgets"]
+
+
 def test_a_refused_pod_stops_the_drain_before_the_first_eviction(cluster, node, payload):
     """kubectl drain does so too: a half-drained node helps nobody."""
     cluster.pod(node)

@@ -25,6 +25,7 @@ REASONS = {
     "LabelDenied": WARNING,
     "CordonLost": WARNING,
     "PodsBlocked": WARNING,
+    "MultipleBudgets": WARNING,
     "PodsForced": WARNING,
     "WorkloadsRolled": NORMAL,
     "AnnotationIgnored": WARNING,

@@ -154,6 +154,16 @@ def spares_unready(budget: Budget, pod: Pod) -> bool:
     return not pod.ready and (budget.always_allow_unready or enough_healthy)
 
 
+def multiple(pods: Iterable[Pod], budgets: Sequence[Budget]) -> list[Reason]:
+    """The pods that the Eviction API refuses because two budgets or more select each."""
+    ledger = Ledger(budgets)
+    return [
+        Reason(pod.key, why)
+        for pod in pods
+        if len(ledger.covering(pod)) > 1 and (why := ledger.obstacle(pod)) is not None
+    ]
+
+
 @dataclass(frozen=True)
 class Choice:
     """One batch: the pods to evict now, and the pods that a budget blocks."""

@@ -23,6 +23,10 @@ CLOCK_SKEW_S = 60
 """The API server's clock and the function's may differ by as much."""
 
 
+Warn = Callable[[str, str], None]
+"""Writes a Warning on the Node: its reason (reporting.node_events.REASONS), and its message."""
+
+
 class Cluster(rolling.Cluster, Protocol):
     """What EvictBatch asks of the Kubernetes adapter."""
 
@@ -35,10 +39,11 @@ class Cluster(rolling.Cluster, Protocol):
     ) -> list[tuple[Pod, Answer]]: ...
 
 
-def evict_batch(step: Step, cluster: Cluster, now: float, complain: Callable[[str], None]) -> Progress:
+def evict_batch(step: Step, cluster: Cluster, now: float, warn: Warn) -> Progress:
     """Evict what can be evicted now; the record says how many, and who was blocked by what.
 
-    ``complain`` gets a sentence about annotations that cannot be read, at the beginning of a drain.
+    ``warn`` gets the reason and the message of an Event, at the beginning of a drain: about annotations
+    that cannot be read, and about pods that no eviction can move, since two budgets select them.
     Raises DrainRefused before anything is evicted if the policy forbids a pod's eviction;
     EvictionBlocked (or EvictionStillBlocked) if not one pod could be evicted; the errors of
     ``eviction_answers.Tally.error`` if the API refused.
@@ -51,9 +56,9 @@ def evict_batch(step: Step, cluster: Cluster, now: float, complain: Callable[[st
     sorted_pods = after_pods.hold_daemonsets(sorted_pods, step.policy, known)
     _refuse(sorted_pods[Action.REFUSE], step)
     if not _begun(step) and (complaints := waves.complaints(sorted_pods[Action.EVICT])):
-        complain("; ".join(complaints))
+        warn("AnnotationIgnored", "; ".join(complaints))
     leaving = stuck_pods.awaited(sorted_pods[Action.WAIT], step.policy, now, silent=step.progress.stuck > 0)
-    tally, forced, rolled = _move(sorted_pods[Action.EVICT], leaving, step, cluster, now)
+    tally, forced, rolled = _move(sorted_pods[Action.EVICT], leaving, step, cluster, now, warn)
     if error := tally.error():
         raise error
     timing = step.timing(now)
@@ -115,7 +120,7 @@ def _orphans(everything: list[Pod], step: Step, cluster: Cluster) -> list[str]:
 
 
 def _move(
-    staying: list[Pod], leaving: list[Pod], step: Step, cluster: Cluster, now: float
+    staying: list[Pod], leaving: list[Pod], step: Step, cluster: Cluster, now: float, warn: Warn
 ) -> tuple[Tally, list[Reason], Rolling]:
     """Evict or roll the first wave; under onTimeout: force, delete pods of any whose grace no longer fits.
 
@@ -139,6 +144,10 @@ def _move(
         return deleted, forced, Rolling()
     listed = cluster.budgets()
     rolled = rolling.roll(rest, listed, step, cluster)
+    # At once, and whatever their wave: hours of other evictions may go before a drain that is blocked.
+    later = [pod for pod in staying if pod not in rest and pod.uid not in forced_uids]
+    if not _begun(step) and (refused := budgets.multiple([*rolled.others, *later], listed)):
+        warn("MultipleBudgets", _multiple(refused))
     choice = budgets.choose(rolled.others, listed, step.policy.batch_size)
     # Once a round the server is asked even if all budgets say no: a mistake in our reading of
     # them must not be what a drain hangs on.
@@ -148,6 +157,14 @@ def _move(
     result.evicted += deleted.evicted
     result.errors = deleted.errors | result.errors
     return result, forced, rolled
+
+
+def _multiple(refused: list[Reason]) -> str:
+    return (
+        f"{len(refused)} pods cannot be evicted, now or later, until one budget alone selects each: "
+        f"{'; '.join(reasons.phrases(refused))}. Change a selector, or delete a budget "
+        "(kubectl get poddisruptionbudgets --all-namespaces)"
+    )
 
 
 def _evict(asked: list[Pod], step: Step, cluster: Cluster, now: float) -> list[tuple[Pod, Answer]]:

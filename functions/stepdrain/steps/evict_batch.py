@@ -41,8 +41,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     if (waiting := _turn(step, now)) is not None:
         return waiting.to_document()
     try:
-        complain = partial(tell, "AnnotationIgnored", occasion=step.name)
-        record = evict_batch(step, cluster, now, complain)
+        record = evict_batch(step, cluster, now, partial(tell, occasion=step.name))
     except Blocked as blocked:
         metrics.publish(step.cluster, metrics.of_blocked(step, blocked.pods))
         # Once a round: an Event for each attempt would only hide the others.
