@@ -217,19 +217,19 @@ class Cluster:
 def test_an_empty_node_ends_the_drain():
     """Nothing evictable is left."""
     event = an_event(policy={"waitForVolumes": False, "waitForTargets": "off"})
-    assert wait_for_pods(parse(event), Cluster(), T0).next == "CompleteAction"
+    assert wait_for_pods(parse(event), Cluster(), T0, print).next == "CompleteAction"
 
 
 def test_an_empty_node_whose_volumes_nobody_has_looked_for_is_not_the_end():
     """G4: its volumes are detached first, where the policy asks for it, as it does by default."""
-    record = wait_for_pods(parse(an_event()), Cluster(), T0)
+    record = wait_for_pods(parse(an_event()), Cluster(), T0, print)
     assert (record.next, record.emptied_at) == ("WaitForVolumes", T0)
-    assert wait_for_pods(parse(an_event()), Cluster(), T0 + 640).next == "Heartbeat"
+    assert wait_for_pods(parse(an_event()), Cluster(), T0 + 640, print).next == "Heartbeat"
 
 
 def test_a_pod_that_came_back_is_evicted_again():
     """A pod that names its node lands on it whatever the cordon says."""
-    assert wait_for_pods(parse(an_event()), Cluster(a_pod(None), a_pod(T0)), T0).next == "EvictBatch"
+    assert wait_for_pods(parse(an_event()), Cluster(a_pod(None), a_pod(T0)), T0, print).next == "EvictBatch"
 
 
 @pytest.mark.parametrize(
@@ -246,23 +246,23 @@ def test_pods_that_keep_coming_are_evicted_after_a_pause(number, error, last):
     event = an_event(progress=Progress(number, T0).to_document(), policy={"drainTimeout": 172_800})
     step, cluster = parse(event), Cluster(replace(a_pod(None), created_at=T0 + 10))
     with pytest.raises(error, match="1 pods came to the node after its cordon: shop/web-1"):
-        wait_for_pods(replace(step, attempt=last - 1), cluster, T0 + 20)
-    assert wait_for_pods(replace(step, attempt=last), cluster, T0 + 20).next == "EvictBatch"
+        wait_for_pods(replace(step, attempt=last - 1), cluster, T0 + 20, print)
+    assert wait_for_pods(replace(step, attempt=last), cluster, T0 + 20, print).next == "EvictBatch"
 
 
 def test_leaving_pods_are_asked_for_again_and_named():
     """The console shows the message of each attempt."""
     with pytest.raises(PodsRemaining, match=r"1 evicted pods .* shop/web-1: has until 2026-01-01T00:00:30Z"):
-        wait_for_pods(parse(an_event()), Cluster(a_pod(T0 + 30)), T0)
+        wait_for_pods(parse(an_event()), Cluster(a_pod(T0 + 30)), T0, print)
 
 
 def test_leaving_pods_are_asked_for_less_often_in_later_rounds():
     """So that 48 hours fit into the history (G8)."""
     event = an_event(progress=Progress(1, T0).to_document(), policy={"drainTimeout": 172_800})
     with pytest.raises(PodsStillRemaining):
-        wait_for_pods(parse(event), Cluster(a_pod(T0 + 30)), T0)
+        wait_for_pods(parse(event), Cluster(a_pod(T0 + 30)), T0, print)
 
 
 def test_a_pressing_heartbeat_comes_before_asking_again():
     """The hook must not run out while the drain waits."""
-    assert wait_for_pods(parse(an_event()), Cluster(a_pod(T0 + 830)), T0 + 845).next == "Heartbeat"
+    assert wait_for_pods(parse(an_event()), Cluster(a_pod(T0 + 830)), T0 + 845, print).next == "Heartbeat"

@@ -52,6 +52,14 @@ def test_a_node_is_silent_unless_it_is_ready(node, silent):
     assert stuck_pods.silent(node, NODE.uid) is silent
 
 
+def test_a_pod_is_named_five_minutes_after_it_would_be_given_up():
+    """Its kubelet answers, so it is waited for; the latest stands first, since only 20 are named."""
+    later = replace(POD, name="web-2", deletion_at=T0 + 1)
+    assert stuck_pods.unended([later, POD], Policy(), T0 + 599) == []
+    assert stuck_pods.unended([later, POD], Policy(), T0 + 600) == [POD]
+    assert stuck_pods.unended([later, POD], Policy(), T0 + 601) == [POD, later]
+
+
 def test_given_up_pods_are_named_like_blockers():
     """At most 20, since the document is small."""
     named = stuck_pods.names([replace(POD, name=f"web-{number}") for number in range(25)])

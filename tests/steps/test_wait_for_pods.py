@@ -1,7 +1,7 @@
 """WaitForPods: gone is 404 or another UID, and the wait is the state machine's, not the function's."""
 
 import pytest
-from stepdrain.errors import KubeUnavailable, PodsRemaining
+from stepdrain.errors import KubeUnavailable, NotYet, PodsRemaining
 from stepdrain.steps import evict_batch, wait_for_pods
 
 from stepdrain_sandbox.kube.faults import Fault
@@ -82,3 +82,28 @@ def test_half_a_list_is_not_an_empty_node(cluster, node, payload):
     cluster.server.faults.add(Fault(verb="list", cut="truncate"))
     with pytest.raises(KubeUnavailable):
         wait_for_pods.handler(payload(), None)
+
+
+def test_a_pod_that_does_not_end_on_a_ready_node_is_named_each_round(cluster, node, payload):
+    """Nobody looks for a finalizer that nothing names; the kubelet answers, so the pod is waited for."""
+    cluster.change("Node", node, "", {"status": {"conditions": [{"type": "Ready", "status": "True"}]}})
+    record = leaving(cluster, node, payload, 2)
+    cluster.change("Pod", "web", node, {"metadata": {"finalizers": ["example.com/wait"]}})
+    cluster.pass_time(590)
+    for attempt in (0, 20):
+        with pytest.raises(NotYet, match="has until"):
+            wait_for_pods.handler(payload(attempt=attempt, progress=record), None)
+    assert "PodsOverdue" not in cluster.told(node)
+    cluster.pass_time(15)
+    for attempt in (21, 0, 22):
+        with pytest.raises(NotYet, match=f"{node}/web: should have ended by 2.*finalizers"):
+            wait_for_pods.handler(payload(attempt=attempt, progress=record), None)
+    assert cluster.told(node).count("PodsOverdue") == 1
+    cluster.pass_time(600)
+    asked = len(cluster.asked())
+    with pytest.raises(NotYet):
+        wait_for_pods.handler(payload(attempt=60, progress=record), None)
+    assert ("create", "events", 409) not in cluster.asked()[asked:]
+    with pytest.raises(NotYet):
+        wait_for_pods.handler(payload(progress={**record, "number": 1}), None)
+    assert cluster.told(node).count("PodsOverdue") == 2

@@ -104,6 +104,9 @@ def test_a_pod_with_a_finalizer_on_a_healthy_node_is_waited_for(world):
     world.pass_time(900)
     assert world.executions()[0]["status"] == "RUNNING"
     assert world.lifecycle_state(instance) == "Terminating:Wait"
+    named = [event for event in world.kube.cluster.list("Event") if event["reason"] == "PodsOverdue"]
+    assert len(named) == 2, "one in each of two rounds"
+    assert f"{pod['namespace']}/{pod['name']}: should have ended by " in named[0]["message"]
     world.kube.cluster.remove("Pod", pod["name"], pod["namespace"])
     world.settle()
     assert output(world)["progress"]["stuck"] == 0

@@ -26,6 +26,7 @@ REASONS = {
     "CordonLost": WARNING,
     "PodsBlocked": WARNING,
     "MultipleBudgets": WARNING,
+    "PodsOverdue": WARNING,
     "PodsForced": WARNING,
     "WorkloadsRolled": NORMAL,
     "AnnotationIgnored": WARNING,

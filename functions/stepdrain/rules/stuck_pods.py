@@ -19,10 +19,32 @@ from stepdrain.rules.pods import Pod
 from stepdrain.rules.policy import Policy
 from stepdrain.rules.reasons import Reason
 
+NAMED_AFTER_S = 300
+"""So many seconds after ``stuckAfter`` a terminating pod is named although its kubelet answers."""
+
 
 def overdue(leaving: Iterable[Pod], policy: Policy, now: float) -> list[Pod]:
     """The terminating pods whose grace ended ``stuckAfter`` seconds ago or more (``now``: epoch seconds)."""
     return [pod for pod in leaving if pod.deletion_at and now >= pod.deletion_at + policy.stuck_after]
+
+
+def named_from(pod: Pod, policy: Policy) -> float:
+    """Epoch seconds from which on a terminating pod is named although its kubelet answers."""
+    return (pod.deletion_at or 0) + policy.stuck_after + NAMED_AFTER_S
+
+
+def unended(late: Iterable[Pod], policy: Policy, now: float) -> list[Pod]:
+    """The pods among ``late`` that are named although their kubelet answers, the latest first."""
+    named = [pod for pod in late if now >= named_from(pod, policy)]
+    return sorted(named, key=lambda pod: pod.deletion_at or 0)
+
+
+def why_unended(pods: Iterable[Pod]) -> list[Reason]:
+    """What each of them is, as ``unended`` gives them: since when it is late, and where to look."""
+    why = "and its node is Ready: look for finalizers, and at the kubelet's log"
+    return [
+        Reason(pod.key, f"should have ended by {to_rfc3339(pod.deletion_at or 0)}, {why}") for pod in pods
+    ]
 
 
 def awaited(terminating: Sequence[Pod], policy: Policy, now: float, *, silent: bool) -> list[Pod]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
@@ -11,7 +11,7 @@ from stepdrain.document import progress
 from stepdrain.document.progress import Progress, Timing
 from stepdrain.document.step import Step
 from stepdrain.rules import pods, reasons, stuck_pods, waves
-from stepdrain.rules.deadline import Pace
+from stepdrain.rules.deadline import SLOWEST_POLL_S, Pace
 from stepdrain.rules.pods import Action, Listing, Pod
 from stepdrain.rules.reasons import Reason
 from stepdrain.states import after_pods
@@ -24,6 +24,10 @@ PAUSES = {Pace.QUICK: 3, Pace.SLOW: 1}
 
 
 L = TypeVar("L", bound=Listing)
+
+
+Warn = Callable[[str, str], None]
+"""Writes a Warning on the Node: its reason (reporting.node_events.REASONS), and its message."""
 
 
 class Cluster(Protocol[L]):
@@ -43,6 +47,8 @@ class Seen:
     returned: list[Pod]
     """They tolerate the cordon, and go with the machine."""
     stuck: list[Pod] = field(default_factory=list)
+    unended: list[Pod] = field(default_factory=list)
+    """Those of ``leaving`` that are long past their grace although their kubelet answers."""
 
     @property
     def to_evict(self) -> list[Pod]:
@@ -50,17 +56,22 @@ class Seen:
         return [pod for pod in waves.first([*self.staying, *self.leaving]) if pod.deletion_at is None]
 
 
-def wait_for_pods(step: Step, cluster: Cluster[L], now: float) -> Progress:
+def wait_for_pods(step: Step, cluster: Cluster[L], now: float, warn: Warn) -> Progress:
     """The record with the state that comes next; sends two requests at most: a list, and one more.
 
         pods of this wave that nobody has asked to go     EvictBatch, after a pause if they are new
         pods of this wave that are terminating            ask again, unless a heartbeat presses
         none left but those that stay or are stuck        what else is waited for, or CompleteAction
 
+    ``warn`` gets the reason and the message of an Event about pods that are long past their grace on a node
+    that is Ready, when they become so and at the first attempt of a visit.
     Raises PodsRemaining (or PodsStillRemaining), naming the pods and until when they may take.
     """
     seen = _look(step, cluster, now)
     timing, last = step.timing(now), step.progress.heartbeat_at
+    unended = stuck_pods.why_unended(seen.unended)
+    if unended and _told_now(seen.unended, step, now):
+        warn("PodsOverdue", f"{len(unended)} evicted pods do not end: {'; '.join(reasons.phrases(unended))}")
     here = replace(
         step.progress,
         leaving=len(seen.leaving),
@@ -75,8 +86,15 @@ def wait_for_pods(step: Step, cluster: Cluster[L], now: float) -> Progress:
     if not seen.to_evict and not seen.leaving:
         return _emptied(step, here, timing)
     if timing.must_yield(last):
-        return replace(here, next=progress.HEARTBEAT)
-    raise progress.REMAINING[timing.at](pause or _sentence(seen.leaving))
+        blockers = tuple(reasons.phrases(unended)) or here.blockers
+        return replace(here, next=progress.HEARTBEAT, blockers=blockers)
+    raise progress.REMAINING[timing.at](pause or _sentence(seen, unended))
+
+
+def _told_now(unended: list[Pod], step: Step, now: float) -> bool:
+    """At the first attempt, and when a pod has become one of them since the attempt before, or nearly so."""
+    recent = now - 2 * SLOWEST_POLL_S
+    return step.attempt == 0 or any(stuck_pods.named_from(pod, step.policy) > recent for pod in unended)
 
 
 def _pause(seen: Seen, step: Step, timing: Timing) -> str:
@@ -107,7 +125,8 @@ def _look(step: Step, cluster: Cluster[L], now: float) -> Seen:
         # Instead of a watch, so that an attempt stays at two requests.
         given_up = late if stuck_pods.silent(cluster.node(node.name), node.uid) else []
         leaving = [pod for pod in seen.leaving if pod not in given_up]
-        return replace(seen, leaving=leaving, stuck=given_up)
+        unended = [] if given_up else stuck_pods.unended(late, step.policy, now)
+        return replace(seen, leaving=leaving, stuck=given_up, unended=unended)
     if seen.leaving and not seen.to_evict and step.attempt < WATCHED_ATTEMPTS:
         awaited = waves.first(seen.leaving)
         return _sorted(cluster.watch_until_gone(node.name, listing, awaited, WATCH_S), step)
@@ -124,8 +143,9 @@ def _why_left(pod: Pod, step: Step) -> Reason:
     return Reason(pod.key, pods.verdict(pod, step.policy, since=step.cordoned_at).reason)
 
 
-def _sentence(leaving: list[Pod]) -> str:
-    slowest = sorted(leaving, key=lambda pod: -(pod.deletion_at or 0))
+def _sentence(seen: Seen, unended: list[Reason]) -> str:
+    others = [pod for pod in seen.leaving if pod not in seen.unended]
+    slowest = sorted(others, key=lambda pod: -(pod.deletion_at or 0))
     named = [Reason(pod.key, f"has until {to_rfc3339(pod.deletion_at or 0)}") for pod in slowest]
-    phrases = "; ".join(reasons.phrases(named))
-    return f"{len(leaving)} evicted pods are still on the node: {phrases}"
+    phrases = "; ".join(reasons.phrases([*unended, *named]))
+    return f"{len(seen.leaving)} evicted pods are still on the node: {phrases}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import Any
 
 from stepdrain import clock
@@ -29,7 +30,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     cluster = connections.kube(step.cluster)
     if (back := protection.lost(step, cluster, clock.now())) is not None:
         return _back(step, cluster, *back)
-    record = wait_for_pods(step, cluster, clock.now())
+    record = wait_for_pods(step, cluster, clock.now(), partial(_tell, step, cluster))
     for not_recorded in report_end(
         cluster, step, record, clock.now(), wanted=settings.node_conditions(os.environ)
     ):
@@ -40,8 +41,13 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 
 def _back(step: Step, cluster: Any, record: Progress, why: str) -> dict[str, Any]:
     sentence = f"{why}. The drain finds its node again, and labels and cordons it"
+    _tell(step, cluster, "CordonLost", sentence)
+    return record.to_document()
+
+
+def _tell(step: Step, cluster: Any, reason: str, sentence: str) -> None:
+    """Once a round: the Event's name follows from the round."""
     LOG.warning(sentence, node=step.node.name)
     occasion = f"{step.name}/{step.progress.number}"
-    if not_recorded := record_event(cluster, step.node, "CordonLost", sentence, occasion, clock.now()):
+    if not_recorded := record_event(cluster, step.node, reason, sentence, occasion, clock.now()):
         LOG.warning(not_recorded)
-    return record.to_document()
