@@ -1,4 +1,4 @@
-"""``python -m stepdrain_sandbox.kube``: the emulator alone, for kubectl or anything else."""
+"""``python -m stepdrain_sandbox.kube``: the emulator on its own, for kubectl and other clients."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def command(port: int, token: str, kubeconfig_out: str | None, files: tuple[str,
 
 def _load(server: KubeServer, name: str) -> None:
     try:
-        manifests = [one for one in yaml.safe_load_all(Path(name).read_text()) if one]
+        manifests = [manifest for manifest in yaml.safe_load_all(Path(name).read_text()) if manifest]
     except OSError as error:
         raise click.ClickException(f"{name} cannot be read: {error.strerror}.") from error
     except yaml.YAMLError as error:
@@ -82,7 +82,7 @@ def _write(name: str, text: str) -> None:
 
 
 def main() -> None:
-    """The entry point: bad input is one sentence and exit status 2."""
+    """The entry point: bad input gets a sentence and exit status 2."""
     click.ClickException.exit_code = 2
     command(prog_name="python -m stepdrain_sandbox.kube")
 

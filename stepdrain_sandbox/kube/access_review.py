@@ -1,4 +1,4 @@
-"""SelfSubjectAccessReview: may I? Answered by the roles and bindings that a request would be judged by.
+"""SelfSubjectAccessReview: may I? Answered by the same roles and bindings as real requests.
 
 https://kubernetes.io/docs/reference/kubernetes-api/authorization-resources/self-subject-access-review-v1/
 """

@@ -19,17 +19,17 @@ KEY_RULE = (
     "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
 )
 SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
-"""What the end of a generated name is made of (kubernetes/apimachinery pkg/util/rand)."""
+"""The characters of a generated name's suffix (kubernetes/apimachinery pkg/util/rand)."""
 TRIES = 8
-"""Names drawn before the server gives up (KEP-4420, RetryGenerateName)."""
+"""Generated names that the server tries before it gives up (KEP-4420, RetryGenerateName)."""
 POLICY_GROUP = "admissionregistration.k8s.io"
 NOT_READY = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
 
 
 def admit(store: Store, resource: Resource, namespace: str, obj: Json) -> Json:
-    """The object as ``store`` will keep it: named, in its namespace, with its defaults.
+    """The object ready for ``store``: with its name, namespace and defaults.
 
-    Raises 400, 422, or 409 if no name was free among those that were drawn.
+    Raises 400, 422, or 409 if all generated names were taken.
     """
     metadata = dict(obj.get("metadata") or {})
     if not metadata.get("name"):
@@ -58,7 +58,7 @@ def _free_name(store: Store, resource: Resource, namespace: str, prefix: str) ->
 
 
 def check(resource: Resource, obj: Json) -> None:
-    """422 for labels that cannot be, and for an Event that is not in its object's namespace."""
+    """Raise 422 for invalid labels, and for an Event outside its object's namespace."""
     name = obj["metadata"]["name"]
     for key in obj["metadata"].get("labels") or {}:
         if not LABEL_KEY.fullmatch(key):
@@ -91,7 +91,7 @@ def _check_event(event: Json, name: str) -> None:
 
 
 def _check_policy(policy: Json, name: str) -> None:
-    """No expression is evaluated here: one that would be ignored is refused, as one that does not compile."""
+    """Refuse expressions that the emulator cannot evaluate, as the server refuses what does not compile."""
     for number, validation in enumerate(policy["spec"].get("validations") or ()):
         if validation.get("expression") not in ("true", "false"):
             said = f'"{validation.get("expression", "")}"'

@@ -1,4 +1,4 @@
-"""From HTTP to the store and back: who asks, may they, what is the answer, what is logged."""
+"""Handles each HTTP request: authentication, authorization, the answer, the audit log."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class App:
                 await exchange.pass_time(delayed.seconds)
 
     async def _survives(self, fault: Fault, request: Request, exchange: Exchange) -> bool:
-        """Play the fault; True if the real answer follows it."""
+        """Apply the fault; returns True if the real answer follows."""
         if fault.delay_s:
             await asyncio.sleep(fault.delay_s)
         if not fault.watch:

@@ -1,8 +1,8 @@
-"""A toy attach/detach controller and CSI driver: a volume is attached where a pod mounts its claim.
+"""A simple attach/detach controller and CSI driver: attaches a volume where a pod mounts its claim.
 
 kubernetes/kubernetes pkg/controller/volume/attachdetach. A volume is detached some time
-after its last pod on the node has ended, if the driver's pod on the node is alive to
-unmount it; else by force after six minutes (maxWaitForUnmountDuration).
+after its last pod on the node has ended, if the driver's pod on the node can unmount it;
+otherwise by force after six minutes (maxWaitForUnmountDuration).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ POD, CLAIM, VOLUME = BY_KIND["Pod"], BY_KIND["PersistentVolumeClaim"], BY_KIND["
 ATTACHMENT = BY_KIND["VolumeAttachment"]
 DRIVER = "ebs.csi.aws.com"
 DRIVER_LABEL = ("app", "ebs-csi-node")
-"""On the driver's DaemonSet pods."""
+"""The label of the driver's DaemonSet pods."""
 DETACHES_AFTER = "sandbox.stepdrain/detaches-after"
 """Annotation on a PersistentVolume: seconds from its last pod's end on a node until it is detached."""
 DETACHES_AFTER_S = 8.0
@@ -49,10 +49,10 @@ class AttachController:
             if self._store.get(ATTACHMENT, "", name) is None:
                 made = admission.admit(self._store, ATTACHMENT, "", _attachment(volume, node))
                 self._store.create(ATTACHMENT, made)
-        for one in self._store.all(ATTACHMENT):
-            volume = one["spec"]["source"].get("persistentVolumeName")
-            if one["spec"]["nodeName"] == node and volume not in used:
-                self._detach_later(node, one["metadata"]["name"], volume)
+        for attachment in self._store.all(ATTACHMENT):
+            volume = attachment["spec"]["source"].get("persistentVolumeName")
+            if attachment["spec"]["nodeName"] == node and volume not in used:
+                self._detach_later(node, attachment["metadata"]["name"], volume)
 
     def _detach_later(self, node: str, name: str, volume: str) -> None:
         now = self._store.clock.now()

@@ -1,7 +1,7 @@
-"""The audit log: one audit.k8s.io/v1 Event for each answered request.
+"""The audit log: an audit.k8s.io/v1 Event for each answered request.
 
-https://kubernetes.io/docs/reference/config-api/apiserver-audit.v1/ — level Metadata, and
-Request (with the body) for what changes something.
+https://kubernetes.io/docs/reference/config-api/apiserver-audit.v1/: level Metadata, and level
+Request (with the body) for writes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Json = dict[str, Any]
 
 
 def event(request: Request, status: int, received_at: float, answered_at: float) -> Json:
-    """The Event of one request; times in epoch seconds."""
+    """The Event of a request; times in epoch seconds."""
     target = request.target
     reference = {
         "resource": target.resource.plural,
@@ -47,7 +47,7 @@ def event(request: Request, status: int, received_at: float, answered_at: float)
 
 
 def kubelet_deletion(pod: Json, at: float) -> Json:
-    """The Event of a kubelet that deletes a pod whose containers have ended: when the pod was gone."""
+    """The Event of a kubelet's DELETE of a pod whose containers have ended."""
     metadata, node = pod["metadata"], pod["spec"]["nodeName"]
     return {
         "kind": "Event",

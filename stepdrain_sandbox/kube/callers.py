@@ -1,9 +1,8 @@
-"""Who waits for an answer: a caller is idle on the clock when all it has asked waits for something to happen.
+"""Callers and their open requests: a caller is idle on the clock when all its requests wait.
 
-A function may hold two watches at once, or have sixteen evictions under way. It lets time pass when
-nothing it asked is being worked on, and it is one actor however many requests it has open. Requests
-that a client sends for one invocation carry the invocation's name in a header; a request without
-one is a caller of its own.
+A function may have two watches open, or sixteen evictions. Time passes when the server works on none of
+them, and the function is a single actor however many requests it has open. A header marks the requests of
+an invocation; a request without the header is a caller of its own.
 """
 
 from __future__ import annotations
@@ -19,15 +18,15 @@ from unittest import mock
 from stepdrain_sandbox.clock import Clock, Idle
 
 CALLER, PATIENCE = "stepdrain-sandbox-caller", "stepdrain-sandbox-read-timeout"
-"""Headers: who sent a request, and how many seconds its client waits for the answer."""
+"""Headers: the caller of a request, and the seconds that its client waits for the answer."""
 SETTLES_S = 0.02
-"""Real seconds without any news, after which a caller whose requests all wait counts as idle."""
+"""Real seconds without news after which a caller whose requests all wait counts as idle."""
 CLOSES_S = 0.25
-"""The same after one of its requests has ended: it is about to close the others, or to ask anew."""
+"""The same after one of its requests has ended: it may be about to close the others or to send another."""
 
 
 class Callers:
-    """All callers that have a request open. Methods may be called by any thread."""
+    """All callers with an open request. Any thread may call the methods."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -37,7 +36,7 @@ class Callers:
         self._current = threading.local()
 
     def call(self, name: str = "") -> Call:
-        """A request has arrived; ``name`` is its caller's, "" for one that nobody marked."""
+        """A request has arrived; ``name`` is its caller's, "" for an unmarked request."""
         with self._lock:
             name = name or f"request-{next(self._numbers)}"
             caller = self._open.setdefault(name, _Caller(self._clock, self._lock))
@@ -61,8 +60,8 @@ class Callers:
 
     @contextlib.contextmanager
     def marking(self) -> Iterator[None]:
-        """While this lasts, the kubernetes package's clients name their caller and their patience."""
-        # Whoever starts the emulator alone needs no client, which takes a second to import.
+        """Inside this context, the kubernetes package's clients send their caller and their patience."""
+        # The emulator on its own needs no client, which takes a second to import.
         from kubernetes.client.rest import RESTClientObject  # noqa: PLC0415
 
         make, send = RESTClientObject.__init__, RESTClientObject.request
@@ -89,7 +88,7 @@ class Callers:
 
 
 class Call:
-    """One open request: it works until it waits, and works again from the moment that something comes."""
+    """An open request: it works until it waits, and works again once something comes for it."""
 
     def __init__(self, caller: _Caller, last: Callable[[], object]) -> None:
         self._caller, self._last = caller, last
@@ -102,7 +101,7 @@ class Call:
         return self._waits and self._coming == 0
 
     def wait(self) -> None:
-        """It waits from now on; called in the event loop."""
+        """It waits from now on. Called in the event loop."""
         with self._caller.lock:
             self._waits = True
             self._caller.look(SETTLES_S)
@@ -114,13 +113,13 @@ class Call:
             self._caller.news()
 
     def took(self) -> None:
-        """What was on its way has come, and is worked on."""
+        """What was on its way has arrived, and the request works again."""
         with self._caller.lock:
             self._coming -= 1
             self._waits = False
 
     def end(self) -> None:
-        """The request was answered, or its client has gone; called in the event loop."""
+        """The request was answered, or its client has gone. Called in the event loop."""
         caller = self._caller
         with caller.lock:
             if self in caller.calls:

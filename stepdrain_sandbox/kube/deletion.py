@@ -1,4 +1,4 @@
-"""DELETE and its grace: who goes at once, who gets a deletionTimestamp, what preconditions refuse.
+"""DELETE and its grace: what is removed at once, what gets a deletionTimestamp, and preconditions.
 
 Rules: kubernetes/apiserver pkg/registry/rest/delete.go (BeforeDelete) and kubernetes/kubernetes
 pkg/registry/core/pod/strategy.go (CheckGracefulDelete).
@@ -38,7 +38,7 @@ FORM: tuple[tuple[str, type, str], ...] = (
 
 
 def options(body: Json, query: dict[str, str]) -> Options:
-    """DeleteOptions from a body and a query string; the query wins. The body's form was checked.
+    """DeleteOptions from a checked body and a query string; the query takes precedence.
 
     Raises 422 for a dry run that is not All.
     """
@@ -54,7 +54,7 @@ def options(body: Json, query: dict[str, str]) -> Options:
 
 
 def check_preconditions(obj: Json, resource: Resource, chosen: Options) -> None:
-    """409 in the server's words if uid or resourceVersion is not what the client expects."""
+    """Raise the server's 409 if uid or resourceVersion is not what the client expects."""
     name, metadata = obj["metadata"]["name"], obj["metadata"]
     kind, group = resource.kind, resource.group
     if chosen.uid is not None and chosen.uid != metadata["uid"]:
@@ -76,7 +76,7 @@ def _mismatch(what: str, expected: str, actual: str, happened: str) -> str:
 
 
 def delete(store: Store, resource: Resource, obj: Json, chosen: Options) -> Json:
-    """Delete or begin to; returns the object as the answer shows it."""
+    """Delete the object, or begin to; returns it as in the answer."""
     check_preconditions(obj, resource, chosen)
     marked = _marked(store, obj, _grace(resource, obj, chosen))
     if chosen.dry_run:

@@ -22,11 +22,11 @@ Json = dict[str, Any]
 DEPLOYMENT, REPLICA_SET = BY_KIND["Deployment"], BY_KIND["ReplicaSet"]
 HASH = "pod-template-hash"
 DEADLINE_S = 600
-"""progressDeadlineSeconds, where it is not set."""
+"""The default of progressDeadlineSeconds."""
 
 
 class DeploymentController:
-    """Keeps the ReplicaSets and the status of all Deployments."""
+    """Maintains the ReplicaSets and the status of all Deployments."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -45,21 +45,24 @@ class DeploymentController:
         return [f"{metadata['namespace']}/{owner['name']}"]
 
     def _collect(self, deployment: Json) -> None:
-        """What a deleted Deployment leaves behind goes, too (background cascading deletion)."""
-        for owned in self._sets(deployment):
-            self._store.remove(REPLICA_SET, owned)
-            for pod in self._pods.of(owned):
+        """Delete the ReplicaSets of a deleted Deployment (background cascading deletion)."""
+        for replica_set in self._sets(deployment):
+            self._store.remove(REPLICA_SET, replica_set)
+            for pod in self._pods.of(replica_set):
                 end(self._store, pod)
 
     def _sets(self, deployment: Json) -> list[Json]:
-        """The ReplicaSets of a Deployment, the oldest first."""
+        """The ReplicaSets of a Deployment, oldest first."""
         uid, namespace = deployment["metadata"]["uid"], deployment["metadata"]["namespace"]
         owned = [
-            one
-            for one in self._store.all(REPLICA_SET, namespace)
-            if (owner := controller_of(one)) is not None and owner["uid"] == uid
+            replica_set
+            for replica_set in self._store.all(REPLICA_SET, namespace)
+            if (owner := controller_of(replica_set)) is not None and owner["uid"] == uid
         ]
-        return sorted(owned, key=lambda one: int(one["metadata"]["annotations"]["sandbox.stepdrain/number"]))
+        return sorted(
+            owned,
+            key=lambda replica_set: int(replica_set["metadata"]["annotations"]["sandbox.stepdrain/number"]),
+        )
 
     def _roll(self, key: str) -> None:
         deployment = self._store.get(DEPLOYMENT, *key.split("/"))
@@ -75,7 +78,9 @@ class DeploymentController:
     def _new_set(self, deployment: Json) -> Json | None:
         wanted = template_hash(deployment)
         sets = self._sets(deployment)
-        return next((one for one in sets if one["metadata"]["labels"][HASH] == wanted), None)
+        return next(
+            (replica_set for replica_set in sets if replica_set["metadata"]["labels"][HASH] == wanted), None
+        )
 
     def _create_set(self, deployment: Json) -> None:
         old = self._sets(deployment)
@@ -89,18 +94,22 @@ class DeploymentController:
 
     def _step(self, deployment: Json, new: Json) -> None:
         """One step of the rollout: up, or down; the next one follows what comes of it."""
-        old = [one for one in self._sets(deployment) if one["metadata"]["uid"] != new["metadata"]["uid"]]
+        old = [
+            replica_set
+            for replica_set in self._sets(deployment)
+            if replica_set["metadata"]["uid"] != new["metadata"]["uid"]
+        ]
         if rollout.recreates(deployment):
-            for one in old:
-                self._scale(one, 0)
-            if not any(self._pods.of(one) for one in old):
+            for replica_set in old:
+                self._scale(replica_set, 0)
+            if not any(self._pods.of(replica_set) for replica_set in old):
                 self._scale(new, rollout.replicas(deployment))
             return
         if self._scale(new, rollout.scaled_up(deployment, new, [*old, new])):
             return
         kept = rollout.scaled_down(deployment, new, old)
-        for one in old:
-            self._scale(one, kept[one["metadata"]["name"]])
+        for replica_set in old:
+            self._scale(replica_set, kept[replica_set["metadata"]["name"]])
 
     def _scale(self, replica_set: Json, replicas: int) -> bool:
         """Give a ReplicaSet this many replicas; True if that is a change."""
@@ -115,22 +124,26 @@ class DeploymentController:
         if deployment is None:
             return
         sets, new = self._sets(deployment), self._new_set(deployment)
-        available = sum(rollout.count(one, "availableReplicas") for one in sets)
+        available = sum(rollout.count(replica_set, "availableReplicas") for replica_set in sets)
         counts = {
-            "replicas": sum(rollout.count(one, "replicas") for one in sets),
+            "replicas": sum(rollout.count(replica_set, "replicas") for replica_set in sets),
             "updatedReplicas": rollout.count(new, "replicas"),
-            "readyReplicas": sum(rollout.count(one, "readyReplicas") for one in sets),
+            "readyReplicas": sum(rollout.count(replica_set, "readyReplicas") for replica_set in sets),
             "availableReplicas": available,
             "unavailableReplicas": max(0, sum(map(rollout.replicas, sets)) - available),
         }
         status: Json = {
             "observedGeneration": deployment["metadata"]["generation"],
             **{name: count for name, count in counts.items() if count},
-            "terminatingReplicas": sum(rollout.count(one, "terminatingReplicas") for one in sets),
+            "terminatingReplicas": sum(
+                rollout.count(replica_set, "terminatingReplicas") for replica_set in sets
+            ),
         }
         before = deployment.get("status") or {}
         progressing = self._progressing(deployment, before, status, new)
-        conditions = [self._turned(before, one) for one in (_available(deployment, available), progressing)]
+        conditions = [
+            self._turned(before, condition) for condition in (_available(deployment, available), progressing)
+        ]
         self._store.replace(
             DEPLOYMENT, deployment, {**deployment, "status": {**status, "conditions": conditions}}
         )
@@ -176,7 +189,7 @@ class DeploymentController:
 
 
 def template_hash(deployment: Json) -> str:
-    """The name of a pod template; equal templates have one."""
+    """The hash of a pod template; equal templates have the same hash."""
     text = json.dumps(deployment["spec"]["template"], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:10]
 
@@ -229,7 +242,9 @@ def _said(kind: str, status: str, reason: str, message: str) -> Json:
 
 
 def _condition(status: Json, kind: str) -> Json | None:
-    return next((one for one in status.get("conditions") or () if one["type"] == kind), None)
+    return next(
+        (condition for condition in status.get("conditions") or () if condition["type"] == kind), None
+    )
 
 
 def _epoch(timestamp: str) -> float:

@@ -1,4 +1,4 @@
-"""What clients ask before they ask: versions, groups, resources.
+"""The discovery API, which clients read first: versions, groups, resources.
 
 https://kubernetes.io/docs/concepts/overview/kubernetes-api/#discovery-api
 """

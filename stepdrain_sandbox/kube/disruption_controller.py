@@ -1,9 +1,9 @@
-"""The disruption controller: what each budget still allows, counted from its pods.
+"""The disruption controller: counts the pods of each budget, and what the budget still allows.
 
-kubernetes/kubernetes pkg/controller/disruption/disruption.go: healthy is a ready pod that
-is not terminating and not in ``disruptedPods`` (evictions of the last two minutes). How many
-pods there ought to be, their controllers' scale says; where a pod's controller has none, the
-budget cannot be counted, and allows nothing until it can (SyncFailed).
+kubernetes/kubernetes pkg/controller/disruption/disruption.go: a pod is healthy if it is ready,
+not terminating and not in ``disruptedPods`` (evictions of the last two minutes). The scale of
+the pods' controllers says how many pods are expected. If a controller has no scale, the budget
+cannot be counted, and allows nothing until it can (SyncFailed).
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ Json = dict[str, Any]
 BUDGET, POD = BY_KIND["PodDisruptionBudget"], BY_KIND["Pod"]
 FORGOTTEN_AFTER_S = 120
 SCALED = ("ReplicaSet", "StatefulSet", "Deployment")
-"""Kinds with a scale subresource, among those that this cluster keeps."""
+"""Kinds of this cluster with a scale subresource."""
 SCALES = tuple(BY_KIND[kind].plural for kind in SCALED)
 COUNTED = ("pods", "poddisruptionbudgets", *SCALES)
 
 
 class CannotCount(Exception):
-    """A budget's pods cannot be counted; the text is the condition's message."""
+    """A budget's pods cannot be counted; the message is the condition's."""
 
 
 class DisruptionController:
-    """Keeps the status of all budgets."""
+    """Maintains the status of all budgets."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -109,7 +109,7 @@ class DisruptionController:
     def _expected(self, budget: Json, pods: list[Json]) -> int:
         if isinstance(budget["spec"].get("minAvailable"), int):
             return len(pods)
-        # Pods without a controller count for nothing here: only a number of minAvailable knows them.
+        # Pods without a controller do not count here: only an absolute minAvailable includes them.
         scales = dict(self._scale(owner, pod) for pod in pods for owner in _controllers(pod))
         return sum(scales.values())
 
@@ -146,7 +146,7 @@ def _scaled(value: int | str, total: int) -> int:
 
 
 def _controllers(pod: Json) -> Iterable[Json]:
-    return (one for one in pod["metadata"].get("ownerReferences") or () if one.get("controller"))
+    return (owner for owner in pod["metadata"].get("ownerReferences") or () if owner.get("controller"))
 
 
 def _leaving(pod: Json) -> bool:

@@ -1,9 +1,9 @@
-"""What the cluster's owners put before a request: admission webhooks and ValidatingAdmissionPolicies.
+"""Admission webhooks and ValidatingAdmissionPolicies.
 
 https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/ and
-…/validating-admission-policy/. The configurations are objects of the cluster, as on a real one: to
-delete one switches it off. What answers behind a webhook is a function here, its *backend*; a webhook
-without one cannot be reached. The wording of refusals was recorded from kube-apiserver v1.36.2.
+…/validating-admission-policy/. Their configurations are objects in the cluster, as on a real one: deleting
+an object switches it off. A function, the *backend*, answers for a webhook; a webhook without a backend is
+unreachable. The wording of refusals was recorded from kube-apiserver v1.36.2.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def refusing(message: str, code: int = 400, *, names: str = "") -> Backend:
 
 
 def hanging(seconds: float, *, names: str = "") -> Backend:
-    """A backend that answers after that many seconds, if its webhook's timeout lets it."""
+    """A backend that answers after so many seconds, if the webhook's timeout is longer."""
     return lambda request: Verdict(hangs_s=seconds) if re.search(names, request["name"]) else ALLOWED
 
 
@@ -68,7 +68,7 @@ def unreachable(_request: Json) -> Verdict:
 
 
 class Delayed(Exception):
-    """The request has to wait ``seconds`` for webhooks that hang, and is then answered anew."""
+    """The request must wait ``seconds`` for webhooks that hang, and must then be tried again."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(f"a webhook hangs for {seconds} s")
@@ -77,7 +77,7 @@ class Delayed(Exception):
 
 @dataclass
 class Review:
-    """A request as admission sees it; ``verdicts`` are the webhooks' that it was shown to already."""
+    """A request for admission; ``verdicts`` are those of the webhooks that were called already."""
 
     operation: str
     """CREATE, UPDATE or DELETE."""
@@ -104,7 +104,7 @@ class Review:
 
 
 class DynamicAdmission:
-    """Webhooks and policies of one cluster, and what stands behind them."""
+    """A cluster's webhooks and policies, with their backends."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -163,7 +163,7 @@ class DynamicAdmission:
         self._create({"kind": BINDING.kind, "metadata": {"name": name}, "spec": bound})
 
     def remove(self, name: str = GUARD) -> None:
-        """Delete the webhook or the policy of that name; nothing happens if there is none."""
+        """Delete the webhook or policy of that name; no-op if it does not exist."""
         for resource in (MUTATING, VALIDATING, BINDING, POLICY):
             found = self._store.get(resource, "", name)
             if found is not None:
@@ -195,7 +195,7 @@ class DynamicAdmission:
         for webhook in new:
             backend = self._backends.get(webhook["name"], unreachable)
             review.verdicts[webhook["name"]] = backend(review.request())
-        # They are called side by side: the slowest decides how long it takes.
+        # They are called in parallel: the slowest decides how long it takes.
         seconds = max((_waits_s(webhook, review.verdicts[webhook["name"]]) for webhook in new), default=0)
         if seconds > 0:
             raise Delayed(seconds)

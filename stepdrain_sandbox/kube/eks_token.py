@@ -1,4 +1,4 @@
-"""EKS tokens as the cluster checks them: everything but the signature, which needs AWS.
+"""Checks EKS tokens as the cluster does, except for the signature, which needs AWS.
 
 kubernetes-sigs/aws-iam-authenticator, pkg/token/token.go (Verify).
 """
@@ -36,7 +36,7 @@ class EksTokens:
     now: Callable[[], float] = time.time
 
     def __call__(self, token: str) -> User | None:
-        """The user, None for a token that the cluster refuses."""
+        """The user; None for a token that the cluster refuses."""
         query = self._query(token)
         if query is None or not self._valid(query):
             return None

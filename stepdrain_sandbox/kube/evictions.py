@@ -43,7 +43,7 @@ TWO_BUDGETS = (
 
 
 def understood(body: Json, target: Target, query: dict[str, str]) -> Options:
-    """What an Eviction asks for; 400 if it has another form, or is about another pod than its URL."""
+    """The options of an Eviction; raises 400 if it is malformed, or names another pod than the URL."""
     forms.check_version(body, "Eviction", VERSIONS)
     forms.check_fields(body, "Eviction", FORM)
     metadata = body.get("metadata") or {}
@@ -55,12 +55,12 @@ def understood(body: Json, target: Target, query: dict[str, str]) -> Options:
 
 
 def evict(store: Store, namespace: str, name: str, chosen: Options) -> Json:
-    """Evict one pod: budget first, then precondition, then deletion with grace; returns Success."""
+    """Evict a pod: first the budget, then the precondition, then deletion with grace; returns Success."""
     pod = store.get(POD, namespace, name)
     if pod is None:
         raise not_found(name, "pods")
-    # The budget is spent before the precondition is looked at: so does the server, and it recovers
-    # when the disruption controller drops the entry after two minutes.
+    # As on the server, the budget is spent before the precondition is checked. It recovers when
+    # the disruption controller drops the entry after two minutes.
     _spend(store, pod, chosen)
     deletion.check_preconditions(pod, POD, chosen)
     if not chosen.dry_run:
@@ -139,15 +139,15 @@ def ready(pod: Json) -> bool:
 
 
 def covers(budget: Json, pod: Json) -> bool:
-    """Whether the budget's selector takes the pod in: an empty one takes all, an absent one none."""
+    """Whether the budget's selector matches the pod: an empty selector matches all pods, no selector none."""
     selector = budget["spec"].get("selector")
     return selector is not None and selects(selector, pod["metadata"].get("labels") or {})
 
 
 def selects(selector: Json, labels: dict[str, str]) -> bool:
-    """Whether a LabelSelector fits labels."""
+    """Whether a LabelSelector matches labels."""
     equal = all(labels.get(key) == value for key, value in (selector.get("matchLabels") or {}).items())
-    return equal and all(_fits(one, labels) for one in selector.get("matchExpressions") or ())
+    return equal and all(_fits(expression, labels) for expression in selector.get("matchExpressions") or ())
 
 
 def _fits(expression: Json, labels: dict[str, str]) -> bool:

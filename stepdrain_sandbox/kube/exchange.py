@@ -1,4 +1,4 @@
-"""One HTTP request on its connection: the time it takes, how long its client waits, and how it ends."""
+"""An HTTP request on its connection: its duration, its client's patience, and its end."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FOR_EVER = float("inf")
 
 
 class ClientGone(Exception):
-    """The client has closed the connection: the server gives the request up, and answers nothing."""
+    """The client has closed the connection: the server stops the request without an answer."""
 
 
 class Exchange:
@@ -39,7 +39,7 @@ class Exchange:
         return float(self.http.headers.get(PATIENCE, FOR_EVER))
 
     def listen(self) -> None:
-        """From now on ``disconnected`` is set when the client goes; the body must have been read."""
+        """From now on, set ``disconnected`` when the client goes; the body must have been read."""
         if self._listener is None:
             self._listener = asyncio.ensure_future(self._listen())
 
@@ -55,7 +55,7 @@ class Exchange:
         self.call.end()
 
     async def pass_time(self, seconds: float) -> None:
-        """Let the client wait; raises ClientGone if it goes, or would have lost its patience."""
+        """Let the client wait; raises ClientGone if it goes, or if its timeout is over."""
         if seconds <= 0:
             return
         self.listen()
@@ -73,7 +73,7 @@ class Exchange:
 
         timer = self.clock.call_at(at, wake)
         self.call.wait()
-        ends = [asyncio.ensure_future(one.wait()) for one in (over, self.disconnected)]
+        ends = [asyncio.ensure_future(event.wait()) for event in (over, self.disconnected)]
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         timer.cancel()
         for end in ends:
@@ -91,11 +91,11 @@ class Exchange:
         await self.send({"type": "http.response.start", "status": 200, "headers": headers})
 
     async def send_part(self, part: bytes, *, more: bool = True) -> None:
-        """Send what a watch has to say."""
+        """Send lines of a watch."""
         await self.send({"type": "http.response.body", "body": part, "more_body": more})
 
     async def truncated(self, response: Response) -> None:
-        """Announce the whole body and send half of it: the connection is then closed."""
+        """Announce the whole body, send half of it, and close the connection."""
         head = {
             "type": "http.response.start",
             "status": response.status_code,
@@ -106,6 +106,6 @@ class Exchange:
 
     async def reset(self) -> None:
         """Close the connection without another byte."""
-        # ASGI has no word for it; uvicorn's transport has.
+        # ASGI cannot do this; uvicorn's transport can.
         self.http.scope[CONNECTION].transport.abort()
         await asyncio.sleep(0)

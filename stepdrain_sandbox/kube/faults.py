@@ -1,4 +1,4 @@
-"""Faults that a test injects: what an API server, or the way to it, does on a bad night."""
+"""Faults that tests inject into the API server or the network to it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FOR_EVER = float("inf")
 
 
 class Now(Protocol):
-    """As much of a clock as faults need."""
+    """The part of a clock that faults need."""
 
     def now(self) -> float: ...
 
@@ -73,7 +73,7 @@ class Fault:
 
 
 class Faults:
-    """The faults in force; the first that fits is taken."""
+    """The active faults; the first that matches a request is used."""
 
     def __init__(self, clock: Now) -> None:
         self._clock = clock
@@ -95,12 +95,12 @@ class Faults:
         return fault
 
     def clear(self) -> None:
-        """Mend everything."""
+        """Remove all faults."""
         with self._lock:
             self._faults.clear()
 
     def take(self, verb: str, path: str, user_agent: str, user: str = "") -> Fault | None:
-        """The fault that hits this request, counted."""
+        """The fault that hits this request; it counts as used."""
         with self._lock:
             now = self._clock.now()
             for fault in self._faults:

@@ -1,7 +1,7 @@
-"""The form of what clients send: a body that does not decode is a 400 before anything else is looked at.
+"""Checks the form of request bodies: a body that does not decode is a 400 before any other check.
 
 kubernetes/apiserver pkg/endpoints/handlers/create.go and rest.go (transformDecodeError). Go's decoder is
-strict about types: a number in quotes is no number.
+strict about types: a number in quotes is not a number.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ GO = {str: "string", bool: "bool", int: "number", float: "number", list: "array"
 
 
 def check_version(body: Json, kind: str, versions: tuple[str, ...]) -> None:
-    """400 for a body that says it is something else; one that says nothing is taken for what it should be."""
+    """Raise 400 for a body of another kind or version; a body without them passes."""
     version, said = body.get("apiVersion") or versions[0], body.get("kind") or kind
     if version not in versions:
         raise bad_request(
@@ -34,7 +34,7 @@ def check_version(body: Json, kind: str, versions: tuple[str, ...]) -> None:
 
 
 def check_fields(body: Json, kind: str, fields: Iterable[Field]) -> None:
-    """400 for a field of another type; absent and null are the same."""
+    """Raise 400 for a field of another type; null counts as absent."""
     for path, type_, named in fields:
         value: Any = body
         for name in path.split("."):
@@ -48,10 +48,10 @@ def check_fields(body: Json, kind: str, fields: Iterable[Field]) -> None:
 
 
 def check_dry_run(said: Iterable[str], options: str) -> None:
-    """422 for a dry run of another kind than All, the only one there is."""
-    for one in said:
-        if one != "All":
-            why = f'Unsupported value: "{one}": supported values: "All"'
+    """Raise 422 for a dryRun value other than All."""
+    for value in said:
+        if value != "All":
+            why = f'Unsupported value: "{value}": supported values: "All"'
             raise _invalid_options(options, why)
 
 

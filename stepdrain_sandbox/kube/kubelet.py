@@ -23,7 +23,7 @@ READY_AFTER_S = 2.0
 
 
 class Kubelets:
-    """Listens to the store and acts by timers of the clock; ``audit`` gets what the API server would log."""
+    """Reacts to changes in the store, with timers on the clock; ``audit`` gets the kubelets' audit events."""
 
     def __init__(self, store: Store, audit: Callable[[Json], None]) -> None:
         self._store, self._audit = store, audit
@@ -55,7 +55,7 @@ class Kubelets:
         self._store.clock.call_at(self._store.clock.now() + seconds, action)
 
     def _report(self, name: str) -> None:
-        """The node's kubelet says that it is ready, or the node controller that it is silent."""
+        """The kubelet reports that the node is ready, or the node controller that the kubelet is silent."""
         with self._store.lock:
             node = self._store.get(NODE, "", name)
             if node is None:
@@ -111,7 +111,7 @@ class Kubelets:
         return change.before is not None and self._dead(change.object) != self._dead(change.before)
 
     def _catch_up(self, name: str) -> None:
-        """A kubelet that comes back ends the pods whose grace was over meanwhile."""
+        """A kubelet that comes back ends the pods whose grace is over."""
         for pod in self._store.pods_on(name):
             metadata = pod["metadata"]
             if metadata.get("deletionTimestamp", "9") <= self._store.timestamp():

@@ -23,7 +23,7 @@ SNAPSHOTS = 200
 
 
 def predicate(resource: Resource, query: dict[str, str]) -> Predicate | None:
-    """What the selectors of a request let through; None if there are none."""
+    """The predicate of a request's selectors; None if it has no selectors."""
     chosen = []
     if query.get("fieldSelector"):
         chosen.append(selectors.by_fields(query["fieldSelector"], resource))
@@ -35,7 +35,7 @@ def predicate(resource: Resource, query: dict[str, str]) -> Predicate | None:
 
 
 def node_of(resource: Resource, query: dict[str, str]) -> str | None:
-    """The node whose pods alone a request can be about; None if it is about all, or about another kind."""
+    """The node to whose pods a request is limited; None if it is not limited, or not about pods."""
     return selectors.node_of(query.get("fieldSelector", "")) if resource.plural == "pods" else None
 
 
@@ -48,7 +48,7 @@ class Listing:
         self._numbers = itertools.count(1)
 
     def answer(self, resource: Resource, namespace: str, query: dict[str, str]) -> Json:
-        """The List object; raises 400 for a selector or token that cannot be, 410 for an expired one."""
+        """The List object; raises 400 for an invalid selector or token, 410 for an expired token."""
         fits = predicate(resource, query)
         limit = int(query.get("limit") or 0)
         # The watch cache answers resourceVersion=0, and it does not page.

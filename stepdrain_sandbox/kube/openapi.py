@@ -17,13 +17,18 @@ FIELD_VALIDATION = {"name": "fieldValidation", "in": "query", "schema": {"type":
 
 
 def answer(path: str) -> Json | None:
-    """The index, or the document of one group and version; None for any other path."""
+    """The index, or the document of a group and version; None for any other path."""
     if path == ROOT:
-        return {"paths": {_place(one): {"serverRelativeURL": f"{ROOT}/{_place(one)}"} for one in RESOURCES}}
-    here = [one for one in RESOURCES if path == f"{ROOT}/{_place(one)}"]
+        return {
+            "paths": {
+                _place(resource): {"serverRelativeURL": f"{ROOT}/{_place(resource)}"}
+                for resource in RESOURCES
+            }
+        }
+    here = [resource for resource in RESOURCES if path == f"{ROOT}/{_place(resource)}"]
     if not here:
         return None
-    paths = {f"/{_place(one)}/{one.plural}/{{name}}": _operations(one) for one in here}
+    paths = {f"/{_place(resource)}/{resource.plural}/{{name}}": _operations(resource) for resource in here}
     return {"openapi": "3.0.0", "info": {"title": "Kubernetes", "version": "v1.36.2"}, "paths": paths}
 
 

@@ -1,4 +1,4 @@
-"""What each verb does to the store; all but watch, which is in watches.py."""
+"""What each verb does to the store, except for watch, which is in watches.py."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ OPTIONS = {
     "delete": "DeleteOptions",
     "deletecollection": "DeleteOptions",
 }
-"""What the query string of each verb is called in refusals."""
+"""The name of each verb's query options in refusals."""
 
 
 class Operations:
-    """Answers a request that was authorised: (HTTP status, body)."""
+    """Answers authorized requests: (HTTP status, body)."""
 
     def __init__(self, store: Store, tokens: Any, dynamic: DynamicAdmission) -> None:
         self._store, self._dynamic = store, dynamic
@@ -41,7 +41,7 @@ class Operations:
         self._tokens = tokens
 
     def answer(self, request: Request) -> tuple[int, Json]:
-        """Do what the request asks; raises ApiError, and Delayed where it has to be asked again later."""
+        """Execute the request; raises ApiError, or Delayed if it must be tried again later."""
         if "dryRun" in request.query and request.verb in OPTIONS:
             forms.check_dry_run([request.query["dryRun"]], OPTIONS[request.verb])
         with self._store.lock:

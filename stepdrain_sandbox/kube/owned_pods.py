@@ -1,4 +1,4 @@
-"""The pods of each controller: whom they belong to, and what they count as."""
+"""The pods of each controller: their owners, and which of them count."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ POD = BY_KIND["Pod"]
 
 
 def controller_of(obj: Json) -> Json | None:
-    """The owner reference of the controller, None for an object without one."""
+    """The owner reference of the controller; None for an object without a controller."""
     owners = obj["metadata"].get("ownerReferences") or ()
     return next((owner for owner in owners if owner.get("controller")), None)
 
@@ -62,7 +62,7 @@ class OwnedPods:
 
 
 def active(pods: list[Json]) -> list[Json]:
-    """Those that count: neither terminating nor finished."""
+    """The pods that count: neither terminating nor finished."""
     return [pod for pod in pods if not terminating(pod) and not _finished(pod)]
 
 
@@ -79,7 +79,7 @@ def ready_since(pod: Json) -> float | None:
     """Since when the pod is Ready, in epoch seconds; None if it is not."""
     if not ready(pod):
         return None
-    condition = next(one for one in pod["status"]["conditions"] if one["type"] == "Ready")
+    condition = next(c for c in pod["status"]["conditions"] if c["type"] == "Ready")
     return datetime.fromisoformat(condition["lastTransitionTime"].replace("Z", "+00:00")).timestamp()
 
 

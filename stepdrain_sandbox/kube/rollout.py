@@ -65,17 +65,17 @@ def scaled_down(deployment: Json, new: Json, old: Sequence[Json]) -> dict[str, i
     everything = [*old, new]
     starting = replicas(new) - count(new, "availableReplicas")
     spare = sum(map(replicas, everything)) - least - starting
-    kept = {one["metadata"]["name"]: replicas(one) for one in old}
+    kept = {replica_set["metadata"]["name"]: replicas(replica_set) for replica_set in old}
     if spare <= 0:
         return kept
-    for one in old:
-        name = one["metadata"]["name"]
-        ailing = min(spare, max(0, kept[name] - count(one, "availableReplicas")))
+    for replica_set in old:
+        name = replica_set["metadata"]["name"]
+        ailing = min(spare, max(0, kept[name] - count(replica_set, "availableReplicas")))
         kept[name] -= ailing
         spare -= ailing
-    more = min(spare, sum(count(one, "availableReplicas") for one in everything) - least)
-    for one in old:
-        name = one["metadata"]["name"]
+    more = min(spare, sum(count(replica_set, "availableReplicas") for replica_set in everything) - least)
+    for replica_set in old:
+        name = replica_set["metadata"]["name"]
         gone = max(0, min(more, kept[name]))
         kept[name] -= gone
         more -= gone

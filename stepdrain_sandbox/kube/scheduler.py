@@ -19,13 +19,13 @@ from stepdrain_sandbox.kube.store import Change, Store
 Json = dict[str, Any]
 POD, NODE = BY_KIND["Pod"], BY_KIND["Node"]
 CORDONED = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
-"""The taint that a cordon stands for."""
+"""The taint of a cordon."""
 SILENT = {"key": "node.kubernetes.io/unreachable", "effect": "NoSchedule"}
 """What a node with a silent kubelet bears; here its condition Ready stands for it."""
 
 
 class Scheduler:
-    """Binds the pods that have no node."""
+    """Binds pods that have no node."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -60,8 +60,8 @@ class Scheduler:
     def _scheduled(self, pod: Json, said: Json) -> Json:
         """The pod with its condition PodScheduled."""
         conditions = pod["status"].get("conditions") or ()
-        before = next((one for one in conditions if one["type"] == "PodScheduled"), {})
-        others = [one for one in conditions if one is not before]
+        before = next((condition for condition in conditions if condition["type"] == "PodScheduled"), {})
+        others = [condition for condition in conditions if condition is not before]
         turned = before.get("status") != said["status"]
         at = self._store.timestamp() if turned else before["lastTransitionTime"]
         condition = {"type": "PodScheduled", **said, "lastTransitionTime": at}
@@ -96,21 +96,21 @@ def _sentence(obstacles: dict[str, str]) -> str:
 
 
 def _taints(node: Json) -> list[Json]:
-    """What keeps pods away, but for a cordon, which counts whoever has set it.
+    """The taints that keep pods away; a cordon is checked separately, whoever set it.
 
     https://kubernetes.io/docs/concepts/architecture/nodes/#manual-node-administration
     """
-    return [one for one in node["spec"].get("taints") or () if one["effect"] != "PreferNoSchedule"]
+    return [taint for taint in node["spec"].get("taints") or () if taint["effect"] != "PreferNoSchedule"]
 
 
 def tolerated(pod: Json, taint: Json) -> bool:
-    """Whether a toleration of the pod fits the taint.
+    """Whether the pod tolerates the taint.
 
-    A second reading of the rule, on purpose: a judge that used rules.tolerations would share its mistakes.
+    Implemented again on purpose: a check that used rules.tolerations would share its bugs.
     """
     return any(
-        one.get("key") in (None, "", taint["key"])
-        and (one.get("operator") == "Exists" or one.get("value", "") == taint.get("value", ""))
-        and one.get("effect") in (None, "", taint["effect"])
-        for one in pod["spec"].get("tolerations") or ()
+        toleration.get("key") in (None, "", taint["key"])
+        and (toleration.get("operator") == "Exists" or toleration.get("value", "") == taint.get("value", ""))
+        and toleration.get("effect") in (None, "", taint["effect"])
+        for toleration in pod["spec"].get("tolerations") or ()
     )

@@ -49,7 +49,7 @@ def _fits(
     if sign:
         return (labels.get(key) == value) is (sign != "!=")
     if word:
-        return (labels.get(key) in [one.strip() for one in many.split(",")]) is (word == "in")
+        return (labels.get(key) in [value.strip() for value in many.split(",")]) is (word == "in")
     return (key in labels) is not bool(bang)
 
 

@@ -200,7 +200,7 @@ class Store:
         if plural == "pods":
             nodes = list(dict.fromkeys(_node(pod) for pod in (change.object, change.before) if pod))
         concerned = [("", None), (plural, None), *((plural, node) for node in nodes)]
-        for listener in [one for key in concerned for one in self._listeners.get(key, ())]:
+        for listener in [listening for key in concerned for listening in self._listeners.get(key, ())]:
             listener(change)
 
 

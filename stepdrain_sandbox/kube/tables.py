@@ -47,7 +47,7 @@ def _field(path: str, default: Any = "") -> Cell:
 
 def _pod_ready(pod: Json, _now: float) -> str:
     containers = len(pod["spec"].get("containers") or ())
-    up = sum(bool(one.get("ready")) for one in pod["status"].get("containerStatuses") or ())
+    up = sum(bool(container.get("ready")) for container in pod["status"].get("containerStatuses") or ())
     return f"{up}/{containers}"
 
 
