@@ -44,7 +44,7 @@ def test_an_instance_goes_into_service_when_its_node_is_ready(world):
     assert world.lifecycle_state(instance) == "Pending:Wait"
     world.settle(machine="AdmitNode")
     (execution,) = world.executions("AdmitNode")
-    assert completed(execution) == {"result": "CONTINUE", "outcome": "admitted", "reason": ""}
+    assert completed(execution) == {"result": "CONTINUE", "outcome": "admitted", "reason": "", "findings": []}
     assert execution["name"].startswith(f"{instance}-")
     assert world.lifecycle_state(instance) == "InService"
     # A new node has nothing of ours to undo.
