@@ -52,7 +52,12 @@ def test_the_duration_of_a_redriven_drain_is_all_of_it():
     """That long the instance was held."""
     step = a_step(redriven="2026-01-01T05:00:00Z")
     assert metrics.of_completion(step, T0 + 6 * 3600) == {"DrainDuration": 6 * 3600}
-    assert metrics.of_completion(a_step(neverJoined={}), T0 + 300) == {}
+    assert metrics.of_completion(a_step(nothingToDo={}), T0 + 300) == {}
+
+
+def test_an_instance_that_never_joined_is_counted_and_has_no_duration():
+    """Groups whose nodes do not join are found by a number, not by reading each execution."""
+    assert metrics.of_completion(a_step(neverJoined={}), T0 + 300) == {"NeverJoined": 1}
 
 
 def test_a_line_has_units_and_the_cluster_as_its_only_dimension_besides_the_service(capsys):

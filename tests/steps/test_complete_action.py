@@ -47,6 +47,15 @@ def test_an_instance_that_never_joined_says_why(world, step, held):
     )
 
 
+def test_a_node_that_was_deleted_meanwhile_is_an_outcome_of_its_own(world, step, held):
+    """The action is completed, and the result says what nobody knows."""
+    _, document = held
+    gone = {"name": "n1", "uid": "u", "gone": True}
+    answer = complete_action.handler(step(document, node=gone), None)
+    assert (answer["result"], answer["outcome"]) == ("CONTINUE", "node gone")
+    assert answer["reason"].startswith("Node n1 was deleted while it was drained")
+
+
 def test_another_action_of_the_instance_is_never_completed(world, step, held):
     """The token names this action; with a stale one nothing happens to the instance."""
     instance, document = held

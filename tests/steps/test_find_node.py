@@ -73,6 +73,16 @@ def test_a_node_of_no_instance_is_drained_by_its_name(world, step):
     world.kube.cluster.remove("Node", "hybrid")
 
 
+def test_a_node_that_was_deleted_while_it_was_drained_is_marked_as_gone(world, step):
+    """Pods may still be bound to it, so the drain goes on; its end must not say that it was seen empty."""
+    known = {"number": 0, "heartbeatAt": "2026-01-01T00:00:00Z", "next": "FindNode", "orphans": []}
+    counts = dict.fromkeys(("evicted", "leaving", "blocked", "stuck", "forced"), 0)
+    record = {**known, **counts, "blockers": []}
+    node = {"name": "deleted", "uid": "u", "excluded": True, "cordoned": False}
+    answer, _ = found(world, step, instanceId="i-ffffffffffffffff1", node=node, progress=record)
+    assert answer == {**node, "gone": True}
+
+
 def test_an_unknown_cluster_is_named_with_what_to_do(world, step, instance):
     """The parameter is wrong, or the cluster was deleted."""
     with pytest.raises(ClusterNotFound, match=r"no EKS cluster elsewhere in region eu-west-1\. Correct"):

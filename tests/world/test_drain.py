@@ -198,6 +198,22 @@ def test_a_blocking_budget_is_waited_for_and_named(world):
     assert told == {"DrainStarted", "PodsBlocked", "Drained"}
 
 
+def test_a_node_that_is_deleted_while_it_is_drained_is_not_told_as_drained(world):
+    """An empty list of pods is no proof that they have ended well: nobody has seen the node empty."""
+    instance, node = fullest(world)
+    for namespace, name in (("default", "nginx"), ("kube-system", "coredns")):
+        world.kube.cluster.change("PodDisruptionBudget", name, namespace, {"spec": {"maxUnavailable": 0}})
+    world.terminate(instance)
+    world.pass_time(60)
+    world.kube.cluster.remove("Node", node)
+    for pod in world.pods_on(node):
+        world.kube.cluster.remove("Pod", pod["metadata"]["name"], pod["metadata"]["namespace"])
+    world.settle()
+    completed = json.loads(world.executions()[0]["output"])["completed"]
+    assert (completed["result"], completed["outcome"]) == ("CONTINUE", "node gone")
+    assert f"Node {node} was deleted while it was drained" in completed["reason"]
+
+
 def test_a_node_that_joins_while_its_instance_is_terminated_is_drained(world):
     """Launched and terminated within a minute: the kubelet registers when FindNode has asked in vain."""
     instance, node = fullest(world)

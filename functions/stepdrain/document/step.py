@@ -20,13 +20,15 @@ class NodeRef:
     """The node of the drain: its name, and the UID that tells it from a successor of that name.
 
     ``excluded`` and ``cordoned``: somebody else had labelled it out of load balancers, or cordoned
-    it, before any drain of ours; nobody but them undoes that.
+    it, before any drain of ours; nobody but them undoes that. ``gone``: the drain had found it, and later
+    neither it nor another node of the instance was there.
     """
 
     name: str
     uid: str
     excluded: bool = False
     cordoned: bool = False
+    gone: bool = False
 
 
 @dataclass(frozen=True)
@@ -186,11 +188,15 @@ drain goes back through FindNode."""
 
 def document(drain: Mapping[str, Any], node: NodeRef) -> dict[str, Any]:
     """The document as FindNode hands it on, each field of DOCUMENT in it."""
-    return {**dict.fromkeys(DOCUMENT), **drain, "node": asdict(node)}
+    found = asdict(node)
+    if not node.gone:
+        del found["gone"]
+    return {**dict.fromkeys(DOCUMENT), **drain, "node": found}
 
 
 def _node(found: Mapping[str, Any]) -> NodeRef:
-    return NodeRef(found["name"], found["uid"], found.get("excluded", False), found.get("cordoned", False))
+    said = {name: found.get(name, False) for name in ("excluded", "cordoned", "gone")}
+    return NodeRef(found["name"], found["uid"], **said)
 
 
 def _cordoned_at(cordon: Mapping[str, Any] | None, execution: Mapping[str, Any]) -> float:

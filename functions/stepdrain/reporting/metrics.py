@@ -26,6 +26,7 @@ class Metric(StrEnum):
 
     DRAIN_AGE = "DrainAge"
     DRAIN_DURATION = "DrainDuration"
+    NEVER_JOINED = "NeverJoined"
     PODS_EVICTED = "PodsEvicted"
     EVICTIONS_BLOCKED = "EvictionsBlocked"
     PODS_FORCED = "PodsForced"
@@ -65,11 +66,12 @@ def of_heartbeat(step: Step, now: float) -> Numbers:
 def of_completion(step: Step, now: float) -> Numbers:
     """Seconds from the start to the completed action, time that a failed drain waited for a person included.
 
-    Nothing for an instance that never joined or that arrives: nothing was drained. Told after the action is
-    completed, so that a retry that did not get so far tells nothing.
+    For an instance that never joined a count of 1 instead, and nothing for one that arrives. Told after the
+    action is completed, so that a retry that did not get so far tells nothing.
     """
-    nothing_drained = step.never_joined or step.nothing_to_do or step.admission
-    return {} if nothing_drained else {Metric.DRAIN_DURATION: now - step.begun_at}
+    if step.never_joined:
+        return {Metric.NEVER_JOINED: 1}
+    return {} if step.nothing_to_do or step.admission else {Metric.DRAIN_DURATION: now - step.begun_at}
 
 
 def publish(cluster: str, numbers: Numbers) -> None:

@@ -15,6 +15,7 @@ from stepdrain.errors import AwsRejected, DrainReleased, DrainTimedOut, Lifecycl
 # Auto Scaling answers with ValidationError, which it uses for much else; only the message tells.
 NO_ACTION = "No active Lifecycle Action found"
 ALREADY_COMPLETED = "already completed"
+NODE_GONE = "node gone"
 
 
 class AutoScaling(Protocol):
@@ -104,8 +105,12 @@ def _already_completed(step: Step, answer: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _losses(step: Step) -> str:
-    """Sentences about pods that did not leave by an eviction, empty if there are none."""
+    """Sentences about pods that did not leave by an eviction, or unseen; empty if there are none."""
     record, sentences = step.progress, []
+    if _node_gone(step):
+        sentences.append(
+            f"Node {step.node.name} was deleted while it was drained: nobody saw how its last pods ended."
+        )
     if record.forced:
         named = "; ".join(record.forced_pods)
         sentences.append(f"{record.forced} pods were deleted past their budgets: {named}.")
@@ -127,4 +132,10 @@ def _outcome(step: Step) -> str:
         return "nothing to do"
     if step.admission:
         return "never ready" if step.abandoned else "admitted"
-    return "released" if step.released else "drained"
+    if step.released:
+        return "released"
+    return NODE_GONE if _node_gone(step) else "drained"
+
+
+def _node_gone(step: Step) -> bool:
+    return step.found_node is not None and step.found_node.gone

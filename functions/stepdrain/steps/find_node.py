@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Any
 
 from stepdrain import clock
@@ -31,7 +32,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     A drain that a person started may lack everything but ``instanceId`` or ``nodeName``; the rest is filled
     in here, the lifecycle action that holds the instance above all. Without a node that is lost again, for a
     Catch hands on what went in: so a person's drain fails at once, by NodeNotFound. A drain that comes back
-    to find its node anew keeps the one that it had: pods may still be bound to it.
+    to find its node anew keeps the one that it had, as one that is gone: pods may still be bound to it.
     """
     drain, comes_back = event["drain"], parse(event).under_way
     by_hand = ownership.started_by_hand(drain) and not comes_back
@@ -42,7 +43,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     except NodeNotRegistered as absent:
         if comes_back:
             LOG.warning(f"{absent} The drain goes on with the pods of {step.node.name}.")
-            return document(completed, step.node)
+            return document(completed, replace(step.node, gone=True))
         if not by_hand:
             raise
         raise NodeNotFound(f"{absent} Nothing was drained.{_held(step)}") from absent
