@@ -128,14 +128,21 @@ def test_a_handler_that_asks_the_cluster_runs_from_the_built_layer(
     assert expected in outcome(invoke(built.command(handler), environment, event))
 
 
-@pytest.mark.parametrize("handler", TO_AWS)
+PATIENT = ("start_drain", "sweep", "notify")
+"""Functions that no state machine repeats: they ask for seconds before they give up."""
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [pytest.param(one, marks=[pytest.mark.long] * (one.split(".")[2] in PATIENT)) for one in TO_AWS],
+)
 def test_a_handler_that_asks_aws_ends_with_an_error_of_ours_when_nobody_answers(
     handler: str, built: Built
 ) -> None:
     """The runtime's boto3 must work on the layer's urllib3; a request that fails shows that it was sent."""
     event, expected = TO_AWS[handler]
     assert (
-        outcome(invoke(built.command(handler), {**built.environment(), **INTAKE, **NOTIFY}, event))
+        outcome(invoke(built.command(handler), {**built.environment(), **INTAKE, **NOTIFY}, event, 120))
         == expected
     )
 

@@ -4,7 +4,7 @@ import json
 from collections import Counter
 
 import pytest
-from stepdrain.adapters import kube
+from stepdrain.adapters.kube import calls
 
 from stepdrain_recorded import audit
 from stepdrain_sandbox.judgement import broken
@@ -42,7 +42,7 @@ def crowd(request, monkeypatch):
     """The world after that many drains; what only their threads share is real time, which counts nothing."""
     # A hundred drains do their work at one moment of virtual time and take turns in real time: timeouts
     # in real seconds would measure this machine.
-    monkeypatch.setattr(kube, "TIMEOUT_S", (300, 300))
+    monkeypatch.setattr(calls, "TIMEOUT_S", (300, 300))
     with World(workload=workload, nodes=request.param + SPARE) as world:
         for instance in list(world.instances)[:-SPARE]:
             world.terminate(instance)
