@@ -95,6 +95,10 @@ class Group(Aws):
         self._find(lifecycle, instance_id)
         self._end(instance_id, result)
 
+    def terminated(self, instance_id: str) -> bool:
+        self._fail("terminated")
+        return instance_id not in self.actions
+
     def balancers_of(self, cluster: str) -> list[str]:  # noqa: ARG002
         self._fail("balancers_of")
         return []

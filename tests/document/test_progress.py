@@ -53,6 +53,9 @@ class Answers:
     def record_heartbeat(self, lifecycle, instance_id):
         self._note("heartbeat", lifecycle["token"], instance_id)
 
+    def terminated(self, instance_id):
+        return False
+
     def complete_action(self, lifecycle, instance_id, result):
         self._note(result, lifecycle["token"], instance_id)
 

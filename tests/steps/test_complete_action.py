@@ -26,13 +26,38 @@ def test_completing_twice_is_success(world, step, held):
     assert (again["result"], again["outcome"], again["reason"]) == ("ALREADY_COMPLETED", "drained", "")
 
 
-def test_an_action_that_nobody_waits_for_any_more_is_an_outcome_of_its_own(world, step, held):
-    """A redrive after the instance is gone must not say that it drained something."""
+@pytest.mark.parametrize(
+    "drain", [{}, {"node": {"name": "n1", "uid": "u", "gone": True}}, {"neverJoined": {}}]
+)
+def test_a_redrive_for_an_instance_that_is_gone_says_so_and_ends(world, step, held, drain, capsys):
+    """It must not say that it drained something, nor that the instance never joined."""
     instance, document = held
     complete_action.handler(step(document), None)
-    late = complete_action.handler(step(document), None)
+    capsys.readouterr()
+    late = complete_action.handler(step(document, **drain), None)
+    assert (late["result"], late["outcome"]) == ("ALREADY_COMPLETED", "instance gone")
+    assert f"{instance} was terminated before its drain was over" in late["reason"]
+    assert "CloudWatchMetrics" not in capsys.readouterr().out
+
+
+def test_an_action_that_nobody_waits_for_any_more_is_an_outcome_of_its_own(world, step, held):
+    """Somebody else let the instance go, and it is there still: who did what is not known."""
+    instance, document = held
+    stale = {**document["lifecycle"], "token": "00000000-0000-0000-0000-000000000000"}
+    late = complete_action.handler(step({**document, "lifecycle": stale}), None)
     assert (late["result"], late["outcome"]) == ("ALREADY_COMPLETED", "already completed")
     assert f"no longer waited for {instance}" in late["reason"]
+
+
+def test_an_ec2_that_does_not_answer_stops_no_drain_that_is_over(world, step, held):
+    """The result says what is not known, and why."""
+    _, document = held
+    complete_action.handler(step(document), None)
+    error = client_error("DescribeInstances", "UnauthorizedOperation", "not authorized", 403)
+    world.aws.aws_faults.append(AwsFault("DescribeInstances", error))
+    late = world.aws.invoke("stepdrain-CompleteActionFunction", step(document))
+    assert late["outcome"] == "already completed"
+    assert "there still is not known" in late["reason"]
 
 
 def test_an_instance_that_never_joined_says_why(world, step, held):

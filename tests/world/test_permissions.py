@@ -14,7 +14,7 @@ from stepdrain.clock import to_rfc3339
 from stepdrain_sandbox.aws import permissions
 from stepdrain_sandbox.aws.deploy import ROOT, translate
 from stepdrain_sandbox.workload import cluster_workload, lone_pod
-from stepdrain_sandbox.world import CLUSTER, GROUP, World
+from stepdrain_sandbox.world import CLUSTER, GROUP, HOOK, World
 from tests.template.stack import Stack
 from tests.world.test_maintenance import RETIREMENT, health
 
@@ -62,6 +62,20 @@ def ordinary(world, _node):
 def never_joined(world, node):
     """The instance has no node."""
     world.kube.cluster.remove("Node", node)
+
+
+def gone(world, node):
+    """Somebody else ends the wait for an instance that has no node, and it is terminated."""
+    other, name = list(world.instances.items())[1]
+    world.kube.cluster.remove("Node", name)
+    world.terminate(other)
+    world.pass_time(60)
+    world._client("autoscaling").complete_lifecycle_action(
+        AutoScalingGroupName=GROUP,
+        LifecycleHookName=HOOK,
+        InstanceId=other,
+        LifecycleActionResult="CONTINUE",
+    )
 
 
 def blocked(world, _node):
@@ -141,6 +155,7 @@ SCENARIOS = [
     (swept_before, {}),
     (called_off, {"DrainOnMaintenance": "true"}),
     (never_joined, {}),
+    (gone, {}),
     (blocked, {"OnTimeout": "force", "DrainTimeout": "1500"}),
     (refused, {"EvictUnmanaged": "false", "NodeConditions": "true"}),
 ]

@@ -10,17 +10,22 @@ from stepdrain.clock import to_rfc3339
 from stepdrain.document import progress
 from stepdrain.document.progress import Progress, Timing
 from stepdrain.document.step import Step
-from stepdrain.errors import AwsRejected, DrainReleased, DrainTimedOut, LifecycleActionExpired
+from stepdrain.errors import AwsRejected, DrainError, DrainReleased, DrainTimedOut, LifecycleActionExpired
 
 # Auto Scaling answers with ValidationError, which it uses for much else; only the message tells.
 NO_ACTION = "No active Lifecycle Action found"
 ALREADY_COMPLETED = "already completed"
 NODE_GONE = "node gone"
+NEVER_JOINED = "never joined"
+
+
+INSTANCE_GONE = "instance gone"
 
 
 class AutoScaling(Protocol):
     """What is asked of the AWS adapter."""
 
+    def terminated(self, instance_id: str) -> bool: ...
     def record_heartbeat(self, lifecycle: Mapping[str, Any], instance_id: str) -> None: ...
     def complete_action(self, lifecycle: Mapping[str, Any], instance_id: str, result: str) -> None: ...
 
@@ -88,20 +93,38 @@ def complete(step: Step, auto_scaling: AutoScaling) -> dict[str, Any]:
     except AwsRejected as error:
         if NO_ACTION not in str(error):
             raise
-        return _already_completed(step, answer)
+        return _already_completed(step, step.instance_id, answer, auto_scaling)
     return answer
 
 
-def _already_completed(step: Step, answer: Mapping[str, Any]) -> dict[str, Any]:
-    """The answer where no action was active: only after an answer that was lost was it ourselves."""
+def _already_completed(
+    step: Step, instance_id: str, answer: Mapping[str, Any], auto_scaling: AutoScaling
+) -> dict[str, Any]:
+    """The answer where no action was active: only after an answer that was lost was it ourselves.
+
+    EC2 is asked whether the instance is there still, for a person who has redriven a drain that was over.
+    """
     late = {**answer, "result": "ALREADY_COMPLETED"}
-    if step.attempt or answer["outcome"] != "drained":
+    if step.attempt or answer["outcome"] not in ("drained", NODE_GONE, NEVER_JOINED):
         return late
-    sentence = (
-        f"Auto Scaling no longer waited for {step.instance_id} when its drain was done: somebody else "
-        "completed the action, its time had run out, or the instance was gone."
-    )
-    return {**late, "outcome": ALREADY_COMPLETED, "reason": f"{answer['reason']} {sentence}".strip()}
+    gone, unknown = _gone(instance_id, auto_scaling)
+    if gone:
+        outcome, sentence = INSTANCE_GONE, f"{instance_id} was terminated before its drain was over."
+    else:
+        outcome = ALREADY_COMPLETED if answer["outcome"] == "drained" else answer["outcome"]
+        sentence = (
+            f"Auto Scaling no longer waited for {instance_id} when its drain was done: somebody else "
+            f"completed the action, or its time had run out.{unknown}"
+        )
+    return {**late, "outcome": outcome, "reason": f"{answer['reason']} {sentence}".strip()}
+
+
+def _gone(instance_id: str, auto_scaling: AutoScaling) -> tuple[bool, str]:
+    """Whether the instance is terminated; where that could not be asked, why. It ends no drain otherwise."""
+    try:
+        return auto_scaling.terminated(instance_id), ""
+    except DrainError as error:
+        return False, f" Whether the instance is there still is not known: {error}"
 
 
 def _losses(step: Step) -> str:
@@ -127,7 +150,7 @@ def _losses(step: Step) -> str:
 
 def _outcome(step: Step) -> str:
     if step.never_joined:
-        return "never joined"
+        return NEVER_JOINED
     if step.nothing_to_do:
         return "nothing to do"
     if step.admission:

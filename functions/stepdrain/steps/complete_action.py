@@ -28,6 +28,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         and (kept := concurrency_limit.release(step, account.leases(table)))
     ):
         LOG.warning(kept)
-    metrics.publish(step.cluster, metrics.of_completion(step, clock.now()))
+    if completed["outcome"] != lifecycle_action.INSTANCE_GONE:
+        metrics.publish(step.cluster, metrics.of_completion(step, clock.now()))
     LOG.info("lifecycle action completed", instance=step.instance_id, completed=completed)
     return {**completed, "findings": []}

@@ -93,10 +93,11 @@ CALLS: dict[str, list[tuple[str, Call]]] = {
         )
     ],
     "CompleteAction": [
+        INSTANCES,
         (
             "autoscaling:CompleteLifecycleAction",
             lambda aws, at: aws.complete_action(at.lifecycle, NOBODY, "CONTINUE"),
-        )
+        ),
     ],
     "StartDrain": INTAKE,
     "Sweep": [

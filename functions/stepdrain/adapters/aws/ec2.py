@@ -58,6 +58,16 @@ class Ec2(Clients):
         answers = pages(self._client("ec2"), "describe_instances", "NextToken", Filters=filters)
         return {instance["InstanceId"] for instance in _instances(answers)}
 
+    def terminated(self, instance_id: str) -> bool:
+        """Whether the instance is being terminated, or EC2 no longer knows it.
+
+        A terminated one stays visible for a while
+        (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-lifecycle.html).
+        """
+        filters = [{"Name": "instance-id", "Values": [instance_id]}]
+        found = _instances(pages(self._client("ec2"), "describe_instances", "NextToken", Filters=filters))
+        return all(instance["State"]["Name"] in ("shutting-down", "terminated") for instance in found)
+
     def scheduled_events(self, codes: Sequence[str]) -> list[Scheduled]:
         """The scheduled events with these codes, for all instances of the account and region."""
         # By default EC2 lists running instances only, and a reboot stops an instance for a while.
