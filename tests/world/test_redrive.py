@@ -58,7 +58,12 @@ CAUSES = {
 }
 
 
-@pytest.mark.parametrize(("state", "cause"), sampled(list(product(TASKS, CAUSES)), 0, 1, every=2))
+NEVER_STOPS = {("Label", "stopped"), ("WaitForTargets", "stopped")}
+"""A refused label does not keep the cordon from being set, and bindings that may not be read are left out."""
+CELLS = [cell for cell in product(TASKS, CAUSES) if cell not in NEVER_STOPS]
+
+
+@pytest.mark.parametrize(("state", "cause"), sampled(CELLS, 0, 1, every=2))
 def test_a_redrive_goes_on_at_the_state_that_failed(state, cause):
     """G5: fail it, mend the cause, redrive, and the drain completes; nothing before it runs again."""
     make, errors = CAUSES[cause]
@@ -78,7 +83,7 @@ def test_a_redrive_goes_on_at_the_state_that_failed(state, cause):
         world.redrive(failed["executionArn"])
         world.settle()
         assert_went_on(world, before)
-        trouble.assert_over(world, instance)
+        trouble.assert_over(world, instance, "already completed" if crashed_after_all else "drained")
 
 
 def assert_went_on(world, before):
