@@ -5,7 +5,7 @@ from stepdrain.errors import NodeNotRegistered
 from stepdrain.rules.node_marks import CORDONED_BY, EXCLUDE_LABEL, LABELLED_BY
 from stepdrain.rules.nodes import Instance, name_of
 from stepdrain.states import find_node as state
-from stepdrain.states.find_node import LISTED_EVERY
+from stepdrain.states.find_node import LAST_ATTEMPT, LISTED_EVERY
 
 from statemachine import pace
 from stepdrain_sandbox.clock import VirtualClock
@@ -77,6 +77,7 @@ def test_an_instance_that_never_joined_does_not_have_the_cluster_listed_each_tim
 def test_the_last_attempt_looks_at_all_nodes():
     """A node of an unforeseen name that joined late would be let go with its pods otherwise."""
     assert pace.NODE_NOT_REGISTERED.attempts % LISTED_EVERY == 0
+    assert pace.NODE_NOT_REGISTERED.attempts == LAST_ATTEMPT
 
 
 NAME, ADDRESS = "ip-10-0-0-1.ec2.internal", "10.0.0.1"

@@ -158,6 +158,9 @@ def test_an_instance_that_never_joined_completes_after_a_bounded_wait(world):
     # Only a rehearsal finds something.
     assert output["completed"] == {"result": "CONTINUE", "outcome": "never joined", "findings": []}
     assert reason.startswith("No node of the cluster has the providerID of i-")
+    (told,) = [event for event in world.kube.cluster.list("Event") if event["reason"] == "NeverJoined"]
+    assert told["involvedObject"]["name"] == node
+    assert "let go without a drain" in told["message"]
     assert world.clock.now() - began < 400
 
 

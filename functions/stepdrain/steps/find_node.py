@@ -51,6 +51,17 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     return document(completed, node)
 
 
+def _tell_never_joined(step: Step, instance: Instance, sentence: str) -> None:
+    """An Event on the node that is missing, by its name alone, as the kubelet writes its own."""
+    if not instance.private_dns_name:
+        return
+    missing = NodeRef(instance.private_dns_name, instance.private_dns_name)
+    message = f"{sentence} The instance is let go without a drain."
+    cluster = connections.kube(step.cluster)
+    if not_recorded := record_event(cluster, missing, "NeverJoined", message, step.name, clock.now()):
+        LOG.warning(not_recorded)
+
+
 def _completed(drain: dict[str, Any]) -> dict[str, Any]:
     installed = settings.manual(os.environ, connections.parameter)
     if not drain.get("instanceId"):
@@ -87,7 +98,12 @@ def _node(step: Step) -> NodeRef:
         return find_node.named_node(cluster, step.node_name or "")
     warm = (step.lifecycle or {}).get("origin") == "WarmPool" and not step.under_way
     instance = _instance(step, step.instance_id)
-    found = find_node.find_node(cluster, instance, step.attempt, warm=warm)
+    try:
+        found = find_node.find_node(cluster, instance, step.attempt, warm=warm)
+    except NodeNotRegistered as absent:
+        if step.attempt >= find_node.LAST_ATTEMPT and not step.under_way:
+            _tell_never_joined(step, instance, str(absent))
+        raise
     node = find_node.reference(found[0])
     for reason, sentence in (
         ("OtherNodes", nodes.others(found, instance)),
