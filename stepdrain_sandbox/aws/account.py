@@ -24,7 +24,15 @@ from stepdrain import clock as drain_clock
 from stepdrain.adapters import connections
 from stepdrain.adapters.aws import balancers
 
-from stepdrain_sandbox.aws import engine, groups, limits, parsers, permissions, redrive, service_models
+from stepdrain_sandbox.aws import (
+    engine,
+    groups,
+    limits,
+    parsers,
+    permissions,
+    redrive,
+    service_models,
+)
 from stepdrain_sandbox.aws.delivery import Delivery
 from stepdrain_sandbox.aws.deploy import Deployment, Function, Stack
 from stepdrain_sandbox.aws.execution_list import ExecutionList

@@ -12,6 +12,7 @@ from unittest import mock
 
 from stepdrain import clock as drain_clock
 from stepdrain.adapters import connections
+from stepdrain.adapters.kube import watches
 from stepdrain.adapters.kube import calls as adapter
 
 from stepdrain_deployed import DRAIN_NODE
@@ -24,7 +25,7 @@ from stepdrain_sandbox.kube.cluster import Cluster
 from stepdrain_sandbox.kube.resources import BY_KIND
 from stepdrain_sandbox.rehearsal.auto_scaling import Group
 from stepdrain_sandbox.rehearsal.clock import QuietClock
-from stepdrain_sandbox.rehearsal.transport import Transport
+from stepdrain_sandbox.rehearsal.transport import Transport, in_turns
 from stepdrain_sandbox.witness import Witness
 from stepdrain_sandbox.world import CLUSTER, GROUP, HOOK, everybody, node_manifest, rbac_manifests
 
@@ -96,6 +97,8 @@ class Stage:
             mock.patch.object(connections, "kube", return_value=kube),
             mock.patch.object(connections, "aws", return_value=self.group),
             mock.patch.object(drain_clock, "source", self._functions_now),
+            mock.patch.object(drain_clock, "sleeper", self.clock.run),
+            mock.patch.object(watches, "merged", in_turns),
             # One after the other, so that a fault hits the same eviction each time.
             mock.patch.object(adapter, "WORKERS", 1),
         ):
