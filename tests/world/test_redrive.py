@@ -83,7 +83,7 @@ def test_a_redrive_goes_on_at_the_state_that_failed(state, cause):
         world.redrive(failed["executionArn"])
         world.settle()
         assert_went_on(world, before)
-        trouble.assert_over(world, instance, "already completed" if crashed_after_all else "drained")
+        trouble.assert_over(world, instance, "instance gone" if crashed_after_all else "drained")
 
 
 def assert_went_on(world, before):
