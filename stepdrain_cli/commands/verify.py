@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from stepdrain.verification.findings import Result
 
 from stepdrain_cli.accounts.account import Account
 from stepdrain_cli.accounts.installation import installed
@@ -69,8 +70,6 @@ def _print(found: list[Check]) -> None:
 
 
 def _message(made: Deployed) -> Check:
-    from stepdrain.verification.findings import Result  # noqa: PLC0415
-
     try:
         made.call("Notify", {"test": True})
     except CommandError as error:

@@ -31,10 +31,14 @@ def well(checks: Sequence[Check]) -> bool:
     return not any(check.result in (Result.MISSING, Result.UNKNOWN) for check in checks)
 
 
+def wrong(checks: Sequence[Check]) -> list[Check]:
+    """The checks that are not OK, worst first."""
+    return [check for result in ORDER[:-1] for check in checks if check.result is result]
+
+
 def rows(checks: Sequence[Check]) -> list[list[str]]:
     """A row for each check that is not OK, worst first; then one for each function with its count."""
-    wrong = [check for result in ORDER[:-1] for check in checks if check.result is result]
-    listed = [[str(check.result), check.by, check.what, check.said] for check in wrong]
+    listed = [[str(check.result), check.by, check.what, check.said] for check in wrong(checks)]
     for by in dict.fromkeys(check.by for check in checks):
         own = [check for check in checks if check.by == by]
         fine = [check for check in own if check.result is Result.OK]
@@ -45,8 +49,7 @@ def rows(checks: Sequence[Check]) -> list[list[str]]:
 
 def commands(checks: Sequence[Check]) -> list[str]:
     """What to type, each command once, in the order of the table."""
-    wrong = [check for result in ORDER[:-1] for check in checks if check.result is result]
-    return list(dict.fromkeys(check.command for check in wrong if check.command))
+    return list(dict.fromkeys(check.command for check in wrong(checks) if check.command))
 
 
 def markdown(checks: Sequence[Check], heading: str) -> str:
@@ -66,6 +69,5 @@ def verdict(checks: Sequence[Check]) -> str:
         return f"Nothing to mend: {len(checks)} checks" + (
             f", {worse} of them only slow a drain down." if worse else "."
         )
-    fine = f"{counts[Result.OK]} of {len(checks)} checks are fine"
     fine = f"{counts[Result.OK]} of {len(checks)} checks are fine"
     return f"{counts[Result.MISSING]} to mend, {counts[Result.UNKNOWN]} unknown; {fine}."

@@ -109,7 +109,7 @@ def _in_the_cluster(function: str, drain: Mapping[str, Any], environ: Mapping[st
         "rolls": environ.get("STEPDRAIN_ROLL", "off") != "off",
     }
     rights = kube_rights.rights_of(function, **options)
-    cluster = _cluster_of(drain, environ)
+    cluster = aws_rights.place_of(drain, environ).cluster
     if not rights or not cluster:
         return []
     try:
@@ -117,10 +117,6 @@ def _in_the_cluster(function: str, drain: Mapping[str, Any], environ: Mapping[st
     except DrainError:
         return []  # eks:DescribeCluster is a finding of its own.
     return [*kube_rights.review(function, rights, client), *_dry_run(function, drain, client)]
-
-
-def _cluster_of(drain: Mapping[str, Any], environ: Mapping[str, str]) -> str:
-    return aws_rights.place_of(drain, environ).cluster
 
 
 def _dry_run(function: str, drain: Mapping[str, Any], client: Any) -> Iterable[Finding]:
