@@ -16,9 +16,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "functions"))
 
-from stepdrain.errors import NodeNeverReady, NodeNotReady, NothingToDo
+from stepdrain.errors import NodeNeverReady, NodeNotReady, NothingToDo, WatchUnavailable
 
-from statemachine import pace
+from statemachine import retriers
 from statemachine.authoring import render, retry
 from statemachine.drain_node import KUBE, caught, complete_action, patient, picked, task, write_or_check
 
@@ -35,10 +35,17 @@ COMMENT = (
 def wait_for_node() -> Any:
     return task(
         "WaitForNode",
-        pace.STEP_TIMEOUT_S,
-        [retry([NodeNotReady], pace.NODE_NOT_READY), *patient(*KUBE)],
-        comment="Looks for the node of this instance by its providerID, and asks again every 5 to 20 "
-        "seconds until it is Ready, and until the pods of its DaemonSets are, if the policy wants that.",
+        retriers.WATCHING_TIMEOUT_S,
+        [
+            retry([NodeNotReady], retriers.NODE_WATCHED),
+            retry([WatchUnavailable], retriers.NODE_POLLED),
+            *patient(*KUBE),
+        ],
+        wait_s=retriers.WATCH_S,
+        comment="Looks for the node of this instance by its providerID, and watches it until it is Ready, "
+        "and "
+        "until the pods of its DaemonSets are, if the policy wants that. An attempt that could not watch is "
+        "repeated every 5 to 20 seconds.",
         result_selector=picked(*NODE),
         result_path="$.node",
     )
@@ -47,7 +54,7 @@ def wait_for_node() -> Any:
 def uncordon() -> Any:
     return task(
         "Uncordon",
-        pace.STEP_TIMEOUT_S,
+        retriers.STEP_TIMEOUT_S,
         patient(*KUBE),
         comment="Undoes label and cordon of an earlier drain, for a node that comes back from a warm pool or "
         "with a new root volume. What somebody else had set stays.",
@@ -60,14 +67,14 @@ def admit_node() -> Any:
     """All states, wired; returns the first."""
     wait, complete = wait_for_node(), complete_action()
     wait.next(uncordon()).next(complete)
-    wait.add_catch(caught([NodeNeverReady, NodeNotReady], complete, "$.abandoned"))
+    wait.add_catch(caught([NodeNeverReady, NodeNotReady, WatchUnavailable], complete, "$.abandoned"))
     wait.add_catch(caught([NothingToDo], complete, "$.nothingToDo"))
     return wait
 
 
 def main(arguments: list[str]) -> int:
     """Write or check the rendered file; returns the process's exit code."""
-    fresh = render(admit_node(), ORDER, comment=COMMENT, timeout_s=pace.ADMISSION_TIMEOUT_S)
+    fresh = render(admit_node(), ORDER, comment=COMMENT, timeout_s=retriers.ADMISSION_TIMEOUT_S)
     return write_or_check(arguments, TARGET, Path(__file__).name, fresh)
 
 

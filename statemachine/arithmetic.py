@@ -1,7 +1,8 @@
-"""What the rendered definition can cost at worst: seconds of a round, events of 48 hours.
+"""What the rendered definition can cost at worst: history events in 48 hours, and seconds without a
+heartbeat.
 
-The functions read the definition (a dict, as parsed from drain_node.asl.json), not the
-authoring, so that they judge what is deployed. Sources:
+The functions read the definition (a dict, as parsed from drain_node.asl.json), not the authoring, so that
+they judge what is deployed. Sources:
 
     delays     https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
                each retrier has its own counter, and all start anew when the state is entered
@@ -13,34 +14,28 @@ authoring, so that they judge what is deployed. Sources:
     events     TaskStateEntered, TaskStateExited; TaskScheduled, TaskStarted and one of
                TaskSucceeded, TaskFailed, TaskTimedOut for each attempt; Choice and Wait: entered, exited
                https://docs.aws.amazon.com/step-functions/latest/apireference/API_HistoryEvent.html
+
+A *lap* is what lies between two heartbeats of a drain that only waits: attempts of one state, PodsLeft,
+Heartbeat, PodsLeft.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
-from stepdrain.document.progress import ATTACHED, BLOCKED, DRAINING, REMAINING
-from stepdrain.rules.deadline import HEARTBEAT_DUE_S, NEAR_DEADLINE_S, QUICK_AFTERMATH_S, Pace
-from stepdrain.rules.policy import LONGEST_DELAY_S
-from stepdrain.states.wait_for_targets import MARGIN_S
+from stepdrain.rules.deadline import LONGEST_LAP_S, Hook, heartbeat_after_s, lap_pause_s
+from stepdrain.states.wait_for_pods import LONG_S, POLL_S
 
-MOST_PODS = 110
-"""Pods on a node by the kubelet's default (maxPods), each supposed to go in a pass of its own."""
+from statemachine.retriers import REFERENCE_HEARTBEAT_S
+
 CHOICE_EVENTS = WAIT_EVENTS = 2
-FOR_PODS = {"EvictBatch": BLOCKED, "WaitForPods": REMAINING}
-AFTERMATH = {"WaitForVolumes": ATTACHED, "WaitForTargets": DRAINING}
-"""States that wait for what lags behind the pods (stepdrain.states.after_pods)."""
-BOUNDED_S = {"WaitForTargets": LONGEST_DELAY_S + MARGIN_S}
-"""States that wait no longer than this, whatever the drain's deadline is."""
-WAITING = {**FOR_PODS, **AFTERMATH}
-"""States that wait, with the error of each pace; a visit raises one of the two only."""
-PASSED = {"EvictBatch": 0, "WaitForPods": 1, "WaitForVolumes": 2, "WaitForTargets": 2}
-"""Tasks that a round goes through, each at its first attempt, before it comes to wait in this one. (Volumes
-that are detached stay so, so that WaitForTargets does not follow WaitForVolumes again.)"""
-SILENCE = "KubeUnavailable"
-"""Stands for all errors of the retrier that a round has for errors of the moment."""
+WAITING = ("EvictBatch", "WaitForPods", "WaitForVolumes", "WaitForTargets")
+"""States that wait; all that they retry leads to Heartbeat in the end."""
+WATCHING = {"WaitForPods": ("PodsRemaining", "EvictionBlocked"), "WaitForVolumes": ("VolumesAttached",)}
+"""Those that watch, with the errors of an attempt that did."""
+FAILED, UNANSWERED = "Lambda.TooManyRequestsException", "KubeUnavailable"
+"""One name for each retrier of what may go wrong."""
 
 State = dict[str, Any]
 
@@ -61,50 +56,10 @@ def retrier_of(state: State, error: str) -> dict[str, Any]:
     raise KeyError(error)
 
 
-def worst_visit_s(state: State) -> float:
-    """The longest one visit of a Task can last: all its retriers used up, each attempt timing out.
-
-    Of the two retriers of a pace only the longer one counts, since a visit keeps its pace
-    (stepdrain.rules.deadline.pace depends on nothing that changes during a visit).
-    """
-    return max(_all_used_up_s(state, _retriers_at(state, pace)) for pace in Pace)
-
-
-def _retriers_at(state: State, pace: Pace) -> list[Mapping[str, Any]]:
-    other = {errors[p].__name__ for errors in WAITING.values() for p in Pace if p is not pace}
-    return [retrier for retrier in state["Retry"] if not other & set(retrier["ErrorEquals"])]
-
-
-def _all_used_up_s(state: State, retriers: list[Mapping[str, Any]]) -> float:
-    delays = [delay for retrier in retriers for delay in delays_s(retrier)]
-    timeout: float = state["TimeoutSeconds"]
-    return sum(delays) + (1 + len(delays)) * timeout
-
-
-def longest_round_s(machine: State) -> float:
-    """From one heartbeat to entering the next: what may pass before one is due, and the longest visit.
-
-    A visit to a state of AFTERMATH waits only if it was entered before one was due (states.after_pods.wait).
-    """
-    return HEARTBEAT_DUE_S + max(worst_visit_s(machine["States"][name]) for name in WAITING)
-
-
-def unlucky_round_s(machine: State, heartbeat_timeout_s: float) -> float:
-    """As longest_round_s, for any order of events, and with every moment's error in both states.
-
-    stepdrain.rules.deadline.heartbeat_pressing lets no attempt that found something to wait for pass
-    half of the heartbeat timeout. Attempts that found nothing out (no answer, a timeout) cannot
-    decide that; they come on top: at worst those of both states, one after the other. States of
-    AFTERMATH are entered only if their silence ends within the half (rules.deadline.late_for_the_aftermath),
-    or else follow a heartbeat: then longest_round_s holds.
-    """
-    for_pods = sum(silence_s(machine["States"][name]) for name in FOR_PODS)
-    return max(heartbeat_timeout_s / 2 + for_pods, longest_round_s(machine))
-
-
-def silence_s(state: State) -> float:
-    """The longest that a visit without any answer can last."""
-    return _all_used_up_s(state, [retrier_of(state, SILENCE)])
+def wait_s(state: State) -> int:
+    """Seconds that an attempt may wait within itself, as the state's payload says."""
+    seconds: int = state["Parameters"]["Payload"]["waitSeconds"]
+    return seconds
 
 
 def visit_events(attempts: int) -> int:
@@ -112,72 +67,112 @@ def visit_events(attempts: int) -> int:
     return 2 + 3 * attempts
 
 
-def used_up(state: State, error: str) -> tuple[int, float]:
-    """Events and seconds of a visit whose every attempt fails at once with ``error``, until Catch."""
-    delays = delays_s(retrier_of(state, error))
-    return visit_events(1 + len(delays)), sum(delays)
+def heartbeat_after(heartbeat_timeout_s: float = REFERENCE_HEARTBEAT_S) -> float:
+    """Seconds after a heartbeat at which an attempt that waits gives way to the next one."""
+    return heartbeat_after_s(Hook(int(heartbeat_timeout_s), 0))
 
 
-def round_rate(machine: State, name: str, error: str) -> float:
-    """Events per second when round after round ends because state ``name`` had only ``error``."""
-    events, seconds = used_up(machine["States"][name], error)
-    before = PASSED[name] * visit_events(1) + (CHOICE_EVENTS if name in AFTERMATH else 0)
-    return (before + events + visit_events(1)) / seconds
+def lap(state: State, error: str, attempt_s: float = 0.0) -> tuple[int, float]:
+    """Events and seconds of a lap in which each attempt takes ``attempt_s`` and ends with ``error``.
 
-
-def waiting_rate(machine: State, pace: Pace) -> float:
-    """Events per second of a drain without progress, in the worst of the waiting states."""
-    unbounded = {name: errors for name, errors in WAITING.items() if name not in BOUNDED_S}
-    return max(round_rate(machine, name, errors[pace].__name__) for name, errors in unbounded.items())
-
-
-def progress_events(machine: State) -> float:
-    """Events of MOST_PODS passes with one eviction each.
-
-    A pass is EvictBatch, WaitForPods and the Choice. A heartbeat may follow, but not before
-    HEARTBEAT_DUE_S have gone by, whose share is in the waiting already.
+    It ends when a heartbeat is due, by Next, or when the retrier is used up, by Catch.
     """
-    heartbeat = visit_events(1) - HEARTBEAT_DUE_S * waiting_rate(machine, Pace.SLOW)
-    return MOST_PODS * (2 * visit_events(1) + CHOICE_EVENTS + max(0.0, heartbeat))
+    due, seconds, attempts = heartbeat_after(), attempt_s, 1
+    for delay in delays_s(retrier_of(state, error)):
+        if seconds >= due:
+            break
+        seconds, attempts = seconds + delay + attempt_s, attempts + 1
+    by_next = CHOICE_EVENTS if seconds >= due else 0
+    return visit_events(attempts) + by_next + visit_events(1) + CHOICE_EVENTS, min(seconds, due)
 
 
-def history_events(machine: State, hours: float) -> int:
-    """History events, at most, of a drain that waits for ``hours`` (or for the machine's timeout).
+def rate(state: State, error: str, attempt_s: float = 0.0) -> float:
+    """Events per second of lap after lap."""
+    events, seconds = lap(state, error, attempt_s)
+    return events / seconds
 
-    Start and end; FindNode, Label, Cordon, Settle and CompleteAction at their first attempt; a first
-    round with both waits used up, and those at the quick pace after the last pod's end; then
-    waiting without progress, at the quick pace for the last NEAR_DEADLINE_S; and the passes that
-    make progress. Attempts take no time: that is worst here.
+
+def lasting_s(machine: State) -> float:
+    """Seconds that an execution can last."""
+    return float(machine["TimeoutSeconds"])
+
+
+def once(machine: State) -> int:
+    """Events of what happens once: start and end, and each Task that does not wait at its first attempt."""
+    tasks = sum(state["Type"] == "Task" for state in machine["States"].values()) - len(WAITING) - 1
+    return 2 + tasks * visit_events(1) + WAIT_EVENTS
+
+
+def watching_events(machine: State) -> int:
+    """Events of a drain that watches for 48 hours, and nothing happens."""
+    states = machine["States"]
+    worst = max(
+        rate(states[name], error, wait_s(states[name]))
+        for name, errors in WATCHING.items()
+        for error in errors
+    )
+    return round(once(machine) + lasting_s(machine) * worst)
+
+
+def short_watches_events(machine: State, lasted_s: float) -> int:
+    """As above where each watch ends after ``lasted_s`` seconds without an event."""
+    states = machine["States"]
+    worst = max(rate(states[name], errors[0], lasted_s) for name, errors in WATCHING.items())
+    return round(once(machine) + lasting_s(machine) * worst)
+
+
+def polling_events(machine: State) -> int:
+    """Events of a drain that cannot watch for 48 hours; from the second hour on WaitForPods looks twice."""
+    states, seconds = machine["States"], lasting_s(machine)
+    volumes = seconds * rate(states["WaitForVolumes"], "WatchUnavailable")
+    late_s = POLL_S - 1
+    pods = LONG_S * rate(states["WaitForPods"], "WatchUnavailable")
+    pods += (seconds - LONG_S) * rate(states["WaitForPods"], "WatchUnavailable", late_s)
+    turns = seconds * rate(states["EvictBatch"], "NotYourTurn")
+    return round(once(machine) + max(volumes, pods, turns))
+
+
+def flapping_events(machine: State) -> int:
+    """Events of a drain that for 48 hours is refused whatever it asks for, as soon as it may ask again.
+
+    A pass is EvictBatch, an attempt of WaitForPods that lasts the pause, and PodsLeft; heartbeats come
+    between.
     """
-    seconds: float = min(hours * 3600, machine["TimeoutSeconds"])
-    once = 2 + 4 * visit_events(1) + WAIT_EVENTS
-    first = sum(used_up(machine["States"][n], e[Pace.QUICK].__name__)[0] for n, e in FOR_PODS.items())
-    first += CHOICE_EVENTS + visit_events(1)
-    first += sum(quick_aftermath_events(machine, name) for name in AFTERMATH)
-    last = NEAR_DEADLINE_S * waiting_rate(machine, Pace.QUICK)
-    first += sum(bounded_events(machine, name) for name in BOUNDED_S)
-    between = max(0.0, seconds - NEAR_DEADLINE_S) * waiting_rate(machine, Pace.SLOW)
-    return round(once + first + last + between + progress_events(machine))
+    states, seconds, events = machine["States"], 0.0, 0
+    attempts = -(-LONGEST_LAP_S // wait_s(states["WaitForPods"]))
+    while seconds < lasting_s(machine):
+        pause = lap_pause_s(seconds)
+        events += visit_events(1) + visit_events(attempts) + CHOICE_EVENTS
+        seconds += pause
+    heartbeats = seconds / heartbeat_after() * (visit_events(1) + visit_events(1) + 2 * CHOICE_EVENTS)
+    return round(once(machine) + events + heartbeats)
 
 
-def quick_aftermath_events(machine: State, name: str) -> int:
-    """Events of the rounds that a state of AFTERMATH spends at the quick pace after the last pod's end."""
-    error = AFTERMATH[name][Pace.QUICK].__name__
-    _, seconds = used_up(machine["States"][name], error)
-    # Random delays last half of what they may, on average.
-    share = 2 if "JitterStrategy" in retrier_of(machine["States"][name], error) else 1
-    rounds = math.ceil(QUICK_AFTERMATH_S / (seconds / share))
-    return round(rounds * seconds * round_rate(machine, name, error))
+def unanswered_events(machine: State) -> int:
+    """Events of a drain one of whose states gets no answer for 48 hours, of the cluster or of Lambda."""
+    rates = []
+    for name in WAITING:
+        state = machine["States"][name]
+        rates += [rate(state, FAILED), rate(state, UNANSWERED, wait_s(state))]
+        rates.append((visit_events(1) + visit_events(1) + CHOICE_EVENTS) / state["TimeoutSeconds"])
+    return round(once(machine) + lasting_s(machine) * max(rates))
 
 
-def bounded_events(machine: State, name: str) -> float:
-    """What the bounded wait of this state adds to the waiting that is counted for all of the time."""
-    rate = round_rate(machine, name, AFTERMATH[name][Pace.SLOW].__name__)
-    return BOUNDED_S[name] * max(0.0, rate - waiting_rate(machine, Pace.SLOW))
+def progress_events(machine: State, pods: int, every_s: float) -> int:
+    """Events of ``pods`` that leave one at a time, one in ``every_s`` seconds, by watching."""
+    state = machine["States"]["WaitForPods"]
+    attempts = 1 + int(every_s // (wait_s(state) + 1))
+    each = visit_events(1) + visit_events(attempts) + CHOICE_EVENTS
+    heartbeats = pods * every_s / heartbeat_after() * (visit_events(1) + visit_events(1) + 2 * CHOICE_EVENTS)
+    return round(once(machine) + pods * each + heartbeats)
 
 
-def unanswered_events(machine: State, hours: float) -> int:
-    """As history_events, when one of the waiting states gets no answer for all of the time."""
-    seconds: float = min(hours * 3600, machine["TimeoutSeconds"])
-    rate = max(round_rate(machine, name, SILENCE) for name in WAITING)
-    return round(2 + 4 * visit_events(1) + WAIT_EVENTS + seconds * rate)
+def longest_silence_s(machine: State, heartbeat_timeout_s: float = REFERENCE_HEARTBEAT_S) -> float:
+    """The longest from one heartbeat to entering the next state Heartbeat, in seconds.
+
+    An attempt that answers gives way in time. What comes on top is what can go wrong after that: attempts
+    that fail at once, until their retrier is used up, and one that hangs, which leads to Heartbeat by itself.
+    """
+    states = [machine["States"][name] for name in WAITING]
+    worst = max(sum(delays_s(retrier_of(state, FAILED))) + state["TimeoutSeconds"] for state in states)
+    return heartbeat_after(heartbeat_timeout_s) + worst

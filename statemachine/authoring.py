@@ -19,7 +19,7 @@ from typing import Any
 
 from stepdrain.errors import DrainError
 
-from statemachine.pace import Retrier
+from statemachine.retriers import Retrier
 
 _root_level = logging.root.level
 # Its log handler keeps the stream it finds at import, so the stream is taken away for good.
@@ -83,7 +83,7 @@ def names(errors: Iterable[ErrorName]) -> list[str]:
 
 
 def retry(errors: Iterable[ErrorName], numbers: Retrier) -> Any:
-    """One retrier: these errors, at this pace."""
+    """One retrier: these errors, at this retriers."""
     fields: dict[str, Any] = {
         "error_equals": names(errors),
         "interval_seconds": numbers.interval_s,

@@ -4,7 +4,7 @@
     python statemachine/drain_node.py --check    exit 1 if it differs from what this renders
 
 Needs the authoring environment (docs/decisions/0001). Numbers and their arithmetic are in
-statemachine/pace.py, error names in functions/stepdrain/errors.py. Errors that no Catch here
+statemachine/retriers.py, error names in functions/stepdrain/errors.py. Errors that no Catch here
 names end the execution at the state that met them, so that a redrive goes on from there.
 """
 
@@ -26,7 +26,6 @@ from stepdrain.errors import (
     AwsUnavailable,
     DrainReleased,
     EvictionBlocked,
-    EvictionStillBlocked,
     KubeConflict,
     KubeForbidden,
     KubeThrottled,
@@ -36,15 +35,12 @@ from stepdrain.errors import (
     NothingToDo,
     NotYourTurn,
     PodsRemaining,
-    PodsStillRemaining,
-    StillNotYourTurn,
     TargetsDraining,
-    TargetsStillDraining,
     VolumesAttached,
-    VolumesStillAttached,
+    WatchUnavailable,
 )
 
-from statemachine import lambda_errors, pace
+from statemachine import lambda_errors, retriers
 from statemachine.authoring import (
     Catch,
     Choice,
@@ -75,19 +71,23 @@ ORDER = (
 PAYLOAD = {"execution.$": "$$.Execution", "state.$": "$$.State", "drain.$": "$"}
 ROUND = tuple(Progress(number=0, heartbeat_at=0.0).to_document())
 
+TIMED_OUT: list[ErrorName] = ["Sandbox.Timedout", "States.Timeout"]
 LAMBDA: list[ErrorName] = [*lambda_errors.RETRIED]
+FAILED = [name for name in LAMBDA if name not in TIMED_OUT]
 KUBE: list[ErrorName] = [KubeUnavailable, KubeThrottled, KubeConflict]
 # Access may be set up a minute after the drain began, and a restarting API server refuses everybody for a
 # moment: only what is still refused after minutes needs a person.
 DENIED: list[ErrorName] = [KubeUnauthorized, KubeForbidden, AwsDenied]
 # AWS errors too: every way to the cluster's API begins with eks:DescribeCluster.
-ROUND_TRANSIENT = [*KUBE, AwsUnavailable, AwsThrottled, *LAMBDA]
+TRANSIENT = [*KUBE, AwsUnavailable, AwsThrottled]
 
 COMMENT = (
     "Drains one node whose instance Auto Scaling is terminating: labels it, cordons it, evicts its pods "
     "through the Eviction API, waits until they are gone, their volumes detached and load balancer targets "
-    "drained, and completes the lifecycle action. A waiting "
-    "state asks again by Retry; Heartbeat lies between rounds and keeps the instance in Terminating:Wait. "
+    "drained, and completes the lifecycle action. A waiting state watches the cluster and is repeated "
+    "by Retry; "
+    "as soon as there is something to do, it ends, and PodsLeft leads on. Heartbeat keeps the instance in "
+    "Terminating:Wait. "
     "No error leads to a Fail state: a failed drain stops where it failed, and a redrive goes on from there."
 )
 COMMENTS = {
@@ -98,37 +98,43 @@ COMMENTS = {
     "Settle": "Gives load balancers the time that the policy asks for, between the label and the first "
     "eviction. No time at all by default.",
     "Cordon": "Marks the node unschedulable, so that evicted pods start elsewhere. Waits for nothing.",
-    "EvictBatch": "Evicts the pods whose disruption budgets allow it now. If not one could be evicted, asks "
-    "again: every 5 to 30 seconds at first, every 140 seconds after the first heartbeat. The error's cause "
-    "names the pods and the budgets that hold them.",
-    "WaitForPods": "Looks whether the evicted pods have left the node. While some are within their grace "
-    "period, asks again: every 1 to 30 seconds at first, every 228 seconds after the first heartbeat. The "
-    "error's cause names the pods.",
+    "EvictBatch": "Evicts the pods whose disruption budgets allow it now, and never waits for the "
+    "others. Only "
+    "where a group limits its concurrent drains, it asks again every 10 to 30 seconds for the drain's turn.",
+    "WaitForPods": "Watches the node's pods and the budgets that hold them, until a pod may be evicted, "
+    "all are "
+    "gone, or a deadline or a heartbeat is due. An attempt that has watched is repeated at once; one "
+    "that could "
+    "not watch, every 10 to 30 seconds. The error's cause names the pods and what holds them.",
     "PodsLeft": "Decides what comes next: more to evict, pods to wait for, a heartbeat that is due, volumes "
     "or load balancers to wait for, a node to find and to cordon again, or nothing left.",
-    "Heartbeat": "Tells Auto Scaling that the drain goes on, so that it keeps the instance, and begins the "
-    "next round. Here the drain's deadline takes effect: past it, the drain fails with DrainTimedOut or "
-    "lets the instance go, as its policy says.",
-    "WaitForVolumes": "Looks whether the volumes of the pods that have left are detached, while the CSI "
-    "driver's pod is still on the node. If not, asks again: every 5 to 30 seconds in the first minutes, "
-    "every nine minutes later. The error's cause names the volumes.",
+    "Heartbeat": "Tells Auto Scaling that the drain goes on, so that it keeps the instance. One that "
+    "cannot be "
+    "sent is sent again later, and evictions go on. Here the drain's deadline takes effect: past it, "
+    "the drain "
+    "fails with DrainTimedOut or lets the instance go, as its policy says.",
+    "WaitForVolumes": "Watches until the volumes of the pods that have left are detached, while the CSI "
+    "driver's pod is still on the node. Repeated as WaitForPods. The error's cause names the volumes.",
     "WaitForTargets": "Looks whether the cluster's load balancers have let go of the instance. While a "
-    "target drains, asks again: every 5 to 30 seconds in the first minutes, every four minutes later. The "
-    "error's cause names the target groups.",
+    "target drains, asks again every 5 to 30 seconds. The error's cause names the target groups.",
     "CompleteAction": "Completes the lifecycle action: Auto Scaling terminates the instance. If the action "
     "is no longer active, somebody was faster, and that is success.",
 }
 
 
-def task(name: str, timeout_s: int, retriers: list[Any], **fields: Any) -> Any:
-    """A Task that calls ``<name>Function`` with the payload that all functions get."""
+def task(name: str, timeout_s: int, retrying: list[Any], **fields: Any) -> Any:
+    """A Task that calls ``<name>Function`` with the payload that all functions get.
+
+    ``wait_s``: how many seconds an attempt may wait within itself, for a state that waits.
+    """
+    waits = {"waitSeconds": fields.pop("wait_s")} if "wait_s" in fields else {}
     return WideTask(
         name,
         comment=fields.pop("comment", None) or COMMENTS[name],
         resource="arn:${Partition}:states:::lambda:invoke",
-        parameters={"FunctionName": f"${{{name}FunctionArn}}", "Payload": PAYLOAD},
+        parameters={"FunctionName": f"${{{name}FunctionArn}}", "Payload": {**PAYLOAD, **waits}},
         timeout_seconds=timeout_s,
-        retry=retriers,
+        retry=retrying,
         **fields,
     )
 
@@ -138,21 +144,39 @@ def picked(*fields: str) -> dict[str, str]:
     return {f"{field}.$": f"$.Payload.{field}" for field in fields}
 
 
-def patient(*errors: ErrorName, throttled: pace.Retrier = pace.THROTTLED) -> list[Any]:
-    """Retriers of a state outside the rounds: ten minutes for ``errors``, jitter for throttling."""
-    return [retry([*errors, AwsUnavailable, *LAMBDA], pace.TEN_MINUTES), retry([AwsThrottled], throttled)]
+def patient(*errors: ErrorName) -> list[Any]:
+    """Retriers of a state that has nowhere else to go: ten minutes for ``errors``, five for refused
+    access."""
+    return [
+        retry([*errors, AwsUnavailable, *LAMBDA], retriers.TEN_MINUTES),
+        retry([AwsThrottled], retriers.THROTTLED),
+        retry(DENIED, retriers.DENIED),
+    ]
 
 
-def denied() -> Any:
-    """The retrier for refused access, which ends the execution only after five minutes."""
-    return retry(DENIED, pace.DENIED)
+def waiting(name: str, timeout_s: int, wait_s: int, awaited: list[Any]) -> Any:
+    """A Task that waits: ``awaited`` are its own retriers; what may pass by itself has others."""
+    return task(
+        name,
+        timeout_s,
+        [
+            *awaited,
+            retry(TRANSIENT, retriers.ASKED_AGAIN),
+            # A function that hangs is not called again here: its time is over, and Heartbeat comes first.
+            retry(FAILED, retriers.FAILED),
+            retry(DENIED, retriers.DENIED),
+        ],
+        wait_s=wait_s,
+        result_selector=picked(*ROUND),
+        result_path="$.progress",
+    )
 
 
 def find_node() -> Any:
     return task(
         "FindNode",
-        pace.STEP_TIMEOUT_S,
-        [retry([NodeNotRegistered], pace.NODE_NOT_REGISTERED), *patient(*KUBE), denied()],
+        retriers.STEP_TIMEOUT_S,
+        [retry([NodeNotRegistered], retriers.NODE_NOT_REGISTERED), *patient(*KUBE)],
         # The whole document: a drain that was started by hand begins with less.
         result_selector=picked(*DOCUMENT),
         result_path="$",
@@ -162,8 +186,8 @@ def find_node() -> Any:
 def label() -> Any:
     return task(
         "Label",
-        pace.STEP_TIMEOUT_S,
-        [*patient(*KUBE), denied()],
+        retriers.STEP_TIMEOUT_S,
+        patient(*KUBE),
         result_selector=picked("seconds", "denied", "findings"),
         result_path="$.settle",
     )
@@ -173,8 +197,8 @@ def cordon() -> Any:
     """Whether the node was changed is for the history, not for the document."""
     return task(
         "Cordon",
-        pace.STEP_TIMEOUT_S,
-        [*patient(*KUBE), denied()],
+        retriers.STEP_TIMEOUT_S,
+        patient(*KUBE),
         result_selector=picked("at", "findings"),
         result_path="$.cordon",
     )
@@ -185,66 +209,36 @@ def settle() -> Any:
 
 
 def evict_batch() -> Any:
-    return task(
-        "EvictBatch",
-        pace.EVICT_BATCH_TIMEOUT_S,
-        [
-            retry([EvictionBlocked, NotYourTurn], pace.EVICTION_BLOCKED),
-            retry([EvictionStillBlocked, StillNotYourTurn], pace.EVICTION_STILL_BLOCKED),
-            retry(ROUND_TRANSIENT, pace.WITHIN_A_ROUND),
-        ],
-        result_selector=picked(*ROUND),
-        result_path="$.progress",
-    )
+    turn = retry([NotYourTurn], retriers.TURN)
+    return waiting("EvictBatch", retriers.EVICT_BATCH_TIMEOUT_S, retriers.ASK_S, [turn])
+
+
+def watching(*awaited: ErrorName) -> list[Any]:
+    """Retriers of a state that watches for ``awaited``: by whether the attempt could watch."""
+    return [retry(awaited, retriers.WATCHED), retry([WatchUnavailable], retriers.POLLED)]
 
 
 def wait_for_pods() -> Any:
-    return task(
-        "WaitForPods",
-        pace.WAIT_FOR_PODS_TIMEOUT_S,
-        [
-            retry([PodsRemaining], pace.PODS_REMAINING),
-            retry([PodsStillRemaining], pace.PODS_STILL_REMAINING),
-            retry(ROUND_TRANSIENT, pace.WITHIN_A_ROUND),
-        ],
-        result_selector=picked(*ROUND),
-        result_path="$.progress",
-    )
+    awaited = watching(PodsRemaining, EvictionBlocked)
+    return waiting("WaitForPods", retriers.WATCHING_TIMEOUT_S, retriers.WATCH_S, awaited)
 
 
 def wait_for_volumes() -> Any:
-    return task(
-        "WaitForVolumes",
-        pace.WAIT_FOR_VOLUMES_TIMEOUT_S,
-        [
-            retry([VolumesAttached], pace.VOLUMES_ATTACHED),
-            retry([VolumesStillAttached], pace.VOLUMES_STILL_ATTACHED),
-            retry(ROUND_TRANSIENT, pace.WITHIN_THE_AFTERMATH),
-        ],
-        result_selector=picked(*ROUND),
-        result_path="$.progress",
-    )
+    awaited = watching(VolumesAttached)
+    return waiting("WaitForVolumes", retriers.WATCHING_TIMEOUT_S, retriers.WATCH_S, awaited)
 
 
 def wait_for_targets() -> Any:
-    return task(
-        "WaitForTargets",
-        pace.WAIT_FOR_TARGETS_TIMEOUT_S,
-        [
-            retry([TargetsDraining], pace.TARGETS_DRAINING),
-            retry([TargetsStillDraining], pace.TARGETS_STILL_DRAINING),
-            retry(ROUND_TRANSIENT, pace.WITHIN_THE_AFTERMATH),
-        ],
-        result_selector=picked(*ROUND),
-        result_path="$.progress",
-    )
+    awaited = [retry([TargetsDraining], retriers.TARGETS)]
+    return waiting("WaitForTargets", retriers.WAIT_FOR_TARGETS_TIMEOUT_S, retriers.ASK_S, awaited)
 
 
 def heartbeat() -> Any:
     return task(
         "Heartbeat",
-        pace.HEARTBEAT_TIMEOUT_S,
-        patient(throttled=pace.HEARTBEAT_THROTTLED),
+        retriers.HEARTBEAT_TIMEOUT_S,
+        [retry(LAMBDA, retriers.HEARTBEAT_FAILED), retry(DENIED, retriers.DENIED)],
+        wait_s=0,
         result_selector=picked(*ROUND),
         result_path="$.progress",
     )
@@ -253,7 +247,7 @@ def heartbeat() -> Any:
 def complete_action() -> Any:
     return task(
         "CompleteAction",
-        pace.STEP_TIMEOUT_S,
+        retriers.STEP_TIMEOUT_S,
         patient(),
         result_selector=picked("result", "outcome", "reason", "findings"),
         result_path="$.completed",
@@ -276,25 +270,23 @@ def drain_node() -> Any:
     pods_left.default_choice(evict)
 
     find.next(label()).next(cordon()).next(settle()).next(evict).next(wait).next(pods_left)
-    volumes.next(pods_left)
-    targets.next(pods_left)
-    beat.next(evict)
+    for state in (volumes, targets, beat):
+        state.next(pods_left)
     find.add_catch(caught([NodeNotRegistered], complete, "$.neverJoined"))
     find.add_catch(caught([NothingToDo], complete, "$.nothingToDo"))
-    turns = [NotYourTurn, StillNotYourTurn]
-    evict.add_catch(
-        caught([EvictionBlocked, EvictionStillBlocked, *turns, *ROUND_TRANSIENT], beat, "$.waited")
-    )
-    wait.add_catch(caught([PodsRemaining, PodsStillRemaining, *ROUND_TRANSIENT], beat, "$.waited"))
-    volumes.add_catch(caught([VolumesAttached, VolumesStillAttached, *ROUND_TRANSIENT], beat, "$.waited"))
-    targets.add_catch(caught([TargetsDraining, TargetsStillDraining, *ROUND_TRANSIENT], beat, "$.waited"))
+    passing = [*TRANSIENT, *LAMBDA]
+    evict.add_catch(caught([NotYourTurn, *passing], beat, "$.waited"))
+    wait.add_catch(caught([PodsRemaining, EvictionBlocked, WatchUnavailable, *passing], beat, "$.waited"))
+    volumes.add_catch(caught([VolumesAttached, WatchUnavailable, *passing], beat, "$.waited"))
+    targets.add_catch(caught([TargetsDraining, *passing], beat, "$.waited"))
     beat.add_catch(caught([DrainReleased], complete, "$.released"))
+    beat.add_catch(caught([*LAMBDA], evict, "$.heartbeatFailed"))
     return find
 
 
 def main(arguments: list[str]) -> int:
     """Write or check the rendered file; returns the process's exit code."""
-    fresh = render(drain_node(), ORDER, comment=COMMENT, timeout_s=pace.MACHINE_TIMEOUT_S)
+    fresh = render(drain_node(), ORDER, comment=COMMENT, timeout_s=retriers.MACHINE_TIMEOUT_S)
     return write_or_check(arguments, TARGET, Path(__file__).name, fresh)
 
 

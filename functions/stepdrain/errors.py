@@ -7,13 +7,12 @@ So these names are an interface: statemachine/drain_node.py imports them, an ope
 reads them in the console, and docs/operations.md has a section for each.
 
     DrainError
-    ├── NotYet                   the state asks again later, by Retry
+    ├── NotYet                   the state asks again, by Retry
     │   ├── NodeNotRegistered    ├── NodeNotReady
-    │   ├── Blocked: EvictionBlocked, EvictionStillBlocked
-    │   ├── NotYourTurn          ├── StillNotYourTurn
-    │   ├── PodsRemaining        ├── PodsStillRemaining
-    │   ├── VolumesAttached      ├── VolumesStillAttached
-    │   └── TargetsDraining      └── TargetsStillDraining
+    │   ├── EvictionBlocked      ├── PodsRemaining      what WaitForPods waits for
+    │   ├── VolumesAttached      ├── TargetsDraining    ├── NotYourTurn
+    │   ├── WatchUnavailable     any of these, by an attempt that could not watch: asked again less often
+    │   └── OfFirstDefinition    only for executions that still run on the first definition
     ├── Transient                the same request may succeed in a moment, by Retry
     │   ├── KubeUnavailable      ├── KubeThrottled      ├── KubeConflict
     │   └── AwsUnavailable       └── AwsThrottled
@@ -47,52 +46,66 @@ class NodeNotReady(NotYet):
     """A launching instance has no node yet, or it is not Ready, or its DaemonSets' pods are not."""
 
 
-class Blocked(NotYet):
-    """The base of the two below. ``pods`` is how many are held, for the metrics."""
+class EvictionBlocked(NotYet):
+    """No pod of the node can be evicted: budgets (named in the message) do not allow it now.
+
+    ``pods`` is how many are held, for the metrics.
+    """
 
     def __init__(self, message: str, pods: int = 0) -> None:
         super().__init__(message)
         self.pods = pods
 
 
-class EvictionBlocked(Blocked):
-    """Not one pod could be evicted: budgets (named in the message) do not allow it now."""
-
-
-class EvictionStillBlocked(Blocked):
-    """As EvictionBlocked, after the first heartbeat: asked less often, to last 48 hours."""
-
-
 class NotYourTurn(NotYet):
     """The group's limit of concurrent drains is reached: others evict first, in order of arrival."""
-
-
-class StillNotYourTurn(NotYet):
-    """As NotYourTurn, after the first heartbeat: asked less often, to last 48 hours."""
 
 
 class PodsRemaining(NotYet):
     """Evicted pods are still on the node, within their grace period."""
 
 
-class PodsStillRemaining(NotYet):
-    """As PodsRemaining, after the first heartbeat: asked less often, to last 48 hours."""
-
-
 class VolumesAttached(NotYet):
     """Volumes of pods that have left are still attached to the node's instance."""
-
-
-class VolumesStillAttached(NotYet):
-    """As VolumesAttached, some minutes after the last pod has left: asked less often, to last 48 hours."""
 
 
 class TargetsDraining(NotYet):
     """Load balancers still hold the instance as a target: its connections have not ended yet."""
 
 
-class TargetsStillDraining(NotYet):
-    """As TargetsDraining, some minutes after the last pod has left: asked less often."""
+class WatchUnavailable(NotYet):
+    """What the state waits for has not come about, and this attempt could not watch for it.
+
+    The message says both. The next attempt comes after seconds instead of at once.
+    """
+
+
+class OfFirstDefinition(NotYet):
+    """The base of names that only the first definition of DrainNode retries; gone one version later."""
+
+
+class EvictionStillBlocked(OfFirstDefinition):
+    """EvictionBlocked after the first heartbeat."""
+
+    def __init__(self, message: str, pods: int = 0) -> None:
+        super().__init__(message)
+        self.pods = pods
+
+
+class StillNotYourTurn(OfFirstDefinition):
+    """NotYourTurn after the first heartbeat."""
+
+
+class PodsStillRemaining(OfFirstDefinition):
+    """PodsRemaining after the first heartbeat."""
+
+
+class VolumesStillAttached(OfFirstDefinition):
+    """VolumesAttached some minutes after the last pod has left."""
+
+
+class TargetsStillDraining(OfFirstDefinition):
+    """TargetsDraining some minutes after the last pod has left."""
 
 
 class Transient(DrainError):

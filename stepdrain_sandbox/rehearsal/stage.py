@@ -13,6 +13,7 @@ from unittest import mock
 from stepdrain import clock as drain_clock
 from stepdrain.adapters import connections
 from stepdrain.adapters.kube import calls as adapter
+from stepdrain.adapters.kube import watches
 
 from stepdrain_deployed import DRAIN_NODE
 from stepdrain_engine import definition, functions
@@ -23,7 +24,7 @@ from stepdrain_sandbox.aws.account import ACCOUNT, REGION
 from stepdrain_sandbox.kube.cluster import Cluster
 from stepdrain_sandbox.rehearsal.auto_scaling import Group
 from stepdrain_sandbox.rehearsal.clock import QuietClock
-from stepdrain_sandbox.rehearsal.transport import Transport
+from stepdrain_sandbox.rehearsal.transport import Transport, in_turns
 from stepdrain_sandbox.rollout_witness import RolloutWitness
 from stepdrain_sandbox.witness import Witness
 from stepdrain_sandbox.world import CLUSTER, GROUP, HOOK, everybody, node_manifest, rbac_manifests
@@ -98,6 +99,8 @@ class Stage:
             mock.patch.object(connections, "kube", return_value=kube),
             mock.patch.object(connections, "aws", return_value=self.group),
             mock.patch.object(drain_clock, "source", self._functions_now),
+            mock.patch.object(drain_clock, "sleeper", self.clock.run),
+            mock.patch.object(watches, "merged", in_turns),
             # Evictions one after the other, so that a fault hits the same eviction each time.
             mock.patch.object(adapter, "WORKERS", 1),
         ):

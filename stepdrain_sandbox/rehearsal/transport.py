@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -41,6 +41,7 @@ class Answer:
 
     def __init__(self, status: int, data: bytes, lines: Iterator[bytes] | None = None) -> None:
         self.status, self.data, self._lines = status, data, lines or iter(())
+        self.closed: Callable[[], None] = lambda: None
 
     def getheaders(self) -> Json:
         return {}
@@ -53,8 +54,12 @@ class Answer:
         """The lines of a watch."""
         return self._lines
 
+    def shutdown(self) -> None:
+        """No thread waits for more."""
+
     def close(self) -> None:
-        pass
+        """A watch sees nothing from now on."""
+        self.closed()
 
 
 class Transport:
@@ -65,7 +70,8 @@ class Transport:
         self.faults, self.audit_log = Faults(clock), list[Json]()
         self._clock, self._store = clock, cluster.store
         self._operations = Operations(cluster.store, None, cluster.admission)
-        self._watching = False
+        self._stepping = False
+        self._open: dict[int, list[Change]] = {}
 
     def kube(self) -> Kube:
         """An adapter that uses this transport."""
@@ -87,7 +93,7 @@ class Transport:
             authorize(self._store, request.user, request.attempt())
             if request.verb == "watch":
                 self._logged(request, 200, {})
-                return Answer(200, b"", self._watch(request, fault.watch if fault else ""))
+                return self._watch(request, fault.watch if fault else "")
             status, body = self._served(request)
         except ApiError as error:
             status, body = error.status, error.body  # type: ignore[assignment]
@@ -106,29 +112,56 @@ class Transport:
         text = body if isinstance(body, str) else json.dumps(body)
         return Answer(status, text.encode())
 
-    def _watch(self, request: Request, trouble: str) -> Iterator[bytes]:
-        """The lines of a watch; ``trouble`` is the ``watch`` of a Fault."""
-        if trouble == "expired":
-            yield line_of({"type": "ERROR", "object": expired(0, self._store.version).body})
+    def _watch(self, request: Request, trouble: str) -> Answer:
+        """A watch, which sees from now on until it is closed; ``trouble`` is the ``watch`` of a Fault."""
+        if self._stepping or trouble in ("expired", "ends"):
+            # Within the time that another function's watch lets pass, none else can.
+            gone = {"type": "ERROR", "object": expired(0, self._store.version).body}
+            return Answer(200, b"", iter([line_of(gone)] if trouble == "expired" else []))
+        events: list[Change] = []
+        self._open[id(events)] = events
+        unsubscribe = self._store.subscribe(events.append)
+        answer = Answer(200, b"", self._watched(request, trouble, events))
+
+        def closed() -> None:
+            unsubscribe()
+            self._open.pop(id(events), None)
+
+        answer.closed = closed
+        return answer
+
+    def _watched(self, request: Request, trouble: str, events: list[Change]) -> Iterator[bytes]:
+        resource, fits = request.target.resource, predicate(request.target.resource, request.query)
+        until = self._clock.now() + float(request.query["timeoutSeconds"])
         if trouble == "cut":
             raise urllib3.exceptions.ProtocolError("Connection broken.")
-        if self._watching or trouble in ("expired", "ends"):
-            return
-        self._watching = True
-        events: list[Change] = []
-        unsubscribe = self._store.subscribe(events.append)
-        fits = predicate(request.target.resource, request.query)
-        until = self._clock.now() + float(request.query["timeoutSeconds"])
+        while self._step(until):
+            if trouble in ("silent", "endless", "buffered"):
+                events.clear()
+            yield from _lines(events, resource, fits)
+            if any(self._open.values()):
+                # Another watch of the same function has news.
+                yield line_of({"type": "BOOKMARK", "object": {"metadata": {}}})
+        yield from _lines(events, resource, fits)
+
+    def _step(self, until: float) -> bool:
+        if any(self._open.values()):
+            return self._clock.now() < until
+        self._stepping = True
         try:
-            while self._clock.step(until):
-                if trouble in ("silent", "endless"):
-                    events.clear()
-                if trouble != "buffered":
-                    yield from _lines(events, request.target.resource, fits)
-            yield from _lines(events, request.target.resource, fits)
+            return self._clock.step(until)
         finally:
-            self._watching = False
-            unsubscribe()
+            self._stepping = False
+
+
+def in_turns(streams: Sequence[Iterator[Json]]) -> Iterator[tuple[int, Json]]:
+    """adapters.kube.watches.merged in one thread: each stream ends its turn as soon as any has news."""
+    while True:
+        for number, stream in enumerate(streams):
+            event = next(stream, None)
+            if event is None:
+                return
+            yield number, event
 
 
 def _lines(events: list[Change], resource: Resource, fits: Predicate | None) -> Iterator[bytes]:

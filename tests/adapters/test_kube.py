@@ -5,6 +5,7 @@ sent. One is sent, whatever comes back: repeating is the state machine's busines
 """
 
 import itertools
+import json
 import threading
 import time
 
@@ -12,7 +13,6 @@ import pytest
 import trustme
 import urllib3
 from stepdrain.adapters.kube import Access, calls, configuration, connect
-from stepdrain.adapters.kube.pods import _apply
 from stepdrain.document.step import parse
 from stepdrain.errors import (
     AdmissionDenied,
@@ -422,28 +422,41 @@ def test_what_the_cluster_does_not_know_is_none(server, node):
 
 
 @pytest.mark.parametrize(
-    ("answer", "error"),
+    ("answer", "why"),
     [
-        ({"cut": "reset"}, KubeUnavailable),
-        ({"status": 503}, KubeUnavailable),
-        ({"status": 403}, KubeForbidden),
+        ({"cut": "reset"}, "a watch failed"),
+        ({"status": 503}, "a watch failed"),
+        ({"status": 403}, "the cluster does not allow the watch"),
     ],
 )
-def test_a_watch_that_cannot_be_held_is_an_error_of_ours(server, node, answer, error):
-    """Neither "they are gone" nor an exception of urllib3, whose name no Retry knows."""
+def test_a_watch_that_cannot_be_held_says_why(server, node, answer, why):
+    """It is no error of the drain, which polls then."""
     cluster = client(server)
-    listing = cluster.pods_on(node)
+    view = cluster.pods_on(node)
     answering(server, path="watch=True", **answer)
-    with pytest.raises(error):
-        cluster.watch_until_gone(node, listing, listing.pods, 5)
+    seen, reason = cluster.follow(view, 5, lambda _view: False)
+    assert seen == view
+    assert reason.startswith(why)
     assert server.faults.hits == 1
 
 
-def test_a_watch_from_a_forgotten_version_may_pass(server, node):
+def test_a_caller_that_the_cluster_does_not_know_is_an_error(server, node):
+    """Also of a watch: polling would get the same answer."""
+    cluster = client(server)
+    view = cluster.pods_on(node)
+    answering(server, path="watch=True", status=401)
+    with pytest.raises(KubeUnauthorized):
+        cluster.follow(view, 5, lambda _view: False)
+    server.faults.clear()
+
+
+def test_a_watch_from_a_forgotten_version_says_why(server, node):
     """410 comes as an event within a good answer."""
     gone = {"type": "ERROR", "object": {"code": 410, "message": "too old resource version"}}
-    with pytest.raises(KubeUnavailable, match="too old resource version"):
-        _apply(gone, {})
+    cluster = client(server)
+    answering(server, path="watch=True", status=200, body=json.dumps(gone) + "\n")
+    _, reason = cluster.follow(cluster.pods_on(node), 5, lambda _view: False)
+    assert "too old resource version" in reason
 
 
 @pytest.fixture

@@ -4,13 +4,12 @@ import pytest
 from stepdrain.clock import to_epoch_s
 from stepdrain.rules.deadline import (
     Hook,
-    Pace,
+    ask_at,
     drain_deadline,
-    forced_grace,
-    heartbeat_due,
-    heartbeat_pressing,
+    fitting_grace,
+    heartbeat_after_s,
     hook_of,
-    pace,
+    lap_pause_s,
 )
 from stepdrain.rules.policy import Policy
 
@@ -55,51 +54,28 @@ def test_without_a_lifecycle_action_auto_scaling_does_not_count():
     assert hook_of(None) is None
 
 
+@pytest.mark.parametrize(("timeout_s", "after_s"), [(1800, 840), (7200, 3540), (300, 90), (60, 10), (30, 5)])
+def test_a_heartbeat_is_due_before_half_of_its_timeout(timeout_s, after_s):
+    """The other half is for a heartbeat that fails; a hook made by hand may be very short."""
+    assert heartbeat_after_s(Hook(timeout_s, 172_800)) == after_s
+
+
+def test_a_pod_is_asked_when_its_grace_just_fits():
+    """Its budget holds until then (G2), and ten seconds are for the asking."""
+    assert ask_at(30, T0 + 100) == T0 + 60
+
+
 @pytest.mark.parametrize(
-    ("number", "left", "hook", "expected"),
-    [
-        (0, 36_000, MANAGED, Pace.QUICK),
-        (1, 36_000, MANAGED, Pace.SLOW),
-        (1, 36_000, None, Pace.SLOW),
-        (1, 899, MANAGED, Pace.QUICK),
-        (1, 36_000, Hook(300, 30_000), Pace.QUICK),
-    ],
+    ("own_s", "left_s", "given_s"), [(30, 31, 30), (30, 30, 30), (30, 12.9, 12), (30, -500, 1)]
 )
-def test_the_pace_is_quick_at_first_near_the_deadline_and_under_short_heartbeats(
-    number, left, hook, expected
-):
-    """Responsive where it matters, slow where only history and heartbeats count."""
-    assert pace(number, T0, T0 + left, hook) is expected
-
-
-def test_a_heartbeat_is_due_after_90_seconds():
-    """The bound that the longest round is computed with; a hook of 30 s is asked to wait in time, too."""
-    assert not heartbeat_due(T0 + 89, T0, MANAGED)
-    assert heartbeat_due(T0 + 90, T0, MANAGED)
-    assert heartbeat_due(T0 + 5, T0, Hook(30, 3000))
-
-
-def test_a_waiting_state_gives_way_before_half_of_the_heartbeat_timeout():
-    """One more pause and attempt must still end before it, whatever timeout the hook has."""
-    assert not heartbeat_pressing(T0 + 844, T0, Pace.QUICK, MANAGED, T0 + 9999)
-    assert heartbeat_pressing(T0 + 845, T0, Pace.QUICK, MANAGED, T0 + 9999)
-    assert heartbeat_pressing(T0 + 650, T0, Pace.SLOW, MANAGED, T0 + 9999)
-    assert heartbeat_pressing(T0 + 95, T0, Pace.QUICK, Hook(300, 30_000), T0 + 9999)
-
-
-def test_a_waiting_state_gives_way_at_the_deadline():
-    """Heartbeat is where onTimeout takes effect."""
-    assert heartbeat_pressing(T0 + 10, T0, Pace.QUICK, MANAGED, T0 + 10)
-    assert not heartbeat_pressing(T0 + 9, T0, Pace.QUICK, None, T0 + 10)
-
-
-def test_force_waits_until_the_time_left_is_the_pods_grace():
-    """Each pod has its whole grace and its budget until then (G2)."""
-    assert forced_grace(30, T0, T0 + 31) is None
-    assert forced_grace(30, T0, T0 + 30) == 30
-
-
-def test_a_forced_grace_is_clamped_to_the_time_left_and_never_zero():
+def test_a_grace_is_the_pods_own_where_it_fits_and_never_zero(own_s, left_s, given_s):
     """Grace 0 removes the record before the containers have ended: a StatefulSet pod could run twice."""
-    assert forced_grace(30, T0, T0 + 12) == 12
-    assert forced_grace(30, T0, T0 - 500) == 1
+    assert fitting_grace(own_s, T0, T0 + left_s) == given_s
+
+
+@pytest.mark.parametrize(
+    ("refused_for_s", "pause_s"), [(0, 2), (60, 2), (600, 20), (3600, 120), (100_000, 120)]
+)
+def test_what_is_refused_again_and_again_is_asked_for_less_often(refused_for_s, pause_s):
+    """Never late by more than a thirtieth of what it has waited, and 48 hours fit into the history (G8)."""
+    assert lap_pause_s(refused_for_s) == pause_s

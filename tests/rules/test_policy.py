@@ -47,7 +47,7 @@ def test_the_environment_sets_what_it_names():
     [
         ("STEPDRAIN_DRAIN_TIMEOUT", "soon", "takes a whole number from 60 to 172800"),
         ("STEPDRAIN_DRAIN_TIMEOUT", "999999", "takes a whole number from 60 to 172800"),
-        ("STEPDRAIN_ON_TIMEOUT", "explode", "takes fail, force, continue or abandon"),
+        ("STEPDRAIN_ON_TIMEOUT", "explode", "takes fail, force, force-or-fail, continue or abandon"),
         (
             "STEPDRAIN_WAIT_FOR_TARGETS",
             "3601",
@@ -80,5 +80,5 @@ def test_a_bad_tag_is_reported_and_the_default_used():
     assert policy == Policy()
     assert problems == [
         "Tag stepdrain:on-timeout: Policy onTimeout cannot be 'explode': "
-        "it takes fail, force, continue or abandon. Using fail."
+        "it takes fail, force, force-or-fail, continue or abandon. Using fail."
     ]

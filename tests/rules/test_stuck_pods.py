@@ -8,7 +8,7 @@ from stepdrain.document.step import NodeRef, parse
 from stepdrain.rules import stuck_pods
 from stepdrain.rules.pods import Pod
 from stepdrain.rules.policy import Policy
-from stepdrain.states import after_pods
+from stepdrain.states import remaining_pods
 
 from tests.document.test_progress import an_event
 
@@ -73,4 +73,4 @@ def test_given_up_pods_are_named_like_blockers():
 def test_pods_that_were_given_up_do_not_call_the_drain_back(given_up, now, called_back):
     """They stay on the node to its end: a drain that went back to them would never rest."""
     step = parse(an_event(progress=Progress(0, T0, stuck=given_up).to_document()))
-    assert after_pods.occupied(after_pods.sort([POD], step), step, now) is called_back
+    assert remaining_pods.occupied(remaining_pods.sort([POD], step), step, now) is called_back

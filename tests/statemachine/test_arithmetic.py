@@ -1,4 +1,4 @@
-"""The rules that the numbers satisfy together; the worst cases are computed from the rendered file."""
+"""What 48 hours cost at worst, computed from the rendered file (docs/decisions/0002)."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ import copy
 from typing import Any
 
 import pytest
-from stepdrain.rules.deadline import Pace
 from stepdrain.rules.policy import LONGEST_SETTLE_S
 from stepdrain.states import concurrency_limit
 
 from statemachine import arithmetic
-from statemachine.pace import REFERENCE_HEARTBEAT_S
+from statemachine.retriers import REFERENCE_HEARTBEAT_S
 
 State = dict[str, Any]
 
-REDRIVABLE = 24_999
-"""A redrive needs a history shorter than this (Step Functions, redrive-executions)."""
+ANY_CASE = 24_000
+"""G8; a redrive needs a history shorter than 24,999 (Step Functions, redrive-executions)."""
 
 
 def test_delays_grow_until_they_are_capped() -> None:
@@ -30,50 +29,64 @@ def test_delays_without_numbers_are_those_of_the_service() -> None:
     assert arithmetic.delays_s({}) == [1, 2, 4]
 
 
-def test_a_visit_counts_one_pace_of_a_pair_and_everything_else() -> None:
-    """Both paces of a pair never meet in one visit; errors of the moment may meet either."""
-    state = {
-        "TimeoutSeconds": 10,
-        "Retry": [
-            {"ErrorEquals": ["PodsRemaining"], "IntervalSeconds": 1, "MaxAttempts": 1},
-            {"ErrorEquals": ["PodsStillRemaining"], "IntervalSeconds": 100, "MaxAttempts": 1},
-            {"ErrorEquals": ["KubeUnavailable"], "IntervalSeconds": 7, "MaxAttempts": 1},
-        ],
-    }
-    assert arithmetic.worst_visit_s(state) == 100 + 7 + 3 * 10
-
-
 def test_a_task_that_succeeds_at_once_is_five_events() -> None:
     """Entered, Scheduled, Started, Succeeded, Exited; each further attempt adds three."""
     assert (arithmetic.visit_events(1), arithmetic.visit_events(4)) == (5, 14)
 
 
-def test_the_longest_round_is_shorter_than_half_a_heartbeat_timeout(machine: State) -> None:
-    """Every attempt as long as it may be and every retrier used up: Heartbeat has the other half."""
-    assert arithmetic.longest_round_s(machine) < REFERENCE_HEARTBEAT_S / 2
+def test_a_lap_ends_when_a_heartbeat_is_due_or_its_retrier_is_used_up() -> None:
+    """Two attempts of 420 s reach 840 s and lead on by Next; two at once are caught after a second."""
+    state = {"Retry": [{"ErrorEquals": ["PodsRemaining"], "IntervalSeconds": 1, "MaxAttempts": 1}]}
+    assert arithmetic.lap(state, "PodsRemaining", 420) == (8 + 2 + 5 + 2, 840)
+    assert arithmetic.lap(state, "PodsRemaining") == (8 + 5 + 2, 1)
 
 
-def test_a_heartbeat_that_is_hard_to_send_takes_less_than_the_other_half(machine: State) -> None:
-    """Also when Auto Scaling does not answer for ten minutes and throttles besides."""
-    assert arithmetic.worst_visit_s(machine["States"]["Heartbeat"]) < REFERENCE_HEARTBEAT_S / 2
+def test_48_hours_of_watching_stay_below_15_000_events(machine: State) -> None:
+    """G8 The longest drain that Auto Scaling allows (48 h), blocked all the time."""
+    assert arithmetic.watching_events(machine) < 15_000
 
 
-def test_even_an_unlucky_round_leaves_time_for_a_heartbeat(machine: State) -> None:
-    """Silence in both states, after the longest that waiting may take: five minutes are left."""
-    unlucky = arithmetic.unlucky_round_s(machine, REFERENCE_HEARTBEAT_S)
-    assert unlucky <= REFERENCE_HEARTBEAT_S - 300
+def test_48_hours_of_polling_stay_below_21_000_events(machine: State) -> None:
+    """G8 A cluster that allows no watch, or a stack that polls."""
+    assert arithmetic.polling_events(machine) < 21_000
+
+
+def test_48_hours_of_refusals_stay_below_22_000_events(machine: State) -> None:
+    """G8 A budget that allows an eviction whenever it is looked at, and refuses it whenever it is asked."""
+    assert arithmetic.flapping_events(machine) < 22_000
+
+
+def test_48_hours_without_any_answer_leave_the_execution_redrivable(machine: State) -> None:
+    """G8 A cluster that is cut off for two days, or a function that Lambda does not start."""
+    assert arithmetic.unanswered_events(machine) < ANY_CASE
+
+
+def test_48_hours_of_watches_that_end_early_stay_below_the_limit(machine: State) -> None:
+    """G8 A proxy that ends each watch after half a minute; one that ends it sooner makes attempts poll."""
+    assert arithmetic.short_watches_events(machine, 30) < ANY_CASE
+
+
+def test_progress_for_48_hours_stays_below_the_limit(machine: State) -> None:
+    """G8 A pod every ten minutes, or 250 pods one at a time."""
+    assert arithmetic.progress_events(machine, 288, 600) < ANY_CASE
+    assert arithmetic.progress_events(machine, 250, 690) < ANY_CASE
+
+
+def test_the_longest_silence_leaves_time_for_a_heartbeat(machine: State) -> None:
+    """Every attempt of a visit fails or hangs: two minutes are left to send one."""
+    assert arithmetic.longest_silence_s(machine) < REFERENCE_HEARTBEAT_S - 120
 
 
 @pytest.mark.parametrize("heartbeat_timeout_s", [30, 300, 600, REFERENCE_HEARTBEAT_S, 7200])
-def test_a_turn_outlasts_the_longest_round(machine: State, heartbeat_timeout_s: int) -> None:
-    """EvictBatch renews the lease in each round; between two, a living drain must not lose its turn."""
-    unlucky = arithmetic.unlucky_round_s(machine, heartbeat_timeout_s)
-    assert concurrency_limit.lease_s(heartbeat_timeout_s) > unlucky
+def test_a_turn_outlasts_the_longest_silence(machine: State, heartbeat_timeout_s: int) -> None:
+    """Each heartbeat leads to EvictBatch, which renews the lease; a living drain must not lose its turn."""
+    silence = arithmetic.longest_silence_s(machine, heartbeat_timeout_s)
+    assert concurrency_limit.lease_s(heartbeat_timeout_s) > silence
 
 
-@pytest.mark.parametrize("name", ["FindNode", "Label", "Cordon", "Heartbeat", "CompleteAction"])
+@pytest.mark.parametrize("name", ["FindNode", "Label", "Cordon", "CompleteAction"])
 def test_an_endpoint_that_is_gone_for_ten_minutes_is_survived(machine: State, name: str) -> None:
-    """These states have no next round; attempts that fail at once are the worst case."""
+    """These states have nowhere else to go; attempts that fail at once are the worst case."""
     retrier = arithmetic.retrier_of(machine["States"][name], "AwsUnavailable")
     assert "JitterStrategy" not in retrier
     assert sum(arithmetic.delays_s(retrier)) >= 600
@@ -85,8 +98,7 @@ def test_ten_minutes_of_silence_before_the_first_heartbeat_are_survived(machine:
     delays = arithmetic.delays_s(arithmetic.retrier_of(states["Cordon"], "KubeUnavailable"))
     gone = sum(delays) + len(delays) * states["Cordon"]["TimeoutSeconds"]
     attempts = sum(states[n]["TimeoutSeconds"] for n in ("FindNode", "Label", "Cordon"))
-    evicting = arithmetic.worst_visit_s(states["EvictBatch"])
-    assert gone + attempts + LONGEST_SETTLE_S + evicting < REFERENCE_HEARTBEAT_S
+    assert gone + attempts + LONGEST_SETTLE_S + states["EvictBatch"]["TimeoutSeconds"] < REFERENCE_HEARTBEAT_S
 
 
 def test_an_instance_that_never_joined_is_known_within_six_minutes(machine: State) -> None:
@@ -95,32 +107,8 @@ def test_an_instance_that_never_joined_is_known_within_six_minutes(machine: Stat
     assert 240 <= sum(delays) <= 360
 
 
-def test_48_hours_of_waiting_stay_below_10_000_events(machine: State) -> None:
-    """G8 The longest drain that Auto Scaling allows (48 h) stays far below the 25,000-event history limit:
-    the rest is for redrives, flapping APIs and pods that come back.
-    """
-    assert arithmetic.history_events(machine, hours=48) < 10_000
-
-
-def test_48_hours_without_an_answer_leave_the_execution_redrivable(machine: State) -> None:
-    """A cluster that is cut off for two days must not make its drains unrepeatable."""
-    assert arithmetic.unanswered_events(machine, hours=48) < REDRIVABLE
-
-
-def test_the_quick_pace_could_not_last_48_hours(machine: State) -> None:
-    """The reason for two paces: if this ever fails, one error name per state is enough."""
-    assert arithmetic.waiting_rate(machine, Pace.QUICK) * 48 * 3600 > 25_000
-
-
-def test_a_history_grows_with_the_hours_until_the_machine_times_out(machine: State) -> None:
-    """The bound is of the definition: it ends where the machine's own timeout ends it."""
-    day, two, week = (arithmetic.history_events(machine, hours) for hours in (24, 48, 168))
-    assert day < two == week
-
-
-def test_a_shorter_pause_makes_a_longer_history(machine: State) -> None:
-    """The bound looks at the file: with half the slow pauses it must grow."""
+def test_a_shorter_watch_makes_a_longer_history(machine: State) -> None:
+    """The bound looks at the file: with half the watch it must grow."""
     hasty = copy.deepcopy(machine)
-    retrier = arithmetic.retrier_of(hasty["States"]["WaitForPods"], "PodsStillRemaining")
-    retrier["IntervalSeconds"] /= 2
-    assert arithmetic.history_events(hasty, hours=48) > 1.5 * arithmetic.history_events(machine, hours=48)
+    hasty["States"]["WaitForPods"]["Parameters"]["Payload"]["waitSeconds"] //= 2
+    assert arithmetic.watching_events(hasty) > 1.3 * arithmetic.watching_events(machine)

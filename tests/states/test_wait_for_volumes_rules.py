@@ -5,14 +5,13 @@ from dataclasses import replace
 import pytest
 from stepdrain.document.progress import Progress
 from stepdrain.document.step import parse
-from stepdrain.errors import VolumesAttached, VolumesStillAttached
-from stepdrain.rules.deadline import Hook, late_for_the_aftermath
+from stepdrain.errors import VolumesAttached, VolumesStillAttached, WatchUnavailable
 from stepdrain.rules.pods import Pod
 from stepdrain.rules.pods import parse as parse_pod
-from stepdrain.states.wait_for_volumes import Attachment, wait_for_volumes
+from stepdrain.states.wait_for_volumes import Attachment, Attachments, wait_for_volumes
 from stepdrain.states.wait_for_volumes import parse as parse_attachment
 
-from tests.document.test_progress import T0, an_event
+from tests.document.test_progress import T0, Time, an_event
 
 WEB = Pod("shop", "web-1", "u", "Running", True, {}, {}, "", None, False, 30, 0.0, None)
 
@@ -21,10 +20,15 @@ class Cluster:
     """One attachment to the node, one to another, and perhaps a pod on the node."""
 
     def __init__(self, *pods):
-        self.pods = list(pods)
+        self.pods, self.watching, self.watched_s = list(pods), "", None
 
     def attachments(self):
-        return [Attachment("n-1", "pv-1", "ebs.csi.aws.com"), Attachment("n-2", "pv-2", "ebs.csi.aws.com")]
+        here = Attachment("n-1", "pv-1", "ebs.csi.aws.com")
+        return Attachments({"a": here, "b": Attachment("n-2", "pv-2", "ebs.csi.aws.com")}, "1")
+
+    def follow_attachments(self, listed, seconds, done):
+        self.watched_s = seconds
+        return list(listed.by_name.values()), self.watching
 
     def pods_on(self, node):
         return self
@@ -36,49 +40,66 @@ class Cluster:
 def an_empty_node(entered_after_s=0, **changes):
     """The step of a node that was empty from T0 on."""
     record = Progress(**{"number": 3, "heartbeat_at": T0 + entered_after_s, "emptied_at": T0, **changes})
-    event = an_event(progress=record.to_document(), policy={"drainTimeout": 172_800})
+    event = an_event(state="WaitForVolumes", progress=record.to_document(), policy={"drainTimeout": 172_800})
     event["state"]["EnteredTime"] = f"2026-01-01T00:{entered_after_s // 60:02d}:{entered_after_s % 60:02d}Z"
     return parse(event)
 
 
-def test_an_attached_volume_is_asked_for_often_at_first_however_long_the_pods_took():
-    """A volume that takes half a minute must not be overslept for nine because the pods took an hour."""
-    with pytest.raises(VolumesAttached, match=r"1 volumes .* pv-1: held by ebs"):
-        wait_for_volumes(an_empty_node(), Cluster(), T0 + 1)
+def wait(step, cluster, now):
+    return wait_for_volumes(step, cluster, Time(now), now + 120)
 
 
-def test_it_is_asked_for_rarely_some_minutes_after_the_last_pod():
-    """So that 48 hours fit into the history (G8)."""
-    with pytest.raises(VolumesStillAttached):
-        wait_for_volumes(an_empty_node(entered_after_s=250), Cluster(), T0 + 251)
+def test_an_attached_volume_is_watched_and_named():
+    """A volume that takes half a minute must not be noticed later because the pods took an hour."""
+    cluster = Cluster()
+    with pytest.raises(VolumesAttached, match=r"1 volumes .* pv-1: held by ebs.csi.aws.com\."):
+        wait(an_empty_node(), cluster, T0 + 1)
+    assert cluster.watched_s == 120
 
 
-def test_a_visit_that_came_late_gives_way_to_a_heartbeat_and_says_for_what():
-    """The long pause fits into a round only if the round has just begun."""
-    step = an_empty_node(entered_after_s=100, heartbeat_at=T0)
-    record = wait_for_volumes(step, Cluster(), T0 + 101)
-    assert (record.next, record.blockers) == ("Heartbeat", ("pv-1: held by ebs.csi.aws.com",))
+def test_an_attempt_that_could_not_watch_says_so():
+    """It is repeated after seconds instead of at once."""
+    cluster = Cluster()
+    cluster.watching = "a watch broke off"
+    with pytest.raises(WatchUnavailable, match=r"pv-1: .*\. Polled, since a watch broke off\."):
+        wait(an_empty_node(), cluster, T0 + 1)
+
+
+@pytest.mark.parametrize(("entered_s", "error"), [(0, VolumesAttached), (250, VolumesStillAttached)])
+def test_an_execution_on_the_first_definition_meets_its_own_names(entered_s, error):
+    """Often at first, and rarely some minutes after the last pod."""
+    step = replace(an_empty_node(entered_after_s=entered_s), wait_s=None)
+    with pytest.raises(error):
+        wait(step, Cluster(), T0 + entered_s + 1)
+
+
+def test_a_heartbeat_that_is_due_comes_first_and_says_for_what():
+    """The hook must not run out while a volume stays attached."""
+    step = an_empty_node(heartbeat_at=T0)
+    record = wait(step, Cluster(), T0 + 840)
+    assert (record.next, record.then) == ("Heartbeat", "WaitForVolumes")
+    assert record.blockers == ("pv-1: held by ebs.csi.aws.com",)
 
 
 def test_a_pod_that_came_back_is_evicted_first():
     """Its volumes are not those of a pod that has left."""
-    assert wait_for_volumes(an_empty_node(), Cluster(WEB), T0 + 1).next == "EvictBatch"
+    assert wait(an_empty_node(), Cluster(WEB), T0 + 1).next == "EvictBatch"
 
 
 @pytest.mark.parametrize(("attempt", "then"), [(0, "WaitForTargets"), (1, "EvictBatch")])
 def test_a_pod_that_landed_while_volumes_were_waited_for_is_evicted(attempt, then):
     """G4: nothing evictable is left. WaitForPods has looked a moment ago where nothing was waited for."""
     cluster = Cluster(WEB)
-    cluster.attachments = lambda: []
+    cluster.attachments = lambda: Attachments({}, "1")
     step = replace(an_empty_node(), attempt=attempt)
-    assert wait_for_volumes(step, cluster, T0 + 1).next == then
+    assert wait(step, cluster, T0 + 1).next == then
 
 
 def test_no_attachment_is_the_end_of_the_wait():
     """And it is not asked for again in this drain."""
     cluster = Cluster()
-    cluster.attachments = lambda: []
-    record = wait_for_volumes(an_empty_node(), cluster, T0 + 1)
+    cluster.attachments = lambda: Attachments({}, "1")
+    record = wait(an_empty_node(), cluster, T0 + 1)
     assert (record.next, record.detached) == ("WaitForTargets", True)
 
 
@@ -101,11 +122,3 @@ def test_an_attachment_without_a_persistent_volume_is_left_out():
     """An inline volume has no claim that anybody waits for."""
     raw = {"spec": {"attacher": "a", "nodeName": "n-1", "source": {"inlineVolumeSpec": {}}}}
     assert parse_attachment(raw) is None
-
-
-def test_the_state_is_entered_only_while_its_silence_ends_in_time():
-    """Half a timeout belongs to Heartbeat; without a hook nothing presses."""
-    hook = Hook(1800, 172_800)
-    assert not late_for_the_aftermath(T0 + 639, T0, hook)
-    assert late_for_the_aftermath(T0 + 640, T0, hook)
-    assert not late_for_the_aftermath(T0 + 9999, T0, None)

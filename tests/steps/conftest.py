@@ -91,6 +91,7 @@ def cluster(server, monkeypatch, tmp_path):
     path.write_text(server.kubeconfig("installed"))
     monkeypatch.setenv("STEPDRAIN_KUBECONFIG", str(path))
     monkeypatch.setattr(drain_clock, "source", server.clock.now)
+    monkeypatch.setattr(drain_clock, "sleeper", server.clock.sleep)
     server.audit_log.clear()
     server.faults.clear()
     return Cluster(server)
@@ -123,6 +124,7 @@ def payload(cluster, node):
         return {
             "execution": {"StartTime": now, "Name": f"drain-of-{node}"},
             "state": {"EnteredTime": now, "RetryCount": attempt, "Name": "X"},
+            "waitSeconds": 20,
             "drain": {
                 "nodeName": node,
                 "cluster": "demo",
@@ -169,6 +171,7 @@ def step(world):
         return {
             "execution": {"StartTime": now, "Name": "e"},
             "state": {"EnteredTime": now, "RetryCount": attempt, "Name": "X"},
+            "waitSeconds": 0,
             "drain": {**document, **drain},
         }
 

@@ -80,33 +80,44 @@ def test_a_pod_whose_daemonset_is_gone_is_evicted_and_remembered(cluster, node, 
     assert record["orphans"] == [pod["metadata"]["uid"]]
 
 
-def test_a_budget_that_blocks_everything_is_told_on_the_node_once_a_round(cluster, node, payload):
-    """The error is what the console shows; an Event for each attempt would only hide the others."""
+def test_a_budget_that_blocks_everything_is_recorded_on_the_node_once(cluster, node, payload):
+    """It is no error: WaitForPods waits for the budget. An Event for each attempt would only hide the
+    others."""
     cluster.pod(node)
     blocked(cluster, node)
-    for attempt in (0, 1):
-        with pytest.raises(EvictionBlocked, match=f"None of 1 pods can be evicted now: {node}/web: .*web"):
-            evict_batch.handler(payload(attempt=attempt), None)
+    record = evict_batch.handler(payload(), None)
+    assert (record["evicted"], record["blocked"], record["next"]) == (0, 1, "WaitForPods")
+    assert record["blockers"][0].startswith(f"{node}/web: ")
+    cluster.pass_time(2)
+    evict_batch.handler(payload(progress=record), None)
     assert cluster.told(node) == ["PodsBlocked"]
 
 
-def test_a_later_attempt_does_not_ask_for_what_the_budget_forbids(cluster, node, payload):
-    """Two lists an attempt, however many pods wait; only the first attempt asks the server to judge."""
+def test_what_a_budget_forbids_is_asked_for_once_a_heartbeat(cluster, node, payload):
+    """Two lists an attempt, however many pods wait; the server judges, should our reading of it be wrong."""
     cluster.pod(node)
     blocked(cluster, node)
-    for attempt in (0, 1, 2):
-        with pytest.raises(EvictionBlocked):
-            evict_batch.handler(payload(attempt=attempt), None)
+    cluster.pass_time(2)
+    record = evict_batch.handler({**payload(), "execution": OLDER}, None)
+    for _ in range(2):
+        cluster.pass_time(2)
+        record = evict_batch.handler({**payload(progress=record), "execution": OLDER}, None)
     assert evictions(cluster) == [429]
 
 
-def test_a_later_round_says_that_it_is_still_blocked(cluster, node, payload):
-    """Another name, another Retry: 48 hours must fit into the history (G8)."""
+OLDER = {"StartTime": "2026-01-01T00:00:00Z", "Name": "older"}
+
+
+def test_on_the_first_definition_it_waits_itself(cluster, node, payload):
+    """An execution that began before an upgrade has its retriers here, and a second name for later rounds."""
     record = evict_batch.handler(payload(), None)
     cluster.pod(node)
     blocked(cluster, node)
-    with pytest.raises(EvictionStillBlocked):
-        evict_batch.handler(payload(attempt=1, progress={**record, "number": 1}), None)
+    for number, error in ((0, EvictionBlocked), (1, EvictionStillBlocked)):
+        event = payload(attempt=1, progress={**record, "number": number})
+        del event["waitSeconds"]
+        with pytest.raises(error, match=f"None of 1 pods can be evicted now: {node}/web: "):
+            evict_batch.handler(event, None)
 
 
 def test_progress_is_no_error_although_some_are_blocked(cluster, node, payload):
@@ -153,13 +164,11 @@ def test_past_its_grace_a_blocked_pod_is_deleted_under_force_alone(cluster, node
     """G2: at the deadline, with what is left of its grace, and only where the policy says force."""
     cluster.pod(node)
     blocked(cluster, node)
-    forced = payload(attempt=1, policy={"drainTimeout": 60, "onTimeout": "force"})
-    patient = payload(attempt=1, policy={"drainTimeout": 60})
-    with pytest.raises(EvictionBlocked):
-        evict_batch.handler(forced, None)  # The budget has its way until then.
+    forced = payload(policy={"drainTimeout": 60, "onTimeout": "force"})
+    patient = payload(policy={"drainTimeout": 60})
+    evict_batch.handler(forced, None)  # The budget has its way until then.
     cluster.pass_time(59)
-    with pytest.raises(EvictionBlocked):
-        evict_batch.handler(patient, None)
+    evict_batch.handler(patient, None)
     assert terminating(cluster, node) == []
     record = evict_batch.handler(forced, None)
     assert (record["forced"], terminating(cluster, node)) == (1, ["web"])

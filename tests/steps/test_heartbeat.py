@@ -1,7 +1,7 @@
 """Heartbeat: Auto Scaling keeps the instance, or the drain ends at its deadline."""
 
 import pytest
-from stepdrain.errors import AwsThrottled, DrainTimedOut, LifecycleActionExpired
+from stepdrain.errors import DrainTimedOut, LifecycleActionExpired
 from stepdrain.steps import heartbeat
 
 from stepdrain_sandbox.aws.account import AwsFault, client_error
@@ -49,14 +49,15 @@ def test_at_the_deadline_a_last_heartbeat_is_sent_first(world, step, held):
     assert beats(world, instance) == ["heartbeat"]
 
 
-def test_throttling_is_left_to_the_state_machine(world, step, held):
-    """With jitter, since many drains beat together; here one call is made."""
+def test_throttling_leads_back_to_the_drain(world, step, held):
+    """After three requests within seconds: evictions must not wait for a heartbeat that may be sent later."""
     _, document = held
     error = client_error("RecordLifecycleActionHeartbeat", "Throttling", "Rate exceeded")
     fault = AwsFault("RecordLifecycleActionHeartbeat", error, times=-1)
     world.aws.aws_faults.append(fault)
     made = len(world.aws.calls)
-    with pytest.raises(AwsThrottled, match="Rate exceeded"):
-        world.aws.invoke("stepdrain-HeartbeatFunction", step(document))
+    record = world.aws.invoke("stepdrain-HeartbeatFunction", step(document))
     fault.times = 0
-    assert len(world.aws.calls) - made == 1
+    assert len(world.aws.calls) - made == 3
+    assert (record["number"], record["next"]) == (0, "EvictBatch")
+    assert record["heartbeatTriedAt"]

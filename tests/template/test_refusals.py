@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from statemachine.arithmetic import unlucky_round_s
+from statemachine.arithmetic import longest_silence_s
 from tests.template.stack import LEAST, ROOT, refusals, source
 
 
@@ -95,7 +95,7 @@ def test_the_shortest_heartbeat_timeout_outlasts_the_longest_round() -> None:
     """A hook that runs out within a round would end the instance under its pods."""
     machine = json.loads((ROOT / "statemachine" / "drain_node.asl.json").read_text())
     shortest = source()["Parameters"]["HeartbeatTimeout"]["MinValue"]
-    assert unlucky_round_s(machine, shortest) < shortest
+    assert longest_silence_s(machine, shortest) < shortest
 
 
 def test_every_parameter_that_can_be_refused_has_its_sentence() -> None:

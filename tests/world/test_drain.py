@@ -185,7 +185,7 @@ def test_a_blocking_budget_is_waited_for_and_named(world):
     instance, node = fullest(world)
     world.kube.cluster.change("PodDisruptionBudget", "nginx", "default", {"spec": {"maxUnavailable": 0}})
     world.terminate(instance)
-    world.pass_time(120)
+    world.pass_time(130)
     assert any(pod["metadata"]["name"].startswith("nginx") for pod in world.pods_on(node))
     causes = [
         event["taskFailedEventDetails"]["cause"]

@@ -11,30 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from stepdrain import clock
-from stepdrain.errors import (
-    Blocked,
-    DrainError,
-    EvictionBlocked,
-    EvictionStillBlocked,
-    PodsRemaining,
-    PodsStillRemaining,
-    TargetsDraining,
-    TargetsStillDraining,
-    VolumesAttached,
-    VolumesStillAttached,
-)
-from stepdrain.rules import deadline
-from stepdrain.rules.deadline import SLOWEST_POLL_S, Hook, Pace
 
 FIND_NODE = "FindNode"
 EVICT_BATCH, WAIT_FOR_PODS = "EvictBatch", "WaitForPods"
 WAIT_FOR_VOLUMES, WAIT_FOR_TARGETS = "WaitForVolumes", "WaitForTargets"
 HEARTBEAT, COMPLETE_ACTION = "Heartbeat", "CompleteAction"
-
-BLOCKED: dict[Pace, type[Blocked]] = {Pace.QUICK: EvictionBlocked, Pace.SLOW: EvictionStillBlocked}
-REMAINING: dict[Pace, type[DrainError]] = {Pace.QUICK: PodsRemaining, Pace.SLOW: PodsStillRemaining}
-ATTACHED: dict[Pace, type[DrainError]] = {Pace.QUICK: VolumesAttached, Pace.SLOW: VolumesStillAttached}
-DRAINING: dict[Pace, type[DrainError]] = {Pace.QUICK: TargetsDraining, Pace.SLOW: TargetsStillDraining}
 
 
 @dataclass(frozen=True)
@@ -74,6 +55,22 @@ class Progress:
     next: str = WAIT_FOR_PODS
     findings: tuple[Mapping[str, Any], ...] = ()
     """What the states before have found out, in a rehearsal."""
+    then: str = EVICT_BATCH
+    """Where a heartbeat that comes ``next`` leads back to."""
+    asked_at: float | None = None
+    """Epoch seconds at which EvictBatch last asked for evictions."""
+    staying: int | None = None
+    """Pods from before the cordon that EvictBatch found not asked to go when it last looked."""
+    refused_since: float | None = None
+    """Epoch seconds since which each eviction that seemed possible was refused."""
+    heartbeat_tried_at: float | None = None
+    """Epoch seconds of the last heartbeat that could not be sent; None if the last one was."""
+    heartbeat_failing_since: float | None = None
+    """Epoch seconds of the first heartbeat since the last one sent that could not be sent."""
+    rolling: tuple[str, ...] = ()
+    """Pods that EvictBatch has left to the rollout of their workload, at most reasons.NAMED."""
+    unwatched: str = ""
+    """Why attempts poll although they should watch, e.g. a proxy holds watches back; "" if they watch."""
 
     def to_document(self) -> dict[str, Any]:
         """``$.progress`` as a function returns it."""
@@ -92,10 +89,18 @@ class Progress:
             "blockers": list(self.blockers),
             "rolled": list(self.rolled),
             "orphans": list(self.orphans),
-            "emptiedAt": "" if self.emptied_at is None else clock.to_rfc3339(self.emptied_at),
+            "emptiedAt": _written(self.emptied_at),
             "detached": self.detached,
             "foundAgainIn": self.found_again_in,
             "findings": list(self.findings),
+            "then": self.then,
+            "askedAt": _written(self.asked_at),
+            "staying": self.staying,
+            "refusedSince": _written(self.refused_since),
+            "heartbeatTriedAt": _written(self.heartbeat_tried_at),
+            "heartbeatFailingSince": _written(self.heartbeat_failing_since),
+            "rolling": list(self.rolling),
+            "unwatched": self.unwatched,
         }
 
 
@@ -115,7 +120,6 @@ def from_document(document: Mapping[str, Any] | None, begun_at: str) -> Progress
     begun = clock.to_epoch_s(begun_at)
     if document is None:
         return Progress(0, begun)
-    emptied_at = document.get("emptiedAt")
     return Progress(
         number=document["number"],
         heartbeat_at=max(begun, clock.to_epoch_s(document["heartbeatAt"])),
@@ -130,44 +134,25 @@ def from_document(document: Mapping[str, Any] | None, begun_at: str) -> Progress
         blockers=tuple(document["blockers"]),
         rolled=tuple(document.get("rolled", ())),
         orphans=tuple(document["orphans"]),
-        emptied_at=max(begun, clock.to_epoch_s(emptied_at)) if emptied_at else None,
+        emptied_at=_read(document, "emptiedAt", begun),
         detached=document.get("detached", False),
         found_again_in=document.get("foundAgainIn"),
         next=document["next"],
+        then=document.get("then", EVICT_BATCH),
+        asked_at=_read(document, "askedAt"),
+        staying=document.get("staying"),
+        refused_since=_read(document, "refusedSince", begun),
+        heartbeat_tried_at=_read(document, "heartbeatTriedAt"),
+        heartbeat_failing_since=_read(document, "heartbeatFailingSince", begun),
+        unwatched=document.get("unwatched", ""),
     )
 
 
-@dataclass(frozen=True)
-class Timing:
-    """When the drain stands where; epoch seconds."""
+def _written(moment: float | None) -> str:
+    return "" if moment is None else clock.to_rfc3339(moment)
 
-    now: float
-    deadline: float
-    hook: Hook | None
-    at: Pace
-    yields_at: float
-    """From here on every waiting state gives way to Heartbeat; infinite under onTimeout: force."""
-    interrupted: bool = False
-    """The deadline is the moment at which EC2 takes the instance."""
 
-    def must_yield(self, last_heartbeat: float, longest_pause_s: int = SLOWEST_POLL_S) -> bool:
-        """Whether a state with nothing to show for must give way to Heartbeat.
-
-        ``longest_pause_s``: between two attempts of the state at the slow pace.
-        """
-        return deadline.heartbeat_pressing(
-            self.now, last_heartbeat, self.at, self.hook, self.yields_at, longest_pause_s
-        )
-
-    def enter(self, state: str, last_heartbeat: float) -> str:
-        """``state``, which waits for what lags behind the pods; Heartbeat first if there is no time for it.
-
-        Not each time that one is due: mostly there is nothing to wait for, and the drain is over.
-        """
-        late = deadline.late_for_the_aftermath(self.now, last_heartbeat, self.hook)
-        return HEARTBEAT if late else state
-
-    def onward(self, state: str, last_heartbeat: float) -> str:
-        """``state``, or Heartbeat first when one is due or the deadline is over."""
-        due = deadline.heartbeat_due(self.now, last_heartbeat, self.hook) or self.now >= self.yields_at
-        return HEARTBEAT if due else state
+def _read(document: Mapping[str, Any], field: str, not_before: float = 0.0) -> float | None:
+    """A moment of the document in epoch seconds; None where it is absent or empty."""
+    text = document.get(field)
+    return max(not_before, clock.to_epoch_s(text)) if text else None

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from stepdrain import clock
-from stepdrain.document import progress
-from stepdrain.document.progress import Progress, Timing
-from stepdrain.rules import deadline
+from stepdrain.document import progress, timing
+from stepdrain.document.progress import Progress
+from stepdrain.document.timing import Timing
 from stepdrain.rules.policy import Policy
 from stepdrain.schemas.validation import validate
 
@@ -50,6 +50,10 @@ class Step:
     """0 at the first attempt of this visit to the state, then the number of retries."""
     entered_at: float
     """Epoch seconds at which the state was entered; the same for all attempts of a visit."""
+    state: str
+    """The state's name."""
+    wait_s: int | None
+    """Seconds that the attempt may watch or ask again; None on the first definition, which does not say."""
     waited_for: str
     """What the last round waited for in vain, in the words of its error; empty if nothing."""
     never_joined: bool
@@ -106,33 +110,7 @@ class Step:
 
     def timing(self, now: float) -> Timing:
         """Where the drain stands at ``now`` (epoch seconds)."""
-        return self._timing(now, self.progress.number)
-
-    def aftermath(self, now: float) -> Timing:
-        """As ``timing``, for a state that waits for what lags behind the pods."""
-        number = deadline.aftermath_round(self.progress.number, self.entered_at, self.progress.emptied_at)
-        return self._timing(now, number)
-
-    def _timing(self, now: float, round_number: int) -> Timing:
-        hook = deadline.hook_of(self.lifecycle)
-        until = deadline.drain_deadline(self.execution, self.policy, hook, self.ends_at)
-        pace = deadline.pace(round_number, self.entered_at, until, hook)
-        interrupted = deadline.interrupted(until, self.ends_at)
-        if not _forces(self.policy, interrupted):
-            yields_at = until
-        else:
-            yields_at = self.ends_at if interrupted and self.ends_at is not None else float("inf")
-        return Timing(now, until, hook, pace, yields_at, interrupted)
-
-    def forces(self, now: float) -> bool:
-        """Whether pods are deleted past their budgets when their grace no longer fits otherwise."""
-        return _forces(self.policy, self.timing(now).interrupted)
-
-
-def _forces(policy: Policy, interrupted: bool) -> bool:
-    # "fail" holds an instance for a person to look; this one nobody can hold, and a pod that ends by
-    # its own grace is better off than one that goes with the machine.
-    return policy.on_timeout == "force" or (interrupted and policy.on_timeout == "fail")
+        return timing.of(self, now)
 
 
 def parse(event: Mapping[str, Any]) -> Step:
@@ -154,6 +132,8 @@ def parse(event: Mapping[str, Any]) -> Step:
         execution=execution,
         attempt=state["RetryCount"],
         entered_at=clock.to_epoch_s(state["EnteredTime"]),
+        state=state["Name"],
+        wait_s=event.get("waitSeconds"),
         waited_for=_reason(drain.get("waited")),
         never_joined="neverJoined" in drain,
         no_node=_reason(drain.get("neverJoined")),

@@ -79,6 +79,11 @@ def node_conditions(environ: Mapping[str, str]) -> bool:
     return environ.get("STEPDRAIN_NODE_CONDITIONS", "false") == "true"
 
 
+def unwatched(environ: Mapping[str, str]) -> str:
+    """Why waiting states must not hold a watch, as the end of "polled, since …"; "" if they may."""
+    return "the parameter Waiting is poll" if environ.get("STEPDRAIN_WAITING", "watch") == "poll" else ""
+
+
 def manual(environ: Mapping[str, str], parameter: Callable[[str], str]) -> IntakeSettings:
     """FindNode's settings for a drain started by hand: as StartDrain's, without the machine's ARN."""
     return intake({**environ, "STEPDRAIN_STATE_MACHINE_ARN": "none: FindNode starts nothing"}, parameter)

@@ -1,49 +1,35 @@
-"""Time: until when a drain may last, when its hook needs a heartbeat, how fast it asks again.
+"""Time: until when a drain may last, when a pod must be asked to go, when a hook needs a heartbeat.
 
-All functions are pure: times are epoch seconds, durations seconds, and "now" is an
-argument. The arithmetic that these numbers must satisfy together with the Retry
-fields of the state machine is in statemachine/pace.py and proven in its tests.
+All functions are pure: times are epoch seconds, durations seconds, and "now" is an argument.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from stepdrain.clock import to_epoch_s
 from stepdrain.rules.policy import Policy
 
-HEARTBEAT_DUE_S = 90
-"""After progress, a heartbeat is sent first if the last is older than this, or a sixth of a short timeout."""
-SLOWEST_POLL_S = 228
-"""The longest pause between two attempts at the slow pace."""
-QUICKEST_LONG_POLL_S = 30
-"""The longest pause between two attempts at the quick pace."""
-SLOWEST_AFTERMATH_POLL_S = 543
-"""As SLOWEST_POLL_S, in the states that wait for what lags behind the pods."""
-AFTERMATH_SILENCE_S = 260
-"""The longest that one of those states can go without an answer before it gives way to Heartbeat."""
-QUICK_AFTERMATH_S = 250
-"""After the last pod has left, these states ask often for so long; most volumes are detached by then."""
-ATTEMPT_S = 25
-"""The longest that one attempt may take (TimeoutSeconds of WaitForPods)."""
 MACHINE_ENDS_S = 172_500
 """TimeoutSeconds of the state machine: an execution that reaches it is cut off, and its policy with it."""
 RELEASE_MARGIN_S = 120
 """A drain ends this long before such a limit, so that it can still say how it ended, and let go."""
 INTERRUPTION_MARGIN_S = 20
-"""A drain aims to be done this long before EC2 takes the instance: time for one more attempt."""
-NEAR_DEADLINE_S = 900
-"""From here on the pace is quick again: a deadline must be met to the half minute, not to three."""
-
-
-class Pace(StrEnum):
-    """How often a waiting state asks again; each pace has its own error name and Retry."""
-
-    QUICK = "quick"
-    SLOW = "slow"
+"""A drain aims to be done this long before EC2 takes the instance."""
+LAST_MOMENT_S = 5
+"""What an interruption leaves of a pod's grace ends this long before EC2 takes the instance."""
+FORCED_MARGIN_S = 60
+"""Under force, what is still on the node this long after the deadline goes with the machine."""
+ASK_MARGIN_S = 10
+"""Under force, a pod is asked to go this long before the moment at which its grace just fits."""
+HEARTBEAT_MARGIN_S = 60
+"""A heartbeat is sent this long before half of the hook's heartbeat timeout is over."""
+HEARTBEAT_AGAIN_S = 30
+"""Seconds between two heartbeats of which the first could not be sent."""
+LONGEST_LAP_S = 120
+"""The longest pause between two requests to evict that were refused."""
 
 
 @dataclass(frozen=True)
@@ -88,91 +74,41 @@ def interrupted(until: float, ends_at: float | None) -> bool:
     return ends_at is not None and until >= ends_at - INTERRUPTION_MARGIN_S
 
 
-def fitting_grace(pod_grace: int, now: float, until: float) -> int:
-    """Seconds of grace that end before ``until``, when EC2 takes the instance: the pod's own if it fits.
+def forces(policy: Policy, *, interrupted: bool) -> bool:
+    """Whether pods are asked to go in time for the deadline, past what holds them if need be.
 
-    Never 0, as in ``forced_grace``.
+    "fail" holds an instance for a person to look; one that EC2 takes nobody can hold, and a pod that ends
+    by its own grace is better off than one that goes with the machine.
     """
-    return max(1, min(pod_grace, int(until - now)))
+    return policy.on_timeout.startswith("force") or (interrupted and policy.on_timeout == "fail")
 
 
-def pace(round_number: int, entered_at: float, deadline: float, hook: Hook | None) -> Pace:
-    """How often the state that was entered at ``entered_at`` asks again.
+def heartbeat_after_s(hook: Hook) -> float:
+    """Seconds after the last heartbeat at which the next is sent: before half of the timeout is over.
 
-        first round (before the first heartbeat)     quick: most drains end here
-        the deadline is less than 15 minutes away    quick: it must not be overslept
-        the heartbeat timeout is short (< 800 s)     quick: a slow pause could miss a heartbeat
-        otherwise                                    slow: 48 h must fit into the history
-
-    Depends on nothing that changes during a visit to the state: the two error names have
-    a Retry each, and mixing them would make a visit longer than a heartbeat allows.
+    The other half is for a heartbeat, or a function, that fails for a while. A sixth where the timeout
+    is so short that the margin would leave nothing: a hook made by hand may have 30 s.
     """
-    if round_number == 0 or deadline - entered_at < NEAR_DEADLINE_S:
-        return Pace.QUICK
-    if hook is not None and hook.heartbeat_timeout < 800:
-        return Pace.QUICK
-    return Pace.SLOW
+    return max(hook.heartbeat_timeout / 6, hook.heartbeat_timeout / 2 - HEARTBEAT_MARGIN_S)
 
 
-def aftermath_round(round_number: int, entered_at: float, emptied_at: float | None) -> int:
-    """The number of the round as ``pace`` counts it for a state that waits for what lags behind the pods.
+def ask_at(grace_s: int, until: float) -> float:
+    """When a pod must be asked to go at the latest, so that its grace ends before ``until``."""
+    return until - grace_s - ASK_MARGIN_S
 
-    Rounds spent on pods do not count: a drain of an hour whose volumes take half a minute must
-    not oversleep them. 0 if the state was entered within QUICK_AFTERMATH_S of the last pod's end.
+
+def fitting_grace(own_s: int, now: float, until: float) -> int:
+    """Seconds of grace that end before ``until``: the pod's own if it fits, else what is left of it.
+
+    Never 0, which would not wait for the kubelet and could let a StatefulSet's pod run twice.
     """
-    if emptied_at is None or entered_at - emptied_at < QUICK_AFTERMATH_S:
-        return 0
-    return max(1, round_number)
+    return max(1, min(own_s, int(until - now)))
 
 
-def late_for_the_aftermath(now: float, last: float, hook: Hook | None) -> bool:
-    """Whether a heartbeat must come before such a state, so that its silence still ends in time."""
-    return hook is not None and now - last >= max(
-        _due_s(hook), hook.heartbeat_timeout / 2 - AFTERMATH_SILENCE_S
-    )
+def lap_pause_s(refused_for_s: float) -> float:
+    """Seconds before evictions are asked for again that have been refused for ``refused_for_s`` seconds.
 
-
-def _due_s(hook: Hook | None) -> float:
-    # A sixth: the installation makes no hook below 1,200 s, but one made by hand may have 30.
-    return HEARTBEAT_DUE_S if hook is None else min(HEARTBEAT_DUE_S, hook.heartbeat_timeout / 6)
-
-
-def heartbeat_due(now: float, last: float, hook: Hook | None) -> bool:
-    """Whether to send a heartbeat before going on, when there was progress."""
-    return now - last >= _due_s(hook)
-
-
-def heartbeat_pressing(
-    now: float,
-    last: float,
-    at: Pace,
-    hook: Hook | None,
-    deadline: float,
-    longest_pause_s: int = SLOWEST_POLL_S,
-) -> bool:
-    """Whether a waiting state must give way to Heartbeat instead of asking once more.
-
-    True when one more pause and attempt would pass half of the hook's heartbeat timeout,
-    or when the deadline is over: Heartbeat is where a deadline takes effect. Never while the
-    last one is too young to be due: a long pause and a short timeout would make a loop of heartbeats.
+    Only for what seemed possible and was refused: a webhook, a budget for which others are faster. A
+    thirtieth of the time, from 2 s to 120 s: never late by more than 3 %, and 48 hours fit into the history.
     """
-    if now >= deadline:
-        return True
-    if hook is None:
-        return False
-    pause = QUICKEST_LONG_POLL_S if at is Pace.QUICK else longest_pause_s
-    return now - last >= max(_due_s(hook), hook.heartbeat_timeout / 2 - pause - ATTEMPT_S)
-
-
-def forced_grace(pod_grace: int, now: float, deadline: float) -> int | None:
-    """The grace (seconds) to DELETE a pod with under ``onTimeout: force``; None while it is too early.
-
-    A pod is deleted when the time left is no more than its own grace, so that it has all of
-    it: Karpenter's rule for terminationGracePeriod (kubernetes-sigs/karpenter,
-    pkg/controllers/node/termination/terminator). Never 0, which would not wait for the
-    kubelet and could let a StatefulSet's pod run twice.
-    """
-    left = deadline - now
-    if left > pod_grace:
-        return None
-    return max(1, min(pod_grace, int(left)))
+    return min(LONGEST_LAP_S, max(2.0, refused_for_s / 30))

@@ -72,6 +72,9 @@ class Pod:
     bound_to_node: bool = False
     """Its node affinity names only the node that it runs on."""
     finalizers: tuple[str, ...] = ()
+    """What must be done before it can go; ends with its controller's or an operator's doing only."""
+    deletion_grace_s: int | None = None
+    """The grace it was asked to go with (deletionGracePeriodSeconds), None while nobody has."""
 
     @property
     def key(self) -> str:
@@ -132,6 +135,7 @@ def parse(raw: Mapping[str, Any]) -> Pod:
         tolerates_cordon=tolerates(_maps(spec.get("tolerations")), CORDON),
         bound_to_node=_bound(spec),
         finalizers=tuple(str(name) for name in metadata.get("finalizers") or ()),
+        deletion_grace_s=metadata.get("deletionGracePeriodSeconds"),
     )
 
 

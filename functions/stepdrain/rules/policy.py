@@ -22,7 +22,7 @@ LONGEST_DELAY_S = 3600
 """The longest deregistration delay that a target group can have; a classic load balancer's is as long."""
 LONGEST_SETTLE_S = 120
 """A longer settle time and ten minutes of API outage would not fit before the first heartbeat."""
-ON_TIMEOUT = ("fail", "force", "continue", "abandon")
+ON_TIMEOUT = ("fail", "force", "continue", "abandon", "force-or-fail")
 ROLL = ("off", "annotated", "singletons", "blocked")
 
 
@@ -33,7 +33,8 @@ class Policy:
     drain_timeout: int = 3600
     """Seconds a drain may take, from its start or redrive; Auto Scaling caps it at 48 h."""
     on_timeout: str = "fail"
-    """What to do then: fail (hold the instance and notify), force, continue or abandon."""
+    """Then: fail (hold the instance, call somebody), force (pods go in time for it, and the instance a minute
+    later), force-or-fail (the same, and the instance is held if pods are left), continue or abandon."""
     batch_size: int = 120
     """The most evictions that one EvictBatch attempt sends."""
     evict_unmanaged: bool = True
@@ -93,7 +94,7 @@ def _boolean(text: str) -> bool:
 
 
 def _on_timeout(text: str) -> str:
-    """fail, force, continue or abandon"""
+    """fail, force, force-or-fail, continue or abandon"""
     return ON_TIMEOUT[ON_TIMEOUT.index(text.lower())]
 
 

@@ -41,10 +41,14 @@ def unended(late: Iterable[Pod], policy: Policy, now: float) -> list[Pod]:
 
 def why_unended(pods: Iterable[Pod]) -> list[Reason]:
     """What each of them is, as ``unended`` gives them: since when it is late, and where to look."""
-    why = "and its node is Ready: look for finalizers, and at the kubelet's log"
-    return [
-        Reason(pod.key, f"should have ended by {to_rfc3339(pod.deletion_at or 0)}, {why}") for pod in pods
-    ]
+    return [Reason(pod.key, _why_unended(pod)) for pod in pods]
+
+
+def _why_unended(pod: Pod) -> str:
+    late = f"should have ended by {to_rfc3339(pod.deletion_at or 0)}, and its node is Ready"
+    if pod.finalizers:
+        return f"{late}: its finalizers hold it ({', '.join(pod.finalizers)})"
+    return f"{late}: it has no finalizers; look at the kubelet's log"
 
 
 def awaited(terminating: Sequence[Pod], policy: Policy, now: float, *, silent: bool) -> list[Pod]:

@@ -17,18 +17,15 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from stepdrain.clock import to_rfc3339
-from stepdrain.document import progress
-from stepdrain.document.progress import Progress
 from stepdrain.document.step import Step
-from stepdrain.errors import DrainError, NotYet, NotYourTurn, StillNotYourTurn
+from stepdrain.errors import DrainError, NotYourTurn
 from stepdrain.rules import reasons
-from stepdrain.rules.deadline import Pace
 from stepdrain.rules.reasons import Reason
+from stepdrain.states import waiting
 
-SILENCE_S, SHORTEST_HALF_S = 600, 300
+SILENCE_S, SHORTEST_HALF_S = 900, 300
 """Seconds that a lease lasts beyond half of the heartbeat timeout, and the least that counts as that half."""
 SLOT, TICKET = "slot#", "ticket#"
-WAITS: dict[Pace, type[NotYet]] = {Pace.QUICK: NotYourTurn, Pace.SLOW: StillNotYourTurn}
 
 
 @dataclass(frozen=True)
@@ -53,7 +50,7 @@ def lease_s(heartbeat_timeout_s: float) -> float:
     """Seconds for which a drain has its turn without a word.
 
     Longer than EvictBatch can stay away between two attempts, which goes with the hook's heartbeat
-    timeout, in seconds (statemachine/arithmetic.py, unlucky_round_s).
+    timeout, in seconds (statemachine/arithmetic.py, longest_silence_s): each heartbeat leads to it.
     """
     return max(heartbeat_timeout_s / 2, SHORTEST_HALF_S) + SILENCE_S
 
@@ -64,20 +61,12 @@ def limited(step: Step, now: float) -> bool:
     return grouped and not step.timing(now).interrupted
 
 
-def take(step: Step, ledger: Ledger, now: float) -> Progress | None:
-    """None if it is this drain's turn, whose lease is then renewed.
-
-    Otherwise the round's record, if a heartbeat presses, else raises NotYourTurn (or
-    StillNotYourTurn), naming who goes first.
-    """
+def take(step: Step, ledger: Ledger, now: float) -> None:
+    """Take or renew the drain's turn; raises NotYourTurn (or StillNotYourTurn), naming who goes first."""
     group = str((step.lifecycle or {})["group"])
     live = [entry for entry in ledger.entries(group) if entry.expires_at > now]
-    if _claims(step, group, live, ledger, now):
-        return None
-    timing = step.timing(now)
-    if timing.must_yield(step.progress.heartbeat_at):
-        return replace(step.progress, next=progress.WAIT_FOR_PODS)
-    raise WAITS[timing.at](_sentence(step, live))
+    if not _claims(step, group, live, ledger, now):
+        raise waiting.not_yet(NotYourTurn, _sentence(step, live), step.timing(now))
 
 
 def release(step: Step, ledger: Ledger) -> str | None:
@@ -116,5 +105,5 @@ def _sentence(step: Step, live: Sequence[Entry]) -> str:
     most = step.policy.max_concurrent_drains
     return (
         f"At most {most} drains of the group run at once (maxConcurrentDrains); the node is cordoned and "
-        f"waits for its turn behind: {named}"
+        f"waits for its turn behind: {named}."
     )

@@ -6,11 +6,22 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
-from stepdrain.clock import to_rfc3339
+from stepdrain.clock import Clock, to_rfc3339
 from stepdrain.document import progress
-from stepdrain.document.progress import Progress, Timing
+from stepdrain.document.progress import Progress
 from stepdrain.document.step import Step
-from stepdrain.errors import AwsRejected, DrainError, DrainReleased, DrainTimedOut, LifecycleActionExpired
+from stepdrain.document.timing import Timing
+from stepdrain.errors import (
+    AwsDenied,
+    AwsRejected,
+    AwsThrottled,
+    AwsUnavailable,
+    DrainError,
+    DrainReleased,
+    DrainTimedOut,
+    LifecycleActionExpired,
+)
+from stepdrain.states import concurrency_limit, routes
 
 # Auto Scaling answers with ValidationError, which it uses for much else; only the message tells.
 NO_ACTION = "No active Lifecycle Action found"
@@ -30,20 +41,54 @@ class AutoScaling(Protocol):
     def complete_action(self, lifecycle: Mapping[str, Any], instance_id: str, result: str) -> None: ...
 
 
-def heartbeat(step: Step, auto_scaling: AutoScaling, now: float) -> Progress:
-    """Begin another round: tell Auto Scaling that the drain goes on, or end it at its deadline.
+TRIES_S = (0, 1, 2)
+"""Pauses before each request of one heartbeat, in seconds; then evictions go on, and it is sent again
+later."""
+DENIED_FOR_S = 300
+"""What AWS denies for so long needs a person."""
 
-    The heartbeat is sent even when the deadline is over, so that whoever is called has a
-    whole heartbeat timeout to look and redrive. Raises LifecycleActionExpired if Auto
-    Scaling waits no longer, DrainTimedOut or DrainReleased as ``onTimeout`` says.
+
+def heartbeat(step: Step, auto_scaling: AutoScaling, clock: Clock) -> Progress:
+    """Tell Auto Scaling that the drain goes on, or end it at its end; the record with what comes next.
+
+    The heartbeat is sent even when the drain is over, so that whoever is called has a whole heartbeat
+    timeout to look and redrive. One that cannot be sent is noted, and the drain goes on: it is due again
+    after 30 s. Raises LifecycleActionExpired if Auto Scaling waits no longer, AwsDenied if it has denied the
+    call for five minutes, DrainTimedOut or DrainReleased as ``onTimeout`` says.
     """
-    _record(step, auto_scaling)
+    failure = _sent(step, auto_scaling, clock)
+    now = clock.now()
     timing = step.timing(now)
-    if now >= timing.yields_at:
-        _end_at_deadline(step, timing)
-    return replace(
-        step.progress, number=step.progress.number + 1, heartbeat_at=now, next=progress.EVICT_BATCH
-    )
+    if timing.over:
+        _end(step, timing)
+    record = replace(step.progress, next=_next(step, now))
+    if failure is None:
+        sent = replace(record, number=record.number + 1, heartbeat_at=now)
+        return replace(sent, heartbeat_tried_at=None, heartbeat_failing_since=None)
+    since = record.heartbeat_failing_since or now
+    if step.wait_s is None or (isinstance(failure, AwsDenied) and now - since >= DENIED_FOR_S):
+        raise failure
+    return replace(record, heartbeat_tried_at=now, heartbeat_failing_since=since)
+
+
+def _next(step: Step, now: float) -> str:
+    if step.wait_s is None:
+        return progress.EVICT_BATCH
+    return routes.after_heartbeat(step, now, limited=concurrency_limit.limited(step, now))
+
+
+def _sent(step: Step, auto_scaling: AutoScaling, clock: Clock) -> DrainError | None:
+    """None once it is sent, else why it could not be."""
+    failure: DrainError | None = None
+    for pause in TRIES_S:
+        clock.sleep(pause)
+        try:
+            _record(step, auto_scaling)
+        except (AwsThrottled, AwsUnavailable, AwsDenied) as error:
+            failure = error
+        else:
+            return None
+    return failure
 
 
 def _record(step: Step, auto_scaling: AutoScaling) -> None:
@@ -61,13 +106,14 @@ def _record(step: Step, auto_scaling: AutoScaling) -> None:
         ) from error
 
 
-def _end_at_deadline(step: Step, timing: Timing) -> None:
+def _end(step: Step, timing: Timing) -> None:
+    """Let the policy take effect, with everything named that the drain still waited for."""
     gave_way = step.progress.next == progress.HEARTBEAT and "; ".join(step.progress.blockers)
-    waited = gave_way or step.waited_for or "pods are left on the node"
-    sentence = f"The drain's deadline, {to_rfc3339(timing.deadline)}, is over. Last: {waited}"
+    waited = (gave_way or step.waited_for or "the pods were not looked at").rstrip(".")
+    sentence = f"The drain's deadline, {to_rfc3339(timing.deadline)}, is over. Last: {waited}."
     if timing.interrupted:
         raise DrainReleased(f"{sentence} EC2 takes the instance, and nobody can hold it.")
-    if step.policy.on_timeout == "fail":
+    if step.policy.on_timeout in ("fail", "force-or-fail"):
         raise DrainTimedOut(sentence)
     raise DrainReleased(f"{sentence} onTimeout is {step.policy.on_timeout}: the instance is let go.")
 
@@ -136,7 +182,7 @@ def _losses(step: Step) -> str:
         )
     if record.forced:
         named = "; ".join(record.forced_pods)
-        sentences.append(f"{record.forced} pods were deleted past their budgets: {named}.")
+        sentences.append(f"{record.forced} pods were deleted for the deadline: {named}.")
     if record.stuck:
         named = "; ".join(record.stuck_pods)
         sentences.append(

@@ -6,20 +6,20 @@ Pending:Wait meanwhile (https://docs.aws.amazon.com/autoscaling/ec2/userguide/li
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
-from stepdrain import clock
+from stepdrain.clock import Clock, to_rfc3339
 from stepdrain.document.step import NodeRef, Step
-from stepdrain.errors import NodeNeverReady, NodeNotReady, NothingToDo
+from stepdrain.errors import NodeNeverReady, NodeNotReady, NothingToDo, WatchUnavailable
 from stepdrain.intake.lifecycle_events import Start, start_for
 from stepdrain.intake.settings import IntakeSettings
 from stepdrain.rules import nodes, reasons
 from stepdrain.rules.deadline import hook_of
 from stepdrain.rules.nodes import Instance
-from stepdrain.rules.pods import Listing
 from stepdrain.rules.reasons import Reason
-from stepdrain.states import find_node
+from stepdrain.states import find_node, waiting
+from stepdrain.states.wait_for_pods import View
 
 LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
 LAUNCH = "EC2 Instance-launch Lifecycle Action"
@@ -35,7 +35,9 @@ class Cluster(Protocol):
     def nodes(self) -> Iterable[Mapping[str, Any]]: ...
     def patch_node(self, name: str, body: Mapping[str, Any]) -> Mapping[str, Any] | None: ...
     def patch_node_status(self, name: str, body: Mapping[str, Any]) -> Mapping[str, Any] | None: ...
-    def pods_on(self, node: str) -> Listing: ...
+    def pods_on(self, node: str) -> View: ...
+    def follow(self, view: View, seconds: float, done: Callable[[View], bool]) -> tuple[View, str]: ...
+    def follow_node(self, name: str, seconds: float, done: Callable[[Mapping[str, Any]], bool]) -> str: ...
 
 
 def start(
@@ -63,9 +65,42 @@ def admit(step: Step, cluster: Cluster, instance: Instance, now: float) -> NodeR
         return find_node.reference(node)
     if now >= until:
         raise NodeNeverReady(
-            f"{lacking} The deadline, {clock.to_rfc3339(until)}, is over: Auto Scaling replaces the instance."
+            f"{lacking} The deadline, {to_rfc3339(until)}, is over: Auto Scaling replaces the instance."
         )
-    raise NodeNotReady(f"{lacking} It has until {clock.to_rfc3339(until)}.")
+    raise NodeNotReady(f"{lacking} It has until {to_rfc3339(until)}.")
+
+
+def wait_for_node(
+    step: Step, cluster: Cluster, instance: Instance, clock: Clock, until: float, unwatched: str = ""
+) -> NodeRef:
+    """As ``admit``, and where that has to wait, again after a watch that lasts no longer than ``until``.
+
+    Watched is the node of the instance's private DNS name, there or not, and once it is Ready its pods.
+    Raises WatchUnavailable in place of NodeNotReady where that was not possible, or ``unwatched`` says why
+    not.
+    """
+    now = clock.now()
+    try:
+        return admit(step, cluster, instance, now)
+    except NodeNotReady as lacking:
+        if step.wait_s is None:
+            raise
+        seconds = waiting.seconds_left([deadline(step)], now, until)
+        why = unwatched or _watched(cluster, instance, seconds)
+        if why:
+            raise WatchUnavailable(f"{lacking} Polled, since {why}.") from lacking
+    return admit(step, cluster, instance, clock.now())
+
+
+def _watched(cluster: Cluster, instance: Instance, seconds: float) -> str:
+    """Watch for what ``admit`` lacked; "" once something has changed or the time is over, else why not."""
+    name = instance.private_dns_name
+    if not name:
+        return "the instance's private DNS name is not known"
+    node = cluster.node(name)
+    if node is not None and nodes.ready(node):
+        return cluster.follow(cluster.pods_on(name), seconds, lambda seen: not _late(seen))[1]
+    return cluster.follow_node(name, seconds, nodes.ready)
 
 
 def deadline(step: Step) -> float:
@@ -81,6 +116,10 @@ def _lacking(node: Mapping[str, Any], step: Step, cluster: Cluster) -> str:
         return f"Node {name} is registered and not Ready."
     if not step.policy.admit_daemonsets:
         return ""
-    late = [Reason(p.key, "not ready") for p in cluster.pods_on(name).pods if p.of_daemonset and not p.ready]
+    late = _late(cluster.pods_on(name))
     named = "; ".join(reasons.phrases(late))
     return f"Node {name} waits for {len(late)} pods of DaemonSets: {named}." if late else ""
+
+
+def _late(view: View) -> list[Reason]:
+    return [Reason(pod.key, "not ready") for pod in view.pods if pod.of_daemonset and not pod.ready]

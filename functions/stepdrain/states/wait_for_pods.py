@@ -1,40 +1,55 @@
-"""WaitForPods: are the evicted pods gone, and what is to be done next?"""
+"""WaitForPods: are the evicted pods gone, may others go, and what is to be done next?"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
-from stepdrain.clock import to_rfc3339
+from stepdrain.clock import Clock, to_rfc3339
 from stepdrain.document import progress
-from stepdrain.document.progress import Progress, Timing
+from stepdrain.document.progress import Progress
 from stepdrain.document.step import Step
-from stepdrain.rules import pods, reasons, stuck_pods, waves
-from stepdrain.rules.deadline import SLOWEST_POLL_S, Pace
-from stepdrain.rules.pods import Action, Listing, Pod
+from stepdrain.document.timing import Timing
+from stepdrain.errors import EvictionBlocked, NotYet, PodsRemaining
+from stepdrain.rules import budgets, first_definition, pods, reasons, stuck_pods, waves
+from stepdrain.rules.budgets import Budget
+from stepdrain.rules.pods import Action, Pod
 from stepdrain.rules.reasons import Reason
-from stepdrain.states import after_pods
+from stepdrain.states import remaining_pods, routes, waiting
 
-WATCHED_ATTEMPTS = 3
-"""Attempts of a visit that hold a watch; later ones only list, and leave staying to the state machine."""
-WATCH_S = 15
-PAUSES = {Pace.QUICK: 3, Pace.SLOW: 1}
-"""Attempts of a visit that only wait where pods come to the node while it is drained: 5 or 228 seconds."""
-
-
-L = TypeVar("L", bound=Listing)
-
-
+LOOKS_S = (1, 2, 4, 8)
+"""Pauses between the looks of a visit's first attempt that cannot watch; most pods leave by then."""
 Warn = Callable[[str, str], None]
 """Writes a Warning on the Node: its reason (reporting.node_events.REASONS), and its message."""
+POLL_S, LONG_S = 31, 3600
+"""A moment that comes before the next attempt, so soon, is waited for in this one. After so long, polls
+thin out."""
+DEAF_AFTER_S = 5
+"""A watch that was quiet for so long is compared with a new list: a proxy may have held its events back."""
+DEAF = "a watch on the cluster showed nothing although pods or budgets had changed; a proxy may hold it back"
 
 
-class Cluster(Protocol[L]):
+@dataclass(frozen=True)
+class View:
+    """The node's pods, and the disruption budgets if any of the pods is still to be evicted.
+
+    The versions are those from which a watch goes on.
+    """
+
+    node: str
+    pods: list[Pod]
+    pods_version: str
+    budgets: list[Budget] | None = None
+    budgets_version: str = ""
+
+
+class Cluster(Protocol):
     """What WaitForPods asks of the Kubernetes adapter."""
 
-    def pods_on(self, node: str) -> L: ...
-    def watch_until_gone(self, node: str, listing: L, leaving: Iterable[Pod], seconds: int) -> list[Pod]: ...
+    def pods_on(self, node: str) -> View: ...
+    def with_budgets(self, view: View) -> View: ...
+    def follow(self, view: View, seconds: float, done: Callable[[View], bool]) -> tuple[View, str]: ...
     def node(self, name: str) -> Mapping[str, Any] | None: ...
 
 
@@ -47,8 +62,6 @@ class Seen:
     returned: list[Pod]
     """They tolerate the cordon, and go with the machine."""
     stuck: list[Pod] = field(default_factory=list)
-    unended: list[Pod] = field(default_factory=list)
-    """Those of ``leaving`` that are long past their grace although their kubelet answers."""
 
     @property
     def to_evict(self) -> list[Pod]:
@@ -56,96 +69,212 @@ class Seen:
         return [pod for pod in waves.first([*self.staying, *self.leaving]) if pod.deletion_at is None]
 
 
-def wait_for_pods(step: Step, cluster: Cluster[L], now: float, warn: Warn) -> Progress:
-    """The record with the state that comes next; sends two requests at most: a list, and one more.
+def wait_for_pods(
+    step: Step, cluster: Cluster, clock: Clock, until: float, warn: Warn, unwatched: str = ""
+) -> Progress:
+    """The record with the state that comes next (states.routes); waits until there is one.
 
-        pods of this wave that nobody has asked to go     EvictBatch, after a pause if they are new
-        pods of this wave that are terminating            ask again, unless a heartbeat presses
-        none left but those that stay or are stuck        what else is waited for, or CompleteAction
-
-    ``warn`` gets the reason and the message of an Event about pods that are long past their grace on a node
-    that is Ready, when they become so and at the first attempt of a visit.
-    Raises PodsRemaining (or PodsStillRemaining), naming the pods and until when they may take.
+    One list of the pods, and one of the budgets if a pod is still to be evicted; then a watch on each, no
+    longer than ``until`` (epoch seconds), and after a quiet one the lists again. ``unwatched`` says why
+    not to
+    watch: then the first attempt of a visit lists four times more within 15 s. ``warn`` gets the reason
+    and the
+    message of an Event about pods that are long past their grace on a node that is Ready, when they become so
+    and at the first attempt of a visit.
+    Raises PodsRemaining or EvictionBlocked after a watch, else WatchUnavailable, naming the pods: those that
+    leave with the end of their grace, those that are held with what holds them.
     """
-    seen = _look(step, cluster, now)
-    timing, last = step.timing(now), step.progress.heartbeat_at
-    unended = stuck_pods.why_unended(seen.unended)
-    if unended and _told_now(seen.unended, step, now):
-        warn("PodsOverdue", f"{len(unended)} evicted pods do not end: {'; '.join(reasons.phrases(unended))}")
-    here = replace(
-        step.progress,
-        leaving=len(seen.leaving),
-        stuck=len(seen.stuck),
-        stuck_pods=stuck_pods.names(seen.stuck),
-        returned=tuple(reasons.phrases([_why_left(pod, step) for pod in seen.returned])),
-        blocked=min(step.progress.blocked, len(seen.staying)),
-    )
-    pause = _pause(seen, step, timing)
-    if seen.to_evict and not pause:
-        return replace(here, next=timing.onward(progress.EVICT_BATCH, last))
-    if not seen.to_evict and not seen.leaving:
-        return _emptied(step, here, timing)
-    if timing.must_yield(last):
-        blockers = tuple(reasons.phrases(unended)) or here.blockers
-        return replace(here, next=progress.HEARTBEAT, blockers=blockers)
-    raise progress.REMAINING[timing.at](pause or _sentence(seen, unended))
+    look, started_at = _Look(step, cluster), clock.now()
+    try:
+        return _wait(look, clock, until, unwatched)
+    finally:
+        _warn_unended(look, started_at, clock.now(), warn)
 
 
-def _told_now(unended: list[Pod], step: Step, now: float) -> bool:
-    """At the first attempt, and when a pod has become one of them since the attempt before, or nearly so."""
-    recent = now - 2 * SLOWEST_POLL_S
-    return step.attempt == 0 or any(stuck_pods.named_from(pod, step.policy) > recent for pod in unended)
+def _wait(look: _Look, clock: Clock, until: float, unwatched: str) -> Progress:
+    step, cluster, view = look.step, look.cluster, look.at()
+    if (decided := look.decide(view, clock.now())) is not None:
+        return decided
+    why = unwatched or step.progress.unwatched
+    if not why:
+        seconds = look.seconds(view, clock.now(), until)
+        view, why = cluster.follow(view, seconds, lambda seen: look.decide(seen, clock.now()) is not None)
+        if (decided := look.decide(view, clock.now())) is not None:
+            return decided
+        if not why and seconds >= DEAF_AFTER_S and step.wait_s is not None:
+            view = look.at()
+            if (decided := look.decide(view, clock.now())) is not None:
+                return replace(decided, unwatched=DEAF)
+    if why and step.wait_s is not None and (decided := _poll(look, view, clock, until)) is not None:
+        return decided
+    raise look.not_yet(view, clock.now(), why)
 
 
-def _pause(seen: Seen, step: Step, timing: Timing) -> str:
-    """Why the eviction of pods that came after the cordon is put off, "" if it is not.
+def _warn_unended(look: _Look, started_at: float, now: float, warn: Warn) -> None:
+    """At the first attempt of a visit, and in the attempt in which a pod has become one of them."""
+    recent, policy = min(started_at, now) - POLL_S, look.step.policy
+    new = any(stuck_pods.named_from(pod, policy) > recent for pod in look.unended)
+    if look.unended and (look.step.attempt == 0 or new):
+        named = "; ".join(reasons.phrases(stuck_pods.why_unended(look.unended)))
+        warn("PodsOverdue", f"{len(look.unended)} evicted pods do not end: {named}.")
 
-    Where the cordon was lifted, or a controller names the node in its pods, each evicted pod has a
-    successor at once: without a pause a drain would use up its history in minutes (G8).
+
+def _poll(look: _Look, view: View, clock: Clock, until: float) -> Progress | None:
+    """Look again a few times in a visit's first attempt, and at a moment that comes before the next one.
+
+    From the second hour on each attempt looks twice, so that 48 hours fit into the history; and a pause
+    between refused evictions is spent in one attempt.
     """
-    young = [pod for pod in seen.to_evict if pod.created_at >= step.cordoned_at]
-    if not young or step.attempt >= PAUSES[timing.at]:
-        return ""
-    named = "; ".join(reasons.phrases([Reason(pod.key, "is to be evicted next") for pod in young]))
-    return f"{len(young)} pods came to the node after its cordon: {named}"
+    pauses = [float(pause) for pause in LOOKS_S] if look.step.attempt == 0 else []
+    if clock.now() - look.step.running_since >= LONG_S:
+        pauses.append(POLL_S - 1.0)
+    while True:
+        left = look.seconds(view, clock.now(), until)
+        if not pauses and left > POLL_S and not look.pausing(view, clock.now()):
+            return None
+        pause = min(left, pauses.pop(0) if pauses else POLL_S)
+        if pause <= 0:
+            return None
+        clock.sleep(pause)
+        view = look.at()
+        if (decided := look.decide(view, clock.now())) is not None:
+            return decided
+
+
+class _Look:
+    """What one attempt sees, and decides by it."""
+
+    def __init__(self, step: Step, cluster: Cluster) -> None:
+        self.step, self.cluster = step, cluster
+        self._silent: bool | None = None
+        self.unended: list[Pod] = []
+        """The pods that are long past their grace although their kubelet answers."""
+
+    def at(self) -> View:
+        """The node's pods now, with the budgets if they matter."""
+        view = self.cluster.pods_on(self.step.node.name)
+        needed = self.step.wait_s is not None and self._sorted(view).to_evict
+        return self.cluster.with_budgets(view) if needed else view
+
+    def decide(self, view: View, now: float) -> Progress | None:
+        """The record with what comes next, None if there is nothing to do but wait."""
+        step, timing, seen = self.step, self.step.timing(now), self.seen(view, now)
+        here = self._record(seen)
+        if not seen.to_evict and not seen.leaving:
+            return _emptied(step, here, timing)
+        present = [*seen.staying, *seen.leaving]
+        if not timing.over and routes.urgent(present, step, timing):
+            return replace(here, next=progress.EVICT_BATCH)
+        if routes.heartbeat_needed(timing):
+            back_to = progress.WAIT_FOR_PODS if timing.pace is None else progress.EVICT_BATCH
+            return routes.to_heartbeat(here, back_to, self.awaited(view, seen, now))
+        if self._may_go(view, seen) and now >= routes.pause_over_at(step.progress):
+            return replace(here, next=progress.EVICT_BATCH)
+        return None
+
+    def seconds(self, view: View, now: float, until: float) -> float:
+        """How long the attempt may wait: to its end, or to the next moment at which there is something to
+        do."""
+        step, seen = self.step, self.seen(view, now)
+        if step.wait_s is None:
+            return float(first_definition.watch_s(step.attempt))
+        coming = routes.moments([*seen.staying, *seen.leaving], step, step.timing(now))
+        coming += [pod.deletion_at + step.policy.stuck_after for pod in seen.leaving if pod.deletion_at]
+        if self._may_go(view, seen):
+            coming.append(routes.pause_over_at(step.progress))
+        return waiting.seconds_left([moment for moment in coming if moment > now], now, until)
+
+    def pausing(self, view: View, now: float) -> bool:
+        """Whether a pod may go as soon as the pause after a refusal is over."""
+        return self._may_go(view, self.seen(view, now)) and now < routes.pause_over_at(self.step.progress)
+
+    def seen(self, view: View, now: float) -> Seen:
+        """The pods by what is to be waited for; asks once whether the kubelet answers if some are overdue."""
+        seen = self._sorted(view)
+        if not stuck_pods.overdue(seen.leaving, self.step.policy, now):
+            return seen
+        if self._silent is None:
+            node = self.step.node
+            self._silent = stuck_pods.silent(self.cluster.node(node.name), node.uid)
+        if not self._silent:
+            self.unended = stuck_pods.unended(seen.leaving, self.step.policy, now)
+            return seen
+        given_up = stuck_pods.overdue(seen.leaving, self.step.policy, now)
+        leaving = [pod for pod in seen.leaving if pod not in given_up]
+        return replace(seen, leaving=leaving, stuck=given_up)
+
+    def awaited(self, view: View, seen: Seen, now: float) -> list[Reason]:
+        """Each pod that is still to go: what holds it, or until when it may take."""
+        known = dict(phrase.split(": ", 1) for phrase in self.step.progress.blockers if ": " in phrase)
+        blocked = budgets.choose(seen.to_evict, view.budgets or (), 0).blocked
+        held = {reason.name: reason.why for reason in blocked}
+        this_wave = {pod.uid for pod in seen.to_evict}
+        for rolling in self.step.progress.rolling:
+            held.pop(rolling, None)
+        staying = [
+            Reason(pod.key, held.get(pod.key) or known.get(pod.key) or _waits(pod.uid in this_wave))
+            for pod in seen.staying
+        ]
+        slowest = sorted(seen.leaving, key=lambda pod: -(pod.deletion_at or 0))
+        others = [Reason(pod.key, _until(pod, now)) for pod in slowest if pod not in self.unended]
+        return [*staying, *stuck_pods.why_unended(self.unended), *others]
+
+    def not_yet(self, view: View, now: float, unwatched: str) -> NotYet:
+        """The error that the attempt ends with."""
+        seen = self.seen(view, now)
+        named = "; ".join(reasons.phrases(self.awaited(view, seen, now)))
+        kind: type[NotYet] = PodsRemaining if seen.leaving else EvictionBlocked
+        counts = f"None of {len(seen.staying)} pods can be evicted now"
+        if seen.leaving:
+            more = f", and {len(seen.staying)} are to be evicted" if seen.staying else ""
+            counts = f"{len(seen.leaving)} evicted pods are still on the node{more}"
+        return waiting.not_yet(kind, f"{counts}: {named}.", self.step.timing(now), unwatched)
+
+    def _record(self, seen: Seen) -> Progress:
+        before = self.step.progress
+        return replace(
+            before,
+            leaving=len(seen.leaving),
+            stuck=len(seen.stuck),
+            stuck_pods=stuck_pods.names(seen.stuck),
+            returned=tuple(reasons.phrases([_why_left(pod, self.step) for pod in seen.returned])),
+            blocked=min(before.blocked, len(seen.staying)),
+        )
+
+    def _sorted(self, view: View) -> Seen:
+        by_action = remaining_pods.sort(view.pods, self.step)
+        returned = [pod for pod in by_action[Action.LEAVE] if pods.returned(pod, self.step.cordoned_at)]
+        return Seen(by_action[Action.EVICT] + by_action[Action.REFUSE], by_action[Action.WAIT], returned)
+
+    def _may_go(self, view: View, seen: Seen) -> bool:
+        # On the first definition EvictBatch asks, and waits, by itself; only pods that keep coming pause
+        # here.
+        if self.step.wait_s is None:
+            young = any(pod.created_at >= self.step.cordoned_at for pod in seen.to_evict)
+            return bool(seen.to_evict) and not (young and self.step.attempt < first_definition.YOUNG_PAUSES)
+        if any(pod.key in self.step.progress.rolling for pod in seen.to_evict):
+            # EvictBatch alone sees how far a rollout is.
+            return True
+        return bool(budgets.choose(seen.to_evict, view.budgets or (), 1).evict)
 
 
 def _emptied(step: Step, here: Progress, timing: Timing) -> Progress:
     since = timing.now if here.emptied_at is None else here.emptied_at
     empty = replace(here, emptied_at=since, blocked=0, blockers=())
-    return replace(empty, next=after_pods.following(step, empty, timing))
-
-
-def _look(step: Step, cluster: Cluster[L], now: float) -> Seen:
-    node = step.node
-    listing = cluster.pods_on(node.name)
-    seen = _sorted(listing.pods, step)
-    late = stuck_pods.overdue(seen.leaving, step.policy, now)
-    if late:
-        # Instead of a watch, so that an attempt stays at two requests.
-        given_up = late if stuck_pods.silent(cluster.node(node.name), node.uid) else []
-        leaving = [pod for pod in seen.leaving if pod not in given_up]
-        unended = [] if given_up else stuck_pods.unended(late, step.policy, now)
-        return replace(seen, leaving=leaving, stuck=given_up, unended=unended)
-    if seen.leaving and not seen.to_evict and step.attempt < WATCHED_ATTEMPTS:
-        awaited = waves.first(seen.leaving)
-        return _sorted(cluster.watch_until_gone(node.name, listing, awaited, WATCH_S), step)
-    return seen
-
-
-def _sorted(listed: list[Pod], step: Step) -> Seen:
-    by_action = after_pods.sort(listed, step)
-    returned = [pod for pod in by_action[Action.LEAVE] if pods.returned(pod, step.cordoned_at)]
-    return Seen(by_action[Action.EVICT] + by_action[Action.REFUSE], by_action[Action.WAIT], returned)
+    return replace(empty, next=routes.after_last_pod(step, empty))
 
 
 def _why_left(pod: Pod, step: Step) -> Reason:
     return Reason(pod.key, pods.verdict(pod, step.policy, since=step.cordoned_at).reason)
 
 
-def _sentence(seen: Seen, unended: list[Reason]) -> str:
-    others = [pod for pod in seen.leaving if pod not in seen.unended]
-    slowest = sorted(others, key=lambda pod: -(pod.deletion_at or 0))
-    named = [Reason(pod.key, f"has until {to_rfc3339(pod.deletion_at or 0)}") for pod in slowest]
-    phrases = "; ".join(reasons.phrases([*unended, *named]))
-    return f"{len(seen.leaving)} evicted pods are still on the node: {phrases}"
+def _waits(of_this_wave: bool) -> str:
+    return "is to be evicted" if of_this_wave else "waits until the wave before it has left"
+
+
+def _until(pod: Pod, now: float) -> str:
+    ends = to_rfc3339(pod.deletion_at or 0)
+    if (pod.deletion_at or 0) > now:
+        return f"has until {ends}"
+    held = f", finalizers {', '.join(pod.finalizers)}" if pod.finalizers else ""
+    return f"overdue since {ends}{held}"

@@ -14,11 +14,12 @@ from typing import Protocol
 from stepdrain.document import progress
 from stepdrain.document.progress import Progress
 from stepdrain.document.step import Step
-from stepdrain.errors import AwsThrottled
+from stepdrain.errors import AwsThrottled, TargetsDraining
+from stepdrain.rules import reasons
 from stepdrain.rules.pods import Listing
 from stepdrain.rules.policy import LONGEST_DELAY_S
 from stepdrain.rules.reasons import Reason
-from stepdrain.states import after_pods
+from stepdrain.states import remaining_pods, routes, waiting
 
 REGISTERED_S = 60
 """So long after the last pod a target that has not begun to drain is waited for, too. Controllers see the
@@ -48,23 +49,17 @@ class Account(Protocol):
 
 
 def wait_for_targets(step: Step, cluster: Cluster, account: Account, now: float) -> Progress:
-    """The record with the state that comes next.
-
-        a target drains, or has not begun to       ask again, unless a heartbeat presses
-        pods landed on the node meanwhile          EvictBatch
-        none, or the longest wait is over          CompleteAction
-
+    """The record with the state that comes next (states.routes).
     One list of the node's pods if this visit has waited; one of TargetGroupBindings, the load balancers
     with the cluster's tag, the Auto Scaling group's own; then one call for each target group. A
-    throttled look counts as one that saw a target drain. Raises TargetsDraining (or
-    TargetsStillDraining) naming the target groups.
+    throttled look counts as one that saw a target drain. Raises TargetsDraining naming the target groups.
     """
-    timing = step.aftermath(now)
+    timing = step.timing(now)
     waited_s = now - (step.entered_at if step.progress.emptied_at is None else step.progress.emptied_at)
     # A connection may take an hour to end, and WaitForPods has looked before that.
     if step.attempt > 0 and _occupied(step, cluster, now):
         return replace(step.progress, next=progress.EVICT_BATCH)
-    if after_pods.over(timing) or waited_s >= _longest_s(step.policy.wait_for_targets):
+    if timing.waits_over or waited_s >= _longest_s(step.policy.wait_for_targets):
         return _drained(step)
     try:
         states = _states(step, cluster, account)
@@ -74,12 +69,14 @@ def wait_for_targets(step: Step, cluster: Cluster, account: Account, now: float)
         awaited = [Reason(name, state) for name, state in states.items() if _holds(state, waited_s)]
     if not awaited:
         return _drained(step)
+    if routes.heartbeat_needed(timing):
+        return routes.to_heartbeat(step.progress, progress.WAIT_FOR_TARGETS, awaited)
     what = f"{len(awaited)} load balancer targets of {step.instance_id} have not drained"
-    return after_pods.wait(step, timing, awaited, what, progress.DRAINING)
+    raise waiting.not_yet(TargetsDraining, f"{what}: {'; '.join(reasons.phrases(awaited))}.", timing)
 
 
 def _occupied(step: Step, cluster: Cluster, now: float) -> bool:
-    return after_pods.occupied(after_pods.sort(cluster.pods_on(step.node.name).pods, step), step, now)
+    return remaining_pods.occupied(remaining_pods.sort(cluster.pods_on(step.node.name).pods, step), step, now)
 
 
 def _longest_s(asked: str) -> int:

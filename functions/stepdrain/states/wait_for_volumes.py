@@ -6,16 +6,20 @@ machine that vanishes with volumes attached keeps them for six minutes and more.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from stepdrain.clock import Clock
 from stepdrain.document import progress
-from stepdrain.document.progress import Progress, Timing
+from stepdrain.document.progress import Progress
 from stepdrain.document.step import Step
+from stepdrain.document.timing import Timing
+from stepdrain.errors import VolumesAttached
+from stepdrain.rules import reasons
 from stepdrain.rules.pods import Action, Listing, Pod
 from stepdrain.rules.reasons import Reason
-from stepdrain.states import after_pods
+from stepdrain.states import remaining_pods, routes, waiting
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,14 @@ class Attachment:
     node: str
     volume: str
     attacher: str
+
+
+@dataclass(frozen=True)
+class Attachments:
+    """All attachments by the names of their objects, and the version from which a watch goes on."""
+
+    by_name: Mapping[str, Attachment]
+    version: str
 
 
 def parse(raw: Mapping[str, Any]) -> Attachment | None:
@@ -40,39 +52,69 @@ def parse(raw: Mapping[str, Any]) -> Attachment | None:
 class Cluster(Protocol):
     """What WaitForVolumes asks of the Kubernetes adapter."""
 
-    def attachments(self) -> list[Attachment]: ...
+    def attachments(self) -> Attachments: ...
+    def follow_attachments(
+        self, listed: Attachments, seconds: float, done: Callable[[list[Attachment]], bool]
+    ) -> tuple[list[Attachment], str]: ...
     def pods_on(self, node: str) -> Listing: ...
     def volume_of(self, namespace: str, claim: str) -> str | None: ...
 
 
-def wait_for_volumes(step: Step, cluster: Cluster, now: float) -> Progress:
-    """The record with the state that comes next.
-
-        evictable pods are on the node again                   EvictBatch
-        volumes of pods that have left are attached            ask again, unless a heartbeat presses
-        none; DaemonSets' pods are still to be evicted         EvictBatch
-        none                                                   what else is waited for
+def wait_for_volumes(
+    step: Step, cluster: Cluster, clock: Clock, until: float, unwatched: str = ""
+) -> Progress:
+    """The record with the state that comes next (states.routes); waits until there is one.
 
     One list of all attachments; if the node has any or had some, one list of its pods, and one GET for each
-    claim of a pod that stays: its volume stays attached, whoever else mounts it.
-    Raises VolumesAttached (or VolumesStillAttached) naming the volumes.
+    claim of a pod that stays: its volume stays attached, whoever else mounts it. Then a watch on the
+    attachments, no longer than ``until`` (epoch seconds), and not where ``unwatched`` says why.
+    Raises VolumesAttached after a watch, else WatchUnavailable, naming the volumes.
     """
-    timing, node = step.aftermath(now), step.node.name
-    attached = [one for one in cluster.attachments() if one.node == node]
-    over = after_pods.over(timing) or not attached
+    now, node = clock.now(), step.node.name
+    listed = cluster.attachments()
+    attached, timing = _of(node, listed.by_name.values()), step.timing(now)
+    over = timing.waits_over or not attached
     if over and not step.attempt:
-        return _detached(step, timing)
-    sorted_pods = after_pods.sort(cluster.pods_on(node).pods, step)
-    if after_pods.occupied(sorted_pods, step, now):
+        return _detached(step)
+    sorted_pods = remaining_pods.sort(cluster.pods_on(node).pods, step)
+    if remaining_pods.occupied(sorted_pods, step, now):
         return replace(step.progress, next=progress.EVICT_BATCH)
-    if over:
-        return _detached(step, timing)
     kept = _volumes_of(sorted_pods[Action.LEAVE], cluster)
-    awaited = [Reason(one.volume, f"held by {one.attacher}") for one in attached if one.volume not in kept]
-    if not awaited:
-        return _detached(step, timing)
+    awaited = _awaited(attached, kept)
+    if over or not awaited:
+        return _detached(step)
+    if routes.heartbeat_needed(timing):
+        return routes.to_heartbeat(step.progress, progress.WAIT_FOR_VOLUMES, awaited)
+    why = unwatched or step.progress.unwatched
+    if not why and step.wait_s:
+        seconds = waiting.seconds_left(_moments(timing), clock.now(), until)
+        found, why = cluster.follow_attachments(
+            listed, seconds, lambda all_: not _awaited(_of(node, all_), kept)
+        )
+        awaited, timing = _awaited(_of(node, found), kept), step.timing(clock.now())
+        if not awaited or timing.waits_over:
+            return _detached(step)
+        if routes.heartbeat_needed(timing):
+            return routes.to_heartbeat(step.progress, progress.WAIT_FOR_VOLUMES, awaited)
+    raise waiting.not_yet(VolumesAttached, _sentence(awaited), timing, why)
+
+
+def _moments(timing: Timing) -> list[float]:
+    coming = [timing.heartbeat_at, timing.ends_at, *([timing.deadline] if timing.forces else [])]
+    return [moment for moment in coming if moment > timing.now]
+
+
+def _of(node: str, attachments: Iterable[Attachment]) -> list[Attachment]:
+    return [one for one in attachments if one.node == node]
+
+
+def _awaited(attached: Iterable[Attachment], kept: Collection[str | None]) -> list[Reason]:
+    return [Reason(one.volume, f"held by {one.attacher}") for one in attached if one.volume not in kept]
+
+
+def _sentence(awaited: list[Reason]) -> str:
     what = f"{len(awaited)} volumes of pods that have left are attached to the node"
-    return after_pods.wait(step, timing, awaited, what, progress.ATTACHED)
+    return f"{what}: {'; '.join(reasons.phrases(awaited))}."
 
 
 def _volumes_of(staying: Collection[Pod], cluster: Cluster) -> set[str | None]:
@@ -80,8 +122,8 @@ def _volumes_of(staying: Collection[Pod], cluster: Cluster) -> set[str | None]:
     return {cluster.volume_of(*claim) for claim in sorted(claims)}
 
 
-def _detached(step: Step, timing: Timing) -> Progress:
+def _detached(step: Step) -> Progress:
     record = replace(step.progress, detached=True, blockers=())
     if step.policy.evict_daemonsets:
         return replace(record, next=progress.EVICT_BATCH)
-    return replace(record, next=after_pods.following(step, record, timing))
+    return replace(record, next=routes.after_last_pod(step, record))

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import os
-from functools import partial
+from dataclasses import replace
 from typing import Any
 
-from stepdrain import clock
+from stepdrain import attempt, clock
 from stepdrain.adapters import connections, invocation
+from stepdrain.document import progress
 from stepdrain.document.progress import Progress
 from stepdrain.document.step import Step, parse
-from stepdrain.errors import Blocked
+from stepdrain.errors import (
+    EvictionBlocked,
+    EvictionStillBlocked,
+    NotYourTurn,
+    StillNotYourTurn,
+    Transient,
+)
 from stepdrain.intake import settings
 from stepdrain.reporting import logs, metrics, node_conditions
 from stepdrain.reporting.node_events import record_event
-from stepdrain.states import concurrency_limit
+from stepdrain.states import concurrency_limit, routes
+from stepdrain.states.batch import probing
 from stepdrain.states.evict_batch import evict_batch
 from stepdrain.verification import rehearsal
 
@@ -25,39 +33,79 @@ LOG = logs.logger()
 @rehearsal.instead
 @logs.waits
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """The round's record (document.progress.Progress.to_document); raises EvictionBlocked if no pod could go.
+    """The drain's record (document.progress.Progress.to_document), also if no pod could go.
 
     Raises NotYourTurn while other drains of the group come first (stepdrain.states.concurrency_limit).
     """
     step = parse(event)
+    try:
+        return attempt.ask_again(lambda: _once(step), step, attempt.ends_at(step)).to_document()
+    except Transient:
+        if step.wait_s is None or not routes.heartbeat_needed(step.timing(clock.now())):
+            raise
+        # WaitForPods leads to Heartbeat.
+        return replace(step.progress, next=progress.WAIT_FOR_PODS).to_document()
+
+
+def _once(step: Step) -> Progress:
     cluster, now = connections.kube(step.cluster), clock.now()
     if step.redriven and step.attempt == 0 and (unset := _resume(step, cluster)):
         LOG.warning(unset)
-
-    def tell(reason: str, sentence: str, occasion: str) -> None:
-        if not_recorded := record_event(cluster, step.node, reason, sentence, occasion, now):
-            LOG.warning(not_recorded)
-
-    if (waiting := _turn(step, now)) is not None:
-        return waiting.to_document()
     try:
-        record = evict_batch(step, cluster, now, partial(tell, occasion=step.name))
-    except Blocked as blocked:
+        record = _evict(step, cluster, now)
+    except (EvictionBlocked, EvictionStillBlocked) as blocked:
         metrics.publish(step.cluster, metrics.of_blocked(step, blocked.pods))
-        # Once a round: an Event for each attempt would only hide the others.
         if step.attempt == 0:
-            tell("PodsBlocked", str(blocked), f"{step.name}/{step.progress.number}")
+            _record_blocked(step, str(blocked), cluster, now)
         raise
     metrics.publish(step.cluster, metrics.of_batch(step, record))
     if record.rolled != step.progress.rolled:
-        named = ", ".join(record.rolled[len(step.progress.rolled) :])
-        LOG.info("workloads rolled", node=step.node.name, workloads=named)
-        tell("WorkloadsRolled", f"Restarted instead of evicting their pods: {named}", f"{step.name}/{named}")
+        _record_rolled(step, record, cluster, now)
     if record.forced > step.progress.forced:
-        _tell_forced(step, record, cluster, now)
-    document = record.to_document()
-    LOG.info("batch evicted", node=step.node.name, attempt=step.attempt, progress=document)
-    return document
+        _record_forced(step, record, cluster, now)
+    if record.blocked and record.evicted == step.progress.evicted and probing(step.progress):
+        # Once a heartbeat: an Event for each attempt would only hide the others.
+        named = "; ".join(record.blockers)
+        _record_blocked(step, f"{record.blocked} pods cannot be evicted now: {named}.", cluster, now)
+    LOG.info("batch evicted", node=step.node.name, attempt=step.attempt, progress=record.to_document())
+    return record
+
+
+def _evict(step: Step, cluster: Any, now: float) -> Progress:
+    """The batch, if it is the drain's turn; without a turn only what the deadline leaves no more time for."""
+
+    def warn(reason: str, sentence: str) -> None:
+        if not_recorded := record_event(cluster, step.node, reason, sentence, step.name, now):
+            LOG.warning(not_recorded)
+
+    try:
+        _take_turn(step, now)
+    except (NotYourTurn, StillNotYourTurn):
+        timing, before = step.timing(now), step.progress
+        if routes.heartbeat_needed(timing):
+            # WaitForPods leads to Heartbeat.
+            return replace(before, next=progress.WAIT_FOR_PODS)
+        if not timing.forces:
+            raise
+        record = evict_batch(step, cluster, now, warn, for_deadline=True)
+        if (record.evicted, record.forced) == (before.evicted, before.forced):
+            raise
+        return record
+    return evict_batch(step, cluster, now, warn)
+
+
+def _record_rolled(step: Step, record: Progress, cluster: Any, now: float) -> None:
+    named = ", ".join(record.rolled[len(step.progress.rolled) :])
+    LOG.info("workloads rolled", node=step.node.name, workloads=named)
+    sentence, occasion = f"Restarted instead of evicting their pods: {named}", f"{step.name}/{named}"
+    if not_recorded := record_event(cluster, step.node, "WorkloadsRolled", sentence, occasion, now):
+        LOG.warning(not_recorded)
+
+
+def _record_blocked(step: Step, sentence: str, cluster: Any, now: float) -> None:
+    occasion = f"{step.name}/{step.progress.number}"
+    if not_recorded := record_event(cluster, step.node, "PodsBlocked", sentence, occasion, now):
+        LOG.warning(not_recorded)
 
 
 def _resume(step: Step, cluster: node_conditions.Cluster) -> str | None:
@@ -67,21 +115,21 @@ def _resume(step: Step, cluster: node_conditions.Cluster) -> str | None:
     return node_conditions.set_conditions(cluster, step.node, started, sentence, since, wanted=wanted)
 
 
-def _tell_forced(step: Step, record: Progress, cluster: Any, now: float) -> None:
+def _record_forced(step: Step, record: Progress, cluster: Any, now: float) -> None:
     """Who lost a pod past its budget must be able to find out why, on the Node and in the log."""
     named = record.forced_pods[len(step.progress.forced_pods) :]
-    sentence = f"{record.forced} pods were deleted past their budgets, as the policy says: {'; '.join(named)}"
+    sentence = f"{record.forced} pods were deleted for the deadline, as the policy says: {'; '.join(named)}."
     occasion = f"{step.name}/{record.forced}"
     if not_recorded := record_event(cluster, step.node, "PodsForced", sentence, occasion, now):
         LOG.warning(not_recorded)
-    LOG.warning("pods deleted past their budgets", node=step.node.name, pods=named)
+    LOG.warning("pods deleted for the deadline", node=step.node.name, pods=named)
 
 
-def _turn(step: Step, now: float) -> Progress | None:
-    table = os.environ.get("STEPDRAIN_LEASE_TABLE")
+def _take_turn(step: Step, now: float) -> None:
     if not concurrency_limit.limited(step, now):
-        return None
+        return
+    table = os.environ.get("STEPDRAIN_LEASE_TABLE")
     if not table:
         LOG.warning("maxConcurrentDrains has no effect: MaxConcurrentDrains is 0, so there is no lease table")
-        return None
-    return concurrency_limit.take(step, connections.aws().leases(table), now)
+        return
+    concurrency_limit.take(step, connections.aws().leases(table), now)

@@ -1,4 +1,4 @@
-"""Heartbeat: tell Auto Scaling that the drain goes on, or end it at its deadline."""
+"""Heartbeat: tell Auto Scaling that the drain goes on, or end it at its end."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ LOG = logs.logger()
 @invocation.handler
 @rehearsal.instead
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """The record of the next round; raises DrainTimedOut, DrainReleased or LifecycleActionExpired."""
-    step, now = parse(event), clock.now()
-    metrics.publish(step.cluster, metrics.of_heartbeat(step, now))
-    record = lifecycle_action.heartbeat(step, connections.aws(), now).to_document()
+    """The drain's record with the state that comes next, also if the heartbeat could not be sent.
+
+    Raises DrainTimedOut, DrainReleased, LifecycleActionExpired or AwsDenied.
+    """
+    step = parse(event)
+    metrics.publish(step.cluster, metrics.of_heartbeat(step, clock.now()))
+    record = lifecycle_action.heartbeat(step, connections.aws(), clock).to_document()
     LOG.info("heartbeat", instance=step.instance_id, waited_for=step.waited_for, progress=record)
     return record

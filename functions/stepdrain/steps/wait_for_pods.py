@@ -1,18 +1,15 @@
-"""WaitForPods: are the evicted pods gone?"""
+"""WaitForPods: are the evicted pods gone, and may others go?"""
 
 from __future__ import annotations
 
-import os
 from functools import partial
 from typing import Any
 
-from stepdrain import clock
-from stepdrain.adapters import connections, invocation
+from stepdrain import attempt, clock
+from stepdrain.adapters import invocation
 from stepdrain.document.progress import Progress
-from stepdrain.document.step import Step, parse
-from stepdrain.intake import settings
+from stepdrain.document.step import Step
 from stepdrain.reporting import logs
-from stepdrain.reporting.drain_reports import report_end
 from stepdrain.reporting.node_events import record_event
 from stepdrain.states import protection
 from stepdrain.states.wait_for_pods import wait_for_pods
@@ -25,27 +22,26 @@ LOG = logs.logger()
 @rehearsal.instead
 @logs.waits
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """The round's record with the state that comes next; raises PodsRemaining while pods are leaving."""
-    step = parse(event)
-    cluster = connections.kube(step.cluster)
+    """The drain's record with the state that comes next.
+
+    Raises PodsRemaining, EvictionBlocked or WatchUnavailable while there is nothing to do but wait.
+    """
+    return attempt.run(event, _look)
+
+
+def _look(step: Step, cluster: Any, until: float, unwatched: str) -> Progress:
     if (back := protection.lost(step, cluster, clock.now())) is not None:
         return _back(step, cluster, *back)
-    record = wait_for_pods(step, cluster, clock.now(), partial(_tell, step, cluster))
-    for not_recorded in report_end(
-        cluster, step, record, clock.now(), wanted=settings.node_conditions(os.environ)
-    ):
-        LOG.warning(not_recorded)
-    LOG.info("pods looked for", node=step.node.name, attempt=step.attempt, progress=record.to_document())
-    return record.to_document()
+    return wait_for_pods(step, cluster, clock, until, partial(_warn, step, cluster), unwatched)
 
 
-def _back(step: Step, cluster: Any, record: Progress, why: str) -> dict[str, Any]:
+def _back(step: Step, cluster: Any, record: Progress, why: str) -> Progress:
     sentence = f"{why}. The drain finds its node again, and labels and cordons it"
-    _tell(step, cluster, "CordonLost", sentence)
-    return record.to_document()
+    _warn(step, cluster, "CordonLost", sentence)
+    return record
 
 
-def _tell(step: Step, cluster: Any, reason: str, sentence: str) -> None:
+def _warn(step: Step, cluster: Any, reason: str, sentence: str) -> None:
     """Once a round: the Event's name follows from the round."""
     LOG.warning(sentence, node=step.node.name)
     occasion = f"{step.name}/{step.progress.number}"

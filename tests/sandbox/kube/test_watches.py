@@ -33,7 +33,7 @@ def test_a_watch_ends_with_the_pod_it_waits_for(clock, kube, client):
     client.evict(listing.pods, -1)
     began = clock.now()
     leaving = client.pods_on("n")
-    assert client.watch_until_gone("n", leaving, leaving.pods, 15) == []
+    assert client.follow(leaving, 15, lambda seen: not seen.pods)[0].pods == []
     assert clock.now() - began == 7
 
 
@@ -41,14 +41,14 @@ def test_a_watch_in_vain_ends_after_its_seconds(clock, kube, client):
     """Nothing happens to a pod that nobody evicts."""
     listing = client.pods_on("n")
     began = clock.now()
-    assert client.watch_until_gone("n", listing, listing.pods, 15) == listing.pods
+    assert client.follow(listing, 15, lambda seen: not seen.pods)[0] == listing
     assert clock.now() - began == 15
 
 
 def test_time_stands_still_while_the_client_works(clock, kube, client):
     """After a watch the client is busy again: nothing may happen behind its back."""
     listing = client.pods_on("n")
-    client.watch_until_gone("n", listing, listing.pods, 3)
+    client.follow(listing, 3, lambda seen: not seen.pods)
     before = clock.now()
     for _ in range(5):
         client.pods_on("n")

@@ -19,9 +19,9 @@ from stepdrain.adapters.kube.admission import Admission
 from stepdrain.adapters.kube.budgets import Budgets
 from stepdrain.adapters.kube.evictions import Evictions
 from stepdrain.adapters.kube.nodes import Nodes
-from stepdrain.adapters.kube.pods import Pods
 from stepdrain.adapters.kube.storage import Storage
 from stepdrain.adapters.kube.target_groups import TargetGroups
+from stepdrain.adapters.kube.watches import Watches
 from stepdrain.adapters.kube.workloads import Workloads
 from stepdrain.errors import InvalidSettings
 
@@ -38,7 +38,7 @@ class Access:
         return f"Access({self.server})"
 
 
-class Kube(Nodes, Pods, Evictions, Budgets, Storage, TargetGroups, Workloads, Admission, AccessReviews):
+class Kube(Nodes, Watches, Evictions, Budgets, Storage, TargetGroups, Workloads, Admission, AccessReviews):
     """One cluster. All methods raise Kube… errors of stepdrain.errors, and nothing else."""
 
 

@@ -1,0 +1,47 @@
+"""How a state waits: what an attempt that has found nothing to do ends with.
+
+The state machine repeats it by the name of its error. An attempt that has watched is repeated at once, since
+it has waited already; one that could not watch is repeated after seconds (WatchUnavailable).
+"""
+
+from __future__ import annotations
+
+from stepdrain import errors
+from stepdrain.document.timing import Timing
+from stepdrain.errors import NotYet
+from stepdrain.rules.first_definition import Pace
+
+POLLED = (errors.TargetsDraining, errors.NotYourTurn)
+"""What nobody can watch, and is polled under its own name."""
+FIRST_DEFINITION: dict[type[NotYet], type[NotYet]] = {
+    errors.EvictionBlocked: errors.EvictionStillBlocked,
+    errors.NotYourTurn: errors.StillNotYourTurn,
+    errors.PodsRemaining: errors.PodsStillRemaining,
+    errors.VolumesAttached: errors.VolumesStillAttached,
+    errors.TargetsDraining: errors.TargetsStillDraining,
+}
+"""The second name of each on the first definition, which retries it at the slow pace."""
+
+
+def not_yet(awaited: type[NotYet], sentence: str, timing: Timing, unwatched: str = "") -> NotYet:
+    """The error to raise: what is ``awaited``, and how soon to ask again.
+
+    ``unwatched`` says why the attempt could not watch; "" if it did.
+    """
+    if timing.pace is not None:
+        return (FIRST_DEFINITION[awaited] if timing.pace is Pace.SLOW else awaited)(sentence)
+    if unwatched and awaited not in POLLED:
+        return errors.WatchUnavailable(f"{sentence} Polled, since {unwatched}.")
+    return awaited(sentence)
+
+
+def blocked(sentence: str, pods: int, timing: Timing) -> NotYet:
+    """EvictionBlocked, or its second name, with the count of pods that are held."""
+    kind = errors.EvictionStillBlocked if timing.pace is Pace.SLOW else errors.EvictionBlocked
+    return kind(sentence, pods)
+
+
+def seconds_left(moments: list[float], now: float, until: float) -> float:
+    """Seconds that an attempt may still wait: to its end at ``until``, and no longer than to the next
+    moment."""
+    return max(0.0, min([until, *moments]) - now)
