@@ -285,7 +285,7 @@ class Cluster:
 
 
 def wait(event, cluster, now=T0, attempt=9):
-    return wait_for_pods(replace(parse(event), attempt=attempt), cluster, Time(now), now + 120)
+    return wait_for_pods(replace(parse(event), attempt=attempt), cluster, Time(now), now + 120, print)
 
 
 def test_an_empty_node_ends_the_drain():

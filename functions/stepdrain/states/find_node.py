@@ -13,8 +13,8 @@ from stepdrain.rules.nodes import Instance
 
 LISTED_EVERY = 3
 """Attempts of FindNode for one list of all nodes; the last attempt (statemachine/retriers.py) must list."""
-LAST_ATTEMPT = 9
-"""Behind it an instance without a node counts as one that never joined (statemachine/pace.py)."""
+LAST_ATTEMPT = 12
+"""Behind it an instance without a node counts as one that never joined (statemachine/retriers.py)."""
 Json = Mapping[str, Any]
 
 
