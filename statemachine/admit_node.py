@@ -43,8 +43,8 @@ def wait_for_node() -> Any:
         ],
         wait_s=retriers.WATCH_S,
         comment="Looks for the node of this instance by its providerID, and watches it until it is Ready, "
-        "and until the pods of its DaemonSets are, if the policy wants that. An attempt that could not watch is "
-        "repeated every 5 to 20 seconds.",
+        "and until the pods of its DaemonSets are, if the policy wants that. An attempt that could not watch "
+        "is repeated every 5 to 20 seconds.",
         result_selector=picked(*NODE),
         result_path="$.node",
     )

@@ -147,9 +147,10 @@ def picked(*fields: str) -> dict[str, str]:
 def patient(*errors: ErrorName) -> list[Any]:
     """Retriers of a state that has nowhere else to go: ten minutes for ``errors``, five for refused
     access."""
+    passing = [name for name in LAMBDA if name not in lambda_errors.THROTTLED]
     return [
-        retry([*errors, AwsUnavailable, *LAMBDA], retriers.TEN_MINUTES),
-        retry([AwsThrottled], retriers.THROTTLED),
+        retry([*errors, AwsUnavailable, *passing], retriers.TEN_MINUTES),
+        retry([AwsThrottled, *lambda_errors.THROTTLED], retriers.THROTTLED),
         retry(DENIED, retriers.DENIED),
     ]
 

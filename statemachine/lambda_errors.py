@@ -85,5 +85,8 @@ OF_THE_RUNTIME = (
     "Runtime.ImportModuleError",
 )
 
+THROTTLED = ("Lambda.TooManyRequestsException",)
+"""The account's, or the function's, concurrent executions are used up."""
+
 RETRIED = [*(f"Lambda.{name}" for name in PASSING), *OF_STEP_FUNCTIONS, *OF_THE_RUNTIME]
 """As ErrorEquals names them, for each state that calls a function."""

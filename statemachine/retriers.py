@@ -70,8 +70,9 @@ FAILED = Retrier(interval_s=2, rate=3.0, longest_s=30, attempts=19)
 # endpoint that is gone for ten minutes. 2 + 4 + 8 + 16 + 19 * 30 = 600.
 TEN_MINUTES = Retrier(interval_s=2, rate=2.0, longest_s=30, attempts=23)
 # Many drains are throttled together and must not come back together: random delays, up to
-# 4 + 8 + 16 + 40 * 30 = 1,228, on average half of it: an API that throttles for ten minutes ends no drain.
-THROTTLED = Retrier(interval_s=4, rate=2.0, longest_s=30, attempts=43, jitter=True)
+# 4 + 8 + 16 + 127 * 30 = 3,838, on average half of it: longer than the default hook holds an instance. So no
+# drain fails because an API of AWS, or Lambda, throttles it.
+THROTTLED = Retrier(interval_s=4, rate=2.0, longest_s=30, attempts=130, jitter=True)
 # Refused access (401, 403, AccessDenied). 10 * 30 = 300.
 DENIED = Retrier(interval_s=30, rate=1.0, attempts=10)
 # Heartbeat's function itself fails. 1 + 2 + 4 = 7, then evictions go on.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from stepdrain import clock
@@ -19,7 +20,7 @@ from stepdrain.errors import Transient
 from stepdrain.intake import settings
 from stepdrain.reporting import logs
 from stepdrain.reporting.drain_reports import report_end
-from stepdrain.states import routes
+from stepdrain.states import routes, waiting
 
 LOG = logs.logger()
 AGAIN_S, INTERRUPTED_AGAIN_S = 5, 2
@@ -36,11 +37,14 @@ def run(event: dict[str, Any], look: Look) -> dict[str, Any]:
     An attempt that got no answer until a heartbeat was due, or the drain's end came, leads to Heartbeat.
     """
     step = parse(event)
-    until, unwatched = ends_at(step), settings.unwatched(os.environ)
+    until = ends_at(step)
+    crowded = waiting.crowded_out(step, clock.now())
+    unwatched = settings.unwatched(os.environ) or crowded
 
     def once() -> tuple[Progress, Any]:
         cluster = connections.kube(step.cluster)
-        return look(step, cluster, until, unwatched), cluster
+        record = look(step, cluster, until, unwatched)
+        return (replace(record, unwatched=crowded) if crowded else record), cluster
 
     try:
         record, cluster = ask_again(once, step, until)

@@ -325,6 +325,8 @@ class Account:
 
     def put_under(self, load: Load) -> None:
         """From now on requests count against quotas, and everything takes time."""
+        functions = self.deployment.functions
+        load.reserved = {name: f.reserved for name, f in functions.items() if f.reserved is not None}
         self.load, self.delivery.delay_s = load, load.durations.delivery
 
     def _run_loaded(self, logical_id: str, event: Json) -> Any:

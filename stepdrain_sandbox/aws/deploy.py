@@ -34,12 +34,16 @@ CODE = "s3://sandbox/code"
 
 @dataclass(frozen=True)
 class Function:
-    """A deployed function: its handler's dotted name, its environment and its timeout in seconds."""
+    """A deployed function: its handler's dotted name, its environment and its timeout in seconds.
+
+    ``reserved``: its reserved concurrency, a count: it may use no more, and nobody else may use it.
+    """
 
     name: str
     handler: str
     environment: dict[str, str]
     timeout_s: float = 900
+    reserved: int | None = None
 
     def load(self) -> Callable[[Json, Any], Any]:
         """The handler itself."""
@@ -234,7 +238,11 @@ class Stack:
         environment = properties.get("Environment", {}).get("Variables", {})
         texts = {key: str(value) for key, value in environment.items()}
         self.deployment.functions[logical_id] = Function(
-            self._name(logical_id), properties["Handler"], texts, properties["Timeout"]
+            self._name(logical_id),
+            properties["Handler"],
+            texts,
+            properties["Timeout"],
+            properties.get("ReservedConcurrentExecutions"),
         )
 
     def _parameter(self, logical_id: str, properties: Json) -> None:

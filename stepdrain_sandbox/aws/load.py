@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from stepdrain_sandbox.aws.durations import Durations
@@ -24,10 +25,16 @@ class Load:
     clock: Clock
     quotas: Quotas
     durations: Durations = field(default_factory=Durations)
+    reserved: Mapping[str, int] = field(default_factory=dict)
+    """Functions' reserved concurrency, a count each
+    (https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html): none runs more often at
+    once, and the others share what all of them leave of the account's."""
     peak: int = 0
     """The most functions that ran at once."""
+    refused: Counter[str] = field(default_factory=Counter)
+    """Invocations that were throttled, by function."""
     cold_starts: int = 0
-    _running: int = 0
+    _running: Counter[str] = field(default_factory=Counter)
     _idle: dict[str, list[int]] = field(default_factory=dict)
     """The idle warm containers of each function."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -44,11 +51,12 @@ class Load:
 
     def _admit(self, function: str) -> int | None:
         with self._lock:
-            if self._running >= self.quotas.concurrent:
+            if not self._room(function):
                 self.quotas.throttled["Invoke"] += 1
+                self.refused[function] += 1
                 return None
-            self._running += 1
-            self.peak = max(self.peak, self._running)
+            self._running[function] += 1
+            self.peak = max(self.peak, self._running.total())
             idle = self._idle.setdefault(function, [])
             cold = not idle
             self.cold_starts += cold
@@ -56,9 +64,15 @@ class Load:
         self.clock.sleep(self.durations.invocation + (self.durations.cold_start if cold else 0))
         return container
 
+    def _room(self, function: str) -> bool:
+        if function in self.reserved:
+            return self._running[function] < self.reserved[function]
+        others = sum(count for name, count in self._running.items() if name not in self.reserved)
+        return others < self.quotas.concurrent - sum(self.reserved.values())
+
     def _release(self, function: str, container: int) -> None:
         with self._lock:
-            self._running -= 1
+            self._running[function] -= 1
             self._idle[function].append(container)
 
     def request(self, operation: str) -> str | None:

@@ -1,7 +1,9 @@
 """Heartbeat: Auto Scaling keeps the instance, or the drain ends at its deadline."""
 
 import pytest
+from stepdrain.document.progress import Progress
 from stepdrain.errors import DrainTimedOut, LifecycleActionExpired
+from stepdrain.states import waiting
 from stepdrain.steps import heartbeat
 
 from stepdrain_sandbox.aws.account import AwsFault, client_error
@@ -29,6 +31,14 @@ def test_two_heartbeats_are_no_harm(world, step, held):
     instance, document = held
     assert heartbeat.handler(step(document), None) == heartbeat.handler(step(document), None)
     assert beats(world, instance) == ["heartbeat", "heartbeat"]
+
+
+@pytest.mark.parametrize(("why", "then"), [(waiting.CROWDED, ""), ("a proxy", "a proxy")])
+def test_a_drain_that_was_throttled_watches_again(world, step, held, why, then):
+    """Others may have left room; what cannot watch at all is not tried again."""
+    _, document = held
+    progress = Progress(0, world.clock.now(), unwatched=why).to_document()
+    assert heartbeat.handler(step(document, progress=progress), None)["unwatched"] == then
 
 
 def test_an_action_that_is_over_ends_the_drain(world, step, held):

@@ -144,6 +144,7 @@ def from_document(document: Mapping[str, Any] | None, begun_at: str) -> Progress
         refused_since=_read(document, "refusedSince", begun),
         heartbeat_tried_at=_read(document, "heartbeatTriedAt"),
         heartbeat_failing_since=_read(document, "heartbeatFailingSince", begun),
+        rolling=tuple(document.get("rolling", ())),
         unwatched=document.get("unwatched", ""),
     )
 

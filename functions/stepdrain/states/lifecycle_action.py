@@ -21,7 +21,7 @@ from stepdrain.errors import (
     DrainTimedOut,
     LifecycleActionExpired,
 )
-from stepdrain.states import concurrency_limit, routes
+from stepdrain.states import concurrency_limit, routes, waiting
 
 # Auto Scaling answers with ValidationError, which it uses for much else; only the message tells.
 NO_ACTION = "No active Lifecycle Action found"
@@ -61,7 +61,9 @@ def heartbeat(step: Step, auto_scaling: AutoScaling, clock: Clock) -> Progress:
     timing = step.timing(now)
     if timing.over:
         _end(step, timing)
-    record = replace(step.progress, next=_next(step, now))
+    # Others may have left room for a watch.
+    unwatched = "" if step.progress.unwatched == waiting.CROWDED else step.progress.unwatched
+    record = replace(step.progress, next=_next(step, now), unwatched=unwatched)
     if failure is None:
         sent = replace(record, number=record.number + 1, heartbeat_at=now)
         return replace(sent, heartbeat_tried_at=None, heartbeat_failing_since=None)

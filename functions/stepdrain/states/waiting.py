@@ -7,12 +7,17 @@ it has waited already; one that could not watch is repeated after seconds (Watch
 from __future__ import annotations
 
 from stepdrain import errors
+from stepdrain.document.step import Step
 from stepdrain.document.timing import Timing
 from stepdrain.errors import NotYet
 from stepdrain.rules.first_definition import Pace
 
 POLLED = (errors.TargetsDraining, errors.NotYourTurn)
 """What nobody can watch, and is polled under its own name."""
+CROWDED = "Lambda throttled the attempts before, or they could not watch"
+"""Why a drain polls until its next heartbeat, as the end of "polled, since …"."""
+REPEATED, WATCHED_S = 2, 90
+"""From so many repetitions on, attempts that each took less than so many seconds did not watch."""
 FIRST_DEFINITION: dict[type[NotYet], type[NotYet]] = {
     errors.EvictionBlocked: errors.EvictionStillBlocked,
     errors.NotYourTurn: errors.StillNotYourTurn,
@@ -21,6 +26,20 @@ FIRST_DEFINITION: dict[type[NotYet], type[NotYet]] = {
     errors.TargetsDraining: errors.TargetsStillDraining,
 }
 """The second name of each on the first definition, which retries it at the slow pace."""
+
+
+def crowded_out(step: Step, now: float) -> str:
+    """CROWDED if this attempt must not watch, "" if it may.
+
+    An attempt that watches takes two minutes. Where those before it were over much sooner, Lambda has
+    throttled them (its concurrent executions are used up, or MaxWatchers), or they could not watch: then the
+    drain polls until its next heartbeat, in executions of a second, and others find room.
+    The time is all that an attempt can know: Retry passes on a count, and no reason
+    (https://docs.aws.amazon.com/step-functions/latest/dg/input-output-contextobject.html).
+    """
+    if step.attempt < REPEATED or now - step.entered_at >= step.attempt * WATCHED_S:
+        return ""
+    return CROWDED
 
 
 def not_yet(awaited: type[NotYet], sentence: str, timing: Timing, unwatched: str = "") -> NotYet:

@@ -11,7 +11,7 @@ from stepdrain.adapters import connections, invocation
 from stepdrain.document.step import parse
 from stepdrain.intake import settings
 from stepdrain.reporting import logs
-from stepdrain.states import wait_for_node
+from stepdrain.states import wait_for_node, waiting
 from stepdrain.verification import rehearsal
 
 LOG = logs.logger()
@@ -26,7 +26,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     Raises NodeNotReady, or WatchUnavailable, while it is none, or is not Ready.
     """
     step = parse(event)
-    until, unwatched = clock.now() + (step.wait_s or 0), settings.unwatched(os.environ)
+    until = clock.now() + (step.wait_s or 0)
+    unwatched = settings.unwatched(os.environ) or waiting.crowded_out(step, clock.now())
     instance = connections.aws().instance(step.instance_id or "")
     node = wait_for_node.wait_for_node(
         step, connections.kube(step.cluster), instance, clock, until, unwatched
