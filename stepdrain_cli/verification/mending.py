@@ -28,6 +28,9 @@ MANIFESTS = {
 }
 """Where a right is granted if not in rbac.yaml."""
 
+ENDPOINTS = {"tag": "tagging"}
+"""The service's name in its VPC endpoint's, where it is not that of its actions."""
+
 
 @dataclass(frozen=True)
 class Mender:
@@ -71,6 +74,15 @@ class Mender:
             "--query cluster.resourcesVpcConfig  # then sam deploy with SubnetIds of that VPC"
         )
 
+    def endpoint(self, finding: Finding) -> str:
+        """Which endpoints the VPC has of the service whose action the finding names."""
+        region, service = self.deployed.region, finding.what.partition(":")[0]
+        name = f"com.amazonaws.{region}.{ENDPOINTS.get(service, service)}"
+        return (
+            f"aws ec2 describe-vpc-endpoints --region {region} --filters Name=service-name,Values={name}"
+            "  # none: docs/operations.md#private-clusters"
+        )
+
     def node(self, _finding: Finding) -> str:
         """Which nodes there are."""
         return "kubectl get nodes -o custom-columns=NAME:.metadata.name,ID:.spec.providerID"
@@ -99,5 +111,6 @@ WRITERS: dict[Mend, Callable[[Mender, Finding], str]] = {
     Mend.RBAC: Mender.rbac,
     Mend.IAM: Mender.iam,
     Mend.NETWORK: Mender.network,
+    Mend.ENDPOINT: Mender.endpoint,
     Mend.NODE: Mender.node,
 }

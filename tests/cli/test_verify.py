@@ -9,8 +9,10 @@ from click.testing import CliRunner
 
 from stepdrain_cli.__main__ import cli
 from stepdrain_cli.accounts.account import Account
+from stepdrain_sandbox.aws.account import LambdaFault
+from stepdrain_sandbox.kube.faults import Fault
 from stepdrain_sandbox.workload import cluster_workload
-from stepdrain_sandbox.world import GROUP, HOOK, World
+from stepdrain_sandbox.world import GROUP, HOOK, World, node_manifest
 
 REGION = "eu-west-1"
 
@@ -166,12 +168,97 @@ def test_a_missing_right_comes_with_a_command_in_which_all_names_are_filled_in(v
     assert found["command"].endswith(" stepdrain-read stepdrain-evict stepdrain-roll")
 
 
-@pytest.mark.parametrize("node", ["i-0123456789abcdef0", "nope"])
-def test_a_node_that_is_not_ours_is_one_sentence(verify, node):
+def test_a_node_may_be_named_as_a_person_knows_it(verify, world):
+    """By its name, by the first label of it, or by its instance's id."""
+    instance, node = list(world.instances.items())[1]
+    for name in (node, node.split(".")[0], instance):
+        status, text, _ = verify(name, "-o", "markdown")
+        assert (status, text.splitlines()[0].rsplit(" ", 1)[1]) == (0, instance)
+
+
+def test_a_node_with_a_name_of_its_own_is_found_in_the_cluster(verify, world):
+    """EC2 does not know it by that name."""
+    instance, node = list(world.instances.items())[1]
+    cluster = world.kube.cluster
+    cluster.create({**node_manifest("gpu-7", instance)})
+    cluster.remove("Node", node)
+    status, text, _ = verify("gpu-7", "-o", "markdown")
+    cluster.create(node_manifest(node, instance))
+    cluster.remove("Node", "gpu-7")
+    assert (status, text.splitlines()[0].rsplit(" ", 1)[1]) == (0, instance)
+
+
+@pytest.mark.parametrize(
+    ("node", "sentence"),
+    [
+        ("i-0123456789abcdef0", "EC2 does not know instance i-0123456789abcdef0 in this account and region."),
+        ("nope", "No instance has the private DNS name nope, and cluster demo has no node called nope"),
+        ("arn:aws:ec2:eu-west-1:1:instance/i-1", "is an ARN; give a node's name or an instance id."),
+    ],
+)
+def test_a_node_that_is_not_ours_is_one_sentence(verify, node, sentence):
     """Nothing is rehearsed for what would never be drained."""
     status, _, said = verify(node)
+    assert (status, said.count("\n")) == (2, 2)
+    assert sentence in said
+
+
+def test_a_node_of_another_group_is_named_with_its_group(verify, world):
+    """It is no drain of ours, and the sentence says whose instance it is."""
+    world._client("autoscaling").create_auto_scaling_group(
+        AutoScalingGroupName="others",
+        LaunchTemplate={"LaunchTemplateName": "workers"},
+        MinSize=0,
+        MaxSize=1,
+        DesiredCapacity=1,
+        AvailabilityZones=[f"{REGION}a"],
+        Tags=[{"Key": "kubernetes.io/cluster/demo", "Value": "owned", "PropagateAtLaunch": True}],
+    )
+    (group,) = world._client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=["others"])[
+        "AutoScalingGroups"
+    ]
+    instance = group["Instances"][0]["InstanceId"]
+    status, _, said = verify(instance)
+    world._client("autoscaling").delete_auto_scaling_group(AutoScalingGroupName="others", ForceDelete=True)
     assert status == 2
-    assert f"{node} is no instance in service of this installation's groups" in said
+    assert f"Instance {instance} is in group others, which this installation does not serve." in said
+
+
+def test_a_cluster_that_does_not_answer_is_said_within_20_seconds(verify, world, monkeypatch):
+    """A security group that is closed: long before the last state has found out the rest."""
+    began, said_at = world.clock.now(), []
+    monkeypatch.setattr(
+        "stepdrain_cli.commands.verify._say", lambda text: said_at.append((world.clock.now() - began, text))
+    )
+    world.kube.faults.add(Fault(hangs_s=60, times=-1))
+    world.aws.lambda_faults.append(LambdaFault("LabelFunction", "Lambda.ServiceException", hangs_s=30))
+    _, text, _ = verify("-o", "json")
+    world.kube.faults.clear()
+    ((after, sentence),) = said_at
+    assert after < 20
+    assert sentence.startswith("FindNode: The cluster's API does not answer the function: a security group")
+    # Whoever comes after the first state of each machine does not wait for the same silence.
+    wrong_ones = [one for one in json.loads(text)["checks"] if one["result"] != "ok"]
+    assert {(one["by"], one["what"]) for one in wrong_ones} == {
+        ("FindNode", "the cluster's API"),
+        ("WaitForNode", "the cluster's API"),
+    }
+    assert world.clock.now() - began < 60
+
+
+def test_an_execution_that_does_not_end_is_stopped_and_says_its_last_error(verify, world):
+    """The state machine's role may no longer invoke a function: Step Functions tries for half an hour."""
+    error = "Lambda.AWSLambdaException"
+    world.aws.lambda_faults.append(LambdaFault("CordonFunction", error, times=99))
+    found = wrong(verify)
+    world.aws.lambda_faults.clear()
+    (said,) = [
+        one["said"] for what, one in found.items() if what.startswith("the execution verify-DrainNode")
+    ]
+    assert said.startswith(
+        "It had not ended after 180 s, and was stopped; its last error is Lambda.AWSLambda"
+    )
+    assert "RUNNING" not in {one["status"] for one in world.executions()}
 
 
 def test_a_cluster_without_an_instance_is_one_sentence(verify, world):
