@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import boto3
@@ -25,7 +25,8 @@ from stepdrain_cli.terminal.exits import CommandError
 
 Json = dict[str, Any]
 DEFAULT_HOOK = "stepdrain"
-START_DRAIN = "StartDrain"
+DEFAULT_STACK = "stepdrain"
+START_DRAIN = re.compile(r":function:([\w-]+)-StartDrain")
 BOUND_GROUPS = ("read", "nodes", "evict")
 """The groups that kubernetes/rbac.yaml binds."""
 ROLE_GROUPS = {
@@ -72,13 +73,15 @@ class Doctor:
     kubeconfig: str | None = None
     context: str | None = None
     result: Survey = field(default_factory=Survey)
+    _installations: list[Installation] = field(default_factory=list)
 
     def examine(self) -> Survey:
         """Ask everything; raises what botocore raises if the groups or rules cannot be read."""
         found = self.result
         self._refuse_unknown_cluster()
         nodes = self._asked("the nodes' instances", self._nodes, frozenset())
-        found.installed = self._installation()
+        self._installations = self._deployed()
+        found.installed = self._own()
         for group in self._groups():
             if groups.of_cluster(group, self.cluster, nodes):
                 found.groups.append(self._group(group))
@@ -119,28 +122,39 @@ class Doctor:
     def _group(self, group: Json) -> Group:
         name = group["AutoScalingGroupName"]
         hooks = self.session.client("autoscaling").describe_lifecycle_hooks(AutoScalingGroupName=name)
-        taken = self.result.installed is not None and self._takes(self.result.installed, name)
-        return groups.judge(
-            group, hooks["LifecycleHooks"], self.result.installed, taken=taken, region=self._region
+        own = self.result.installed
+        takers = [one for one in self._installations if self._takes(one, name)]
+        taken_by = own if own in takers or not takers else takers[0]
+        judged = groups.judge(
+            group, hooks["LifecycleHooks"], taken_by, taken=bool(takers), region=self._region
         )
+        if taken_by is own or taken_by is None or judged.covered_by != groups.COVERED:
+            return judged
+        return replace(judged, covered_by=f"{groups.COVERED} (stack {taken_by.stack})")
 
     @property
     def _region(self) -> str:
         return str(self.session.region_name)
 
-    def _installation(self) -> Installation | None:
-        """The rule that hands terminations to StartDrain; its pattern names the hook."""
-        events = self.session.client("events")
+    def _own(self) -> Installation | None:
+        """The installation of our stack, or whichever there is."""
+        named = [one for one in self._installations if one.stack == (self.stack or DEFAULT_STACK)]
+        return next(iter([*named, *self._installations]), None)
+
+    def _deployed(self) -> list[Installation]:
+        """The rules that hand terminations to a StartDrain, of all stacks; a pattern names the hook."""
+        events, found = self.session.client("events"), []
         for page in events.get_paginator("list_rules").paginate():
             for rule in page["Rules"]:
                 pattern = json.loads(rule.get("EventPattern") or "{}")
                 if "aws.autoscaling" not in pattern.get("source", ()) or rule["State"] != "ENABLED":
                     continue
                 targets = events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
-                if any(START_DRAIN in target["Arn"] for target in targets):
+                stacks = [named[1] for target in targets if (named := START_DRAIN.search(target["Arn"]))]
+                if stacks:
                     hook = pattern.get("detail", {}).get("LifecycleHookName", [DEFAULT_HOOK])[0]
-                    return Installation(hook, rule["Name"], rule["EventPattern"])
-        return None
+                    found.append(Installation(hook, rule["Name"], rule["EventPattern"], stacks[0]))
+        return found
 
     def _takes(self, installed: Installation, group: str) -> bool:
         account = "000000000000"

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stepdrain_cli.accounts.account import Account
-from stepdrain_cli.terminal.exits import CommandError
+from stepdrain_cli.accounts.account import Account, described
+from stepdrain_cli.terminal.exits import FAILED, CommandError
 
 Json = dict[str, Any]
 SETTLED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE")
@@ -44,7 +44,8 @@ class Deployed:
         )
         result: Json = json.loads(answer["Payload"].read() or b"{}")
         if answer.get("FunctionError"):
-            raise CommandError(f"{name} failed: {result.get('errorType')}: {result.get('errorMessage')}")
+            said = f"{result.get('errorType')}: {result.get('errorMessage')}"
+            raise CommandError(f"{self.function(name)} failed: {said}", FAILED)
         return result
 
 
@@ -52,7 +53,7 @@ def _in_the_world(world: Any, function: str, payload: Json) -> Json:
     try:
         answer: Json = world.aws.invoke(function, payload)
     except Exception as error:
-        raise CommandError(f"{function} failed: {type(error).__name__}: {error}") from error
+        raise CommandError(f"{function} failed: {type(error).__name__}: {error}", FAILED) from error
     return answer
 
 
@@ -61,7 +62,7 @@ def deployed(account: Account, stack: str) -> Deployed:
     if account.world is not None:
         return Deployed(account, stack, _of_the_world(account))
     client = account.client("cloudformation")
-    status = client.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"]
+    status = described(account.session, stack)["StackStatus"]
     if status not in SETTLED:
         raise CommandError(
             f"Stack {stack} is {status}: verify it when that is done (aws cloudformation wait "

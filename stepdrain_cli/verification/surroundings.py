@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from stepdrain.rules.reasons import counted
 from stepdrain.verification.findings import Result
 
 from stepdrain_cli.doctor import groups
@@ -108,11 +109,8 @@ def _dead_letters(deployed: Deployed) -> Check:
         "Attributes"
     ]
     count = int(found[asked[0]])
-    said = (
-        f"{count} events could not be handled; docs/operations.md#dead-letters says what each means."
-        if count
-        else ""
-    )
+    events = counted(count, "event")
+    said = f"{events} could not be handled; docs/operations.md says what each means." if count else ""
     command = (
         f"aws sqs receive-message --region {deployed.region} --queue-url {url} --message-attribute-names All"
         if count

@@ -10,11 +10,14 @@ from click.testing import CliRunner
 
 from statemachine import arithmetic
 from stepdrain_cli.__main__ import cli
+from stepdrain_cli.accounts.account import Account
 from stepdrain_cli.commands import doctor
 from stepdrain_cli.doctor import groups
 from stepdrain_cli.doctor.groups import Installation
 from stepdrain_cli.doctor.survey import Doctor, groups_of
+from stepdrain_sandbox.aws.account import AwsFault, client_error
 from stepdrain_sandbox.aws.deploy import ROOT
+from stepdrain_sandbox.examples.groups import _make
 from stepdrain_sandbox.examples.groups import groups as sandbox_groups
 from stepdrain_sandbox.world import rbac_manifests
 from tests.template.stack import Stack
@@ -41,7 +44,9 @@ def run(world, monkeypatch, tmp_path):
     @contextlib.contextmanager
     def same():
         (tmp_path / "kubeconfig").write_text(world.kube.kubeconfig())
-        yield boto3.Session(region_name="eu-west-1"), str(tmp_path / "kubeconfig")
+        session, clock = boto3.Session(region_name="eu-west-1"), world.clock
+        account = Account(session, world.machine, clock.now, clock.sleep, world)
+        yield account, str(tmp_path / "kubeconfig")
 
     monkeypatch.setattr(doctor, "sandbox_of_groups", same)
     return lambda *arguments, **more: CliRunner().invoke(cli, ["doctor", "--sandbox", *arguments], **more)
@@ -82,6 +87,30 @@ def test_the_doctor_answers_programs(run):
         "batch": "Stepdrain", "eks-web": "EKS", "gpu": "nothing", "workers": "Stepdrain",
     }  # fmt: skip
     assert found["installed"]["rule"] == "stepdrain-TerminateRule"
+
+
+def test_a_test_message_reaches_the_subscribers(run, world):
+    """By the deployed function, on the way that a failed drain's message takes."""
+    result = run("--test-message")
+    assert result.exit_code == 1  # Something is wrong with the groups, whatever the message came to.
+    assert result.stdout.splitlines()[-2:] == [
+        "Sent: Stepdrain: test message of stepdrain",
+        "Who should get it and does not has not confirmed the subscription.",
+    ]
+    (mail,) = world.aws.messages()
+    assert mail["Subject"] == "Stepdrain: test message of stepdrain"
+    assert "This is a test: messages of this installation arrive here." in mail["Message"]
+
+
+def test_a_test_message_that_cannot_be_sent_says_why(run, world, monkeypatch):
+    """The function's own error, and no traceback."""
+    denied = AwsFault("Publish", client_error("Publish", "KMSAccessDenied", "the key's policy", 403), -1)
+    monkeypatch.setattr(world.aws, "aws_faults", [denied])
+    result = run("--test-message")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1].endswith(
+        "failed: AwsRejected: Publish answered KMSAccessDenied: the key's policy"
+    )
 
 
 def hooks_of(group):
@@ -240,3 +269,27 @@ def test_the_command_for_a_missing_entry_names_the_groups_of_its_role():
         function = name.removesuffix("Access")
         role = f"arn:aws:iam::123456789012:role/stepdrain-{function}Role-ABC123"
         assert groups_of(role) == entry["KubernetesGroups"]
+
+
+def test_each_of_two_stacks_covers_its_own_groups(run, world):
+    """Another team's stack in the account: its group is not unprotected, and is judged by its own hook."""
+    events = boto3.client("events", region_name="eu-west-1")
+    (own,) = [one for one in events.list_rules()["Rules"] if one["Name"] == "stepdrain-TerminateRule"]
+    pattern = json.loads(own["EventPattern"])
+    pattern["detail"] |= {"LifecycleHookName": ["blue-hook"], "AutoScalingGroupName": ["eks-web", "indigo"]}
+    events.put_rule(Name="blue-TerminateRule", EventPattern=json.dumps(pattern))
+    arn = "arn:aws:lambda:eu-west-1:123456789012:function:blue-StartDrain:live"
+    events.put_targets(Rule="blue-TerminateRule", Targets=[{"Id": "1", "Arn": arn}])
+    _make(world._client("autoscaling"), "indigo", 1, {"kubernetes.io/cluster/demo": "owned"})
+    try:
+        found = {one["name"]: one for one in json.loads(run("--json").stdout)["groups"]}
+        assert found["workers"]["covered_by"] == "Stepdrain"
+        assert found["indigo"]["covered_by"] == "nothing"
+        assert found["indigo"]["findings"][0]["what"] == "it has no terminating hook blue-hook"
+        assert "Put the hook on indigo." in run("--fix", "--yes").stdout
+        assert [one["LifecycleHookName"] for one in hooks_of("indigo")] == ["blue-hook"]
+        (row,) = [line for line in run().stdout.splitlines() if line.startswith("indigo")]
+        assert " ".join(row.split()).endswith("Stepdrain (stack blue) -")
+    finally:
+        events.remove_targets(Rule="blue-TerminateRule", Ids=["1"])
+        events.delete_rule(Name="blue-TerminateRule")

@@ -148,7 +148,7 @@ def test_dead_letters_are_found(verify, world):
     sqs.send_message(QueueUrl=url, MessageBody="{}")
     found = wrong(verify)["dead letters"]
     sqs.purge_queue(QueueUrl=url)
-    assert found["said"].startswith("1 events could not be handled")
+    assert found["said"].startswith("1 event could not be handled")
 
 
 def test_a_missing_right_comes_with_a_command_in_which_all_names_are_filled_in(verify, world):
