@@ -27,6 +27,7 @@ SUMMARIES = {
     "redrive": "Redrive failed drains: each goes on from the state that failed.",
     "stop": "Stop a running drain.",
     "undo": "Take back the label and cordon that a drain has set on a node.",
+    "runbook": "Print what to do about an error of a drain.",
     "report": "Write one drain as one HTML file.",
     "bundle": "Collect one drain for a report to the project, without secrets.",
     "sandbox": "Open a shell on an embedded account and cluster with drains to look after.",

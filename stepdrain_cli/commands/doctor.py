@@ -154,7 +154,7 @@ def _summary(found: Survey, cluster: str) -> str:
     part = f"{len(bare)} of {counted(len(found.groups), 'group')}"
     what = f"Not protected: {', '.join(bare)} ({part})." if bare else "Every group is protected."
     if bare and found.installed is None:
-        return f"{what}\nNext: install Stepdrain, docs/operations.md; then ask the doctor again."
+        return f"{what}\nNext: install Stepdrain, as its README.md says; then ask the doctor again."
     if _hooks(found):
         return f"{what}\nNext: stepdrain doctor --cluster {cluster} --fix puts the hooks, asking before each."
     return what if found.well else f"{what}\nNext: run the commands above."

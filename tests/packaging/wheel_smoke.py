@@ -138,6 +138,7 @@ def test_every_command_is_there(installed, request):
         assert status == 0, problem
         assert shown.startswith(f"Usage: stepdrain {name}")
     assert "_STEPDRAIN_COMPLETE" in made.run("completion", "zsh")[1]
+    assert made.run("runbook", "DrainRefused")[1].startswith("### DrainRefused\n")
 
 
 def test_the_base_plans_and_drains(base, kubeconfig, outside):
