@@ -19,6 +19,7 @@ SUMMARIES = {
     "run": "Drain a node now, from here, without AWS.",
     "doctor": "Show which node groups are unprotected, and how to protect them.",
     "verify": "Rehearse a drain in the account: prove that it would work, change nothing.",
+    "manifests": "Print the RBAC manifests that the cluster needs.",
     "start": "Start the drain of a node in the account.",
     "list": "List drains, newest first.",
     "status": "Show how a node's newest drain stands.",

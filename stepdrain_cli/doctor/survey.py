@@ -18,6 +18,7 @@ from stepdrain.rules.nodes import instance_of
 from stepdrain.rules.policy import TAGS
 
 from kubernetes import client
+from stepdrain_cli.clusters import manifests
 from stepdrain_cli.clusters.cluster import access
 from stepdrain_cli.doctor import groups
 from stepdrain_cli.doctor.groups import Finding, Group, Installation
@@ -28,14 +29,7 @@ DEFAULT_HOOK = "stepdrain"
 DEFAULT_STACK = "stepdrain"
 START_DRAIN = re.compile(r":function:([\w-]+)-StartDrain")
 BOUND_GROUPS = ("read", "nodes", "evict")
-"""The groups that kubernetes/rbac.yaml binds."""
-ROLE_GROUPS = {
-    "Label": ("nodes",),
-    "Cordon": ("read", "nodes"),
-    "Uncordon": ("read", "nodes"),
-    "EvictBatch": ("read", "evict", "roll", "force"),
-}
-"""The groups of a function's role, where they are not read alone."""
+"""The groups that the manifest rbac binds."""
 
 
 @dataclass
@@ -175,17 +169,22 @@ class Doctor:
         return {one["OutputKey"]: one["OutputValue"] for one in described[0].get("Outputs", ())}
 
     def _access_entries(self) -> None:
-        roles = self._outputs().get("KubernetesRoleArns", "")
+        roles, given = self._outputs().get("KubernetesRoleArns", ""), self._parameters()
+        options = {
+            "force": given.get("AllowForce", "true") == "true",
+            "conditions": given.get("NodeConditions", "false") == "true",
+        }
         pages = (
             self.session.client("eks").get_paginator("list_access_entries").paginate(clusterName=self.cluster)
         )
         present = {arn for page in pages for arn in page["accessEntries"]}
         for role in filter(None, roles.split(",")):
             if role not in present:
+                named = manifests.groups(function_of(role), self._group_prefix(), **options)
                 command = (
                     f"aws eks create-access-entry --region {self._region} --cluster-name {self.cluster} "
                     f"--principal-arn {role} --username 'stepdrain:{{{{SessionName}}}}' "
-                    f"--kubernetes-groups {' '.join(groups_of(role))}"
+                    f"--kubernetes-groups {' '.join(named)}"
                 )
                 self.result.findings.append(Finding(f"role {role} has no access entry", command))
 
@@ -193,10 +192,11 @@ class Doctor:
         if self.kubeconfig is None:
             raise Unasked("no --kubeconfig was given")
         bound = self._bound_groups()
-        missing = [group for one in BOUND_GROUPS if (group := f"stepdrain-{one}") not in bound]
+        prefix = self._group_prefix()
+        missing = [group for one in BOUND_GROUPS if (group := f"{prefix}-{one}") not in bound]
         if missing:
             what = f"no ClusterRoleBinding is for {' and '.join(missing)}: drains would be forbidden"
-            self.result.findings.append(Finding(what, "kubectl apply -f kubernetes/rbac.yaml"))
+            self.result.findings.append(Finding(what, manifests.command(["rbac"], prefix)))
 
     def _bound_groups(self) -> set[str]:
         api = client.RbacAuthorizationV1Api(access(self.kubeconfig, self.context).api_client())
@@ -206,22 +206,28 @@ class Doctor:
 
     def _right_to_roll(self) -> None:
         """Where the policy `roll` is on, for the installation or a group, its file must be applied."""
-        asking = self._asks_for_rolls()
-        if not asking or self.kubeconfig is None or "stepdrain-roll" in self._bound_groups():
+        asking, prefix = self._asks_for_rolls(), self._group_prefix()
+        if not asking or self.kubeconfig is None or f"{prefix}-roll" in self._bound_groups():
             return
-        what = f"{asking} asks for rolls, and no ClusterRoleBinding is for stepdrain-roll: nothing is rolled"
-        self.result.findings.append(Finding(what, "kubectl apply -f kubernetes/roll.yaml"))
+        what = f"{asking} asks for rolls, and no ClusterRoleBinding is for {prefix}-roll: nothing is rolled"
+        self.result.findings.append(Finding(what, manifests.command(["roll"], prefix)))
 
     def _asks_for_rolls(self) -> str:
         for group in self._groups():
             tags = {tag["Key"]: tag["Value"] for tag in group.get("Tags", ())}
             if tags.get(TAGS["roll"], "off") != "off":
                 return f"the tag {TAGS['roll']} of {group['AutoScalingGroupName']}"
+        return "the parameter RollBlocked" if self._parameters().get("RollBlocked", "off") != "off" else ""
+
+    def _group_prefix(self) -> str:
+        return self._parameters().get("KubernetesGroupPrefix", manifests.PREFIX)
+
+    def _parameters(self) -> dict[str, str]:
+        """The stack's parameters; none in the embedded account, which has no stacks."""
         if self.stack is None:
-            return ""
+            return {}
         described = self.session.client("cloudformation").describe_stacks(StackName=self.stack)["Stacks"][0]
-        given = {each["ParameterKey"]: each["ParameterValue"] for each in described.get("Parameters", ())}
-        return "the parameter RollBlocked" if given.get("RollBlocked", "off") != "off" else ""
+        return {each["ParameterKey"]: each["ParameterValue"] for each in described.get("Parameters", ())}
 
     def _endpoint(self) -> None:
         found = self.session.client("eks").describe_cluster(name=self.cluster)["cluster"]
@@ -242,11 +248,10 @@ class Doctor:
             )
 
 
-def groups_of(role_arn: str) -> list[str]:
-    """The Kubernetes groups of a function's role, whose name has the function's in it."""
-    function = re.search(r"-(\w+)Role-", role_arn)
-    names = ROLE_GROUPS.get(function[1] if function else "", ("read",))
-    return [f"stepdrain-{name}" for name in names]
+def function_of(role_arn: str) -> str:
+    """The function of a role, whose name has the function's in it; "" if it has none."""
+    found = re.search(r"-(\w+)Role-", role_arn)
+    return found[1] if found else ""
 
 
 class Unasked(Exception):

@@ -36,6 +36,7 @@ from stepdrain_sandbox.aws import (
 )
 from stepdrain_sandbox.aws.delivery import Delivery
 from stepdrain_sandbox.aws.deploy import Deployment, Function, Stack
+from stepdrain_sandbox.aws.described import Described
 from stepdrain_sandbox.aws.execution_list import ExecutionList
 from stepdrain_sandbox.aws.lifecycle_hooks import LifecycleHooks
 from stepdrain_sandbox.aws.load import TOO_MANY, Load
@@ -196,7 +197,11 @@ class Account:
         self.lambda_faults: list[LambdaFault] = []
         self.concurrent_executions = left_out.CONCURRENT_EXECUTIONS
         """What Lambda lets run at once in the account and region, a count."""
-        self._left_out = left_out.answers(lambda: self.concurrent_executions)
+        self.described = Described(lambda: self.deployment, self.invoke, REGION, ACCOUNT)
+        self._left_out = {
+            **left_out.answers(lambda: self.concurrent_executions),
+            **self.described.answers(),
+        }
         self.aws_faults: list[AwsFault] = []
         self.deployment = Deployment()
         self.delivery = Delivery(clock, self.invoke, ACCOUNT, REGION, self._failure_queue)

@@ -93,8 +93,19 @@ class Deployment:
     """IAM actions of each function's role."""
     access: dict[str, Access] = field(default_factory=dict)
     """By the function's logical id, from the access entry of its role."""
+    parameters: dict[str, str] = field(default_factory=dict)
+    outputs: dict[str, str] = field(default_factory=dict)
+    resources: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Physical id and kind of each resource that exists."""
+    policies: dict[str, list[Json]] = field(default_factory=dict)
+    """By the role's physical id: its own policies' statements, and those of the policies attached to it."""
     ignored: dict[str, str] = field(default_factory=dict)
     """Logical id to kind, for kinds that have no counterpart here."""
+
+
+def as_text(value: Any) -> str:
+    """A parameter as CloudFormation shows it: a list with commas, the rest as text."""
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 @cache
@@ -169,7 +180,7 @@ class Stack:
             self._attribute,
             self._document.get("Mappings"),
         )
-        self.deployment = Deployment()
+        self.deployment = Deployment(parameters={name: as_text(value) for name, value in values.items()})
 
     def deploy(self) -> Deployment:
         """Create every resource whose condition holds."""
@@ -195,7 +206,30 @@ class Stack:
                 self.deployment.ignored[logical_id] = resource["Type"]
             else:
                 maker(logical_id, self._resolver.value(resource.get("Properties", {})))
+        self._describe()
         return self.deployment
+
+    def _describe(self) -> None:
+        """What CloudFormation and IAM say of the stack afterwards (stepdrain_sandbox.aws.described)."""
+        existing = {
+            name: one
+            for name, one in self._resources.items()
+            if "Condition" not in one or self._resolver.holds(one["Condition"])
+        }
+        made = self.deployment
+        made.resources = {name: (self._physical(name), one["Type"]) for name, one in existing.items()}
+        outputs = self._document.get("Outputs", {})
+        made.outputs = {
+            name: str(self._resolver.value(one["Value"]))
+            for name, one in outputs.items()
+            if "Condition" not in one or self._resolver.holds(one["Condition"])
+        }
+        made.policies = permissions.statements(existing, self._resolver.value)
+
+    def _physical(self, logical_id: str) -> str:
+        if logical_id in self.deployment.state_machines:
+            return self.deployment.state_machines[logical_id]
+        return self._attribute(logical_id, "Ref")
 
     def _name(self, logical_id: str) -> str:
         return f"{STACK}-{logical_id}"
@@ -210,7 +244,13 @@ class Stack:
             "AWS::Events::Rule": f"events:{self._region}:{self._account}:rule/{own}",
             "AWS::IAM::Role": f"iam::{self._account}:role/{own}",
             "AWS::StepFunctions::StateMachine": f"states:{self._region}:{self._account}:stateMachine:{own}",
+            "AWS::IAM::ManagedPolicy": f"iam::{self._account}:policy/{own}",
+            "AWS::KMS::Key": f"kms:{self._region}:{self._account}:key/{own}",
+            "AWS::DynamoDB::Table": f"dynamodb:{self._region}:{self._account}:table/{own}",
         }
+        if kind == "AWS::Logs::LogGroup":
+            own = str(self._resolver.value(self._resources[logical_id]["Properties"]["LogGroupName"]))
+            arns[kind] = f"logs:{self._region}:{self._account}:log-group:{own}:*"
         if kind in ("AWS::StepFunctions::StateMachineAlias", "AWS::StepFunctions::StateMachineVersion"):
             # There is only one version: alias and version stand for the machine itself.
             machines = [
@@ -218,7 +258,11 @@ class Stack:
             ]
             return self._attribute(next(filter(logical_id.startswith, machines)), "Ref")
         arn = f"arn:aws:{arns.get(kind, f'sandbox:{self._region}:{self._account}:{own}')}"
-        by_arn = kind in ("AWS::StepFunctions::StateMachine", "AWS::SNS::Topic")
+        by_arn = kind in (
+            "AWS::StepFunctions::StateMachine",
+            "AWS::SNS::Topic",
+            "AWS::IAM::ManagedPolicy",
+        )
         if name == "Arn" or (name == "Ref" and by_arn):
             return arn
         if kind == "AWS::SQS::Queue" and name == "Ref":

@@ -53,6 +53,30 @@ def _attached(resources: Mapping[str, Json], role: str, resolve: Callable[[Any],
     ]
 
 
+def statements(resources: Mapping[str, Json], resolve: Callable[[Any], Any]) -> dict[str, list[Json]]:
+    """All statements for each role, by its name: of its own policies, and of the stack's managed ones.
+
+    ``resources`` are those that exist. A managed policy is attached by either side, the role's
+    ManagedPolicyArns or its own Roles.
+    """
+    of_kind = {
+        kind: {name: resolve(one["Properties"]) for name, one in resources.items() if one["Type"] == kind}
+        for kind in ("AWS::IAM::Role", "AWS::IAM::ManagedPolicy")
+    }
+    roles, managed = of_kind["AWS::IAM::Role"], of_kind["AWS::IAM::ManagedPolicy"]
+    found = {}
+    for logical_id, role in roles.items():
+        name, attached = resolve({"Ref": logical_id}), role.get("ManagedPolicyArns", ())
+        documents = [one["PolicyDocument"] for one in role.get("Policies", ())]
+        documents += [
+            one["PolicyDocument"]
+            for policy, one in managed.items()
+            if name in one.get("Roles", ()) or resolve({"Ref": policy}) in attached
+        ]
+        found[name] = [statement for one in documents for statement in document(one)["Statement"]]
+    return found
+
+
 def document(found: Any) -> Json:
     """A policy document, which a template may also contain as text."""
     return dict(json.loads(found)) if isinstance(found, str) else dict(found)

@@ -11,10 +11,11 @@ from click.testing import CliRunner
 from statemachine import arithmetic
 from stepdrain_cli.__main__ import cli
 from stepdrain_cli.accounts.account import Account
+from stepdrain_cli.clusters import manifests
 from stepdrain_cli.commands import doctor
 from stepdrain_cli.doctor import groups
 from stepdrain_cli.doctor.groups import Installation
-from stepdrain_cli.doctor.survey import Doctor, groups_of
+from stepdrain_cli.doctor.survey import Doctor, function_of
 from stepdrain_sandbox.aws.account import AwsFault, client_error
 from stepdrain_sandbox.aws.deploy import ROOT
 from stepdrain_sandbox.examples.groups import _make
@@ -240,7 +241,7 @@ def test_rbac_that_was_not_applied_is_told(world, tmp_path):
     assert found.result.findings == []
     world.kube.cluster.remove("ClusterRoleBinding", "stepdrain-read")
     found._rbac()
-    assert found.result.findings[0].command == "kubectl apply -f kubernetes/rbac.yaml"
+    assert found.result.findings[0].command == "stepdrain manifests rbac | kubectl apply -f -"
 
 
 def test_a_group_that_asks_for_rolls_without_the_right_is_told(world, tmp_path):
@@ -256,7 +257,7 @@ def test_a_group_that_asks_for_rolls_without_the_right_is_told(world, tmp_path):
     found._right_to_roll()
     (finding,) = found.result.findings
     assert finding.what.startswith("the tag stepdrain:roll of workers asks for rolls")
-    assert finding.command == "kubectl apply -f kubernetes/roll.yaml"
+    assert finding.command == "stepdrain manifests roll | kubectl apply -f -"
     world.kube.cluster.load(rbac_manifests({"RollBlocked": "blocked"})[-2:])
     found._right_to_roll()
     assert len(found.result.findings) == 1
@@ -264,11 +265,15 @@ def test_a_group_that_asks_for_rolls_without_the_right_is_told(world, tmp_path):
 
 
 def test_the_command_for_a_missing_entry_names_the_groups_of_its_role():
-    """As the stack's own entry would."""
-    for name, entry in Stack().of_type("AWS::EKS::AccessEntry").items():
-        function = name.removesuffix("Access")
-        role = f"arn:aws:iam::123456789012:role/stepdrain-{function}Role-ABC123"
-        assert groups_of(role) == entry["KubernetesGroups"]
+    """As the stack's own entry would, whatever its parameters are."""
+    for force, conditions in (("true", "false"), ("false", "true")):
+        given = {"AllowForce": force, "NodeConditions": conditions, "KubernetesGroupPrefix": "drains"}
+        options = {"force": force == "true", "conditions": conditions == "true"}
+        for name, entry in Stack(**given).of_type("AWS::EKS::AccessEntry").items():
+            function = name.removesuffix("Access")
+            role = f"arn:aws:iam::123456789012:role/my-stack-{function}Role-ABC123"
+            named = manifests.groups(function_of(role), "drains", **options)
+            assert sorted(named) == sorted(entry["KubernetesGroups"])
 
 
 def test_each_of_two_stacks_covers_its_own_groups(run, world):

@@ -162,10 +162,12 @@ def test_a_missing_right_comes_with_a_command_in_which_all_names_are_filled_in(v
     del binding["metadata"]["resourceVersion"], binding["metadata"]["uid"]
     cluster.create(binding)
     assert (found["by"], found["result"]) == ("EvictBatch", "missing")
-    assert found["command"].startswith("kubectl apply -f kubernetes/rbac.yaml && aws eks update-access-entry")
+    assert found["command"].startswith(
+        "stepdrain manifests rbac | kubectl apply -f - && aws eks update-access-entry"
+    )
     assert f"--region {REGION} --cluster-name demo" in found["command"]
     assert "--query accessEntry.kubernetesGroups" in found["command"]
-    assert found["command"].endswith(" stepdrain-read stepdrain-evict stepdrain-roll")
+    assert found["command"].endswith(" stepdrain-read stepdrain-evict stepdrain-roll stepdrain-force")
 
 
 def test_a_node_may_be_named_as_a_person_knows_it(verify, world):
@@ -273,3 +275,21 @@ def test_a_cluster_without_an_instance_is_one_sentence(verify, world):
         world._client("autoscaling").exit_standby(InstanceIds=[instance], AutoScalingGroupName=GROUP)
     assert status == 2
     assert "scale one up, then verify" in said
+
+
+@pytest.mark.parametrize(
+    ("stack_status", "sentence"),
+    [
+        ("UPDATE_IN_PROGRESS", "verify it when that is done: aws cloudformation wait stack-update-complete"),
+        ("CREATE_IN_PROGRESS", "aws cloudformation wait stack-create-complete --stack-name stepdrain"),
+        ("UPDATE_ROLLBACK_FAILED", "`aws cloudformation describe-stack-events --stack-name stepdrain` shows"),
+    ],
+)
+def test_a_stack_that_is_being_changed_is_one_sentence(verify, world, stack_status, sentence):
+    """What is deployed at that moment is neither the old nor the new version."""
+    before, world.aws.described.stack_status = world.aws.described.stack_status, stack_status
+    status, out, said = verify()
+    world.aws.described.stack_status = before
+    assert (status, out) == (2, "")
+    assert f"Stack stepdrain is {stack_status}" in said
+    assert sentence in said

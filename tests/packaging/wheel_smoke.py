@@ -177,6 +177,14 @@ def test_the_extra_has_the_sandbox(extra, command):
     assert "ip-" in shown or "workers" in shown
 
 
+def test_the_base_prints_what_the_cluster_needs(base):
+    """Whoever has the wheel has no kubernetes/ to apply."""
+    status, shown, said = base.run("manifests", "rbac", "force")
+    assert status == 0, said
+    assert "name: stepdrain-evict" in shown
+    assert "name: stepdrain-force" in shown
+
+
 def test_nothing_is_left_behind(base, extra, outside):
     """Private keys, certificates, folders."""
     left = [one.name for one in (outside / "tmp").iterdir()]
