@@ -42,9 +42,10 @@ A_MOMENT_S = 0.001
 class World:
     """A cluster of ``nodes`` (a count) self-managed nodes in one Auto Scaling group with our hook.
 
-    ``workload`` takes the nodes' names and returns manifests; ``parameters`` go to the template;
-    ``hook`` changes the hook's values; ``tags`` are the group's; ``rbac`` are Stepdrain's RBAC manifests, by
-    default those that an operator applies for these parameters.
+    ``workload`` takes the nodes' names and returns manifests; ``parameters`` go to the template, which makes
+    the hooks if they say so; otherwise ``hook`` changes the values of the one that is made by hand; ``tags``
+    are the group's; ``rbac`` are Stepdrain's RBAC manifests, by default those that an operator applies for
+    these parameters.
     """
 
     def __init__(
@@ -146,16 +147,16 @@ class World:
             },
             Tags=[{"Key": key, "Value": value, "PropagateAtLaunch": True} for key, value in tags.items()],
         )
-        auto_scaling.put_lifecycle_hook(
-            **{
-                "AutoScalingGroupName": GROUP,
-                "LifecycleHookName": HOOK,
-                "LifecycleTransition": "autoscaling:EC2_INSTANCE_TERMINATING",
-                "HeartbeatTimeout": 1800,
-                "DefaultResult": "CONTINUE",
-                **self._hook,
-            }
-        )
+        by_hand = {
+            "AutoScalingGroupName": GROUP,
+            "LifecycleHookName": HOOK,
+            "LifecycleTransition": "autoscaling:EC2_INSTANCE_TERMINATING",
+            "HeartbeatTimeout": 1800,
+            "DefaultResult": "CONTINUE",
+            **self._hook,
+        }
+        for hook in self.aws.deployment.hooks or [by_hand]:
+            auto_scaling.put_lifecycle_hook(**hook)
         for reservation in ec2.describe_instances()["Reservations"]:
             for instance in reservation["Instances"]:
                 self.instances[instance["InstanceId"]] = instance["PrivateDnsName"]

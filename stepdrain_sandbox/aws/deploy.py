@@ -22,14 +22,18 @@ from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 
-from stepdrain_sandbox.aws import permissions, release
+from stepdrain_sandbox.aws import permissions, pre_deployment, release
 from stepdrain_sandbox.aws.intrinsics import Resolver
 from stepdrain_sandbox.aws.language_extensions import expand, parameter_values
+from stepdrain_sandbox.aws.pre_deployment import Existing
 
 Json = dict[str, Any]
 ROOT = Path(__file__).resolve().parent.parent.parent
 STACK = "stepdrain"
 CODE = "s3://sandbox/code"
+MADE_UP = 24
+"""Characters of the stack's name in the names that are made up. Assumed: that they are cut is documented."""
+NOTHING = Existing()
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,8 @@ class Deployment:
     """Physical id and kind of each resource that exists."""
     policies: dict[str, list[Json]] = field(default_factory=dict)
     """By the role's physical id: its own policies' statements, and those of the policies attached to it."""
+    hooks: list[Json] = field(default_factory=list)
+    """The lifecycle hooks, as PutLifecycleHook takes them. They are made last: see World."""
     ignored: dict[str, str] = field(default_factory=dict)
     """Logical id to kind, for kinds that have no counterpart here."""
 
@@ -155,11 +161,24 @@ def _translated(
 
 
 class Stack:
-    """Creates a template's resources in moto."""
+    """Creates a template's resources in moto.
 
-    def __init__(self, template: Path, parameters: Mapping[str, str], account: str, region: str) -> None:
+    ``existing`` is what the account has already, besides the lifecycle hooks that moto knows.
+    """
+
+    def __init__(
+        self,
+        template: Path,
+        parameters: Mapping[str, str],
+        account: str,
+        region: str,
+        *,
+        name: str = STACK,
+        existing: Existing = NOTHING,
+    ) -> None:
         self._document = translate(template, parameters)
         self._account, self._region = account, region
+        self._stack, self._existing = name, existing
         self._clients: dict[str, Any] = {}
         self._resources = self._document["Resources"]
         values = parameter_values(self._document, parameters)
@@ -167,9 +186,9 @@ class Stack:
             "AWS::AccountId": account,
             "AWS::Region": region,
             "AWS::Partition": "aws",
-            "AWS::StackName": STACK,
+            "AWS::StackName": name,
             "AWS::URLSuffix": "amazonaws.com",
-            "AWS::StackId": f"arn:aws:cloudformation:{region}:{account}:stack/{STACK}/sandbox",
+            "AWS::StackId": f"arn:aws:cloudformation:{region}:{account}:stack/{name}/sandbox",
         }
         unknown = set(parameters) - set(values)
         if unknown:
@@ -183,7 +202,10 @@ class Stack:
         self.deployment = Deployment(parameters={name: as_text(value) for name, value in values.items()})
 
     def deploy(self) -> Deployment:
-        """Create every resource whose condition holds."""
+        """Create every resource whose condition holds.
+
+        Raises DeploymentRefused, with nothing made, for what CloudFormation does not deploy into the account.
+        """
         makers = {
             "AWS::Lambda::Function": self._function,
             "AWS::Lambda::EventInvokeConfig": self._invoke_config,
@@ -194,36 +216,43 @@ class Stack:
             "AWS::StepFunctions::StateMachine": self._state_machine,
             "AWS::Events::Rule": self._rule,
             "AWS::EKS::AccessEntry": self._access_entry,
+            "AWS::AutoScaling::LifecycleHook": self._hook,
             "AWS::SSM::Parameter": self._parameter,
         }
+        wanted = self._wanted()
+        pre_deployment.check(wanted, self._existing, lambda: self._client("autoscaling"))
         self.deployment.granted = permissions.granted(self._resources, self._resolver.value)
-        for logical_id, resource in self._resources.items():
-            condition = resource.get("Condition")
-            if condition is not None and not self._resolver.holds(condition):
-                continue
+        for logical_id, resource in wanted.items():
             maker = makers.get(resource["Type"])
             if maker is None:
                 self.deployment.ignored[logical_id] = resource["Type"]
             else:
-                maker(logical_id, self._resolver.value(resource.get("Properties", {})))
+                # Resolved again: some values, such as a queue's URL, are known only once it is made.
+                maker(logical_id, self._resolver.value(self._resources[logical_id].get("Properties", {})))
         self._describe()
         return self.deployment
 
+    def _conditional(self, section: str) -> dict[str, Json]:
+        """The section's entries whose condition holds."""
+        return {
+            name: one
+            for name, one in self._document.get(section, {}).items()
+            if "Condition" not in one or self._resolver.holds(one["Condition"])
+        }
+
+    def _wanted(self) -> dict[str, Json]:
+        """Kind and resolved properties of each resource, by logical id."""
+        return {
+            name: {"Type": one["Type"], "Properties": self._resolver.value(one.get("Properties", {}))}
+            for name, one in self._conditional("Resources").items()
+        }
+
     def _describe(self) -> None:
         """What CloudFormation and IAM say of the stack afterwards (stepdrain_sandbox.aws.described)."""
-        existing = {
-            name: one
-            for name, one in self._resources.items()
-            if "Condition" not in one or self._resolver.holds(one["Condition"])
-        }
-        made = self.deployment
+        existing, made = self._conditional("Resources"), self.deployment
         made.resources = {name: (self._physical(name), one["Type"]) for name, one in existing.items()}
-        outputs = self._document.get("Outputs", {})
-        made.outputs = {
-            name: str(self._resolver.value(one["Value"]))
-            for name, one in outputs.items()
-            if "Condition" not in one or self._resolver.holds(one["Condition"])
-        }
+        outputs = self._conditional("Outputs").items()
+        made.outputs = {name: str(self._resolver.value(one["Value"])) for name, one in outputs}
         made.policies = permissions.statements(existing, self._resolver.value)
 
     def _physical(self, logical_id: str) -> str:
@@ -232,7 +261,12 @@ class Stack:
         return self._attribute(logical_id, "Ref")
 
     def _name(self, logical_id: str) -> str:
-        return f"{STACK}-{logical_id}"
+        """A state machine's is in the template. CloudFormation makes the others up, and cuts them to fit.
+
+        https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-name.html
+        """
+        named = self._resources[logical_id]["Type"] == "AWS::StepFunctions::StateMachine"
+        return f"{self._stack if named else self._stack[:MADE_UP]}-{logical_id}"
 
     def _attribute(self, logical_id: str, name: str) -> str:
         """The value of Ref and GetAtt: ARNs by each service's rules, even before the resource exists."""
@@ -297,6 +331,10 @@ class Stack:
             if self._resolver.value(role) == properties["PrincipalArn"]:
                 username = properties["Username"].replace("{{SessionName}}", self._name(logical_id))
                 self.deployment.access[logical_id] = Access(username, tuple(properties["KubernetesGroups"]))
+
+    def _hook(self, _logical_id: str, properties: Json) -> None:
+        timeout = {"HeartbeatTimeout": int(properties["HeartbeatTimeout"])}
+        self.deployment.hooks.append({**properties, **timeout})
 
     def _invoke_config(self, _logical_id: str, properties: Json) -> None:
         destination = properties.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination", "")
