@@ -169,6 +169,11 @@ class Doctor:
         return {one["OutputKey"]: one["OutputValue"] for one in described[0].get("Outputs", ())}
 
     def _access_entries(self) -> None:
+        if self._cluster().get("accessConfig", {}).get("authenticationMode") == "CONFIG_MAP":
+            raise Unasked(
+                f"cluster {self.cluster} knows aws-auth alone (CONFIG_MAP). Deploy with "
+                "CreateAccessEntries=false, and map the roles there: docs/operations.md, step 4"
+            )
         roles, given = self._outputs().get("KubernetesRoleArns", ""), self._parameters()
         options = {
             "force": given.get("AllowForce", "true") == "true",
@@ -229,12 +234,17 @@ class Doctor:
         described = self.session.client("cloudformation").describe_stacks(StackName=self.stack)["Stacks"][0]
         return {each["ParameterKey"]: each["ParameterValue"] for each in described.get("Parameters", ())}
 
+    def _cluster(self) -> Json:
+        client: Any = self.session.client("eks")
+        described: Json = client.describe_cluster(name=self.cluster)["cluster"]
+        return described
+
     def _endpoint(self) -> None:
-        found = self.session.client("eks").describe_cluster(name=self.cluster)["cluster"]
-        network = found.get("resourcesVpcConfig", {})
+        network = self._cluster().get("resourcesVpcConfig", {})
         if network.get("endpointPublicAccess", True):
             return
-        function = f"{self.stack}-Label"
+        # The one function whose name the stack tells; it stands where all stand that talk to Kubernetes.
+        function = self._outputs()["NotifyFunctionName"]
         configured = self.session.client("lambda").get_function_configuration(FunctionName=function)
         own = configured.get("VpcConfig", {}).get("VpcId", "")
         if own != network.get("vpcId"):

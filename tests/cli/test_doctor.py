@@ -229,8 +229,35 @@ class _Private:
     def describe_cluster(self, name):
         return {"cluster": {"resourcesVpcConfig": {"endpointPublicAccess": False, "vpcId": "vpc-1"}}}
 
+    def describe_stacks(self, StackName):
+        notify = {"OutputKey": "NotifyFunctionName", "OutputValue": f"{StackName}-NotifyFunction-1A2B3C"}
+        return {"Stacks": [{"Outputs": [notify]}]}
+
     def get_function_configuration(self, FunctionName):
+        assert FunctionName == "stepdrain-NotifyFunction-1A2B3C"
         return {"FunctionName": FunctionName}
+
+
+class _ConfigMap:
+    """A cluster that takes no access entries: a request for them is an error, which nobody should see."""
+
+    region_name = "eu-west-1"
+
+    def client(self, service):
+        return self
+
+    def describe_cluster(self, name):
+        return {"cluster": {"name": name, "accessConfig": {"authenticationMode": "CONFIG_MAP"}}}
+
+
+def test_a_cluster_that_takes_no_access_entries_is_told_with_the_parameter_to_give():
+    """Also before anything is deployed, when there is no stack to ask."""
+    found = Doctor(_ConfigMap(), "demo", "stepdrain")
+    found._asked("the access entries", found._access_entries, None)
+    (told,) = found.result.unasked
+    assert told.startswith("the access entries: cluster demo knows aws-auth alone (CONFIG_MAP).")
+    assert "CreateAccessEntries=false" in told
+    assert found.result.findings == []
 
 
 def test_rbac_that_was_not_applied_is_told(world, tmp_path):
