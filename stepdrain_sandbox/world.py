@@ -10,8 +10,10 @@ with World() as world:
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -313,8 +315,8 @@ class World:
         ends_at = self.clock.now() + within_s
         while self.clock.now() < ends_at:
             self.pass_time(every_s)
-            executions = self.executions(machine)
-            if executions and all(execution["status"] != "RUNNING" for execution in executions):
+            running = self.aws.running(self.aws.deployment.state_machines[machine])
+            if running and not any(running):
                 # The execution's thread has yet to send the event of its end (EventBridge).
                 self.pass_time(A_MOMENT_S)
                 return
@@ -330,7 +332,12 @@ def rbac_manifests(parameters: Mapping[str, str]) -> list[Json]:
         names.append("roll.yaml")
     if parameters.get("NodeConditions") == "true":
         names.append("node-conditions.yaml")
-    return [manifest for name in names for manifest in yaml.safe_load_all((MANIFESTS / name).read_text())]
+    return [copy.deepcopy(manifest) for name in names for manifest in _manifests(name)]
+
+
+@cache
+def _manifests(name: str) -> list[Json]:
+    return list(yaml.safe_load_all((MANIFESTS / name).read_text()))
 
 
 def everybody(name: str, manifests: Iterable[Json]) -> User:
