@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import click
+from botocore.exceptions import ClientError
 from stepdrain.verification.findings import Result
 
 from stepdrain_cli.accounts.account import Account
@@ -13,7 +14,7 @@ from stepdrain_cli.commands.options import on_account, stack_of
 from stepdrain_cli.terminal import tables
 from stepdrain_cli.terminal.exits import DONE, FAILED, CommandError
 from stepdrain_cli.terminal.output_formats import JSON, TABLE, YAML, output_option, print_document
-from stepdrain_cli.verification import checks, rehearsal, surroundings
+from stepdrain_cli.verification import checks, rehearsal, service_rights, surroundings
 from stepdrain_cli.verification.checks import Check
 from stepdrain_cli.verification.choice import chosen
 from stepdrain_cli.verification.deployed import Deployed, deployed
@@ -60,9 +61,18 @@ def _heading(rehearsed: Rehearsal, what: str) -> str:
 def _found(made: Deployed, rehearsed: Rehearsal) -> list[Check]:
     mender = Mender(made, rehearsed.cluster)
     found = [mender.check(one) for one in rehearsal.findings(made, rehearsed, _say)]
+    found += _of_services(made, mender)
     found += surroundings.checks(made, rehearsed.group, rehearsed.hook)
     unique = {(one.what, one.by): one for one in reversed(found)}
     return list(reversed(unique.values()))
+
+
+def _of_services(made: Deployed, mender: Mender) -> list[Check]:
+    """What services may do with the roles; one check that is UNKNOWN if the user may not ask IAM."""
+    try:
+        return [mender.check(one) for one in service_rights.findings(made)]
+    except ClientError as error:
+        return [surroundings.unseen("what AWS services may do with the roles", error)]
 
 
 def _say(sentence: str) -> None:

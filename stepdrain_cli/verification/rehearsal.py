@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from botocore.exceptions import ClientError
 from stepdrain.verification.findings import REHEARSALS, Finding, Mend, Result, from_document
 from stepdrain.verification.kube_rights import THE_API
 
@@ -69,6 +70,9 @@ def findings(deployed: Deployed, rehearsal: Rehearsal, say: Said) -> Iterator[Fi
             answer = deployed.call(name, {"rehearsal": asked, "findings": silent})
         except CommandError as error:
             yield Finding("the function itself", name, Result.MISSING, str(error))
+            continue
+        except ClientError as error:
+            yield Finding("the function itself", name, Result.UNKNOWN, f"You cannot invoke it: {error}")
             continue
         yield from map(from_document, answer.get("findings", ()))
 

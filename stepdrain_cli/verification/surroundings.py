@@ -38,7 +38,12 @@ def _looked(what: str, look: Callable[[], Check]) -> Check:
     try:
         return look()
     except (ClientError, BotoCoreError) as error:
-        return Check(what, BY, Result.UNKNOWN, f"You cannot look: {str(error).splitlines()[0]}")
+        return unseen(what, error)
+
+
+def unseen(what: str, error: Exception) -> Check:
+    """A check that the user may not make; AWS's own words name the permission."""
+    return Check(what, BY, Result.UNKNOWN, f"You cannot look: {str(error).splitlines()[0]}")
 
 
 def _hook(deployed: Deployed, group: str, hook: str) -> Check:

@@ -84,14 +84,17 @@ def document(found: Any) -> Json:
 
 PREFIXES = {"tagging": "tag"}
 """Signing name to IAM prefix, where they differ: the tagging API of Resource Groups."""
+RENAMED = {"lambda:Invoke": "lambda:InvokeFunction"}
+"""Actions that are not called as their operation."""
 
 
 def action(service: ServiceModel, operation: str) -> str:
-    """The IAM action of an operation. The prefix is the service's signing name, except for PREFIXES.
+    """The IAM action of an operation. As the operation is called, but for PREFIXES and RENAMED.
 
     https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
     """
-    return f"{PREFIXES.get(service.signing_name, service.signing_name)}:{operation}"
+    named = f"{PREFIXES.get(service.signing_name, service.signing_name)}:{operation}"
+    return RENAMED.get(named, named)
 
 
 def denial(function: str, wanted: str) -> ClientError:

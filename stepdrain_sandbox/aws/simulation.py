@@ -15,20 +15,33 @@ from typing import Any
 Json = Mapping[str, Any]
 
 
+RESTRICTIVE = ("explicitDeny", "implicitDeny", "allowed")
+
+
 def evaluated(statements: Sequence[Json], asked: Json) -> list[dict[str, Any]]:
-    """EvaluationResults for each action on each resource of a SimulatePrincipalPolicy request."""
+    """EvaluationResults of a SimulatePrincipalPolicy request: one for each action, most restrictive first.
+
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_EvaluationResult.html
+    """
     context = {
         one["ContextKeyName"].lower(): one["ContextKeyValues"] for one in asked.get("ContextEntries", ())
     }
+    resources = asked.get("ResourceArns") or ["*"]
     return [
-        {
-            "EvalActionName": action,
-            "EvalResourceName": resource,
-            "EvalDecision": _decision(statements, action, resource, context),
-        }
+        _result(action, {one: _decision(statements, action, one, context) for one in resources})
         for action in asked["ActionNames"]
-        for resource in asked.get("ResourceArns") or ["*"]
     ]
+
+
+def _result(action: str, decisions: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "EvalActionName": action,
+        "EvalDecision": min(decisions.values(), key=RESTRICTIVE.index),
+        "ResourceSpecificResults": [
+            {"EvalResourceName": resource, "EvalResourceDecision": decision}
+            for resource, decision in decisions.items()
+        ],
+    }
 
 
 def _decision(

@@ -8,11 +8,14 @@ import pytest
 from click.testing import CliRunner
 
 from stepdrain_cli.__main__ import cli
-from stepdrain_cli.accounts.account import Account
+from stepdrain_cli.accounts.account import Account, translated_errors
 from stepdrain_sandbox.aws.account import LambdaFault
+from stepdrain_sandbox.aws.deploy import ROOT
 from stepdrain_sandbox.kube.faults import Fault
 from stepdrain_sandbox.workload import cluster_workload
 from stepdrain_sandbox.world import GROUP, HOOK, World, node_manifest
+from tests.cli.rights import Person
+from tests.shards import sampled
 
 REGION = "eu-west-1"
 
@@ -27,14 +30,21 @@ def world():
         yield world
 
 
+@pytest.fixture(scope="module")
+def person():
+    """Whoever types the command."""
+    return Person(boto3.Session(region_name=REGION))
+
+
 @pytest.fixture
-def verify(world, monkeypatch):
+def verify(world, person, monkeypatch):
     """Runs the command on this module's world; exit status, stdout, and stdout as JSON where it is."""
 
     @contextlib.contextmanager
     def same_world(_flags=""):
-        session = boto3.Session(region_name=REGION)
-        yield Account(session, world.machine, world.clock.now, world.clock.sleep, world)
+        # As in an account: what AWS refuses becomes a sentence.
+        with translated_errors():
+            yield Account(person, world.machine, world.clock.now, world.clock.sleep, world)
 
     monkeypatch.setattr("stepdrain_cli.accounts.account.on_sandbox", same_world)
 
@@ -293,3 +303,46 @@ def test_a_stack_that_is_being_changed_is_one_sentence(verify, world, stack_stat
     assert (status, out) == (2, "")
     assert f"Stack stepdrain is {stack_status}" in said
     assert sentence in said
+
+
+OWN = {
+    "autoscaling:DescribeAutoScalingGroups",
+    "autoscaling:DescribeLifecycleHooks",
+    "cloudformation:DescribeStacks",
+    "cloudformation:ListStackResources",
+    "events:DescribeRule",
+    "events:ListTargetsByRule",
+    "events:TestEventPattern",
+    "iam:SimulatePrincipalPolicy",
+    "lambda:GetAccountSettings",
+    "lambda:GetFunctionConfiguration",
+    "lambda:InvokeFunction",
+    "sns:ListSubscriptionsByTopic",
+    "sqs:GetQueueAttributes",
+    "states:DescribeExecution",
+    "states:DescribeStateMachine",
+    "states:GetExecutionHistory",
+    "states:StartExecution",
+}
+"""What docs/operations.md lists for whoever verifies."""
+
+
+def test_what_a_person_needs_is_what_the_page_lists(verify, person):
+    """Whoever makes a role for a scheduled job copies it from there."""
+    person.called.clear()
+    verify()
+    assert person.called == OWN
+    page = (ROOT / "docs/operations.md").read_text()
+    policy = json.loads(page.split("```json\n", 1)[1].split("```")[0])
+    assert {one for statement in policy["Statement"] for one in statement["Action"]} == OWN
+
+
+@pytest.mark.parametrize("action", sampled([(action,) for action in sorted(OWN)], 0, every=3))
+def test_a_right_that_the_person_lacks_is_named(verify, world, person, action):
+    """In the one sentence of an error, or in the table where only a part cannot be looked at."""
+    person.lacks = {action}
+    status, text, said = verify("-o", "markdown")
+    person.lacks = set()
+    world.pass_time(60)  # A rehearsal whose end may not be seen ends all the same.
+    assert status in (1, 5)
+    assert action in text + said
