@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from stepdrain.reporting import links
+
 from release.application import write_application
 from release.archives import normalise_tar, write_sums, write_tar, write_zip
 from release.inventory import write_bill, write_licences
@@ -17,6 +19,9 @@ from release.manifests import write_chart, write_plain
 from release.preconditions import Refused, check, commit_time
 
 ROOT = Path(__file__).resolve().parent.parent
+UNPUBLISHED = """\
+Messages of this release name `stepdrain runbook` and no page: functions/stepdrain/reporting/links.py has
+no REPOSITORY. If the project is published, set it there, commit, and build again."""
 
 
 def main(arguments: list[str]) -> int:
@@ -37,6 +42,8 @@ def main(arguments: list[str]) -> int:
         print(refused, file=sys.stderr)
         return 2
     build(options.version, options.out, epoch_s, notes)
+    if not links.REPOSITORY:
+        print(UNPUBLISHED, file=sys.stderr)
     if not options.trial:
         subprocess.run(
             ["git", "tag", "--annotate", f"v{options.version}", "--message", notes], cwd=ROOT, check=True

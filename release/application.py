@@ -17,7 +17,9 @@ from release.archives import sha256, write_zip
 
 LOCAL = re.compile(r"^(?P<indent> +)(?P<key>CodeUri|ContentUri|DefinitionUri): (?P<path>[\w./-]+)$", re.M)
 METADATA = re.compile(
-    r"^(?P<indent> +)Metadata:\n(?:(?P=indent)  (?:BuildMethod|ContextPath|cfn-lint): .*\n)+", re.M
+    r"^(?P<indent> +)Metadata:"
+    r"(?: \{BuildMethod: .*\}\n|\n(?:(?P=indent)  (?:BuildMethod|ContextPath|cfn-lint): .*\n)+)",
+    re.M,
 )
 PARAMETERS = """\
   ArtifactBucket:

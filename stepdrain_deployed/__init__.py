@@ -1,4 +1,4 @@
-"""What is deployed, as files of the wheel: the template, the state machines, the RBAC manifests.
+"""What is deployed, as files of the wheel: the template, the state machines, the RBAC manifests; the runbook.
 
 The folder has the layout of the repository, which holds the files; here are symbolic links to them, and a
 wheel has copies.
@@ -11,5 +11,6 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 TEMPLATE = FOLDER / "template.yaml"
 MANIFESTS = FOLDER / "kubernetes"
+RUNBOOK = FOLDER / "docs" / "operations.md"
 DRAIN_NODE = FOLDER / "statemachine" / "drain_node.asl.json"
 """The rendered state machine in the Amazon States Language, with ``${…}`` placeholders as SAM takes it."""

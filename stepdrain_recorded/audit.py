@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from stepdrain.clock import to_epoch_s
+from stepdrain.rules.reasons import counted
 
 from stepdrain_recorded.unreadable import Unreadable
 
@@ -136,6 +137,7 @@ def trail(written: Sequence[Change], completed_with: str) -> list[str]:
     if cordon and label:
         later = to_epoch_s(cordon.at) - to_epoch_s(label.at)
         lines.append(f"2. PATCH node {cordon.object}, {later:.2f} s later: unschedulable")
-    lines.append(f"3. POST eviction of {len(evictions)} pods: {', '.join(c.object for c in evictions)}")
+    named = ", ".join(change.object for change in evictions)
+    lines.append(f"3. POST eviction of {counted(len(evictions), 'pod')}: {named}")
     lines.append(f"4. CompleteLifecycleAction {completed_with}: the instance is let go")
     return lines

@@ -10,8 +10,10 @@ with World() as world:
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +44,10 @@ A_MOMENT_S = 0.001
 class World:
     """A cluster of ``nodes`` (a count) self-managed nodes in one Auto Scaling group with our hook.
 
-    ``workload`` takes the nodes' names and returns manifests; ``parameters`` go to the template;
-    ``hook`` changes the hook's values; ``tags`` are the group's; ``rbac`` are Stepdrain's RBAC manifests, by
-    default those that an operator applies for these parameters.
+    ``workload`` takes the nodes' names and returns manifests; ``parameters`` go to the template, which makes
+    the hooks if they say so; otherwise ``hook`` changes the values of the one that is made by hand; ``tags``
+    are the group's; ``rbac`` are Stepdrain's RBAC manifests, by default those that an operator applies for
+    these parameters.
     """
 
     def __init__(
@@ -146,16 +149,16 @@ class World:
             },
             Tags=[{"Key": key, "Value": value, "PropagateAtLaunch": True} for key, value in tags.items()],
         )
-        auto_scaling.put_lifecycle_hook(
-            **{
-                "AutoScalingGroupName": GROUP,
-                "LifecycleHookName": HOOK,
-                "LifecycleTransition": "autoscaling:EC2_INSTANCE_TERMINATING",
-                "HeartbeatTimeout": 1800,
-                "DefaultResult": "CONTINUE",
-                **self._hook,
-            }
-        )
+        by_hand = {
+            "AutoScalingGroupName": GROUP,
+            "LifecycleHookName": HOOK,
+            "LifecycleTransition": "autoscaling:EC2_INSTANCE_TERMINATING",
+            "HeartbeatTimeout": 1800,
+            "DefaultResult": "CONTINUE",
+            **self._hook,
+        }
+        for hook in self.aws.deployment.hooks or [by_hand]:
+            auto_scaling.put_lifecycle_hook(**hook)
         for reservation in ec2.describe_instances()["Reservations"]:
             for instance in reservation["Instances"]:
                 self.instances[instance["InstanceId"]] = instance["PrivateDnsName"]
@@ -312,8 +315,8 @@ class World:
         ends_at = self.clock.now() + within_s
         while self.clock.now() < ends_at:
             self.pass_time(every_s)
-            executions = self.executions(machine)
-            if executions and all(execution["status"] != "RUNNING" for execution in executions):
+            running = self.aws.running(self.aws.deployment.state_machines[machine])
+            if running and not any(running):
                 # The execution's thread has yet to send the event of its end (EventBridge).
                 self.pass_time(A_MOMENT_S)
                 return
@@ -329,7 +332,12 @@ def rbac_manifests(parameters: Mapping[str, str]) -> list[Json]:
         names.append("roll.yaml")
     if parameters.get("NodeConditions") == "true":
         names.append("node-conditions.yaml")
-    return [manifest for name in names for manifest in yaml.safe_load_all((MANIFESTS / name).read_text())]
+    return [copy.deepcopy(manifest) for name in names for manifest in _manifests(name)]
+
+
+@cache
+def _manifests(name: str) -> list[Json]:
+    return list(yaml.safe_load_all((MANIFESTS / name).read_text()))
 
 
 def everybody(name: str, manifests: Iterable[Json]) -> User:

@@ -4,6 +4,11 @@ variable "stack_name" {
   type        = string
   description = "Name of the CloudFormation stack."
   default     = "stepdrain"
+
+  validation {
+    condition     = can(regex("^[A-Za-z][0-9A-Za-z-]{0,69}$", var.stack_name))
+    error_message = "It begins with a letter and has up to 70 letters, digits and hyphens: names of state machines begin with it, and end at 80."
+  }
 }
 
 variable "release_dir" {

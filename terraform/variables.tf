@@ -334,7 +334,7 @@ variable "notify_about" {
 
 variable "runbook_url" {
   type        = string
-  description = "Page that messages link to, with a section for each error as docs/operations.md has. Empty: that page as it is published."
+  description = "Page that messages link to, with a section for each error as docs/operations.md has. Empty: messages name the command that prints it."
   default     = ""
 
   validation {

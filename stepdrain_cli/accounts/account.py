@@ -8,7 +8,7 @@ import logging
 import re
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -70,9 +70,12 @@ def on_sandbox(flags: str = "") -> Iterator[Account]:
         logging.disable(logging.NOTSET)
 
 
-def _machine_of(session: boto3.Session, stack: str) -> str:
+def described(session: boto3.Session, stack: str) -> Mapping[str, Any]:
+    """The stack as DescribeStacks shows it; CommandError if it is not there."""
     try:
-        described = session.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+        found: Mapping[str, Any] = session.client("cloudformation").describe_stacks(StackName=stack)[
+            "Stacks"
+        ][0]
     except ClientError as error:
         if "does not exist" not in str(error):
             raise
@@ -80,7 +83,11 @@ def _machine_of(session: boto3.Session, stack: str) -> str:
             f"There is no stack {stack} in region {session.region_name}; "
             "name yours with --stack, or the state machine with --state-machine ARN."
         ) from error
-    outputs = {one["OutputKey"]: one["OutputValue"] for one in described[0].get("Outputs", ())}
+    return found
+
+
+def _machine_of(session: boto3.Session, stack: str) -> str:
+    outputs = {one["OutputKey"]: one["OutputValue"] for one in described(session, stack).get("Outputs", ())}
     if "StateMachineArn" not in outputs:
         raise CommandError(
             f"Stack {stack} has no output StateMachineArn: it is not Stepdrain's, or not ready."
@@ -137,8 +144,8 @@ def _example(name: str) -> tuple[Callable[[], AbstractContextManager[Any]], str]
 
 
 @contextlib.contextmanager
-def sandbox_of_groups() -> Iterator[tuple[boto3.Session, str]]:
-    """A session of an embedded account with four node groups, and the path of its cluster's kubeconfig."""
+def sandbox_of_groups() -> Iterator[tuple[Account, str]]:
+    """An embedded account with four node groups, and the path of its cluster's kubeconfig."""
     groups, region = _example("groups")
     with (
         groups() as world,
@@ -147,4 +154,5 @@ def sandbox_of_groups() -> Iterator[tuple[boto3.Session, str]]:
     ):
         kubeconfig.write(world.kube.kubeconfig())
         kubeconfig.flush()
-        yield boto3.Session(region_name=region), kubeconfig.name
+        session, clock = boto3.Session(region_name=region), world.clock
+        yield Account(session, world.machine, clock.now, clock.sleep, world), kubeconfig.name

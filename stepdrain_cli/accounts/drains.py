@@ -171,7 +171,10 @@ def events(account: Account, arn: str) -> list[Json]:
 
     Empty for one that has only just begun: the history follows a moment later.
     """
-    pages = account.client("stepfunctions").get_paginator("get_execution_history").paginate(executionArn=arn)
+    # A page has 100 events where nothing else is asked for, and 1,000 at most
+    # (https://docs.aws.amazon.com/step-functions/latest/apireference/API_GetExecutionHistory.html).
+    paginator = account.client("stepfunctions").get_paginator("get_execution_history")
+    pages = paginator.paginate(executionArn=arn, maxResults=1000)
     happened = [event for page in pages for event in page["events"]]
     return history.checked(happened, arn) if happened else []
 

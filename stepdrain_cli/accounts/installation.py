@@ -24,9 +24,6 @@ def installed(account: Account) -> IntakeSettings:
 
 
 def _environment(account: Account) -> Mapping[str, str]:
-    if account.world is not None:
-        found: Mapping[str, str] = account.world.aws.deployment.functions["FindNodeFunction"].environment
-        return found
     machine = account.client("stepfunctions").describe_state_machine(stateMachineArn=account.machine)
     try:
         function = json.loads(machine["definition"])["States"]["FindNode"]["Parameters"]["FunctionName"]

@@ -47,17 +47,26 @@ def target(account: Account, text: str, installed: IntakeSettings) -> Target:
     CommandError with the exact reason if it is no instance of ours, or no node of its cluster.
     """
     aws = Aws(account.session)
-    instance = _instance(account, text, installed)
-    tags = aws.instance_tags([instance]).get(instance)
-    ours = ownership.enrol(instance, tags, aws, installed)
-    if isinstance(ours, Ignored):
-        raise CommandError(f"{ours.reason} Nothing was started.")
+    instance, ours = enrolled(account, text, installed, "Nothing was started.")
     node, unasked = _node(account, instance, ours.cluster, aws)
     if node is None and not unasked:
         raise CommandError(
             f"Instance {instance} is no node of cluster {ours.cluster}: there is nothing to drain."
         )
     return Target(instance, ours, node, unasked, aws.lifecycle_state(instance))
+
+
+def enrolled(account: Account, text: str, installed: IntakeSettings, undone: str) -> tuple[str, Enrolment]:
+    """The id of the instance that ``text`` means, and where it belongs; its cluster is asked at need only.
+
+    CommandError with the exact reason, and ``undone`` behind it, if it is no instance of ours.
+    """
+    aws = Aws(account.session)
+    instance = _instance(account, text, installed)
+    ours = ownership.enrol(instance, aws.instance_tags([instance]).get(instance), aws, installed)
+    if isinstance(ours, Ignored):
+        raise CommandError(f"{ours.reason} {undone}")
+    return instance, ours
 
 
 def _instance(account: Account, text: str, installed: IntakeSettings) -> str:

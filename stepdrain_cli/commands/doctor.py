@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
 import click
 from stepdrain.intake.lifecycle_events import TERMINATING
+from stepdrain.rules.reasons import counted
 
-from stepdrain_cli.accounts.account import sandbox_of_groups, translated_errors
+from stepdrain_cli.accounts.account import Account, sandbox_of_groups, translated_errors
 from stepdrain_cli.commands.options import KUBECONFIG_HELP, stack_of
 from stepdrain_cli.doctor import groups
 from stepdrain_cli.doctor.groups import Finding, Group
 from stepdrain_cli.doctor.survey import Doctor, Survey
 from stepdrain_cli.terminal import tables
-from stepdrain_cli.terminal.exits import DONE, FAILED, CommandError
+from stepdrain_cli.terminal.exits import DONE, FAILED
 from stepdrain_cli.terminal.output_formats import JSON, TABLE, YAML, output_option, print_document
+from stepdrain_cli.verification.deployed import Deployed, deployed
 
 HEAD = ["GROUP", "INSTANCES", "MANAGED BY", "LAUNCH HOOK", "TERMINATE HOOK", "COVERED BY", "WRONG"]
 NOTE = "Sandbox: an embedded account with four groups, made for this command and gone after it."
@@ -79,8 +81,8 @@ def command(
     """
     if not cluster and not sandbox:
         raise click.UsageError("Say which cluster: --cluster NAME.")
-    with _session(region, profile, sandbox) as (session, own_kubeconfig):
-        config = kubeconfig or own_kubeconfig
+    with _account(region, profile, sandbox) as (account, own_kubeconfig):
+        session, config = account.session, kubeconfig or own_kubeconfig
         found = Doctor(
             session, cluster or "demo", None if sandbox else stack_of(stack, Path()), config, context
         ).examine()
@@ -89,7 +91,7 @@ def command(
         else:
             _print(found, cluster or "demo")
         if test_message:
-            _send_test_message(session, stack_of(stack, Path()))
+            _send_test_message(deployed(account, stack_of(stack, Path())))
         if fix:
             _fix(session, found, yes=yes, dry_run=dry_run)
             return
@@ -97,31 +99,23 @@ def command(
 
 
 @contextlib.contextmanager
-def _session(
-    region: str | None, profile: str | None, sandbox: bool
-) -> Iterator[tuple[boto3.Session, str | None]]:
+def _account(region: str | None, profile: str | None, sandbox: bool) -> Iterator[tuple[Account, str | None]]:
     if sandbox:
         click.echo(NOTE, err=True)
         with sandbox_of_groups() as found:
             yield found
         return
     with translated_errors():
-        yield boto3.Session(region_name=region, profile_name=profile), None
+        session = boto3.Session(region_name=region, profile_name=profile)
+        yield Account(session, "", time.time, time.sleep), None
 
 
-def _send_test_message(session: boto3.Session, stack: str) -> None:
+def _send_test_message(installation: Deployed) -> None:
     """Have Notify send one; CommandError if it is not there or fails."""
-    described = session.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
-    outputs = {one["OutputKey"]: one["OutputValue"] for one in described.get("Outputs", ())}
-    if "NotifyFunctionName" not in outputs:
-        raise CommandError(f"Stack {stack} has no output NotifyFunctionName: deploy this version first.")
-    answer = session.client("lambda").invoke(
-        FunctionName=outputs["NotifyFunctionName"], Payload=json.dumps({"test": True}).encode()
+    answer = installation.call("Notify", {"test": True})
+    click.echo(
+        f"Sent: {answer['subject']}\nWho should get it and does not has not confirmed the subscription."
     )
-    said = answer["Payload"].read().decode()
-    if answer.get("FunctionError"):
-        raise CommandError(f"No test message was sent: {said}", FAILED)
-    click.echo("A test message was sent; whoever should get it, and does not, has not confirmed.")
 
 
 def _print(found: Survey, cluster: str) -> None:
@@ -157,10 +151,10 @@ def _row(group: Group) -> list[str]:
 
 def _summary(found: Survey, cluster: str) -> str:
     bare = [one.name for one in found.groups if one.covered_by == "nothing"]
-    counted = f"{len(bare)} of {len(found.groups)} groups"
-    what = f"Not protected: {', '.join(bare)} ({counted})." if bare else "Every group is protected."
+    part = f"{len(bare)} of {counted(len(found.groups), 'group')}"
+    what = f"Not protected: {', '.join(bare)} ({part})." if bare else "Every group is protected."
     if bare and found.installed is None:
-        return f"{what}\nNext: install Stepdrain, docs/operations.md; then ask the doctor again."
+        return f"{what}\nNext: install Stepdrain, as its README.md says; then ask the doctor again."
     if _hooks(found):
         return f"{what}\nNext: stepdrain doctor --cluster {cluster} --fix puts the hooks, asking before each."
     return what if found.well else f"{what}\nNext: run the commands above."
@@ -183,7 +177,7 @@ def _fix(session: boto3.Session, found: Survey, *, yes: bool, dry_run: bool) -> 
             continue
         if not yes and not click.confirm(f"Put the hook on {group.name}?", err=True):
             continue
-        _put(session, group.name, found.installed.hook if found.installed else "")
+        _put(session, group.name, group.hook)
         click.echo(f"Put the hook on {group.name}.")
     if not hooks:
         click.echo("There is no hook to put.", err=True)

@@ -7,6 +7,7 @@ import sys
 import click
 from stepdrain.errors import KubeForbidden
 from stepdrain.rules.policy import Policy
+from stepdrain.rules.reasons import counted
 
 from stepdrain_cli.clusters.cluster import Access, Json, access, everything
 from stepdrain_cli.commands.options import no_such_node, on_cluster
@@ -59,7 +60,7 @@ def _print(found: Plan) -> None:
     tables.show(["WAVE", "VERDICT", "POD", "GRACE", "REASON"], rows)
     held = f"; {len(found.blocked)} would hold the drain up now" if found.blocked else ""
     moving = sum(line.wave is not None for line in found.lines)
-    click.echo(f"\n{moving} of {len(found.lines)} pods would leave {found.node}{held}.")
+    click.echo(f"\n{moving} of {counted(len(found.lines), 'pod')} would leave {found.node}{held}.")
     click.echo(f"Expected time: at most {duration(found.expected_s)}, if nothing blocks.")
     if found.hazards:
         click.echo("\nWhy it would hang, or hurt:")

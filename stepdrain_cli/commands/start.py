@@ -9,6 +9,7 @@ from typing import Any
 import click
 from stepdrain.errors import DrainError
 from stepdrain.rules.policy import Policy
+from stepdrain.rules.reasons import counted
 
 from stepdrain_cli.accounts import drains
 from stepdrain_cli.accounts.account import Account
@@ -116,6 +117,7 @@ def summary(found: Plan) -> list[str]:
     """A plan in two lines, and one for each pod that would hold it up."""
     moving = sum(line.wave is not None for line in found.lines)
     held = found.blocked
-    lines = [f"{moving} of {len(found.lines)} pods would leave; {len(held)} would hold the drain up now."]
+    pods = counted(len(found.lines), "pod")
+    lines = [f"{moving} of {pods} would leave; {len(held)} would hold the drain up now."]
     lines += [f"  {line.pod}: {line.reason}" for line in held]
     return [*lines, f"Expected time: at most {duration(found.expected_s)}, if nothing blocks."]

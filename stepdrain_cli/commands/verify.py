@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
+from botocore.exceptions import ClientError
 from stepdrain.verification.findings import Result
 
 from stepdrain_cli.accounts.account import Account
-from stepdrain_cli.accounts.installation import installed
 from stepdrain_cli.commands.options import on_account, stack_of
 from stepdrain_cli.terminal import tables
 from stepdrain_cli.terminal.exits import DONE, FAILED, CommandError
 from stepdrain_cli.terminal.output_formats import JSON, TABLE, YAML, output_option, print_document
-from stepdrain_cli.verification import checks, rehearsal, surroundings
+from stepdrain_cli.verification import checks, rehearsal, service_rights, surroundings
 from stepdrain_cli.verification.checks import Check
+from stepdrain_cli.verification.choice import chosen
 from stepdrain_cli.verification.deployed import Deployed, deployed
 from stepdrain_cli.verification.mending import Mender
 from stepdrain_cli.verification.rehearsal import Rehearsal
@@ -33,18 +33,18 @@ MARKDOWN = "markdown"
 def command(account: Account, node: str | None, message: bool, output: str) -> None:
     """Rehearse a drain with the deployed state machine and functions, and check what they cannot see.
 
-    Nothing is changed: reads are sent, and every write is only asked about. NODE is an instance id; without
-    it an instance of the installation's groups is taken. Exit status 1: there is something to mend.
+    Nothing is changed: reads are sent, and every write is only asked about. NODE is a node's name, its
+    first label, or an instance id; without it an instance of the installation's groups is taken. Exit status
+    1: there is something to mend.
     """
     stack = stack_of(click.get_current_context().params.get("stack"), Path())
     made = deployed(account, stack)
-    rehearsed = _chosen(account, node)
+    rehearsed = chosen(account, node)
+    click.echo(_heading(rehearsed, "Rehearsing a drain"), err=True)
     found = _found(made, rehearsed)
     if message:
         found.append(_message(made))
-    heading = (
-        f"stepdrain verify: {rehearsed.cluster}, group {rehearsed.group}, instance {rehearsed.instance_id}"
-    )
+    heading = _heading(rehearsed, "stepdrain verify")
     if output == MARKDOWN:
         click.echo(checks.markdown(found, heading))
     elif output in (JSON, YAML):
@@ -54,12 +54,29 @@ def command(account: Account, node: str | None, message: bool, output: str) -> N
     sys.exit(DONE if checks.well(found) else FAILED)
 
 
+def _heading(rehearsed: Rehearsal, what: str) -> str:
+    return f"{what}: {rehearsed.cluster}, group {rehearsed.group}, instance {rehearsed.instance_id}"
+
+
 def _found(made: Deployed, rehearsed: Rehearsal) -> list[Check]:
     mender = Mender(made, rehearsed.cluster)
-    found = [mender.check(one) for one in rehearsal.findings(made, rehearsed)]
+    found = [mender.check(one) for one in rehearsal.findings(made, rehearsed, _say)]
+    found += _of_services(made, mender)
     found += surroundings.checks(made, rehearsed.group, rehearsed.hook)
     unique = {(one.what, one.by): one for one in reversed(found)}
     return list(reversed(unique.values()))
+
+
+def _of_services(made: Deployed, mender: Mender) -> list[Check]:
+    """What services may do with the roles; one check that is UNKNOWN if the user may not ask IAM."""
+    try:
+        return [mender.check(one) for one in service_rights.findings(made)]
+    except ClientError as error:
+        return [surroundings.unseen("what AWS services may do with the roles", error)]
+
+
+def _say(sentence: str) -> None:
+    click.echo(sentence, err=True)
 
 
 def _print(found: list[Check]) -> None:
@@ -75,29 +92,3 @@ def _message(made: Deployed) -> Check:
     except CommandError as error:
         return Check("a test message", "Notify", Result.MISSING, str(error))
     return Check("a test message", "Notify", Result.OK)
-
-
-def _chosen(account: Account, instance_id: str | None) -> Rehearsal:
-    """The instance to rehearse with; CommandError if none of our groups has one."""
-    own = installed(account)
-    for group in _groups(account, own):
-        for instance in group["Instances"]:
-            if instance_id in (None, instance["InstanceId"]) and instance["LifecycleState"] == "InService":
-                name = group["AutoScalingGroupName"]
-                return Rehearsal(instance["InstanceId"], own.cluster, name, own.hook_name)
-    if instance_id is None:
-        raise CommandError(
-            "No group of this installation has an instance in service: scale one up, then verify."
-        )
-    raise CommandError(
-        f"{instance_id} is no instance in service of this installation's groups; "
-        "without NODE one is chosen. `stepdrain doctor` shows which groups are covered."
-    )
-
-
-def _groups(account: Account, own: Any) -> list[dict[str, Any]]:
-    client = account.client("autoscaling")
-    names = {"AutoScalingGroupNames": list(own.group_names)} if own.group_names else {}
-    pages = client.get_paginator("describe_auto_scaling_groups").paginate(**names)
-    found = [one for page in pages for one in page["AutoScalingGroups"]]
-    return [one for one in found if one["AutoScalingGroupName"].startswith(own.group_prefix)]

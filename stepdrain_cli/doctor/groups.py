@@ -18,6 +18,7 @@ Json = Mapping[str, Any]
 LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
 CLUSTER_NAME_TAG = "eks:cluster-name"
 HEARTBEAT_S, GLOBAL_S, DEFAULT_RESULT = 1800, 172_800, "CONTINUE"
+COVERED = "Stepdrain"
 LEAST_HEARTBEAT_S = 1200
 """The least that the parameter HeartbeatTimeout takes. Below what a round can last without an answer from the
 cluster (statemachine/arithmetic.py, somewhat less than this), a heartbeat could come too late."""
@@ -25,11 +26,12 @@ cluster (statemachine/arithmetic.py, somewhat less than this), a heartbeat could
 
 @dataclass(frozen=True)
 class Installation:
-    """Stepdrain as it is deployed: its hook's name, its rule's pattern (JSON text)."""
+    """Stepdrain as a stack has deployed it: its hook's name, its rule's pattern (JSON text)."""
 
     hook: str
     rule: str
     pattern: str
+    stack: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class Group:
     terminate: str
     covered_by: str
     findings: tuple[Finding, ...]
+    hook: str = ""
+    """The name of the hook that it should have, "" if nothing is installed that could take its events."""
 
     def to_document(self) -> dict[str, Any]:
         """As JSON shows it."""
@@ -88,7 +92,7 @@ def judge(
         if managed
         else _self_managed(group, ours, installed, taken=taken, region=region)
     )
-    covered = "EKS" if managed else ("Stepdrain" if ours and taken else "nothing")
+    covered = "EKS" if managed else (COVERED if ours and taken else "nothing")
     return Group(
         name=group["AutoScalingGroupName"],
         instances=len(group.get("Instances", ())),
@@ -97,6 +101,7 @@ def judge(
         terminate=_shown(hooks, TERMINATING),
         covered_by=covered,
         findings=tuple(findings),
+        hook=installed.hook if installed else "",
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import boto3
@@ -18,6 +18,7 @@ from stepdrain.rules.nodes import instance_of
 from stepdrain.rules.policy import TAGS
 
 from kubernetes import client
+from stepdrain_cli.clusters import manifests
 from stepdrain_cli.clusters.cluster import access
 from stepdrain_cli.doctor import groups
 from stepdrain_cli.doctor.groups import Finding, Group, Installation
@@ -25,16 +26,10 @@ from stepdrain_cli.terminal.exits import CommandError
 
 Json = dict[str, Any]
 DEFAULT_HOOK = "stepdrain"
-START_DRAIN = "StartDrain"
+DEFAULT_STACK = "stepdrain"
+START_DRAIN = re.compile(r":function:([\w-]+)-StartDrain")
 BOUND_GROUPS = ("read", "nodes", "evict")
-"""The groups that kubernetes/rbac.yaml binds."""
-ROLE_GROUPS = {
-    "Label": ("nodes",),
-    "Cordon": ("read", "nodes"),
-    "Uncordon": ("read", "nodes"),
-    "EvictBatch": ("read", "evict", "roll", "force"),
-}
-"""The groups of a function's role, where they are not read alone."""
+"""The groups that the manifest rbac binds."""
 
 
 @dataclass
@@ -72,13 +67,15 @@ class Doctor:
     kubeconfig: str | None = None
     context: str | None = None
     result: Survey = field(default_factory=Survey)
+    _installations: list[Installation] = field(default_factory=list)
 
     def examine(self) -> Survey:
         """Ask everything; raises what botocore raises if the groups or rules cannot be read."""
         found = self.result
         self._refuse_unknown_cluster()
         nodes = self._asked("the nodes' instances", self._nodes, frozenset())
-        found.installed = self._installation()
+        self._installations = self._deployed()
+        found.installed = self._own()
         for group in self._groups():
             if groups.of_cluster(group, self.cluster, nodes):
                 found.groups.append(self._group(group))
@@ -119,28 +116,39 @@ class Doctor:
     def _group(self, group: Json) -> Group:
         name = group["AutoScalingGroupName"]
         hooks = self.session.client("autoscaling").describe_lifecycle_hooks(AutoScalingGroupName=name)
-        taken = self.result.installed is not None and self._takes(self.result.installed, name)
-        return groups.judge(
-            group, hooks["LifecycleHooks"], self.result.installed, taken=taken, region=self._region
+        own = self.result.installed
+        takers = [one for one in self._installations if self._takes(one, name)]
+        taken_by = own if own in takers or not takers else takers[0]
+        judged = groups.judge(
+            group, hooks["LifecycleHooks"], taken_by, taken=bool(takers), region=self._region
         )
+        if taken_by is own or taken_by is None or judged.covered_by != groups.COVERED:
+            return judged
+        return replace(judged, covered_by=f"{groups.COVERED} (stack {taken_by.stack})")
 
     @property
     def _region(self) -> str:
         return str(self.session.region_name)
 
-    def _installation(self) -> Installation | None:
-        """The rule that hands terminations to StartDrain; its pattern names the hook."""
-        events = self.session.client("events")
+    def _own(self) -> Installation | None:
+        """The installation of our stack, or whichever there is."""
+        named = [one for one in self._installations if one.stack == (self.stack or DEFAULT_STACK)]
+        return next(iter([*named, *self._installations]), None)
+
+    def _deployed(self) -> list[Installation]:
+        """The rules that hand terminations to a StartDrain, of all stacks; a pattern names the hook."""
+        events, found = self.session.client("events"), []
         for page in events.get_paginator("list_rules").paginate():
             for rule in page["Rules"]:
                 pattern = json.loads(rule.get("EventPattern") or "{}")
                 if "aws.autoscaling" not in pattern.get("source", ()) or rule["State"] != "ENABLED":
                     continue
                 targets = events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
-                if any(START_DRAIN in target["Arn"] for target in targets):
+                stacks = [named[1] for target in targets if (named := START_DRAIN.search(target["Arn"]))]
+                if stacks:
                     hook = pattern.get("detail", {}).get("LifecycleHookName", [DEFAULT_HOOK])[0]
-                    return Installation(hook, rule["Name"], rule["EventPattern"])
-        return None
+                    found.append(Installation(hook, rule["Name"], rule["EventPattern"], stacks[0]))
+        return found
 
     def _takes(self, installed: Installation, group: str) -> bool:
         account = "000000000000"
@@ -161,17 +169,27 @@ class Doctor:
         return {one["OutputKey"]: one["OutputValue"] for one in described[0].get("Outputs", ())}
 
     def _access_entries(self) -> None:
-        roles = self._outputs().get("KubernetesRoleArns", "")
+        if self._cluster().get("accessConfig", {}).get("authenticationMode") == "CONFIG_MAP":
+            raise Unasked(
+                f"cluster {self.cluster} knows aws-auth alone (CONFIG_MAP). Deploy with "
+                "CreateAccessEntries=false, and map the roles there: docs/operations.md, step 4"
+            )
+        roles, given = self._outputs().get("KubernetesRoleArns", ""), self._parameters()
+        options = {
+            "force": given.get("AllowForce", "true") == "true",
+            "conditions": given.get("NodeConditions", "false") == "true",
+        }
         pages = (
             self.session.client("eks").get_paginator("list_access_entries").paginate(clusterName=self.cluster)
         )
         present = {arn for page in pages for arn in page["accessEntries"]}
         for role in filter(None, roles.split(",")):
             if role not in present:
+                named = manifests.groups(function_of(role), self._group_prefix(), **options)
                 command = (
                     f"aws eks create-access-entry --region {self._region} --cluster-name {self.cluster} "
                     f"--principal-arn {role} --username 'stepdrain:{{{{SessionName}}}}' "
-                    f"--kubernetes-groups {' '.join(groups_of(role))}"
+                    f"--kubernetes-groups {' '.join(named)}"
                 )
                 self.result.findings.append(Finding(f"role {role} has no access entry", command))
 
@@ -179,10 +197,11 @@ class Doctor:
         if self.kubeconfig is None:
             raise Unasked("no --kubeconfig was given")
         bound = self._bound_groups()
-        missing = [group for one in BOUND_GROUPS if (group := f"stepdrain-{one}") not in bound]
+        prefix = self._group_prefix()
+        missing = [group for one in BOUND_GROUPS if (group := f"{prefix}-{one}") not in bound]
         if missing:
             what = f"no ClusterRoleBinding is for {' and '.join(missing)}: drains would be forbidden"
-            self.result.findings.append(Finding(what, "kubectl apply -f kubernetes/rbac.yaml"))
+            self.result.findings.append(Finding(what, manifests.command(["rbac"], prefix)))
 
     def _bound_groups(self) -> set[str]:
         api = client.RbacAuthorizationV1Api(access(self.kubeconfig, self.context).api_client())
@@ -192,29 +211,40 @@ class Doctor:
 
     def _right_to_roll(self) -> None:
         """Where the policy `roll` is on, for the installation or a group, its file must be applied."""
-        asking = self._asks_for_rolls()
-        if not asking or self.kubeconfig is None or "stepdrain-roll" in self._bound_groups():
+        asking, prefix = self._asks_for_rolls(), self._group_prefix()
+        if not asking or self.kubeconfig is None or f"{prefix}-roll" in self._bound_groups():
             return
-        what = f"{asking} asks for rolls, and no ClusterRoleBinding is for stepdrain-roll: nothing is rolled"
-        self.result.findings.append(Finding(what, "kubectl apply -f kubernetes/roll.yaml"))
+        what = f"{asking} asks for rolls, and no ClusterRoleBinding is for {prefix}-roll: nothing is rolled"
+        self.result.findings.append(Finding(what, manifests.command(["roll"], prefix)))
 
     def _asks_for_rolls(self) -> str:
         for group in self._groups():
             tags = {tag["Key"]: tag["Value"] for tag in group.get("Tags", ())}
             if tags.get(TAGS["roll"], "off") != "off":
                 return f"the tag {TAGS['roll']} of {group['AutoScalingGroupName']}"
+        return "the parameter RollBlocked" if self._parameters().get("RollBlocked", "off") != "off" else ""
+
+    def _group_prefix(self) -> str:
+        return self._parameters().get("KubernetesGroupPrefix", manifests.PREFIX)
+
+    def _parameters(self) -> dict[str, str]:
+        """The stack's parameters; none in the embedded account, which has no stacks."""
         if self.stack is None:
-            return ""
+            return {}
         described = self.session.client("cloudformation").describe_stacks(StackName=self.stack)["Stacks"][0]
-        given = {each["ParameterKey"]: each["ParameterValue"] for each in described.get("Parameters", ())}
-        return "the parameter RollBlocked" if given.get("RollBlocked", "off") != "off" else ""
+        return {each["ParameterKey"]: each["ParameterValue"] for each in described.get("Parameters", ())}
+
+    def _cluster(self) -> Json:
+        client: Any = self.session.client("eks")
+        described: Json = client.describe_cluster(name=self.cluster)["cluster"]
+        return described
 
     def _endpoint(self) -> None:
-        found = self.session.client("eks").describe_cluster(name=self.cluster)["cluster"]
-        network = found.get("resourcesVpcConfig", {})
+        network = self._cluster().get("resourcesVpcConfig", {})
         if network.get("endpointPublicAccess", True):
             return
-        function = f"{self.stack}-Label"
+        # The one function whose name the stack tells; it stands where all stand that talk to Kubernetes.
+        function = self._outputs()["NotifyFunctionName"]
         configured = self.session.client("lambda").get_function_configuration(FunctionName=function)
         own = configured.get("VpcConfig", {}).get("VpcId", "")
         if own != network.get("vpcId"):
@@ -228,11 +258,10 @@ class Doctor:
             )
 
 
-def groups_of(role_arn: str) -> list[str]:
-    """The Kubernetes groups of a function's role, whose name has the function's in it."""
-    function = re.search(r"-(\w+)Role-", role_arn)
-    names = ROLE_GROUPS.get(function[1] if function else "", ("read",))
-    return [f"stepdrain-{name}" for name in names]
+def function_of(role_arn: str) -> str:
+    """The function of a role, whose name has the function's in it; "" if it has none."""
+    found = re.search(r"-(\w+)Role-", role_arn)
+    return found[1] if found else ""
 
 
 class Unasked(Exception):

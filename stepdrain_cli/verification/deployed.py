@@ -7,20 +7,37 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stepdrain_cli.accounts.account import Account
-from stepdrain_cli.terminal.exits import CommandError
+from stepdrain_cli.accounts.account import Account, described
+from stepdrain_cli.terminal.exits import FAILED, CommandError
 
 Json = dict[str, Any]
-SETTLED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE")
+SETTLED = (
+    "CREATE_COMPLETE",
+    "UPDATE_COMPLETE",
+    "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
+    "UPDATE_ROLLBACK_COMPLETE",
+    "IMPORT_COMPLETE",
+)
+WAITS = {
+    "CREATE": "stack-create-complete",
+    "UPDATE_ROLLBACK": "stack-rollback-complete",
+    "UPDATE": "stack-update-complete",
+    "DELETE": "stack-delete-complete",
+    "IMPORT": "stack-import-complete",
+}
+"""The AWS CLI's waiter for a status that begins so."""
 
 
 @dataclass(frozen=True)
 class Deployed:
-    """One installation. ``ids``: physical ids by logical id."""
+    """One installation. ``ids``: physical ids by logical id; ``parameters`` as the stack has them."""
 
     account: Account
     stack: str
     ids: Mapping[str, str]
+    parameters: Mapping[str, str]
+    outputs: Mapping[str, str]
+    stack_arn: str
 
     @property
     def region(self) -> str:
@@ -37,48 +54,43 @@ class Deployed:
 
     def call(self, name: str, payload: Json) -> Json:
         """What the function answers; CommandError with its error if it fails."""
-        if self.account.world is not None:
-            return _in_the_world(self.account.world, self.function(name), payload)
         answer = self.account.client("lambda").invoke(
             FunctionName=self.function(name), Payload=json.dumps(payload).encode()
         )
         result: Json = json.loads(answer["Payload"].read() or b"{}")
         if answer.get("FunctionError"):
-            raise CommandError(f"{name} failed: {result.get('errorType')}: {result.get('errorMessage')}")
+            said = f"{result.get('errorType')}: {result.get('errorMessage')}"
+            raise CommandError(f"{self.function(name)} failed: {said}", FAILED)
         return result
-
-
-def _in_the_world(world: Any, function: str, payload: Json) -> Json:
-    try:
-        answer: Json = world.aws.invoke(function, payload)
-    except Exception as error:
-        raise CommandError(f"{function} failed: {type(error).__name__}: {error}") from error
-    return answer
 
 
 def deployed(account: Account, stack: str) -> Deployed:
     """The installation ``stack`` of the account; CommandError if it is none, or is being changed."""
-    if account.world is not None:
-        return Deployed(account, stack, _of_the_world(account))
     client = account.client("cloudformation")
-    status = client.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"]
-    if status not in SETTLED:
-        raise CommandError(
-            f"Stack {stack} is {status}: verify it when that is done (aws cloudformation wait "
-            f"stack-update-complete --stack-name {stack})."
-        )
+    shown = described(account.session, stack)
+    _refuse_unsettled(stack, shown["StackStatus"])
     pages = client.get_paginator("list_stack_resources").paginate(StackName=stack)
     resources = [one for page in pages for one in page["StackResourceSummaries"]]
     ids = {one["LogicalResourceId"]: one.get("PhysicalResourceId", "") for one in resources}
     if "DrainNode" not in ids:
         raise CommandError(f"Stack {stack} has no state machine DrainNode: it is not Stepdrain's.")
-    return Deployed(account, stack, ids)
+    parameters = {one["ParameterKey"]: one["ParameterValue"] for one in shown.get("Parameters", ())}
+    outputs = {one["OutputKey"]: one["OutputValue"] for one in shown.get("Outputs", ())}
+    return Deployed(account, stack, ids, parameters, outputs, shown["StackId"])
 
 
-def _of_the_world(account: Account) -> dict[str, str]:
-    made = account.world.aws.deployment
-    functions = {name: one.name for name, one in made.functions.items()}
-    rules = [one["Name"] for one in account.client("events").list_rules()["Rules"]]
-    topics = [one["TopicArn"] for one in account.client("sns").list_topics()["Topics"]]
-    named = {name.rsplit("-", 1)[1]: name for name in [*rules, *topics]}
-    return {**functions, **named, **made.state_machines, **made.queues}
+def _refuse_unsettled(stack: str, status: str) -> None:
+    """CommandError unless the stack stands as a deployment has left it.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
+    """
+    if status in SETTLED:
+        return
+    if status.endswith("_IN_PROGRESS"):
+        waits = next((wait for begins, wait in WAITS.items() if status.startswith(begins)), "")
+        until = f": aws cloudformation wait {waits} --stack-name {stack}" if waits else ""
+        raise CommandError(f"Stack {stack} is {status}; verify it when that is done{until}")
+    raise CommandError(
+        f"Stack {stack} is {status}, so what is deployed is not what its template says: "
+        f"`aws cloudformation describe-stack-events --stack-name {stack}` shows why. Deploy again first."
+    )

@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from stepdrain.verification.findings import Finding, Mend
 
+from stepdrain_cli.clusters import manifests
 from stepdrain_cli.verification.checks import Check
 from stepdrain_cli.verification.deployed import Deployed
 
-READS, NODES, EVICTS = ("read",), ("nodes",), ("evict",)
-GROUPS: Mapping[str, tuple[str, ...]] = {
-    "Label": NODES,
-    "Cordon": (*READS, *NODES),
-    "Uncordon": (*READS, *NODES),
-    "EvictBatch": (*READS, *EVICTS, "roll"),
-}
-"""Kubernetes groups of a function's access entry besides those of parameters, as template.yaml has them."""
-MANIFESTS = {
-    "delete pods": "force.yaml",
-    "patch pods/status": "force.yaml",
-    "patch nodes/status": "node-conditions.yaml",
-    "get replicasets.apps": "roll.yaml",
-    "get deployments.apps": "roll.yaml",
-    "patch deployments.apps": "roll.yaml",
-}
-"""Where a right is granted if not in rbac.yaml."""
+ENDPOINTS = {"tag": "tagging"}
+"""The service's name in its VPC endpoint's, where it is not that of its actions."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +21,6 @@ class Mender:
 
     deployed: Deployed
     cluster: str
-    group_prefix: str = "stepdrain"
 
     def check(self, finding: Finding) -> Check:
         """The finding with its command."""
@@ -49,11 +34,10 @@ class Mender:
 
     def rbac(self, finding: Finding) -> str:
         """Grant the right, and add the function to the group that has it; the entry's other groups stay."""
-        manifest = MANIFESTS.get(finding.what, "rbac.yaml")
-        where = self._entry(finding)
+        manifest, where = manifests.granting(finding.what), self._entry(finding)
         kept = f"$(aws eks describe-access-entry {where} --query accessEntry.kubernetesGroups --output text)"
         update = f"aws eks update-access-entry {where} --kubernetes-groups {kept} {self._groups(finding)}"
-        return f"kubectl apply -f kubernetes/{manifest} && {update}"
+        return f"{manifests.command([manifest], self._prefix)} && {update}"
 
     def iam(self, finding: Finding) -> str:
         """Show what the role has; the stack puts its policy back when the role's resource changes."""
@@ -71,15 +55,28 @@ class Mender:
             "--query cluster.resourcesVpcConfig  # then sam deploy with SubnetIds of that VPC"
         )
 
+    def endpoint(self, finding: Finding) -> str:
+        """Which endpoints the VPC has of the service whose action the finding names."""
+        region, service = self.deployed.region, finding.what.partition(":")[0]
+        name = f"com.amazonaws.{region}.{ENDPOINTS.get(service, service)}"
+        return (
+            f"aws ec2 describe-vpc-endpoints --region {region} --filters Name=service-name,Values={name}"
+            "  # none: docs/operations.md#private-clusters"
+        )
+
     def node(self, _finding: Finding) -> str:
         """Which nodes there are."""
         return "kubectl get nodes -o custom-columns=NAME:.metadata.name,ID:.spec.providerID"
 
+    @property
+    def _prefix(self) -> str:
+        return self.deployed.parameters.get("KubernetesGroupPrefix", manifests.PREFIX)
+
     def _groups(self, finding: Finding) -> str:
-        names = list(GROUPS.get(finding.by, READS))
-        if MANIFESTS.get(finding.what):
-            names.append(MANIFESTS[finding.what].removesuffix(".yaml"))
-        return " ".join(f"{self.group_prefix}-{name}" for name in dict.fromkeys(names))
+        given = self.deployed.parameters
+        force = given.get("AllowForce", "true") == "true"
+        conditions = given.get("NodeConditions", "false") == "true"
+        return " ".join(manifests.groups(finding.by, self._prefix, force=force, conditions=conditions))
 
     def _arn(self, finding: Finding) -> str:
         return (
@@ -99,5 +96,6 @@ WRITERS: dict[Mend, Callable[[Mender, Finding], str]] = {
     Mend.RBAC: Mender.rbac,
     Mend.IAM: Mender.iam,
     Mend.NETWORK: Mender.network,
+    Mend.ENDPOINT: Mender.endpoint,
     Mend.NODE: Mender.node,
 }

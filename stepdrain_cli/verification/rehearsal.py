@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stepdrain.verification.findings import REHEARSALS, Finding, Result, from_document
+from botocore.exceptions import ClientError
+from stepdrain.verification.findings import REHEARSALS, Finding, Mend, Result, from_document
+from stepdrain.verification.kube_rights import THE_API
 
 from stepdrain_cli.terminal.exits import CommandError
 from stepdrain_cli.verification.deployed import Deployed
 
 Json = dict[str, Any]
-WITHIN_S = 300
+Said = Callable[[str], None]
+WITHIN_S = 180
 POLL_S = 2
+MACHINES = ("DrainNode", "AdmitNode")
 INTAKE = ("StartDrain", "Sweep", "Notify")
 """Functions that no state calls."""
 
@@ -27,6 +31,12 @@ class Rehearsal:
     cluster: str
     group: str
     hook: str
+    clusters: tuple[str, ...] = ()
+    """All clusters of the installation."""
+    rolls: bool = False
+    """Whether the policy of a group that is served rolls workloads."""
+    targets: bool = False
+    """Whether the policy of one waits for load balancers."""
 
     def document(self, **more: str) -> Json:
         """The field ``rehearsal`` of an execution's input, or of an event."""
@@ -35,39 +45,82 @@ class Rehearsal:
             "group": self.group,
             "hook": self.hook,
             "instanceId": self.instance_id,
+            "rolls": self.rolls,
+            "targets": self.targets,
             **more,
         }
 
 
-def findings(deployed: Deployed, rehearsal: Rehearsal) -> Iterator[Finding]:
-    """All that the deployed functions find out; a machine or function that fails is a finding of its own."""
-    for machine in ("DrainNode", "AdmitNode"):
-        yield from _of_machine(deployed, machine, rehearsal)
+def findings(deployed: Deployed, rehearsal: Rehearsal, say: Said) -> Iterator[Finding]:
+    """All that the deployed functions find out; a machine or function that fails is a finding of its own.
+
+    ``say`` gets a sentence as soon as it is known that the cluster does not answer, which is long before
+    the last state.
+    """
+    arns = {machine: _start(deployed, machine, rehearsal) for machine in MACHINES}
+    silent: list[Json] = []
+    for machine, arn in arns.items():
+        for one in _awaited(deployed, machine, arn, say):
+            if one.what == THE_API and one.mend is Mend.NETWORK:
+                silent.append(one.to_document())
+            yield one
     for name in INTAKE:
+        asked = rehearsal.document(function=name, stateMachine=deployed.ids["DrainNode"])
         try:
-            answer = deployed.call(name, {"rehearsal": rehearsal.document(function=name)})
+            answer = deployed.call(name, {"rehearsal": asked, "findings": silent})
         except CommandError as error:
             yield Finding("the function itself", name, Result.MISSING, str(error))
+            continue
+        except ClientError as error:
+            yield Finding("the function itself", name, Result.UNKNOWN, f"You cannot invoke it: {error}")
             continue
         yield from map(from_document, answer.get("findings", ()))
 
 
-def _of_machine(deployed: Deployed, machine: str, rehearsal: Rehearsal) -> Iterator[Finding]:
-    account, client = deployed.account, deployed.account.client("stepfunctions")
+def _start(deployed: Deployed, machine: str, rehearsal: Rehearsal) -> str:
+    account = deployed.account
     name = f"{REHEARSALS}{machine}-{int(account.now())}"
     document = {"instanceId": rehearsal.instance_id, "rehearsal": rehearsal.document()}
-    arn = client.start_execution(
+    started = account.client("stepfunctions").start_execution(
         stateMachineArn=deployed.ids[machine], name=name, input=json.dumps(document)
-    )["executionArn"]
-    until = account.now() + WITHIN_S
+    )
+    return str(started["executionArn"])
+
+
+def _awaited(deployed: Deployed, machine: str, arn: str, say: Said) -> Iterator[Finding]:
+    account, client = deployed.account, deployed.account.client("stepfunctions")
+    until, said = account.now() + WITHIN_S, False
     while (shown := client.describe_execution(executionArn=arn))["status"] == "RUNNING":
         if account.now() >= until:
-            yield Finding(
-                f"the execution {name}", machine, Result.UNKNOWN, f"It still runs after {WITHIN_S} s."
-            )
+            yield _stopped(client, shown, machine)
             return
+        if not said and (sentence := _silence(client, arn)):
+            say(f"{sentence} The rest is still being checked.")
+            said = True
         account.sleep(POLL_S)
     yield from _read(shown, machine)
+
+
+def _silence(client: Any, arn: str) -> str:
+    """What the first state has said about a cluster that does not answer it, "" otherwise."""
+    for event in client.get_execution_history(executionArn=arn, maxResults=100)["events"]:
+        output = json.loads(event.get("stateExitedEventDetails", {}).get("output") or "{}")
+        for one in output.get("findings") or ():
+            if one["what"] == THE_API and one["mend"] == Mend.NETWORK:
+                return f"{one['by']}: {one['said']}"
+    return ""
+
+
+def _stopped(client: Any, shown: Mapping[str, Any], machine: str) -> Finding:
+    """A rehearsal that does not end is stopped: an aborted execution raises no alarm, a failed one would."""
+    arn = shown["executionArn"]
+    events = client.get_execution_history(executionArn=arn, reverseOrder=True, maxResults=100)["events"]
+    client.stop_execution(executionArn=arn, error="Rehearsal", cause="It did not end.")
+    failed = [value for one in events for name, value in one.items() if name.endswith("FailedEventDetails")]
+    last = failed[0] if failed else {}
+    why = f"; its last error is {last.get('error')}: {last.get('cause')}" if last else ""
+    said = f"It had not ended after {WITHIN_S} s, and was stopped{why}"[:500]
+    return Finding(f"the execution {shown['name']}", machine, Result.MISSING, said)
 
 
 def _read(shown: Mapping[str, Any], machine: str) -> Iterator[Finding]:

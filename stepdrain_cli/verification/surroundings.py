@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from stepdrain.rules.reasons import counted
 from stepdrain.verification.findings import Result
 
 from stepdrain_cli.doctor import groups
@@ -37,7 +38,12 @@ def _looked(what: str, look: Callable[[], Check]) -> Check:
     try:
         return look()
     except (ClientError, BotoCoreError) as error:
-        return Check(what, BY, Result.UNKNOWN, f"You cannot look: {str(error).splitlines()[0]}")
+        return unseen(what, error)
+
+
+def unseen(what: str, error: Exception) -> Check:
+    """A check that the user may not make; AWS's own words name the permission."""
+    return Check(what, BY, Result.UNKNOWN, f"You cannot look: {str(error).splitlines()[0]}")
 
 
 def _hook(deployed: Deployed, group: str, hook: str) -> Check:
@@ -108,11 +114,8 @@ def _dead_letters(deployed: Deployed) -> Check:
         "Attributes"
     ]
     count = int(found[asked[0]])
-    said = (
-        f"{count} events could not be handled; docs/operations.md#dead-letters says what each means."
-        if count
-        else ""
-    )
+    events = counted(count, "event")
+    said = f"{events} could not be handled; docs/operations.md says what each means." if count else ""
     command = (
         f"aws sqs receive-message --region {deployed.region} --queue-url {url} --message-attribute-names All"
         if count

@@ -20,9 +20,10 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 from moto import mock_aws
 from moto.sns.models import sns_backends
+from moto.stepfunctions.parser.api import ExecutionStatus
+from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 from stepdrain import clock as drain_clock
-from stepdrain.adapters import connections
-from stepdrain.adapters.aws import balancers
+from stepdrain.adapters import concurrent, connections
 
 from stepdrain_sandbox.aws import (
     engine,
@@ -36,6 +37,7 @@ from stepdrain_sandbox.aws import (
 )
 from stepdrain_sandbox.aws.delivery import Delivery
 from stepdrain_sandbox.aws.deploy import Deployment, Function, Stack
+from stepdrain_sandbox.aws.described import Described
 from stepdrain_sandbox.aws.execution_list import ExecutionList
 from stepdrain_sandbox.aws.lifecycle_hooks import LifecycleHooks
 from stepdrain_sandbox.aws.load import TOO_MANY, Load
@@ -196,7 +198,11 @@ class Account:
         self.lambda_faults: list[LambdaFault] = []
         self.concurrent_executions = left_out.CONCURRENT_EXECUTIONS
         """What Lambda lets run at once in the account and region, a count."""
-        self._left_out = left_out.answers(lambda: self.concurrent_executions)
+        self.described = Described(lambda: self.deployment, self.invoke, REGION, ACCOUNT)
+        self._left_out = {
+            **left_out.answers(lambda: self.concurrent_executions),
+            **self.described.answers(),
+        }
         self.aws_faults: list[AwsFault] = []
         self.deployment = Deployment()
         self.delivery = Delivery(clock, self.invoke, ACCOUNT, REGION, self._failure_queue)
@@ -253,7 +259,7 @@ class Account:
         enter(mock.patch.object(BaseClient, "_make_api_call", self._recorded(BaseClient._make_api_call)))
         enter(mock.patch.object(drain_clock, "source", self.clock.now))
         enter(mock.patch.object(drain_clock, "sleeper", self.clock.sleep))
-        enter(mock.patch.object(balancers, "ThreadPoolExecutor", self._threads_of_the_function))
+        enter(mock.patch.object(concurrent, "ThreadPoolExecutor", self._threads_of_the_function))
         enter(mock.patch.object(connections, "KEPT", Containers(self._current)))
         enter(mock.patch.object(connections, "new_session", self._signing(connections.new_session)))
 
@@ -402,6 +408,11 @@ class Account:
             for topic in topics
             for _id, text, subject, *_ in topic.sent_notifications
         ]
+
+    def running(self, machine_arn: str) -> list[bool]:
+        """For each execution of a state machine whether it runs; asks moto itself, since requests cost."""
+        machine = stepfunctions_parser_backends[ACCOUNT][REGION].describe_state_machine(machine_arn)
+        return [execution.exec_status is ExecutionStatus.RUNNING for execution in machine.executions]
 
     def _failure_queue(self, function: str) -> str | None:
         queue = self.deployment.failure_queues.get(function)

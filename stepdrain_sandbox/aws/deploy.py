@@ -22,14 +22,18 @@ from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 
-from stepdrain_sandbox.aws import permissions, release
+from stepdrain_sandbox.aws import permissions, pre_deployment, release
 from stepdrain_sandbox.aws.intrinsics import Resolver
 from stepdrain_sandbox.aws.language_extensions import expand, parameter_values
+from stepdrain_sandbox.aws.pre_deployment import Existing
 
 Json = dict[str, Any]
 ROOT = Path(__file__).resolve().parent.parent.parent
 STACK = "stepdrain"
 CODE = "s3://sandbox/code"
+MADE_UP = 24
+"""Characters of the stack's name in the names that are made up. Assumed: that they are cut is documented."""
+NOTHING = Existing()
 
 
 @dataclass(frozen=True)
@@ -97,8 +101,21 @@ class Deployment:
     """IAM actions of each function's role."""
     access: dict[str, Access] = field(default_factory=dict)
     """By the function's logical id, from the access entry of its role."""
+    parameters: dict[str, str] = field(default_factory=dict)
+    outputs: dict[str, str] = field(default_factory=dict)
+    resources: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Physical id and kind of each resource that exists."""
+    policies: dict[str, list[Json]] = field(default_factory=dict)
+    """By the role's physical id: its own policies' statements, and those of the policies attached to it."""
+    hooks: list[Json] = field(default_factory=list)
+    """The lifecycle hooks, as PutLifecycleHook takes them. They are made last: see World."""
     ignored: dict[str, str] = field(default_factory=dict)
     """Logical id to kind, for kinds that have no counterpart here."""
+
+
+def as_text(value: Any) -> str:
+    """A parameter as CloudFormation shows it: a list with commas, the rest as text."""
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 @cache
@@ -148,11 +165,24 @@ def _translated(
 
 
 class Stack:
-    """Creates a template's resources in moto."""
+    """Creates a template's resources in moto.
 
-    def __init__(self, template: Path, parameters: Mapping[str, str], account: str, region: str) -> None:
+    ``existing`` is what the account has already, besides the lifecycle hooks that moto knows.
+    """
+
+    def __init__(
+        self,
+        template: Path,
+        parameters: Mapping[str, str],
+        account: str,
+        region: str,
+        *,
+        name: str = STACK,
+        existing: Existing = NOTHING,
+    ) -> None:
         self._document = translate(template, parameters)
         self._account, self._region = account, region
+        self._stack, self._existing = name, existing
         self._clients: dict[str, Any] = {}
         self._resources = self._document["Resources"]
         values = parameter_values(self._document, parameters)
@@ -160,9 +190,9 @@ class Stack:
             "AWS::AccountId": account,
             "AWS::Region": region,
             "AWS::Partition": "aws",
-            "AWS::StackName": STACK,
+            "AWS::StackName": name,
             "AWS::URLSuffix": "amazonaws.com",
-            "AWS::StackId": f"arn:aws:cloudformation:{region}:{account}:stack/{STACK}/sandbox",
+            "AWS::StackId": f"arn:aws:cloudformation:{region}:{account}:stack/{name}/sandbox",
         }
         unknown = set(parameters) - set(values)
         if unknown:
@@ -173,10 +203,13 @@ class Stack:
             self._attribute,
             self._document.get("Mappings"),
         )
-        self.deployment = Deployment()
+        self.deployment = Deployment(parameters={name: as_text(value) for name, value in values.items()})
 
     def deploy(self) -> Deployment:
-        """Create every resource whose condition holds."""
+        """Create every resource whose condition holds.
+
+        Raises DeploymentRefused, with nothing made, for what CloudFormation does not deploy into the account.
+        """
         makers = {
             "AWS::Lambda::Function": self._function,
             "AWS::Lambda::EventInvokeConfig": self._invoke_config,
@@ -187,22 +220,57 @@ class Stack:
             "AWS::StepFunctions::StateMachine": self._state_machine,
             "AWS::Events::Rule": self._rule,
             "AWS::EKS::AccessEntry": self._access_entry,
+            "AWS::AutoScaling::LifecycleHook": self._hook,
             "AWS::SSM::Parameter": self._parameter,
         }
+        wanted = self._wanted()
+        pre_deployment.check(wanted, self._existing, lambda: self._client("autoscaling"))
         self.deployment.granted = permissions.granted(self._resources, self._resolver.value)
-        for logical_id, resource in self._resources.items():
-            condition = resource.get("Condition")
-            if condition is not None and not self._resolver.holds(condition):
-                continue
+        for logical_id, resource in wanted.items():
             maker = makers.get(resource["Type"])
             if maker is None:
                 self.deployment.ignored[logical_id] = resource["Type"]
             else:
-                maker(logical_id, self._resolver.value(resource.get("Properties", {})))
+                # Resolved again: some values, such as a queue's URL, are known only once it is made.
+                maker(logical_id, self._resolver.value(self._resources[logical_id].get("Properties", {})))
+        self._describe()
         return self.deployment
 
+    def _conditional(self, section: str) -> dict[str, Json]:
+        """The section's entries whose condition holds."""
+        return {
+            name: one
+            for name, one in self._document.get(section, {}).items()
+            if "Condition" not in one or self._resolver.holds(one["Condition"])
+        }
+
+    def _wanted(self) -> dict[str, Json]:
+        """Kind and resolved properties of each resource, by logical id."""
+        return {
+            name: {"Type": one["Type"], "Properties": self._resolver.value(one.get("Properties", {}))}
+            for name, one in self._conditional("Resources").items()
+        }
+
+    def _describe(self) -> None:
+        """What CloudFormation and IAM say of the stack afterwards (stepdrain_sandbox.aws.described)."""
+        existing, made = self._conditional("Resources"), self.deployment
+        made.resources = {name: (self._physical(name), one["Type"]) for name, one in existing.items()}
+        outputs = self._conditional("Outputs").items()
+        made.outputs = {name: str(self._resolver.value(one["Value"])) for name, one in outputs}
+        made.policies = permissions.statements(existing, self._resolver.value)
+
+    def _physical(self, logical_id: str) -> str:
+        if logical_id in self.deployment.state_machines:
+            return self.deployment.state_machines[logical_id]
+        return self._attribute(logical_id, "Ref")
+
     def _name(self, logical_id: str) -> str:
-        return f"{STACK}-{logical_id}"
+        """A state machine's is in the template. CloudFormation makes the others up, and cuts them to fit.
+
+        https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-name.html
+        """
+        named = self._resources[logical_id]["Type"] == "AWS::StepFunctions::StateMachine"
+        return f"{self._stack if named else self._stack[:MADE_UP]}-{logical_id}"
 
     def _attribute(self, logical_id: str, name: str) -> str:
         """The value of Ref and GetAtt: ARNs by each service's rules, even before the resource exists."""
@@ -214,7 +282,13 @@ class Stack:
             "AWS::Events::Rule": f"events:{self._region}:{self._account}:rule/{own}",
             "AWS::IAM::Role": f"iam::{self._account}:role/{own}",
             "AWS::StepFunctions::StateMachine": f"states:{self._region}:{self._account}:stateMachine:{own}",
+            "AWS::IAM::ManagedPolicy": f"iam::{self._account}:policy/{own}",
+            "AWS::KMS::Key": f"kms:{self._region}:{self._account}:key/{own}",
+            "AWS::DynamoDB::Table": f"dynamodb:{self._region}:{self._account}:table/{own}",
         }
+        if kind == "AWS::Logs::LogGroup":
+            own = str(self._resolver.value(self._resources[logical_id]["Properties"]["LogGroupName"]))
+            arns[kind] = f"logs:{self._region}:{self._account}:log-group:{own}:*"
         if kind in ("AWS::StepFunctions::StateMachineAlias", "AWS::StepFunctions::StateMachineVersion"):
             # There is only one version: alias and version stand for the machine itself.
             machines = [
@@ -222,7 +296,11 @@ class Stack:
             ]
             return self._attribute(next(filter(logical_id.startswith, machines)), "Ref")
         arn = f"arn:aws:{arns.get(kind, f'sandbox:{self._region}:{self._account}:{own}')}"
-        by_arn = kind in ("AWS::StepFunctions::StateMachine", "AWS::SNS::Topic")
+        by_arn = kind in (
+            "AWS::StepFunctions::StateMachine",
+            "AWS::SNS::Topic",
+            "AWS::IAM::ManagedPolicy",
+        )
         if name == "Arn" or (name == "Ref" and by_arn):
             return arn
         if kind == "AWS::SQS::Queue" and name == "Ref":
@@ -261,6 +339,10 @@ class Stack:
             if self._resolver.value(role) == properties["PrincipalArn"]:
                 username = properties["Username"].replace("{{SessionName}}", self._name(logical_id))
                 self.deployment.access[logical_id] = Access(username, tuple(properties["KubernetesGroups"]))
+
+    def _hook(self, _logical_id: str, properties: Json) -> None:
+        timeout = {"HeartbeatTimeout": int(properties["HeartbeatTimeout"])}
+        self.deployment.hooks.append({**properties, **timeout})
 
     def _invoke_config(self, _logical_id: str, properties: Json) -> None:
         destination = properties.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination", "")

@@ -53,6 +53,30 @@ def _attached(resources: Mapping[str, Json], role: str, resolve: Callable[[Any],
     ]
 
 
+def statements(resources: Mapping[str, Json], resolve: Callable[[Any], Any]) -> dict[str, list[Json]]:
+    """All statements for each role, by its name: of its own policies, and of the stack's managed ones.
+
+    ``resources`` are those that exist. A managed policy is attached by either side, the role's
+    ManagedPolicyArns or its own Roles.
+    """
+    of_kind = {
+        kind: {name: resolve(one["Properties"]) for name, one in resources.items() if one["Type"] == kind}
+        for kind in ("AWS::IAM::Role", "AWS::IAM::ManagedPolicy")
+    }
+    roles, managed = of_kind["AWS::IAM::Role"], of_kind["AWS::IAM::ManagedPolicy"]
+    found = {}
+    for logical_id, role in roles.items():
+        name, attached = resolve({"Ref": logical_id}), role.get("ManagedPolicyArns", ())
+        documents = [one["PolicyDocument"] for one in role.get("Policies", ())]
+        documents += [
+            one["PolicyDocument"]
+            for policy, one in managed.items()
+            if name in one.get("Roles", ()) or resolve({"Ref": policy}) in attached
+        ]
+        found[name] = [statement for one in documents for statement in document(one)["Statement"]]
+    return found
+
+
 def document(found: Any) -> Json:
     """A policy document, which a template may also contain as text."""
     return dict(json.loads(found)) if isinstance(found, str) else dict(found)
@@ -60,14 +84,17 @@ def document(found: Any) -> Json:
 
 PREFIXES = {"tagging": "tag"}
 """Signing name to IAM prefix, where they differ: the tagging API of Resource Groups."""
+RENAMED = {"lambda:Invoke": "lambda:InvokeFunction"}
+"""Actions that are not called as their operation."""
 
 
 def action(service: ServiceModel, operation: str) -> str:
-    """The IAM action of an operation. The prefix is the service's signing name, except for PREFIXES.
+    """The IAM action of an operation. As the operation is called, but for PREFIXES and RENAMED.
 
     https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
     """
-    return f"{PREFIXES.get(service.signing_name, service.signing_name)}:{operation}"
+    named = f"{PREFIXES.get(service.signing_name, service.signing_name)}:{operation}"
+    return RENAMED.get(named, named)
 
 
 def denial(function: str, wanted: str) -> ClientError:

@@ -98,6 +98,9 @@ def client_error(code, status=400):
         (client_error("ResourceContention", 500), AwsThrottled),
         (client_error("AccessDenied", 403), AwsDenied),
         (client_error("ExpiredToken", 403), AwsDenied),
+        # What is left of a role that was deleted by hand.
+        (client_error("InvalidClientTokenId", 403), AwsDenied),
+        (client_error("UnrecognizedClientException", 400), AwsDenied),
         (client_error("ValidationError"), AwsRejected),
         (client_error("InternalFailure", 500), AwsUnavailable),
         (EndpointConnectionError(endpoint_url="https://eks"), AwsUnavailable),

@@ -1,7 +1,9 @@
 """What is wrong around a command is one sentence with its status: region, keys, stack, terminal, pipe."""
 
+import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import pytest
 from botocore.client import BaseClient
@@ -13,6 +15,8 @@ from stepdrain_cli.accounts import drain_status
 from stepdrain_cli.commands.options import stack_of
 from stepdrain_cli.terminal import tables
 from stepdrain_cli.terminal.exits import CommandError
+from tests.cli.histories import DOCUMENT, begun
+from tests.cli.test_report import longest
 
 MACHINE = "arn:aws:states:eu-west-1:123456789012:stateMachine:stepdrain-DrainNode"
 
@@ -84,6 +88,96 @@ def test_a_stack_that_is_not_there_or_is_anothers(account):
     assert run("list", "--stack", "shop") == (
         2, "Error: Stack shop has no output StateMachineArn: it is not Stepdrain's, or not ready.\n",
     )  # fmt: skip
+
+
+def machine_of(stack):
+    return f"arn:aws:states:eu-west-1:123456789012:stateMachine:{stack}-DrainNode"
+
+
+@pytest.fixture
+def two_stacks(monkeypatch):
+    """One account, two installations; in each a failed drain of an instance of its own."""
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+
+    def answer(_client, operation, parameters):
+        if operation == "DescribeStacks":
+            outputs = [{"OutputKey": "StateMachineArn", "OutputValue": machine_of(parameters["StackName"])}]
+            return {"Stacks": [{"StackName": parameters["StackName"], "Outputs": outputs}]}
+        if operation == "ListExecutions":
+            return {"executions": [FAILED[parameters["stateMachineArn"]]]}
+        assert operation in ("DescribeExecution", "GetExecutionHistory")
+        if operation == "GetExecutionHistory":
+            return {"events": as_boto(begun().failed("DrainRefused", "no").events)}
+        return {**FAILED[parameters["executionArn"].replace("execution", "stateMachine").rsplit(":", 1)[0]]}
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", answer)
+
+
+FAILED = {
+    machine_of(stack): {
+        "executionArn": f"{machine_of(stack).replace('stateMachine', 'execution')}:i-{digit * 17}-token",
+        "name": f"i-{digit * 17}-token",
+        "status": "FAILED",
+        "redriveStatus": "REDRIVABLE",
+        "startDate": datetime.fromtimestamp(1_767_225_600, UTC),
+        "stopDate": datetime.fromtimestamp(1_767_225_603, UTC),
+        "input": json.dumps(DOCUMENT),
+    }
+    for stack, digit in (("stepdrain", "1"), ("blue", "2"))
+}
+
+
+def as_boto(events):
+    """Times as boto3 gives them."""
+    return [{**one, "timestamp": datetime.fromtimestamp(one["timestamp"], UTC)} for one in events]
+
+
+def test_of_two_stacks_the_one_that_is_named_is_asked(two_stacks):
+    """And each command that is suggested names it, too; else the other stack would answer."""
+    assert "111-token" in out_of("list", "-o", "wide")
+    assert "222-token" in out_of("list", "-o", "wide", "--stack", "blue")
+    shown = out_of("status", "node-1.internal", "--stack", "blue", status=3)
+    assert "stepdrain redrive node-1.internal --stack blue" in shown
+    assert "stepdrain undo node-1.internal --stack blue" in shown
+
+
+def out_of(*arguments, status=0):
+    result = CliRunner().invoke(cli, list(arguments))
+    assert result.exit_code == status, result.output
+    return result.stdout
+
+
+def test_the_longest_history_is_read_to_its_end(monkeypatch, tmp_path):
+    """25,000 events, all that Step Functions keeps, in pages of 1,000: each command ends, and says the end.
+
+    https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+    """
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    events = as_boto(longest().failed("States.Runtime", "The execution history is full.").events)
+    assert len(events) > 24_900
+    execution, asked = FAILED[machine_of("stepdrain")], []
+
+    def answer(_client, operation, parameters):
+        if operation == "ListExecutions":
+            return {"executions": [execution]}
+        if operation == "DescribeExecution":
+            return {**execution}
+        ordered = events[::-1] if parameters.get("reverseOrder") else events
+        begin, most = int(parameters.get("nextToken", 0)), parameters.get("maxResults", 100)
+        asked.append(begin)
+        rest = {"nextToken": str(begin + most)} if begin + most < len(events) else {}
+        return {"events": ordered[begin : begin + most], **rest}
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", answer)
+    where = ("--state-machine", MACHINE)
+    assert " Heartbeat " in out_of("list", *where)
+    assert len(asked) == 1
+    assert "States.Runtime" in out_of("status", "node-1.internal", *where, status=1)
+    lines = out_of("history", "node-1.internal", *where).splitlines()
+    assert lines[-1].endswith("== Failed: States.Runtime: The execution history is full.")
+    assert len(asked) < 80
+    out_of("report", "node-1.internal", "--out", str(tmp_path / "r.html"), *where)
+    assert "It stopped at Heartbeat: States.Runtime" in (tmp_path / "r.html").read_text()
 
 
 def test_an_execution_of_another_region(account):

@@ -10,11 +10,15 @@ from click.testing import CliRunner
 
 from statemachine import arithmetic
 from stepdrain_cli.__main__ import cli
+from stepdrain_cli.accounts.account import Account
+from stepdrain_cli.clusters import manifests
 from stepdrain_cli.commands import doctor
 from stepdrain_cli.doctor import groups
 from stepdrain_cli.doctor.groups import Installation
-from stepdrain_cli.doctor.survey import Doctor, groups_of
+from stepdrain_cli.doctor.survey import Doctor, function_of
+from stepdrain_sandbox.aws.account import AwsFault, client_error
 from stepdrain_sandbox.aws.deploy import ROOT
+from stepdrain_sandbox.examples.groups import _make
 from stepdrain_sandbox.examples.groups import groups as sandbox_groups
 from stepdrain_sandbox.world import rbac_manifests
 from tests.template.stack import Stack
@@ -41,7 +45,9 @@ def run(world, monkeypatch, tmp_path):
     @contextlib.contextmanager
     def same():
         (tmp_path / "kubeconfig").write_text(world.kube.kubeconfig())
-        yield boto3.Session(region_name="eu-west-1"), str(tmp_path / "kubeconfig")
+        session, clock = boto3.Session(region_name="eu-west-1"), world.clock
+        account = Account(session, world.machine, clock.now, clock.sleep, world)
+        yield account, str(tmp_path / "kubeconfig")
 
     monkeypatch.setattr(doctor, "sandbox_of_groups", same)
     return lambda *arguments, **more: CliRunner().invoke(cli, ["doctor", "--sandbox", *arguments], **more)
@@ -82,6 +88,30 @@ def test_the_doctor_answers_programs(run):
         "batch": "Stepdrain", "eks-web": "EKS", "gpu": "nothing", "workers": "Stepdrain",
     }  # fmt: skip
     assert found["installed"]["rule"] == "stepdrain-TerminateRule"
+
+
+def test_a_test_message_reaches_the_subscribers(run, world):
+    """By the deployed function, on the way that a failed drain's message takes."""
+    result = run("--test-message")
+    assert result.exit_code == 1  # Something is wrong with the groups, whatever the message came to.
+    assert result.stdout.splitlines()[-2:] == [
+        "Sent: Stepdrain: test message of stepdrain",
+        "Who should get it and does not has not confirmed the subscription.",
+    ]
+    (mail,) = world.aws.messages()
+    assert mail["Subject"] == "Stepdrain: test message of stepdrain"
+    assert "This is a test: messages of this installation arrive here." in mail["Message"]
+
+
+def test_a_test_message_that_cannot_be_sent_says_why(run, world, monkeypatch):
+    """The function's own error, and no traceback."""
+    denied = AwsFault("Publish", client_error("Publish", "KMSAccessDenied", "the key's policy", 403), -1)
+    monkeypatch.setattr(world.aws, "aws_faults", [denied])
+    result = run("--test-message")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1].endswith(
+        "failed: AwsRejected: Publish answered KMSAccessDenied: the key's policy"
+    )
 
 
 def hooks_of(group):
@@ -199,8 +229,35 @@ class _Private:
     def describe_cluster(self, name):
         return {"cluster": {"resourcesVpcConfig": {"endpointPublicAccess": False, "vpcId": "vpc-1"}}}
 
+    def describe_stacks(self, StackName):
+        notify = {"OutputKey": "NotifyFunctionName", "OutputValue": f"{StackName}-NotifyFunction-1A2B3C"}
+        return {"Stacks": [{"Outputs": [notify]}]}
+
     def get_function_configuration(self, FunctionName):
+        assert FunctionName == "stepdrain-NotifyFunction-1A2B3C"
         return {"FunctionName": FunctionName}
+
+
+class _ConfigMap:
+    """A cluster that takes no access entries: a request for them is an error, which nobody should see."""
+
+    region_name = "eu-west-1"
+
+    def client(self, service):
+        return self
+
+    def describe_cluster(self, name):
+        return {"cluster": {"name": name, "accessConfig": {"authenticationMode": "CONFIG_MAP"}}}
+
+
+def test_a_cluster_that_takes_no_access_entries_is_told_with_the_parameter_to_give():
+    """Also before anything is deployed, when there is no stack to ask."""
+    found = Doctor(_ConfigMap(), "demo", "stepdrain")
+    found._asked("the access entries", found._access_entries, None)
+    (told,) = found.result.unasked
+    assert told.startswith("the access entries: cluster demo knows aws-auth alone (CONFIG_MAP).")
+    assert "CreateAccessEntries=false" in told
+    assert found.result.findings == []
 
 
 def test_rbac_that_was_not_applied_is_told(world, tmp_path):
@@ -211,7 +268,7 @@ def test_rbac_that_was_not_applied_is_told(world, tmp_path):
     assert found.result.findings == []
     world.kube.cluster.remove("ClusterRoleBinding", "stepdrain-read")
     found._rbac()
-    assert found.result.findings[0].command == "kubectl apply -f kubernetes/rbac.yaml"
+    assert found.result.findings[0].command == "stepdrain manifests rbac | kubectl apply -f -"
 
 
 def test_a_group_that_asks_for_rolls_without_the_right_is_told(world, tmp_path):
@@ -227,7 +284,7 @@ def test_a_group_that_asks_for_rolls_without_the_right_is_told(world, tmp_path):
     found._right_to_roll()
     (finding,) = found.result.findings
     assert finding.what.startswith("the tag stepdrain:roll of workers asks for rolls")
-    assert finding.command == "kubectl apply -f kubernetes/roll.yaml"
+    assert finding.command == "stepdrain manifests roll | kubectl apply -f -"
     world.kube.cluster.load(rbac_manifests({"RollBlocked": "blocked"})[-2:])
     found._right_to_roll()
     assert len(found.result.findings) == 1
@@ -235,8 +292,36 @@ def test_a_group_that_asks_for_rolls_without_the_right_is_told(world, tmp_path):
 
 
 def test_the_command_for_a_missing_entry_names_the_groups_of_its_role():
-    """As the stack's own entry would."""
-    for name, entry in Stack().of_type("AWS::EKS::AccessEntry").items():
-        function = name.removesuffix("Access")
-        role = f"arn:aws:iam::123456789012:role/stepdrain-{function}Role-ABC123"
-        assert groups_of(role) == entry["KubernetesGroups"]
+    """As the stack's own entry would, whatever its parameters are."""
+    for force, conditions in (("true", "false"), ("false", "true")):
+        given = {"AllowForce": force, "NodeConditions": conditions, "KubernetesGroupPrefix": "drains"}
+        options = {"force": force == "true", "conditions": conditions == "true"}
+        for name, entry in Stack(**given).of_type("AWS::EKS::AccessEntry").items():
+            function = name.removesuffix("Access")
+            role = f"arn:aws:iam::123456789012:role/my-stack-{function}Role-ABC123"
+            named = manifests.groups(function_of(role), "drains", **options)
+            assert sorted(named) == sorted(entry["KubernetesGroups"])
+
+
+def test_each_of_two_stacks_covers_its_own_groups(run, world):
+    """Another team's stack in the account: its group is not unprotected, and is judged by its own hook."""
+    events = boto3.client("events", region_name="eu-west-1")
+    (own,) = [one for one in events.list_rules()["Rules"] if one["Name"] == "stepdrain-TerminateRule"]
+    pattern = json.loads(own["EventPattern"])
+    pattern["detail"] |= {"LifecycleHookName": ["blue-hook"], "AutoScalingGroupName": ["eks-web", "indigo"]}
+    events.put_rule(Name="blue-TerminateRule", EventPattern=json.dumps(pattern))
+    arn = "arn:aws:lambda:eu-west-1:123456789012:function:blue-StartDrain:live"
+    events.put_targets(Rule="blue-TerminateRule", Targets=[{"Id": "1", "Arn": arn}])
+    _make(world._client("autoscaling"), "indigo", 1, {"kubernetes.io/cluster/demo": "owned"})
+    try:
+        found = {one["name"]: one for one in json.loads(run("--json").stdout)["groups"]}
+        assert found["workers"]["covered_by"] == "Stepdrain"
+        assert found["indigo"]["covered_by"] == "nothing"
+        assert found["indigo"]["findings"][0]["what"] == "it has no terminating hook blue-hook"
+        assert "Put the hook on indigo." in run("--fix", "--yes").stdout
+        assert [one["LifecycleHookName"] for one in hooks_of("indigo")] == ["blue-hook"]
+        (row,) = [line for line in run().stdout.splitlines() if line.startswith("indigo")]
+        assert " ".join(row.split()).endswith("Stepdrain (stack blue) -")
+    finally:
+        events.remove_targets(Rule="blue-TerminateRule", Ids=["1"])
+        events.delete_rule(Name="blue-TerminateRule")

@@ -8,7 +8,6 @@ import pytest
 import yaml
 from botocore.exceptions import ClientError, NoCredentialsError
 from click.testing import CliRunner
-from stepdrain.reporting import links
 
 from stepdrain_cli.__main__ import cli
 from stepdrain_cli.accounts import account as accounts
@@ -132,7 +131,7 @@ def test_status_of_a_failed_drain_says_what_to_do(stepdrain):
     assert "Time left:  the instance is let go in 28 min" in out
     lines = out.splitlines()
     assert lines[lines.index(next(one for one in lines if one.startswith("Runbook:"))) :][:7] == [
-        f"Runbook:  {links.RUNBOOK}#drainrefused",
+        "Runbook:  stepdrain runbook DrainRefused",
         "What to do: Mend the cause, then let the drain go on from this state:",
         "  stepdrain redrive node-refused --sandbox",
         "  Or go on with another policy:",

@@ -8,9 +8,14 @@ import pytest
 from click.testing import CliRunner
 
 from stepdrain_cli.__main__ import cli
-from stepdrain_cli.accounts.account import Account
+from stepdrain_cli.accounts.account import Account, translated_errors
+from stepdrain_sandbox.aws.account import LambdaFault
+from stepdrain_sandbox.aws.deploy import ROOT
+from stepdrain_sandbox.kube.faults import Fault
 from stepdrain_sandbox.workload import cluster_workload
-from stepdrain_sandbox.world import GROUP, HOOK, World
+from stepdrain_sandbox.world import GROUP, HOOK, World, node_manifest
+from tests.cli.rights import Person
+from tests.shards import sampled
 
 REGION = "eu-west-1"
 
@@ -25,14 +30,21 @@ def world():
         yield world
 
 
+@pytest.fixture(scope="module")
+def person():
+    """Whoever types the command."""
+    return Person(boto3.Session(region_name=REGION))
+
+
 @pytest.fixture
-def verify(world, monkeypatch):
+def verify(world, person, monkeypatch):
     """Runs the command on this module's world; exit status, stdout, and stdout as JSON where it is."""
 
     @contextlib.contextmanager
     def same_world(_flags=""):
-        session = boto3.Session(region_name=REGION)
-        yield Account(session, world.machine, world.clock.now, world.clock.sleep, world)
+        # As in an account: what AWS refuses becomes a sentence.
+        with translated_errors():
+            yield Account(person, world.machine, world.clock.now, world.clock.sleep, world)
 
     monkeypatch.setattr("stepdrain_cli.accounts.account.on_sandbox", same_world)
 
@@ -146,7 +158,7 @@ def test_dead_letters_are_found(verify, world):
     sqs.send_message(QueueUrl=url, MessageBody="{}")
     found = wrong(verify)["dead letters"]
     sqs.purge_queue(QueueUrl=url)
-    assert found["said"].startswith("1 events could not be handled")
+    assert found["said"].startswith("1 event could not be handled")
 
 
 def test_a_missing_right_comes_with_a_command_in_which_all_names_are_filled_in(verify, world):
@@ -160,18 +172,105 @@ def test_a_missing_right_comes_with_a_command_in_which_all_names_are_filled_in(v
     del binding["metadata"]["resourceVersion"], binding["metadata"]["uid"]
     cluster.create(binding)
     assert (found["by"], found["result"]) == ("EvictBatch", "missing")
-    assert found["command"].startswith("kubectl apply -f kubernetes/rbac.yaml && aws eks update-access-entry")
+    assert found["command"].startswith(
+        "stepdrain manifests rbac | kubectl apply -f - && aws eks update-access-entry"
+    )
     assert f"--region {REGION} --cluster-name demo" in found["command"]
     assert "--query accessEntry.kubernetesGroups" in found["command"]
-    assert found["command"].endswith(" stepdrain-read stepdrain-evict stepdrain-roll")
+    assert found["command"].endswith(" stepdrain-read stepdrain-evict stepdrain-roll stepdrain-force")
 
 
-@pytest.mark.parametrize("node", ["i-0123456789abcdef0", "nope"])
-def test_a_node_that_is_not_ours_is_one_sentence(verify, node):
+def test_a_node_may_be_named_as_a_person_knows_it(verify, world):
+    """By its name, by the first label of it, or by its instance's id."""
+    instance, node = list(world.instances.items())[1]
+    for name in (node, node.split(".")[0], instance):
+        status, text, _ = verify(name, "-o", "markdown")
+        assert (status, text.splitlines()[0].rsplit(" ", 1)[1]) == (0, instance)
+
+
+def test_a_node_with_a_name_of_its_own_is_found_in_the_cluster(verify, world):
+    """EC2 does not know it by that name."""
+    instance, node = list(world.instances.items())[1]
+    cluster = world.kube.cluster
+    cluster.create({**node_manifest("gpu-7", instance)})
+    cluster.remove("Node", node)
+    status, text, _ = verify("gpu-7", "-o", "markdown")
+    cluster.create(node_manifest(node, instance))
+    cluster.remove("Node", "gpu-7")
+    assert (status, text.splitlines()[0].rsplit(" ", 1)[1]) == (0, instance)
+
+
+@pytest.mark.parametrize(
+    ("node", "sentence"),
+    [
+        ("i-0123456789abcdef0", "EC2 does not know instance i-0123456789abcdef0 in this account and region."),
+        ("nope", "No instance has the private DNS name nope, and cluster demo has no node called nope"),
+        ("arn:aws:ec2:eu-west-1:1:instance/i-1", "is an ARN; give a node's name or an instance id."),
+    ],
+)
+def test_a_node_that_is_not_ours_is_one_sentence(verify, node, sentence):
     """Nothing is rehearsed for what would never be drained."""
     status, _, said = verify(node)
+    assert (status, said.count("\n")) == (2, 2)
+    assert sentence in said
+
+
+def test_a_node_of_another_group_is_named_with_its_group(verify, world):
+    """It is no drain of ours, and the sentence says whose instance it is."""
+    world._client("autoscaling").create_auto_scaling_group(
+        AutoScalingGroupName="others",
+        LaunchTemplate={"LaunchTemplateName": "workers"},
+        MinSize=0,
+        MaxSize=1,
+        DesiredCapacity=1,
+        AvailabilityZones=[f"{REGION}a"],
+        Tags=[{"Key": "kubernetes.io/cluster/demo", "Value": "owned", "PropagateAtLaunch": True}],
+    )
+    (group,) = world._client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=["others"])[
+        "AutoScalingGroups"
+    ]
+    instance = group["Instances"][0]["InstanceId"]
+    status, _, said = verify(instance)
+    world._client("autoscaling").delete_auto_scaling_group(AutoScalingGroupName="others", ForceDelete=True)
     assert status == 2
-    assert f"{node} is no instance in service of this installation's groups" in said
+    assert f"Instance {instance} is in group others, which this installation does not serve." in said
+
+
+def test_a_cluster_that_does_not_answer_is_said_within_20_seconds(verify, world, monkeypatch):
+    """A security group that is closed: long before the last state has found out the rest."""
+    began, said_at = world.clock.now(), []
+    monkeypatch.setattr(
+        "stepdrain_cli.commands.verify._say", lambda text: said_at.append((world.clock.now() - began, text))
+    )
+    world.kube.faults.add(Fault(hangs_s=60, times=-1))
+    world.aws.lambda_faults.append(LambdaFault("LabelFunction", "Lambda.ServiceException", hangs_s=30))
+    _, text, _ = verify("-o", "json")
+    world.kube.faults.clear()
+    ((after, sentence),) = said_at
+    assert after < 20
+    assert sentence.startswith("FindNode: The cluster's API does not answer the function: a security group")
+    # Whoever comes after the first state of each machine does not wait for the same silence.
+    wrong_ones = [one for one in json.loads(text)["checks"] if one["result"] != "ok"]
+    assert {(one["by"], one["what"]) for one in wrong_ones} == {
+        ("FindNode", "the cluster's API"),
+        ("WaitForNode", "the cluster's API"),
+    }
+    assert world.clock.now() - began < 60
+
+
+def test_an_execution_that_does_not_end_is_stopped_and_says_its_last_error(verify, world):
+    """The state machine's role may no longer invoke a function: Step Functions tries for half an hour."""
+    error = "Lambda.AWSLambdaException"
+    world.aws.lambda_faults.append(LambdaFault("CordonFunction", error, times=99))
+    found = wrong(verify)
+    world.aws.lambda_faults.clear()
+    (said,) = [
+        one["said"] for what, one in found.items() if what.startswith("the execution verify-DrainNode")
+    ]
+    assert said.startswith(
+        "It had not ended after 180 s, and was stopped; its last error is Lambda.AWSLambda"
+    )
+    assert "RUNNING" not in {one["status"] for one in world.executions()}
 
 
 def test_a_cluster_without_an_instance_is_one_sentence(verify, world):
@@ -186,3 +285,64 @@ def test_a_cluster_without_an_instance_is_one_sentence(verify, world):
         world._client("autoscaling").exit_standby(InstanceIds=[instance], AutoScalingGroupName=GROUP)
     assert status == 2
     assert "scale one up, then verify" in said
+
+
+@pytest.mark.parametrize(
+    ("stack_status", "sentence"),
+    [
+        ("UPDATE_IN_PROGRESS", "verify it when that is done: aws cloudformation wait stack-update-complete"),
+        ("CREATE_IN_PROGRESS", "aws cloudformation wait stack-create-complete --stack-name stepdrain"),
+        ("UPDATE_ROLLBACK_FAILED", "`aws cloudformation describe-stack-events --stack-name stepdrain` shows"),
+    ],
+)
+def test_a_stack_that_is_being_changed_is_one_sentence(verify, world, stack_status, sentence):
+    """What is deployed at that moment is neither the old nor the new version."""
+    before, world.aws.described.stack_status = world.aws.described.stack_status, stack_status
+    status, out, said = verify()
+    world.aws.described.stack_status = before
+    assert (status, out) == (2, "")
+    assert f"Stack stepdrain is {stack_status}" in said
+    assert sentence in said
+
+
+OWN = {
+    "autoscaling:DescribeAutoScalingGroups",
+    "autoscaling:DescribeLifecycleHooks",
+    "cloudformation:DescribeStacks",
+    "cloudformation:ListStackResources",
+    "events:DescribeRule",
+    "events:ListTargetsByRule",
+    "events:TestEventPattern",
+    "iam:SimulatePrincipalPolicy",
+    "lambda:GetAccountSettings",
+    "lambda:GetFunctionConfiguration",
+    "lambda:InvokeFunction",
+    "sns:ListSubscriptionsByTopic",
+    "sqs:GetQueueAttributes",
+    "states:DescribeExecution",
+    "states:DescribeStateMachine",
+    "states:GetExecutionHistory",
+    "states:StartExecution",
+}
+"""What docs/operations.md lists for whoever verifies."""
+
+
+def test_what_a_person_needs_is_what_the_page_lists(verify, person):
+    """Whoever makes a role for a scheduled job copies it from there."""
+    person.called.clear()
+    verify()
+    assert person.called == OWN
+    page = (ROOT / "docs/operations.md").read_text()
+    policy = json.loads(page.split("```json\n", 1)[1].split("```")[0])
+    assert {one for statement in policy["Statement"] for one in statement["Action"]} == OWN
+
+
+@pytest.mark.parametrize("action", sampled([(action,) for action in sorted(OWN)], 0, every=3))
+def test_a_right_that_the_person_lacks_is_named(verify, world, person, action):
+    """In the one sentence of an error, or in the table where only a part cannot be looked at."""
+    person.lacks = {action}
+    status, text, said = verify("-o", "markdown")
+    person.lacks = set()
+    world.pass_time(60)  # A rehearsal whose end may not be seen ends all the same.
+    assert status in (1, 5)
+    assert action in text + said

@@ -224,7 +224,7 @@ def test_a_group_without_our_hook_is_left_with_a_warning_and_the_others_go_on(se
     )
     found = sweep.sweep(settings, account, NOW)
     assert found.warnings == [
-        "1 instances of workers wait, but not for this installation: workers has no lifecycle hook"
+        "Group workers: 1 instance waiting, but not for this installation: workers has no lifecycle hook"
     ]
 
 

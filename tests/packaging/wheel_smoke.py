@@ -138,6 +138,7 @@ def test_every_command_is_there(installed, request):
         assert status == 0, problem
         assert shown.startswith(f"Usage: stepdrain {name}")
     assert "_STEPDRAIN_COMPLETE" in made.run("completion", "zsh")[1]
+    assert made.run("runbook", "DrainRefused")[1].startswith("### DrainRefused\n")
 
 
 def test_the_base_plans_and_drains(base, kubeconfig, outside):
@@ -174,6 +175,14 @@ def test_the_extra_has_the_sandbox(extra, command):
     status, shown, said = extra.run(command, "--sandbox")
     assert status in (0, 1), said
     assert "ip-" in shown or "workers" in shown
+
+
+def test_the_base_prints_what_the_cluster_needs(base):
+    """Whoever has the wheel has no kubernetes/ to apply."""
+    status, shown, said = base.run("manifests", "rbac", "force")
+    assert status == 0, said
+    assert "name: stepdrain-evict" in shown
+    assert "name: stepdrain-force" in shown
 
 
 def test_nothing_is_left_behind(base, extra, outside):

@@ -1,6 +1,7 @@
 """What a person is told, literally."""
 
 import json
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -94,7 +95,7 @@ Or give the node back, with its label and cordon taken away:
 Without the command line stepdrain:
   aws stepfunctions redrive-execution --region eu-west-1 --execution-arn {ARN}
 
-Runbook:    {links.RUNBOOK}#draintimedout
+Runbook:    stepdrain runbook DrainTimedOut
 Console:    https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/{ARN}"""
     )
 
@@ -192,6 +193,20 @@ def test_the_installations_own_runbook_is_linked():
     """RunbookUrl."""
     body = failure(DETAIL, last_state(HISTORY, START), START, "https://wiki.example/drains").body
     assert "Runbook:    https://wiki.example/drains#draintimedout" in body.splitlines()
+
+
+def test_a_published_projects_page_is_linked(monkeypatch):
+    """One line says where it is published; the installation's own page comes before it."""
+    monkeypatch.setattr(links, "REPOSITORY", "https://github.com/somebody/stepdrain")
+    page = "https://github.com/somebody/stepdrain/blob/main/docs/operations.md"
+    assert links.runbook("Lambda.Unknown") == f"{page}#a-function-failed"
+    assert links.runbook() == page
+    assert links.runbook("ABORTED", "https://wiki.example") == "https://wiki.example#aborted"
+
+
+def test_a_repository_is_an_address_or_nothing():
+    """A placeholder is a dead link at three in the morning."""
+    assert re.fullmatch(r"(https://\S+/\S+[^/])?", links.REPOSITORY)
 
 
 @pytest.mark.parametrize(

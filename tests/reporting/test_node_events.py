@@ -1,8 +1,10 @@
 """The Events on a Node; that they are stored, and once, is told in tests/steps."""
 
+import pytest
+from stepdrain.document.progress import Progress
 from stepdrain.document.step import NodeRef
 from stepdrain.errors import KubeConflict, KubeForbidden
-from stepdrain.reporting.node_events import node_event, record_event
+from stepdrain.reporting.node_events import drained, node_event, record_event
 
 NODE = NodeRef("n1", "uid-1")
 
@@ -23,6 +25,15 @@ def test_long_names_and_messages_stay_within_what_the_api_takes():
     event = node_event(NodeRef("n" * 253, "u"), "PodsBlocked", "m" * 5000, "e", 0)
     assert len(event["metadata"]["name"]) <= 253
     assert len(event["message"]) == 1000
+
+
+@pytest.mark.parametrize(
+    ("evicted", "sentence"),
+    [(1, "Drain d is done: 1 pod was evicted"), (2, "Drain d is done: 2 pods were evicted")],
+)
+def test_one_pod_is_not_many(evicted, sentence):
+    """It is read by people."""
+    assert drained("d", Progress(0, 0, evicted=evicted)) == ("Drained", sentence)
 
 
 class Refusing:

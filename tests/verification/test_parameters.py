@@ -16,4 +16,6 @@ def test_a_right_that_the_installation_does_not_want_is_not_missed():
         session = boto3.Session(region_name=REGION)
         account = Account(session, world.machine, world.clock.now, world.clock.sleep, world)
         asked = Rehearsal(next(iter(world.instances)), "demo", GROUP, HOOK)
-        assert [one for one in findings(deployed(account, "stepdrain"), asked) if one.result != "ok"] == []
+        assert [
+            one for one in findings(deployed(account, "stepdrain"), asked, print) if one.result != "ok"
+        ] == []

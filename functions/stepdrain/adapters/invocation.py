@@ -11,6 +11,7 @@ from typing import Any
 
 from stepdrain import VERSION
 from stepdrain.errors import DrainError, UnexpectedError
+from stepdrain.reporting import links
 
 Handler = Callable[[Any, Any], Any]
 _CONTEXT: ContextVar[Any] = ContextVar("context", default=None)
@@ -62,6 +63,6 @@ def _sentence(error: Exception, module: str) -> str:
     return (
         f"{module.rsplit('.', 1)[-1]} stopped at something that nobody foresaw: {words} (in {last.name}, "
         f"{file} line {last.lineno}, Stepdrain {VERSION}). Nothing was undone. Send this sentence and the "
-        "function's log of this minute to Stepdrain's maintainers. docs/operations.md#unexpectederror says "
-        "how to go on."
+        f"function's log of this minute to Stepdrain's maintainers. How to go on: "
+        f"{links.runbook(links.UNFORESEEN)}"
     )

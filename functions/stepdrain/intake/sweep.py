@@ -39,6 +39,7 @@ from stepdrain.intake import lifecycle_events, maintenance, ownership, returns
 from stepdrain.intake.envelope import Ignored
 from stepdrain.intake.lifecycle_events import HELD, OPEN, Start, drains_of
 from stepdrain.intake.settings import IntakeSettings
+from stepdrain.rules.reasons import counted
 
 RETAINED = "Terminating:Retained"
 LONGEST_WAIT_S = 172_800
@@ -215,7 +216,8 @@ def _start_all(
     try:
         hook = account.hook(name, settings.hook_name)
     except AwsRejected as error:
-        found.warnings.append(f"{len(lost)} instances of {name} wait, but not for this installation: {error}")
+        waiting = counted(len(lost), "instance")
+        found.warnings.append(f"Group {name}: {waiting} waiting, but not for this installation: {error}")
         return
     most = starts_at_once(len(lost), interval_s, hook["HeartbeatTimeout"])
     for wait in lost[:most]:

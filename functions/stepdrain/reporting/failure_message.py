@@ -16,6 +16,7 @@ from stepdrain.document.progress import recorded
 from stepdrain.document.step import NodeRef
 from stepdrain.reporting import links, next_steps
 from stepdrain.reporting.chat_message import custom_notification
+from stepdrain.rules.reasons import counted
 
 SUBJECT_CHARACTERS = 99
 """SNS takes less than 100 (https://docs.aws.amazon.com/sns/latest/api/API_Publish.html)."""
@@ -195,4 +196,5 @@ def _time_left(document: Mapping[str, Any], last: LastState | None, error: str, 
     if until <= now:
         return f"none: Auto Scaling went on at {to_rfc3339(until)}"
     minutes = int((until - now) // 60)
-    return f"{minutes} minutes: at {to_rfc3339(until)} Auto Scaling goes on with the instance anyway"
+    left = counted(minutes, "minute")
+    return f"{left}: at {to_rfc3339(until)} Auto Scaling goes on with the instance anyway"

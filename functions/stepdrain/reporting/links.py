@@ -7,8 +7,17 @@ from __future__ import annotations
 
 from stepdrain import errors
 
-RUNBOOK = "https://github.com/OWNER/stepdrain/blob/main/docs/operations.md"
-"""The public page; the parameter RunbookUrl puts another in its place."""
+REPOSITORY = ""
+"""Where this project is published, as https://github.com/somebody/stepdrain; "" until it is.
+
+The only place that says so (docs/decisions/0083-the-runbook-is-a-command.md).
+"""
+RUNBOOK = "blob/main/docs/operations.md"
+"""The runbook's page in the repository; the parameter RunbookUrl puts another in its place."""
+COMMAND = "stepdrain runbook"
+"""Prints the runbook's sections from the installed package: it needs no network and no published page."""
+PLATFORM, STATES, UNFORESEEN = "A function failed", "A state failed", "UnexpectedError"
+"""Sections for errors that are not ours."""
 STATUSES = ("TIMED_OUT", "ABORTED")
 STOPPED = "Stopped"
 """What `stepdrain stop` gives as the error of what it stops."""
@@ -22,24 +31,35 @@ CONSOLES = {
 
 
 def runbook(error: str = "", url: str = "") -> str:
-    """The section about ``error`` (none: the page), in the installation's runbook ``url`` if it has one."""
-    page = url or RUNBOOK
-    return f"{page}#{anchor(error)}" if error else page
+    """Where to read about ``error`` (none: the whole runbook): a page, or the command that prints it.
+
+    ``url`` is the installation's own page, "" if it has none. The command is told where nothing is published.
+    """
+    page = url or (f"{REPOSITORY}/{RUNBOOK}" if REPOSITORY else "")
+    if page:
+        return f"{page}#{anchor(error)}" if error else page
+    named = error if heading(error) != UNFORESEEN else UNFORESEEN
+    return f"{COMMAND} {named}" if error else COMMAND
 
 
 def anchor(error: str) -> str:
-    """The anchor of an error name: its heading's, as GitHub, GitLab and MkDocs make it.
+    """The anchor of an error name: its heading's, as GitHub, GitLab and MkDocs make it."""
+    return heading(error).lower().replace(" ", "-")
+
+
+def heading(error: str) -> str:
+    """The runbook's section about an error name.
 
     Errors of the functions' platform (Lambda.…, Runtime.…, Sandbox.…) share one section, those of Step
     Functions itself (States.…) another; what has no section of its own goes to UnexpectedError's.
     """
     service = error.split(".", maxsplit=1)[0] if "." in error else ""
     if service:
-        return "a-state-failed" if service == "States" else "a-function-failed"
+        return STATES if service == "States" else PLATFORM
     if error == STOPPED:
-        return "aborted"
+        return "ABORTED"
     own = isinstance(getattr(errors, error, None), type) or error in STATUSES
-    return error.lower() if own else "unexpectederror"
+    return error if own else UNFORESEEN
 
 
 def execution(region: str, arn: str) -> str:

@@ -15,6 +15,7 @@ from stepdrain.clock import to_rfc3339
 from stepdrain.document.progress import Progress
 from stepdrain.document.step import NodeRef
 from stepdrain.errors import DrainError, KubeConflict
+from stepdrain.rules.reasons import counted
 
 NORMAL, WARNING = "Normal", "Warning"
 REASONS = {
@@ -69,12 +70,12 @@ def node_event(node: NodeRef, reason: str, message: str, occasion: str, now: flo
 
 def drained(name: str, record: Progress) -> tuple[str, str]:
     """Reason and message of the last Event of the drain called ``name``."""
-    done = f"Drain {name} is done: {record.evicted} pods were evicted"
+    done = f"Drain {name} is done: {counted(record.evicted, 'pod', 'were')} evicted"
     if record.returned:
         done = f"{done}; others came back: {'; '.join(record.returned)}"
     if not record.stuck:
         return "Drained", done
-    given_up = f"{record.stuck} were given up, since the node's kubelet no longer answers"
+    given_up = f"{record.stuck} given up, since the node's kubelet no longer answers"
     return "DrainedButStuck", f"{done}, {given_up}: {'; '.join(record.stuck_pods)}"
 
 

@@ -20,6 +20,14 @@ class Reason:
         return f"{self.name}: {self.why}"
 
 
+def counted(count: int, noun: str, verb: str = "") -> str:
+    """``3 pods``, ``1 pod``; with the plural ``verb`` "were" or "are": ``3 pods were``, ``1 pod was``."""
+    if count == 1:
+        singular = {"were": " was", "are": " is", "": ""}[verb]
+        return f"1 {noun}{singular}"
+    return f"{count:d} {noun}s{verb and f' {verb}'}"
+
+
 def phrases(reasons: Sequence[Reason]) -> list[str]:
     """At most 20 reasons as phrases, then how many more there are."""
     named = [str(reason) for reason in reasons[:NAMED]]

@@ -15,7 +15,7 @@ from typing import Any
 from stepdrain.adapters.aws import Aws
 from stepdrain.adapters.aws.rehearsed import NOBODY, NOTHING
 from stepdrain.errors import AwsRejected, ClusterNotFound
-from stepdrain.verification.findings import Finding, checked
+from stepdrain.verification.findings import Finding, Mend, checked
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,13 @@ class Place:
     hook: str
     instance_id: str
     state_machine_arn: str = ""
+    admit_state_machine_arn: str = ""
     topic_arn: str = ""
     lease_table: str = ""
+    group_list: str = ""
+    """The parameter of Systems Manager with a long list of groups; "" where the list is short."""
+    targets: bool = True
+    """Whether a drain waits for load balancers: a private subnet needs no way to them otherwise."""
 
     @property
     def lifecycle(self) -> dict[str, str]:
@@ -49,6 +54,10 @@ HOOKS: tuple[str, Call] = (
     "autoscaling:DescribeLifecycleHooks",
     lambda aws, at: aws.hook_of_group(at.group, at.hook),
 )
+DRAIN: tuple[str, Call] = (
+    "states:DescribeExecution",
+    lambda aws, at: aws.started_at(at.state_machine_arn, NOTHING),
+)
 INSTANCES: tuple[str, Call] = ("ec2:DescribeInstances", lambda aws, at: aws.instance_tags([at.instance_id]))
 INTAKE: list[tuple[str, Call]] = [
     GROUPS,
@@ -58,8 +67,9 @@ INTAKE: list[tuple[str, Call]] = [
         "states:ListExecutions",
         lambda aws, at: list(aws.executions_of(at.state_machine_arn, NOBODY, "RUNNING")),
     ),
-    ("states:DescribeExecution", lambda aws, at: aws.started_at(at.state_machine_arn, NOTHING)),
+    DRAIN,
     ("states:StartExecution", lambda aws, at: aws.start_nothing(at.state_machine_arn)),
+    ("states:StartExecution of AdmitNode", lambda aws, at: aws.start_nothing(at.admit_state_machine_arn)),
     (
         "states:StopExecution",
         lambda aws, at: aws.stop_execution(at.state_machine_arn, NOTHING, "Rehearsal", ""),
@@ -73,8 +83,11 @@ CALLS: dict[str, list[tuple[str, Call]]] = {
         GROUPS,
         HOOKS,
     ],
-    **{name: [DESCRIBE_CLUSTER] for name in ("Label", "Cordon", "WaitForPods", "WaitForVolumes", "Uncordon")},
-    "EvictBatch": [DESCRIBE_CLUSTER],
+    **{
+        name: [DESCRIBE_CLUSTER]
+        for name in ("Label", "Cordon", "EvictBatch", "WaitForPods", "WaitForVolumes")
+    },
+    "Uncordon": [DESCRIBE_CLUSTER, DRAIN],
     "WaitForNode": [DESCRIBE_CLUSTER, INSTANCES],
     "WaitForTargets": [
         DESCRIBE_CLUSTER,
@@ -102,6 +115,10 @@ CALLS: dict[str, list[tuple[str, Call]]] = {
     "StartDrain": INTAKE,
     "Sweep": [
         *INTAKE,
+        (
+            "states:ListExecutions of AdmitNode",
+            lambda aws, at: list(aws.executions_of(at.admit_state_machine_arn, NOBODY, "RUNNING")),
+        ),
         ("autoscaling:DescribeScalingActivities", lambda aws, at: aws.in_progress_since(at.group)),
         ("ec2:DescribeInstanceStatus", lambda aws, _at: aws.scheduled_events(["instance-stop"])),
     ],
@@ -111,7 +128,7 @@ CALLS: dict[str, list[tuple[str, Call]]] = {
         ("sns:Publish", lambda aws, at: aws.publish_nothing(at.topic_arn)),
     ],
 }
-"""By function, as template.yaml grants them."""
+"""By function, as template.yaml grants them: ``service:Action``, and of what, where that is not clear."""
 TURNS: dict[str, list[tuple[str, Call]]] = {
     "EvictBatch": [
         ("dynamodb:Query", lambda aws, at: aws.leases(at.lease_table).entries(NOTHING)),
@@ -124,17 +141,33 @@ TURNS: dict[str, list[tuple[str, Call]]] = {
 }
 """What the two functions call besides where drains take turns."""
 
+GROUP_LIST: tuple[str, Call] = ("ssm:GetParameter", lambda aws, at: aws.parameter(at.group_list))
+"""For StartDrain, Sweep and FindNode, where the list of groups is long."""
+
 
 def calls_of(function: str, place: Place) -> list[tuple[str, Call]]:
     """What the function calls in an installation with this ``place``."""
+    if function == "WaitForTargets" and not place.targets:
+        return []
     turns = TURNS.get(function, []) if place.lease_table else []
-    return [*CALLS.get(function, ()), *turns]
+    listed = [GROUP_LIST] if place.group_list and function in ("StartDrain", "Sweep", "FindNode") else []
+    return [*CALLS.get(function, ()), *turns, *listed]
 
 
 def trials(function: str, aws: Aws, place: Place) -> Iterator[Finding]:
-    """A finding for each IAM action that the function uses."""
+    """A finding for each IAM action that the function uses; one alone for a service that does not answer.
+
+    Each answer that does not come costs seconds, and the function has few.
+    """
+    silent: set[str] = set()
     for action, call in calls_of(function, place):
-        yield checked(action, function, lambda call=call: _tried(call, aws, place))  # type: ignore[misc]
+        service = action.partition(":")[0]
+        if service in silent:
+            continue
+        found = checked(action, function, lambda call=call: _tried(call, aws, place))  # type: ignore[misc]
+        if found.mend is Mend.ENDPOINT:
+            silent.add(service)
+        yield found
 
 
 def _tried(call: Call, aws: Aws, place: Place) -> None:
@@ -154,7 +187,11 @@ def place_of(drain: Mapping[str, Any], environ: Mapping[str, str]) -> Place:
         group=said.get("group", ""),
         hook=said.get("hook", ""),
         instance_id=drain.get("instanceId") or said.get("instanceId") or NOBODY,
-        state_machine_arn=environ.get("STEPDRAIN_STATE_MACHINE_ARN", ""),
+        # Notify's environment has none: an event names the execution.
+        state_machine_arn=environ.get("STEPDRAIN_STATE_MACHINE_ARN") or said.get("stateMachine", ""),
+        admit_state_machine_arn=environ.get("STEPDRAIN_ADMIT_STATE_MACHINE_ARN", ""),
         topic_arn=environ.get("STEPDRAIN_TOPIC_ARN", ""),
         lease_table=environ.get("STEPDRAIN_LEASE_TABLE", ""),
+        group_list=environ.get("STEPDRAIN_GROUP_LIST", ""),
+        targets=environ.get("STEPDRAIN_WAIT_FOR_TARGETS", "auto") != "off" or bool(said.get("targets")),
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 from stepdrain.errors import (
     AwsDenied,
+    AwsUnavailable,
     DrainError,
     KubeForbidden,
     KubeUnauthorized,
@@ -40,6 +41,7 @@ class Mend(StrEnum):
     RBAC = "rbac"
     IAM = "iam"
     NETWORK = "network"
+    ENDPOINT = "endpoint"
     CLUSTER = "cluster"
     NODE = "node"
 
@@ -73,9 +75,23 @@ def from_document(document: dict[str, Any]) -> Finding:
 MENDS: tuple[tuple[type[DrainError], Mend], ...] = (
     (KubeUnauthorized, Mend.ACCESS_ENTRY),
     (KubeForbidden, Mend.RBAC),
-    (KubeUnavailable, Mend.NETWORK),
     (AwsDenied, Mend.IAM),
 )
+UNANSWERED: tuple[tuple[type[DrainError], Mend, str], ...] = (
+    (
+        KubeUnavailable,
+        Mend.NETWORK,
+        "The cluster's API does not answer the function: a security group or a route keeps it out, or the "
+        "endpoint is private and the function is in no subnet.",
+    ),
+    (
+        AwsUnavailable,
+        Mend.ENDPOINT,
+        "AWS does not answer the function: its subnets have neither a NAT gateway nor an endpoint of this "
+        "service.",
+    ),
+)
+"""Where no server said anything: a question of the network, and the exception's own words help nobody."""
 
 
 def checked(what: str, by: str, look: Callable[[], object]) -> Finding:
@@ -89,6 +105,14 @@ def checked(what: str, by: str, look: Callable[[], object]) -> Finding:
 
 def refused(what: str, by: str, error: DrainError) -> Finding:
     """What the error says, and what helps; UNKNOWN where only another try can help."""
+    for kind, mend, said in UNANSWERED:
+        if isinstance(error, kind) and not _answered(error):
+            return Finding(what, by, Result.MISSING, said, mend)
     mend = next((mend for kind, mend in MENDS if isinstance(error, kind)), Mend.NOTHING)
     passing = isinstance(error, Transient) and mend is Mend.NOTHING
     return Finding(what, by, Result.UNKNOWN if passing else Result.MISSING, str(error), mend)
+
+
+def _answered(error: DrainError) -> bool:
+    """Whether the error is an answer of the server: the exceptions of both clients then hold it."""
+    return any(getattr(error.__cause__, name, None) for name in ("status", "response"))

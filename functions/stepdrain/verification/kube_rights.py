@@ -35,10 +35,16 @@ def _better(verbs: str, resource: str) -> list[Right]:
     return [Right(verb, resource, needed=False) for verb in verbs.split()]
 
 
+THE_API = "the cluster's API"
+"""What is checked where the cluster gives no answer, or does not know the function."""
 EVENTS = _better("create", "events")
 CONDITIONS = _better("patch", "nodes/status")
 FORCE = [*_needed("delete", "pods"), *_better("patch", "pods/status")]
-ROLL = [*_better("get", "replicasets.apps"), *_better("get patch", "deployments.apps")]
+ROLL = [
+    *_better("get", "replicasets.apps"),
+    *_better("get patch", "deployments.apps"),
+    *_better("get patch", "statefulsets.apps"),
+]
 BUDGETS, VOLUMES = "poddisruptionbudgets.policy", "volumeattachments.storage.k8s.io"
 RIGHTS: dict[str, list[Right]] = {
     "FindNode": _needed("get list", "nodes"),
@@ -70,11 +76,11 @@ RIGHTS: dict[str, list[Right]] = {
         *_needed("list", "pods"),
         *EVENTS,
     ],
-    "WaitForNode": [*_needed("get list", "nodes"), *_needed("list", "pods")],
+    "WaitForNode": [*_needed("get list", "nodes"), *_better("watch", "nodes"), *_needed("list", "pods")],
     "Uncordon": [*_needed("get patch", "nodes"), *EVENTS],
     "Notify": EVENTS,
 }
-"""By function, as kubernetes/rbac.yaml grants them."""
+"""By function, as kubernetes/*.yaml grant them."""
 SHOWS_CONDITIONS = ("Cordon", "EvictBatch", "WaitForPods", "WaitForVolumes", "WaitForTargets", "Notify")
 
 
@@ -102,7 +108,7 @@ def review(function: str, rights: Iterable[Right], cluster: Cluster) -> Iterator
         try:
             allowed = cluster.may(right.verb, right.resource)
         except DrainError as error:
-            yield refused("the cluster's API", function, error)
+            yield refused(THE_API, function, error)
             return
         yield _finding(function, right, allowed)
 

@@ -14,7 +14,7 @@ from functools import wraps
 from typing import Any
 
 from stepdrain import clock
-from stepdrain.adapters import connections
+from stepdrain.adapters import connections, invocation
 from stepdrain.document import progress
 from stepdrain.document.progress import Progress
 from stepdrain.document.step import DOCUMENT, NodeRef
@@ -24,10 +24,14 @@ from stepdrain.rules.node_marks import EXCLUDE_LABEL
 from stepdrain.states import find_node
 from stepdrain.verification import aws_rights, kube_rights
 from stepdrain.verification.findings import Finding, Mend, Result, checked, refused
+from stepdrain.verification.kube_rights import THE_API
 
 Json = dict[str, Any]
 Handler = Callable[[Any, Any], Any]
 FIELD = "rehearsal"
+CLUSTER_NEEDS_S = 9
+"""Seconds after which the cluster has not answered, whether it takes no connection (two of 3 s each) or sends
+nothing (8 s; adapters.kube.calls)."""
 NEXT = {
     "EvictBatch": progress.WAIT_FOR_PODS,
     "WaitForVolumes": progress.WAIT_FOR_TARGETS,
@@ -106,17 +110,25 @@ def _in_the_cluster(function: str, drain: Mapping[str, Any], environ: Mapping[st
     options = {
         "force": environ.get("STEPDRAIN_FORCE_ALLOWED", "true") == "true",
         "conditions": settings.node_conditions(environ),
-        "rolls": environ.get("STEPDRAIN_ROLL", "off") != "off",
+        "rolls": environ.get("STEPDRAIN_ROLL", "off") != "off" or bool(drain[FIELD].get("rolls")),
     }
     rights = kube_rights.rights_of(function, **options)
     cluster = aws_rights.place_of(drain, environ).cluster
-    if not rights or not cluster:
+    if not rights or not cluster or _silent(gathered(drain)):
         return []
+    if invocation.time_left() < CLUSTER_NEEDS_S:
+        said = "Not asked: AWS has answered too slowly for that."
+        return [Finding(THE_API, function, Result.UNKNOWN, said)]
     try:
         client = connections.kube(cluster)
     except DrainError:
         return []  # eks:DescribeCluster is a finding of its own.
     return [*kube_rights.review(function, rights, client), *_dry_run(function, drain, client)]
+
+
+def _silent(documents: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether the cluster has not answered a state before: another try costs seconds and says the same."""
+    return any(one["what"] == THE_API and one["mend"] == Mend.NETWORK for one in documents)
 
 
 def _dry_run(function: str, drain: Mapping[str, Any], client: Any) -> Iterable[Finding]:
@@ -136,25 +148,27 @@ def _dry_run(function: str, drain: Mapping[str, Any], client: Any) -> Iterable[F
 
 
 def _found(drain: Mapping[str, Any], findings: list[Finding]) -> Json:
-    node, finding = _look_for_node(drain)
+    lost = [one for one in findings if one.what == THE_API and one.result is not Result.OK]
+    nothing: tuple[NodeRef | None, list[Finding]] = (None, [])
+    node, found = nothing if lost else _look_for_node(drain)
     document: Json = {**dict.fromkeys(DOCUMENT), **drain}
     document["node"] = (
         None if node is None else {"name": node.name, "uid": node.uid, "excluded": False, "cordoned": False}
     )
     document["cluster"] = aws_rights.place_of(drain, os.environ).cluster
-    return {**document, "findings": [one.to_document() for one in [*findings, finding]]}
+    return {**document, "findings": [one.to_document() for one in [*findings, *found]]}
 
 
-def _look_for_node(drain: Mapping[str, Any]) -> tuple[NodeRef | None, Finding]:
+def _look_for_node(drain: Mapping[str, Any]) -> tuple[NodeRef | None, list[Finding]]:
     what = f"the node of {drain.get('instanceId') or drain.get('nodeName')}"
     try:
         cluster = connections.kube(aws_rights.place_of(drain, os.environ).cluster)
         if not drain.get("instanceId"):
-            return find_node.named_node(cluster, str(drain.get("nodeName"))), Finding(
-                what, "FindNode", Result.OK
-            )
-        found = find_node.find_node(cluster, connections.aws().instance(drain["instanceId"]))
-        return find_node.reference(found[0]), Finding(what, "FindNode", Result.OK)
+            node = find_node.named_node(cluster, str(drain.get("nodeName")))
+        else:
+            found = find_node.find_node(cluster, connections.aws().instance(drain["instanceId"]))
+            node = find_node.reference(found[0])
+        return node, [Finding(what, "FindNode", Result.OK)]
     except DrainError as error:
         wrong = refused(what, "FindNode", error)
-        return None, wrong if wrong.mend else replace(wrong, result=Result.MISSING, mend=Mend.NODE)
+        return None, [wrong if wrong.mend else replace(wrong, result=Result.MISSING, mend=Mend.NODE)]

@@ -1,12 +1,14 @@
 """template.yaml becomes functions, queues, rules and a state machine, and says what it left out."""
 
 import json
+import re
 
 import boto3
 import pytest
 
 from stepdrain_sandbox.aws.account import ACCOUNT, REGION
 from stepdrain_sandbox.aws.deploy import ROOT, Stack
+from stepdrain_sandbox.aws.pre_deployment import DeploymentRefused, Existing
 
 TEMPLATE = ROOT / "template.yaml"
 MADE = {
@@ -85,3 +87,89 @@ def test_a_parameter_that_does_not_exist_is_named(account):
     """CloudFormation refuses it too; here a test would run with the default and prove nothing."""
     with pytest.raises(ValueError, match="The template has no parameter ClusterNmae"):
         Stack(TEMPLATE, {"ClusterNmae": "demo"}, ACCOUNT, REGION)
+
+
+WITH_HOOKS = {"ClusterName": "demo", "GroupNames": "workers", "CreateLifecycleHooks": "true"}
+CORDON_ROLE = f"arn:aws:iam::{ACCOUNT}:role/stepdrain-CordonRole"
+
+
+def a_hook_that_exists():
+    """Somebody made it by hand."""
+    client = boto3.client("autoscaling", region_name=REGION)
+    image = boto3.client("ec2", region_name=REGION).register_image(Name="node")["ImageId"]
+    client.create_launch_configuration(
+        LaunchConfigurationName="workers", ImageId=image, InstanceType="m5.large"
+    )
+    client.create_auto_scaling_group(
+        AutoScalingGroupName="workers",
+        LaunchConfigurationName="workers",
+        MinSize=0,
+        MaxSize=1,
+        AvailabilityZones=[f"{REGION}a"],
+    )
+    client.put_lifecycle_hook(
+        AutoScalingGroupName="workers",
+        LifecycleHookName="stepdrain",
+        LifecycleTransition="autoscaling:EC2_INSTANCE_TERMINATING",
+    )
+    return {}
+
+
+REFUSED = {
+    "hook": (a_hook_that_exists, "'workers|stepdrain' already exists"),
+    "entry": (
+        lambda: {"existing": Existing(access_entries={("demo", CORDON_ROLE)})},
+        f"'{CORDON_ROLE}|demo' already exists",
+    ),
+    "aws-auth": (
+        lambda: {"existing": Existing(config_map_clusters={"demo"})},
+        "authentication mode must be set to one of [API, API_AND_CONFIG_MAP]",
+    ),
+    "stack name": (lambda: {"name": "s" * 71}, "#/StateMachineName: expected maxLength: 80, actual: 81"),
+}
+
+
+def things(account):
+    """What an account holds that a deployment makes."""
+    clients = [("sqs", "list_queues"), ("events", "list_rules"), ("stepfunctions", "list_state_machines")]
+    answers = [getattr(boto3.client(name, region_name=REGION), operation)() for name, operation in clients]
+    return [value for answer in answers for value in answer.values() if isinstance(value, list) and value]
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_in_the_way_is_refused_with_a_sentence_and_nothing_is_made(account, name):
+    """Half an installation takes events, and drains nothing."""
+    prepare, sentence = REFUSED[name]
+    stack = Stack(TEMPLATE, WITH_HOOKS, ACCOUNT, REGION, **prepare())
+    with pytest.raises(DeploymentRefused, match=re.escape(sentence)):
+        stack.deploy()
+    assert things(account) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("hook", {"CreateLifecycleHooks": "false"}),
+        ("entry", {"CreateAccessEntries": "false"}),
+        ("aws-auth", {"CreateAccessEntries": "false"}),
+    ],
+)
+def test_what_the_runbook_says_then_is_deployed(account, name, changes):
+    """docs/operations.md, Changing hooks: what a deployment may answer."""
+    prepare, _ = REFUSED[name]
+    Stack(TEMPLATE, {**WITH_HOOKS, **changes}, ACCOUNT, REGION, **prepare()).deploy()
+    assert things(account)
+
+
+def test_the_longest_name_of_a_stack_is_deployed(account):
+    """One character more is refused."""
+    made = Stack(TEMPLATE, WITH_HOOKS, ACCOUNT, REGION, name="s" * 70).deploy()
+    assert made.state_machines["DrainNode"].endswith("s-DrainNode")
+
+
+@pytest.mark.parametrize("answer", ["already exists", "must be set to one of", "expected maxLength: 80"])
+def test_the_runbook_has_each_answer_in_cloudformations_words(answer):
+    """A person searches for what the deployment has said."""
+    runbook = (ROOT / "docs" / "operations.md").read_text()
+    answers = runbook.split("What a deployment may answer:")[1].split("\n## ")[0]
+    assert answer in answers

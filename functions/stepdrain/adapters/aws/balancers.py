@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from stepdrain.adapters.aws.calls import Clients, call_unless, pages
+from stepdrain.adapters.concurrent import ask_each
 
 WORKERS = 8
 """Requests in flight at once."""
@@ -40,10 +40,7 @@ class Balancers(Clients):
 
 
 def _each(names: Sequence[str], ask: Callable[[str], str]) -> list[tuple[str, str]]:
-    if not names:
-        return []
-    with ThreadPoolExecutor(max_workers=min(WORKERS, len(names))) as workers:
-        return list(zip(names, workers.map(ask, names), strict=True))
+    return list(zip(names, ask_each(ask, names, WORKERS), strict=True))
 
 
 def _target_state(client: Any, arn: str, instance_id: str) -> str:

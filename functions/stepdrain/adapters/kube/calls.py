@@ -27,7 +27,7 @@ from stepdrain.errors import (
     KubeUnauthorized,
     KubeUnavailable,
 )
-from stepdrain.reporting import logs
+from stepdrain.reporting import links, logs
 from stepdrain.rules.eviction_answers import UNREACHED, Answer
 
 LOG = logs.logger()
@@ -202,8 +202,8 @@ def translated(error: ApiException) -> Exception:
     match error.status:
         case 401:
             return KubeUnauthorized(
-                "The cluster does not know the caller (401). A function's role needs an access entry: "
-                "docs/operations.md; a kubeconfig needs credentials that are still valid."
+                "The cluster does not know the caller (401). A function's role needs an access entry "
+                f"({links.runbook('KubeUnauthorized')}); a kubeconfig, credentials that are still valid."
             )
         case 403 if not UNREACHED.search(message):
             return KubeForbidden(f"{message}. Apply kubernetes/rbac.yaml and check the access entry's group.")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import urllib3
 from kubernetes.client.exceptions import ApiException
 
+from stepdrain.adapters.concurrent import ask_each
 from stepdrain.adapters.kube import calls
 from stepdrain.adapters.kube.calls import Calls
 from stepdrain.errors import DrainError
@@ -81,8 +81,7 @@ class Evictions(Calls):
         def in_time(number: int) -> Answer | None:
             return ask(doomed[number]) if number < calls.WORKERS or self._time_for_a_write() else None
 
-        with ThreadPoolExecutor(max_workers=max(1, min(calls.WORKERS, len(doomed)))) as workers:
-            answers = list(workers.map(in_time, range(len(doomed))))
+        answers = ask_each(in_time, range(len(doomed)), calls.WORKERS)
         return [(pod, answer) for pod, answer in zip(doomed, answers, strict=True) if answer is not None]
 
     def _answer(self, method: Callable[..., Any], pod: Pod, grace_s: int) -> Answer:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from kubernetes.client.exceptions import ApiException
 
+from stepdrain.adapters.concurrent import ask_each
 from stepdrain.adapters.kube import calls
 from stepdrain.adapters.kube.calls import Calls, Json
 from stepdrain.errors import DrainError, KubeForbidden, KubeRejected, KubeUnauthorized
@@ -30,9 +30,9 @@ class Workloads(Calls):
         """
         owners = {pod.uid: (pod.namespace, pod.owner) for pod in pods if pod.owner is not None}
         asked = sorted(set(owners.values()), key=str)
-        with ThreadPoolExecutor(max_workers=calls.WORKERS) as workers:
-            found = dict(zip(asked, workers.map(lambda key: self._controllers(*key), asked), strict=True))
-        return {uid: found[key] for uid, key in owners.items()}
+        found = ask_each(lambda key: self._controllers(*key), asked, calls.WORKERS)
+        by_owner = dict(zip(asked, found, strict=True))
+        return {uid: by_owner[key] for uid, key in owners.items()}
 
     def _controllers(self, namespace: str, owner: Owner) -> Controllers:
         try:
