@@ -25,6 +25,8 @@ locals {
     AdmitDaemonSets         = tostring(var.admit_daemon_sets)
     DrainTimeout            = tostring(var.drain_timeout)
     OnTimeout               = var.on_timeout
+    Waiting                 = var.waiting
+    MaxWatchers             = tostring(var.max_watchers)
     BatchSize               = tostring(var.batch_size)
     GracePeriod             = tostring(var.grace_period)
     StuckAfter              = tostring(var.stuck_after)

@@ -181,12 +181,34 @@ variable "drain_timeout" {
 
 variable "on_timeout" {
   type        = string
-  description = "After DrainTimeout: fail (stop, tell somebody, keep the instance until its hook runs out), force (delete the remaining pods past their budgets), continue or abandon (let the instance go)."
+  description = "At DrainTimeout: fail (stop, tell somebody, keep the instance until its hook runs out), force (pods are asked to go in time for their grace, past their budgets if need be, and the instance goes a minute later), force-or-fail (the same, but keep the instance if pods are left), continue or abandon (let it go)."
   default     = "fail"
 
   validation {
-    condition     = contains(["fail", "force", "continue", "abandon"], var.on_timeout)
-    error_message = "It is one of: fail, force, continue, abandon."
+    condition     = contains(["fail", "force", "force-or-fail", "continue", "abandon"], var.on_timeout)
+    error_message = "It is one of: fail, force, force-or-fail, continue, abandon."
+  }
+}
+
+variable "waiting" {
+  type        = string
+  description = "How a drain waits. watch: a function watches the cluster, so that the drain goes on at once, and holds one concurrent execution for each drain. poll: it looks every 10 to 30 seconds; for accounts with fewer than 200 concurrent executions."
+  default     = "watch"
+
+  validation {
+    condition     = contains(["watch", "poll"], var.waiting)
+    error_message = "It is one of: watch, poll."
+  }
+}
+
+variable "max_watchers" {
+  type        = number
+  description = "Executions that WaitForPods, WaitForVolumes and WaitForNode may each hold at once, reserved for them, so that the account's other functions find room. Further drains poll. 0 reserves nothing, and is no limit."
+  default     = 0
+
+  validation {
+    condition     = var.max_watchers >= 0 && var.max_watchers <= 10000
+    error_message = "It is 0 (no limit) to 10000 executions."
   }
 }
 

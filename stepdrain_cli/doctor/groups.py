@@ -20,8 +20,8 @@ CLUSTER_NAME_TAG = "eks:cluster-name"
 HEARTBEAT_S, GLOBAL_S, DEFAULT_RESULT = 1800, 172_800, "CONTINUE"
 COVERED = "Stepdrain"
 LEAST_HEARTBEAT_S = 1200
-"""The least that the parameter HeartbeatTimeout takes. Below what a round can last without an answer from the
-cluster (statemachine/arithmetic.py, somewhat less than this), a heartbeat could come too late."""
+"""The least that the parameter HeartbeatTimeout takes. Below it a heartbeat could come too late: so long is
+the longest silence between two of them, when Lambda does not answer (statemachine/arithmetic.py)."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,8 @@ def wrong(hook: Json) -> list[str]:
         said.append(f"its hook is for {hook['LifecycleTransition']}, not for terminating")
     if hook["HeartbeatTimeout"] < LEAST_HEARTBEAT_S:
         said.append(
-            f"its heartbeat timeout of {hook['HeartbeatTimeout']} s is shorter than a round can take "
+            f"its heartbeat timeout of {hook['HeartbeatTimeout']} s may be over "
+            "between two heartbeats "
             f"({LEAST_HEARTBEAT_S} s)"
         )
     if hook["DefaultResult"] != DEFAULT_RESULT:

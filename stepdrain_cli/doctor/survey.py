@@ -20,7 +20,7 @@ from stepdrain.rules.policy import TAGS
 from kubernetes import client
 from stepdrain_cli.clusters import manifests
 from stepdrain_cli.clusters.cluster import access
-from stepdrain_cli.doctor import groups
+from stepdrain_cli.doctor import concurrency, groups
 from stepdrain_cli.doctor.groups import Finding, Group, Installation
 from stepdrain_cli.terminal.exits import CommandError
 
@@ -83,6 +83,7 @@ class Doctor:
         self._asked("RBAC", self._rbac, None)
         self._asked("the right to roll workloads", self._right_to_roll, None)
         self._asked("the cluster's endpoint", self._endpoint, None)
+        self._asked("the account's concurrent executions", self._concurrency, None)
         return found
 
     def _refuse_unknown_cluster(self) -> None:
@@ -233,6 +234,17 @@ class Doctor:
             return {}
         described = self.session.client("cloudformation").describe_stacks(StackName=self.stack)["Stacks"][0]
         return {each["ParameterKey"]: each["ParameterValue"] for each in described.get("Parameters", ())}
+
+    def _concurrency(self) -> None:
+        client: Any = self.session.client("lambda")
+        limit = client.get_account_settings()["AccountLimit"]["ConcurrentExecutions"]
+        chosen = self._parameters()
+        found = concurrency.finding(
+            limit,
+            waiting=chosen.get("Waiting", "watch"),
+            max_watchers=int(chosen.get("MaxWatchers", "0")),
+        )
+        self.result.findings += [found] if found else []
 
     def _cluster(self) -> Json:
         client: Any = self.session.client("eks")

@@ -67,7 +67,7 @@ def test_the_doctors_table_and_advice_to_the_letter(run):
         "gpu 3 you none none nothing 1",
         "workers 2 you none stepdrain 1800/172800 CONTINUE Stepdrain -",
         "",
-        "batch: its heartbeat timeout of 300 s is shorter than a round can take (1200 s)",
+        "batch: its heartbeat timeout of 300 s may be over between two heartbeats (1200 s)",
         "batch: its default result is ABANDON, a managed group's CONTINUE",
         PUT.format("batch"),
         "",
@@ -152,9 +152,9 @@ def test_a_cluster_that_does_not_exist_is_one_sentence(run):
 def test_the_least_heartbeat_is_what_the_state_machine_needs():
     """A number of ours in two places must be one."""
     machine = json.loads((ROOT / "statemachine" / "drain_node.asl.json").read_text())
-    # A round is half of the timeout and this much; it must be no longer than the whole.
-    over_half_s = arithmetic.unlucky_round_s(machine, 7200) - 3600
-    assert 0 <= groups.LEAST_HEARTBEAT_S - 2 * over_half_s < 100
+    least_s = groups.LEAST_HEARTBEAT_S
+    assert arithmetic.longest_silence_s(machine, least_s) <= least_s
+    assert arithmetic.longest_silence_s(machine, least_s - 100) > least_s - 100
     template = (ROOT / "template.yaml").read_text()
     (least,) = re.findall(r"(?s)\n  HeartbeatTimeout:\n    Type.*?MinValue: (\d+)", template)
     assert int(least) == groups.LEAST_HEARTBEAT_S
@@ -325,3 +325,17 @@ def test_each_of_two_stacks_covers_its_own_groups(run, world):
     finally:
         events.remove_targets(Rule="blue-TerminateRule", Ids=["1"])
         events.delete_rule(Name="blue-TerminateRule")
+
+
+@pytest.mark.parametrize(
+    ("limit", "waiting", "told"), [(10, "watch", True), (10, "poll", False), (200, "watch", False)]
+)
+def test_an_account_with_few_executions_is_told_to_poll(world, monkeypatch, limit, waiting, told):
+    """Each drain that watches holds one of them, and nothing else of the account would find room."""
+    monkeypatch.setattr(world.aws, "concurrent_executions", limit)
+    found = Doctor(boto3.Session(region_name="eu-west-1"), "demo", None)
+    monkeypatch.setattr(found, "_parameters", lambda: {"Waiting": waiting})
+    found._concurrency()
+    assert [finding.command for finding in found.result.findings] == (
+        ["sam deploy --parameter-overrides Waiting=poll"] if told else []
+    )

@@ -1,0 +1,22 @@
+"""Whether an account has the concurrent executions that drains need to watch."""
+
+from __future__ import annotations
+
+from stepdrain_cli.doctor.groups import Finding
+
+FEW_CONCURRENT = 200
+"""With fewer, drains should poll: each that watches holds one of them."""
+
+
+def finding(limit: int, *, waiting: str, max_watchers: int) -> Finding | None:
+    """What is wrong with ``limit``, the account's concurrent executions; ``waiting`` and ``max_watchers`` as
+    the parameters have them.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
+    """
+    if waiting == "poll" or max_watchers:
+        return None
+    if limit < FEW_CONCURRENT:
+        what = f"Lambda runs {limit} functions at once in this account, and each drain that watches holds one"
+        return Finding(what, "sam deploy --parameter-overrides Waiting=poll")
+    return None
