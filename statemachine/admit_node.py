@@ -16,7 +16,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "functions"))
 
-from stepdrain.errors import NodeNeverReady, NodeNotReady, NothingToDo, WatchUnavailable
+from stepdrain.errors import AwsUnavailable, NodeNeverReady, NodeNotReady, NothingToDo, WatchUnavailable
 
 from statemachine import retriers
 from statemachine.authoring import render, retry
@@ -39,7 +39,7 @@ def wait_for_node() -> Any:
         [
             retry([NodeNotReady], retriers.NODE_WATCHED),
             retry([WatchUnavailable], retriers.NODE_POLLED),
-            *patient(*KUBE),
+            *patient(*KUBE, AwsUnavailable),
         ],
         wait_s=retriers.WATCH_S,
         comment="Looks for the node of this instance by its providerID, and watches it until it is Ready, "
@@ -54,7 +54,7 @@ def uncordon() -> Any:
     return task(
         "Uncordon",
         retriers.STEP_TIMEOUT_S,
-        patient(*KUBE),
+        patient(*KUBE, AwsUnavailable),
         comment="Undoes label and cordon of an earlier drain, for a node that comes back from a warm pool or "
         "with a new root volume. What somebody else had set stays.",
         result_selector=picked("undone", "findings"),

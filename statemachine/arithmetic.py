@@ -32,6 +32,8 @@ from statemachine.retriers import REFERENCE_HEARTBEAT_S
 CHOICE_EVENTS = WAIT_EVENTS = 2
 WAITING = ("EvictBatch", "WaitForPods", "WaitForVolumes", "WaitForTargets")
 """States that wait; all that they retry leads to Heartbeat in the end."""
+ASKING = ("FindNode", "Label", "Cordon")
+"""States that wait for nothing, ask again within an attempt, and have nowhere else to go."""
 WATCHING = {"WaitForPods": ("PodsRemaining", "EvictionBlocked"), "WaitForVolumes": ("VolumesAttached",)}
 """Those that watch, with the errors of an attempt that did."""
 FAILED, UNANSWERED = "Lambda.TooManyRequestsException", "KubeUnavailable"

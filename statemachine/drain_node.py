@@ -145,14 +145,21 @@ def picked(*fields: str) -> dict[str, str]:
 
 
 def patient(*errors: ErrorName) -> list[Any]:
-    """Retriers of a state that has nowhere else to go: ten minutes for ``errors``, five for refused
-    access."""
+    """Retriers of a state that has nowhere else to go: ten minutes for ``errors`` and for what Lambda
+    answers, five for refused access."""
     passing = [name for name in LAMBDA if name not in lambda_errors.THROTTLED]
     return [
-        retry([*errors, AwsUnavailable, *passing], retriers.TEN_MINUTES),
+        retry([*errors, *passing], retriers.TEN_MINUTES),
         retry([AwsThrottled, *lambda_errors.THROTTLED], retriers.THROTTLED),
         retry(DENIED, retriers.DENIED),
     ]
+
+
+def asking(name: str, awaited: list[Any], **fields: Any) -> Any:
+    """A Task that asks the cluster again within an attempt, and has nowhere else to go."""
+    asked = retry([*KUBE, AwsUnavailable], retriers.ASKED_TEN_MINUTES)
+    retrying = [*awaited, asked, *patient()]
+    return task(name, retriers.ASKING_TIMEOUT_S, retrying, wait_s=retriers.ASK_S, **fields)
 
 
 def waiting(name: str, timeout_s: int, wait_s: int, awaited: list[Any]) -> Any:
@@ -174,10 +181,9 @@ def waiting(name: str, timeout_s: int, wait_s: int, awaited: list[Any]) -> Any:
 
 
 def find_node() -> Any:
-    return task(
+    return asking(
         "FindNode",
-        retriers.STEP_TIMEOUT_S,
-        [retry([NodeNotRegistered], retriers.NODE_NOT_REGISTERED), *patient(*KUBE)],
+        [retry([NodeNotRegistered], retriers.NODE_NOT_REGISTERED)],
         # The whole document: a drain that was started by hand begins with less.
         result_selector=picked(*DOCUMENT),
         result_path="$",
@@ -185,10 +191,9 @@ def find_node() -> Any:
 
 
 def label() -> Any:
-    return task(
+    return asking(
         "Label",
-        retriers.STEP_TIMEOUT_S,
-        patient(*KUBE),
+        [],
         result_selector=picked("seconds", "denied", "findings"),
         result_path="$.settle",
     )
@@ -196,10 +201,9 @@ def label() -> Any:
 
 def cordon() -> Any:
     """Whether the node was changed is for the history, not for the document."""
-    return task(
+    return asking(
         "Cordon",
-        retriers.STEP_TIMEOUT_S,
-        patient(*KUBE),
+        [],
         result_selector=picked("at", "findings"),
         result_path="$.cordon",
     )
@@ -249,7 +253,7 @@ def complete_action() -> Any:
     return task(
         "CompleteAction",
         retriers.STEP_TIMEOUT_S,
-        patient(),
+        patient(AwsUnavailable),
         result_selector=picked("result", "outcome", "reason", "findings"),
         result_path="$.completed",
     )

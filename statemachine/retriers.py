@@ -34,6 +34,8 @@ WAIT_FOR_TARGETS_TIMEOUT_S = 90
 HEARTBEAT_TIMEOUT_S = 30
 """Three requests to AWS, and a cold start."""
 STEP_TIMEOUT_S = 20
+ASKING_TIMEOUT_S = 60
+"""ASK_S, a request that takes long, and a cold start."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ ASKED_AGAIN = Retrier(interval_s=1, rate=1.0, attempts=20)
 # What Lambda and Step Functions answer themselves, at once. 2 + 6 + 18 + 16 * 30 = 506.
 FAILED = Retrier(interval_s=2, rate=3.0, longest_s=30, attempts=19)
 
+# FindNode, Label and Cordon: an attempt has asked again by itself for ASK_S. With that, 15 * (2 + 40) = 630.
+ASKED_TEN_MINUTES = Retrier(interval_s=2, rate=1.0, attempts=15)
 # Outside the waiting states there is nowhere to go on to: used up, it ends the execution. So it outlasts an
 # endpoint that is gone for ten minutes. 2 + 4 + 8 + 16 + 19 * 30 = 600.
 TEN_MINUTES = Retrier(interval_s=2, rate=2.0, longest_s=30, attempts=23)

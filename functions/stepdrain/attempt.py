@@ -16,7 +16,7 @@ from stepdrain import clock
 from stepdrain.adapters import connections
 from stepdrain.document.progress import Progress
 from stepdrain.document.step import Step, parse
-from stepdrain.errors import Transient
+from stepdrain.errors import AwsUnavailable, KubeConflict, KubeThrottled, KubeUnavailable, Transient
 from stepdrain.intake import settings
 from stepdrain.reporting import logs
 from stepdrain.reporting.drain_reports import report_end
@@ -25,6 +25,7 @@ from stepdrain.states import routes, waiting
 LOG = logs.logger()
 AGAIN_S, INTERRUPTED_AGAIN_S = 5, 2
 """Seconds between two looks after an error; fewer where EC2 takes the instance at a fixed time."""
+PASSING = (KubeUnavailable, KubeThrottled, KubeConflict, AwsUnavailable)
 
 T = TypeVar("T")
 Look = Callable[[Step, Any, float, str], Progress]
@@ -59,17 +60,28 @@ def run(event: dict[str, Any], look: Look) -> dict[str, Any]:
 def ends_at(step: Step) -> float:
     """Until when an attempt that begins now may wait, in epoch seconds."""
     timing = step.timing(clock.now())
-    coming = [moment for moment in (timing.heartbeat_at, timing.ends_at) if moment > timing.now]
-    return min([timing.now + (step.wait_s or 0), *coming])
+    given_way_at = min(timing.heartbeat_at, timing.ends_at)
+    # What was due before this attempt began is not put off by it.
+    return max(timing.now, min(timing.now + (step.wait_s or 0), given_way_at))
 
 
-def ask_again(action: Callable[[], T], step: Step, until: float) -> T:
-    """What ``action`` returns, asked again after each Transient error until ``until``; then that error."""
+def in_time(action: Callable[[], T], step: Step) -> T:
+    """``ask_again`` for a state that cannot give way to a heartbeat: until the attempt is over.
+
+    AWS's throttling is not asked again here. Many drains would ask in step; Retry draws its pauses at random.
+    """
+    return ask_again(action, step, clock.now() + (step.wait_s or 0), PASSING)
+
+
+def ask_again(
+    action: Callable[[], T], step: Step, until: float, passing: tuple[type[Transient], ...] = (Transient,)
+) -> T:
+    """What ``action`` returns, asked again after each ``passing`` error until ``until``; then that error."""
     pause = INTERRUPTED_AGAIN_S if step.timing(clock.now()).interrupted else AGAIN_S
     while True:
         try:
             return action()
-        except Transient as error:
+        except passing as error:
             left = until - clock.now()
             if left <= 0:
                 raise

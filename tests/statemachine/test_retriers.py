@@ -8,7 +8,7 @@ import pytest
 from stepdrain.states.find_node import LISTED_EVERY
 
 from statemachine import retriers
-from statemachine.arithmetic import WAITING, delays_s, retrier_of, wait_s
+from statemachine.arithmetic import ASKING, WAITING, delays_s, retrier_of, wait_s
 from statemachine.retriers import Retrier
 
 State = dict[str, Any]
@@ -25,7 +25,8 @@ DECLARED = {
     ("WaitForVolumes", "WatchUnavailable"): retriers.POLLED,
     ("WaitForTargets", "TargetsDraining"): retriers.TARGETS,
     ("WaitForTargets", "AwsUnavailable"): retriers.ASKED_AGAIN,
-    ("Cordon", "KubeUnavailable"): retriers.TEN_MINUTES,
+    ("Cordon", "KubeUnavailable"): retriers.ASKED_TEN_MINUTES,
+    ("Cordon", "Lambda.Unknown"): retriers.TEN_MINUTES,
     ("CompleteAction", "AwsThrottled"): retriers.THROTTLED,
     ("CompleteAction", "AwsDenied"): retriers.DENIED,
     ("Heartbeat", "Lambda.Unknown"): retriers.HEARTBEAT_FAILED,
@@ -65,8 +66,15 @@ def test_what_has_watched_is_repeated_at_once(tasks: dict[str, State]) -> None:
 
 def test_an_attempt_has_time_for_what_its_payload_lets_it_wait(tasks: dict[str, State]) -> None:
     """Lists before and after a watch, answers that take long, a cold start: else the state gives up first."""
-    for name in WAITING:
+    for name in (*WAITING, *ASKING):
         assert wait_s(tasks[name]) + 20 <= tasks[name]["TimeoutSeconds"], name
+
+
+@pytest.mark.parametrize("name", ASKING)
+def test_pauses_between_attempts_that_ask_by_themselves_are_short(tasks: dict[str, State], name: str) -> None:
+    """Where EC2 takes the instance at a fixed time, an outage may cost 5 s more than it lasts."""
+    for error in ("KubeUnavailable", "KubeThrottled", "KubeConflict", "AwsUnavailable"):
+        assert max(delays_s(retrier_of(tasks[name], error))) <= 5, error
 
 
 def test_the_last_attempt_to_find_a_node_lists_them_all(tasks: dict[str, State]) -> None:

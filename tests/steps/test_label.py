@@ -74,13 +74,22 @@ def test_a_drain_that_comes_back_does_not_settle_again(cluster, payload):
     assert label.handler(payload(policy=policy, progress=record), None)["seconds"] == 0
 
 
-def test_an_api_that_does_not_answer_is_asked_again_by_the_state_machine(cluster, payload):
-    """One request, and the error that its Retry names."""
+def test_an_api_that_does_not_answer_is_asked_again_within_the_attempt(cluster, payload):
+    """A pause of the state machine's would be longer than the outage."""
     cluster.server.faults.add(Fault(verb="patch", cut="reset"))
-    with pytest.raises(KubeUnavailable):
-        label.handler(payload(), None)
+    asked = len(cluster.asked())
+    assert cluster.as_actor(lambda: label.handler(payload(), None))["labelled"] is True
     assert cluster.server.faults.hits == 1
-    assert label.handler(payload(), None) == {"labelled": True, "denied": "", "seconds": 0, "findings": []}
+    assert cluster.asked()[asked:] == [("patch", "nodes", 200)]
+
+
+def test_an_execution_of_the_first_definition_leaves_it_to_the_state_machine(cluster, payload):
+    """Its function has 18 seconds, and its payload does not say how long it may wait."""
+    cluster.server.faults.add(Fault(verb="patch", cut="reset"))
+    event = payload()
+    del event["waitSeconds"]
+    with pytest.raises(KubeUnavailable):
+        label.handler(event, None)
 
 
 def test_a_payload_of_another_form_is_refused(cluster):

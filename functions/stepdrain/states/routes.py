@@ -126,9 +126,9 @@ def to_heartbeat(record: Progress, back_to: str, awaited: Sequence[Reason] | Non
 
 
 def unanswered(step: Step, error: str) -> Progress:
-    """The record of an attempt that saw nothing until Heartbeat had to come: what was known, and the
-    error."""
-    known = step.progress.blockers[: reasons.NAMED]
+    """The record of an attempt that saw nothing until Heartbeat had to come: what was known, and the error,
+    once however often it came."""
+    known = tuple(blocker for blocker in step.progress.blockers if blocker != error)[: reasons.NAMED]
     return replace(to_heartbeat(step.progress, step.state), blockers=(*known, error))
 
 

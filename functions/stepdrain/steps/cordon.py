@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from stepdrain import clock
+from stepdrain import attempt, clock
 from stepdrain.adapters import connections, invocation
-from stepdrain.document.step import parse
+from stepdrain.document.step import Step, parse
 from stepdrain.intake import settings
 from stepdrain.reporting import drain_reports, logs
 from stepdrain.reporting.node_events import record_event
@@ -22,8 +22,7 @@ LOG = logs.logger()
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """``{"cordoned": bool, "at": time}``; false if the Node object is gone (its pods may still be there)."""
     step, now = parse(event), clock.now()
-    cluster = connections.kube(step.cluster)
-    cordoned = cordon(cluster, step.node, step.name)
+    cluster, cordoned = attempt.in_time(lambda: _cordoned(step), step)
     for not_recorded in drain_reports.report_start(
         cluster, step, now, wanted=settings.node_conditions(os.environ)
     ):
@@ -34,3 +33,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
             LOG.warning(unwritten)
     LOG.info("node cordoned", node=step.node.name, cordoned=cordoned)
     return {"cordoned": cordoned, "at": clock.to_rfc3339(now), "findings": []}
+
+
+def _cordoned(step: Step) -> tuple[Any, bool]:
+    cluster = connections.kube(step.cluster)
+    return cluster, cordon(cluster, step.node, step.name)

@@ -6,7 +6,7 @@ import os
 from dataclasses import replace
 from typing import Any
 
-from stepdrain import clock
+from stepdrain import attempt, clock
 from stepdrain.adapters import connections, invocation
 from stepdrain.document.step import NodeRef, Step, document, parse
 from stepdrain.errors import NodeNotFound, NodeNotRegistered
@@ -34,12 +34,13 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     Catch hands on what went in: so a person's drain fails at once, by NodeNotFound. A drain that comes back
     to find its node anew keeps the one that it had, as one that is gone: pods may still be bound to it.
     """
-    drain, comes_back = event["drain"], parse(event).under_way
+    drain, given = event["drain"], parse(event)
+    comes_back = given.under_way
     by_hand = ownership.started_by_hand(drain) and not comes_back
-    completed = _completed(drain) if by_hand else drain
+    completed = attempt.in_time(lambda: _completed(drain), given) if by_hand else drain
     step = parse({**event, "drain": completed})
     try:
-        node = _node(step)
+        node = attempt.in_time(lambda: _node(step), step)
     except NodeNotRegistered as absent:
         if comes_back:
             LOG.warning(f"{absent} The drain goes on with the pods of {step.node.name}.")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from stepdrain import attempt
 from stepdrain.adapters import connections, invocation
-from stepdrain.document.step import parse
+from stepdrain.document.step import Step, parse
 from stepdrain.reporting import logs
 from stepdrain.states.label import exclude_from_load_balancers
 from stepdrain.verification import rehearsal
@@ -24,11 +25,14 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
                 drain that comes back to set the label again
     """
     step = parse(event)
-    cluster = connections.kube(step.cluster)
-    labelled, denied = exclude_from_load_balancers(cluster, step.node, step.name)
+    labelled, denied = attempt.in_time(lambda: _labelled(step), step)
     if denied:
         # Cordon writes it on the Node; this function may only patch nodes.
         LOG.warning(f"the label was refused: {denied}", node=step.node.name)
     LOG.info("node labelled out of load balancers", node=step.node.name, labelled=labelled)
     seconds = 0 if step.under_way else step.policy.settle_time
     return {"labelled": labelled, "denied": denied, "seconds": seconds, "findings": []}
+
+
+def _labelled(step: Step) -> tuple[bool, str]:
+    return exclude_from_load_balancers(connections.kube(step.cluster), step.node, step.name)
