@@ -26,7 +26,9 @@ PARAMETERS = {
 }
 SERVICES_OWN = {"logs", "sqs", "kms"}
 """What AWS services do in a function's name: stepdrain_cli.verification.service_rights asks about that."""
-PLACE = aws_rights.Place("demo", GROUP, HOOK, "i-1", lease_table="leases", group_list="list")
+PLACE = aws_rights.Place(
+    "demo", GROUP, HOOK, "i-1", lease_table="leases", cache_table="cache", group_list="list"
+)
 """Of an installation that has everything."""
 FUNCTIONS = sorted({*aws_rights.CALLS, *kube_rights.RIGHTS})
 IAM = [(name, action) for name in FUNCTIONS for action, _ in aws_rights.calls_of(name, PLACE)]

@@ -28,6 +28,8 @@ from stepdrain.states import wait_for_node
 from stepdrain.verification import rehearsal
 
 LOG = logs.logger()
+GROUP_KEPT_S = 10
+"""So long a group's tags and hook are taken from the cache: a scale-in asks for them once."""
 PATIENCE_S = 15
 """For which a call is made again that AWS throttles or does not answer; the function has 40 s."""
 MACHINES = {
@@ -128,11 +130,23 @@ def _carry_out(decision: Ignored | Start, account: Aws) -> dict[str, Any]:
         return {"ignored": decision.reason}
     for warning in decision.warnings:
         LOG.warning(warning)
+    _share_endpoint(decision.document.get("cluster"))
     arn = os.environ[MACHINES[decision.machine]]
     started = account.start_execution(arn, decision.name, decision.document)
     said = "started" if started else "was started before"
     LOG.info(f"{decision.machine} {said}", execution=decision.name)
     return {"execution": decision.name, "started": started}
+
+
+def _share_endpoint(cluster: str | None) -> None:
+    if not cluster:
+        return
+    try:
+        connections.share_endpoint(cluster)
+    except DrainError as error:
+        LOG.info(
+            f"The endpoint of cluster {cluster} is not in the cache; each state asks EKS for it: {error}"
+        )
 
 
 def _decide(event: dict[str, Any], own: settings.IntakeSettings, account: Aws) -> Ignored | Start:
@@ -145,12 +159,14 @@ def _decide(event: dict[str, Any], own: settings.IntakeSettings, account: Aws) -
         return ignored
     validate("lifecycle-launch" if launches else "lifecycle-action", event)
     group, hook = event["detail"]["AutoScalingGroupName"], event["detail"]["LifecycleHookName"]
-    tags = account.tags_of_group(group)
+    tags = connections.shared(f"group/{group}", GROUP_KEPT_S, lambda: account.tags_of_group(group), put=True)
     if tags is None:
         return Ignored(f"Group {group} is gone since, and its instances with it.")
     if ignored := lifecycle_events.foreign_group(tags, own):
         return ignored
-    made = account.hook_of_group(group, hook)
+    made = connections.shared(
+        f"hook/{group}/{hook}", GROUP_KEPT_S, lambda: account.hook_of_group(group, hook), put=True
+    )
     if made is None:
         return Ignored(f"Group {group} has no hook {hook} any more: it holds the instance no longer.")
     if launches:

@@ -34,6 +34,7 @@ class Place:
     """The parameter of Systems Manager with a long list of groups; "" where the list is short."""
     targets: bool = True
     """Whether a drain waits for load balancers: a private subnet needs no way to them otherwise."""
+    cache_table: str = ""
 
     @property
     def lifecycle(self) -> dict[str, str]:
@@ -145,13 +146,29 @@ GROUP_LIST: tuple[str, Call] = ("ssm:GetParameter", lambda aws, at: aws.paramete
 """For StartDrain, Sweep and FindNode, where the list of groups is long."""
 
 
+CACHED: list[tuple[str, Call]] = [
+    ("dynamodb:GetItem", lambda aws, at: aws.cache(at.cache_table).get(NOTHING, 0)),
+]
+PUT: list[tuple[str, Call]] = [
+    *CACHED,
+    ("dynamodb:PutItem", lambda aws, at: aws.cache_nothing(at.cache_table)),
+]
+
+
 def calls_of(function: str, place: Place) -> list[tuple[str, Call]]:
     """What the function calls in an installation with this ``place``."""
     if function == "WaitForTargets" and not place.targets:
         return []
     turns = TURNS.get(function, []) if place.lease_table else []
     listed = [GROUP_LIST] if place.group_list and function in ("StartDrain", "Sweep", "FindNode") else []
-    return [*CALLS.get(function, ()), *turns, *listed]
+    made = CALLS.get(function, [])
+    return [*made, *turns, *listed, *(_cached(function, made) if place.cache_table else ())]
+
+
+def _cached(function: str, made: list[tuple[str, Call]]) -> list[tuple[str, Call]]:
+    if function in ("StartDrain", "Sweep"):
+        return PUT if function == "Sweep" else [DESCRIBE_CLUSTER, *PUT]
+    return CACHED if DESCRIBE_CLUSTER in made else []
 
 
 def trials(function: str, aws: Aws, place: Place) -> Iterator[Finding]:
@@ -194,4 +211,5 @@ def place_of(drain: Mapping[str, Any], environ: Mapping[str, str]) -> Place:
         lease_table=environ.get("STEPDRAIN_LEASE_TABLE", ""),
         group_list=environ.get("STEPDRAIN_GROUP_LIST", ""),
         targets=environ.get("STEPDRAIN_WAIT_FOR_TARGETS", "auto") != "off" or bool(said.get("targets")),
+        cache_table=environ.get("STEPDRAIN_CACHE_TABLE", ""),
     )
