@@ -12,6 +12,7 @@ from stepdrain.verification.findings import REHEARSALS, Finding, Mend, Result, f
 from stepdrain.verification.kube_rights import THE_API
 
 from stepdrain_cli.terminal.exits import CommandError
+from stepdrain_cli.verification import versions
 from stepdrain_cli.verification.deployed import Deployed
 
 Json = dict[str, Any]
@@ -82,7 +83,7 @@ def _start(deployed: Deployed, machine: str, rehearsal: Rehearsal) -> str:
     name = f"{REHEARSALS}{machine}-{int(account.now())}"
     document = {"instanceId": rehearsal.instance_id, "rehearsal": rehearsal.document()}
     started = account.client("stepfunctions").start_execution(
-        stateMachineArn=deployed.ids[machine], name=name, input=json.dumps(document)
+        stateMachineArn=deployed.live(machine), name=name, input=json.dumps(document)
     )
     return str(started["executionArn"])
 
@@ -99,6 +100,7 @@ def _awaited(deployed: Deployed, machine: str, arn: str, say: Said) -> Iterator[
             said = True
         account.sleep(POLL_S)
     yield from _read(shown, machine)
+    yield versions.definition(deployed, machine, arn)
 
 
 def _silence(client: Any, arn: str) -> str:

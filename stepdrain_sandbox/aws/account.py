@@ -35,6 +35,7 @@ from stepdrain_sandbox.aws import (
     redrive,
     service_models,
 )
+from stepdrain_sandbox.aws.alarms import Alarms
 from stepdrain_sandbox.aws.delivery import Delivery
 from stepdrain_sandbox.aws.deploy import Deployment, Function, Stack
 from stepdrain_sandbox.aws.described import Described
@@ -43,6 +44,7 @@ from stepdrain_sandbox.aws.lifecycle_hooks import LifecycleHooks
 from stepdrain_sandbox.aws.load import TOO_MANY, Load
 from stepdrain_sandbox.aws.scheduled_events import ScheduledEvents
 from stepdrain_sandbox.aws.schedules import Schedules
+from stepdrain_sandbox.aws.subscriptions import Subscriptions
 from stepdrain_sandbox.clock import Clock
 from stepdrain_sandbox.kube.rbac import User
 from stepdrain_sandbox.kube.store import rfc3339
@@ -199,9 +201,12 @@ class Account:
         self.concurrent_executions = left_out.CONCURRENT_EXECUTIONS
         """What Lambda lets run at once in the account and region, a count."""
         self.described = Described(lambda: self.deployment, self.invoke, REGION, ACCOUNT)
+        self.subscriptions = Subscriptions()
+        self.alarms = Alarms(clock)
         self._left_out = {
             **left_out.answers(lambda: self.concurrent_executions),
             **self.described.answers(),
+            "DescribeAlarms": self.alarms.described,
         }
         self.aws_faults: list[AwsFault] = []
         self.deployment = Deployment()
@@ -325,6 +330,7 @@ class Account:
                 self._fail(fault)
         with self.around(logical_id):
             answer = self._run_loaded(logical_id, event)
+        self.alarms.succeeded(logical_id)
         if fault is not None:
             self._fail(fault)
         return answer
@@ -388,7 +394,7 @@ class Account:
                 return answer(parameters)
             if refusal := limits.broken(operation, parameters):
                 raise client_error(operation, *refusal)
-            return original(client, operation, parameters)
+            return self.subscriptions.seen(operation, parameters, original(client, operation, parameters))
 
         return make_api_call
 

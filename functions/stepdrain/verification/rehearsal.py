@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import wraps
 from typing import Any
 
-from stepdrain import clock
+from stepdrain import VERSION, clock
 from stepdrain.adapters import connections, invocation
 from stepdrain.document import progress
 from stepdrain.document.progress import Progress
@@ -23,7 +23,7 @@ from stepdrain.intake import settings
 from stepdrain.rules.node_marks import EXCLUDE_LABEL
 from stepdrain.states import find_node
 from stepdrain.verification import aws_rights, kube_rights
-from stepdrain.verification.findings import Finding, Mend, Result, checked, refused
+from stepdrain.verification.findings import THE_VERSION, Finding, Mend, Result, checked, refused
 from stepdrain.verification.kube_rights import THE_API
 
 Json = dict[str, Any]
@@ -60,7 +60,11 @@ def instead(handler: Handler) -> Handler:
 
 def rehearse(function: str, drain: Mapping[str, Any], environ: Mapping[str, str]) -> Json:
     """What the function answers: its findings, and what leads to the next state."""
-    findings = [*_in_aws(function, drain, environ), *_in_the_cluster(function, drain, environ)]
+    findings = [
+        Finding(THE_VERSION, function, Result.OK, VERSION),
+        *_in_aws(function, drain, environ),
+        *_in_the_cluster(function, drain, environ),
+    ]
     if function == "FindNode":
         return _found(drain, findings)
     documents = [one.to_document() for one in findings]
