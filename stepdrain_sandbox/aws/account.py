@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
+import enum
 import json
 import os
 import threading
@@ -164,6 +166,15 @@ def status_event(shown: Mapping[str, Any], now: float) -> Json:
         "resources": [shown["executionArn"]],
         "detail": detail,
     }
+
+
+def _plain(value: Any) -> Any:
+    """What JSON would make of it: names for enumerations, and no members without a value."""
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, dict):
+        return {key: _plain(member) for key, member in value.items() if member is not None}
+    return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
 class Containers(connections.Kept):
@@ -417,6 +428,14 @@ class Account:
         """For each execution of a state machine whether it runs; asks moto itself, since requests cost."""
         machine = stepfunctions_parser_backends[ACCOUNT][REGION].describe_state_machine(machine_arn)
         return [execution.exec_status is ExecutionStatus.RUNNING for execution in machine.executions]
+
+    def history(self, execution_arn: str) -> list[Json]:
+        """The events of GetExecutionHistory as boto3 returns them; asks moto itself, as ``running`` does."""
+        found = stepfunctions_parser_backends[ACCOUNT][REGION].get_execution_history(execution_arn)
+        return [
+            {**_plain(event), "timestamp": datetime.datetime.fromisoformat(str(event["timestamp"]))}
+            for event in found["events"]
+        ]
 
     def _failure_queue(self, function: str) -> str | None:
         queue = self.deployment.failure_queues.get(function)
