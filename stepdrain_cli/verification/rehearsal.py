@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from stepdrain.verification.findings import REHEARSALS, Finding, Mend, Result, from_document
 from stepdrain.verification.kube_rights import THE_API
 
+from stepdrain_cli.doctor import groups
 from stepdrain_cli.terminal.exits import CommandError
 from stepdrain_cli.verification import versions
 from stepdrain_cli.verification.deployed import Deployed
@@ -39,7 +40,7 @@ class Rehearsal:
     targets: bool = False
     """Whether the policy of one waits for load balancers."""
 
-    def document(self, **more: str) -> Json:
+    def document(self, **more: Any) -> Json:
         """The field ``rehearsal`` of an execution's input, or of an event."""
         return {
             "cluster": self.cluster,
@@ -66,7 +67,9 @@ def findings(deployed: Deployed, rehearsal: Rehearsal, say: Said) -> Iterator[Fi
                 silent.append(one.to_document())
             yield one
     for name in INTAKE:
-        asked = rehearsal.document(function=name, stateMachine=deployed.ids["DrainNode"])
+        asked = rehearsal.document(
+            function=name, stateMachine=deployed.ids["DrainNode"], event=_event(deployed, rehearsal)
+        )
         try:
             answer = deployed.call(name, {"rehearsal": asked, "findings": silent})
         except CommandError as error:
@@ -76,6 +79,14 @@ def findings(deployed: Deployed, rehearsal: Rehearsal, say: Said) -> Iterator[Fi
             yield Finding("the function itself", name, Result.UNKNOWN, f"You cannot invoke it: {error}")
             continue
         yield from map(from_document, answer.get("findings", ()))
+
+
+def _event(deployed: Deployed, rehearsal: Rehearsal) -> Json:
+    """What Auto Scaling would send if the instance were to be terminated now."""
+    account = deployed.stack_arn.split(":")[4]
+    event = groups.event(rehearsal.group, rehearsal.hook, account, deployed.region)
+    event["detail"]["EC2InstanceId"] = rehearsal.instance_id
+    return event
 
 
 def _start(deployed: Deployed, machine: str, rehearsal: Rehearsal) -> str:

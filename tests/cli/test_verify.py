@@ -6,10 +6,11 @@ import json
 import boto3
 import pytest
 from click.testing import CliRunner
+from stepdrain.verification import kube_rights
 
 from stepdrain_cli.__main__ import cli
 from stepdrain_cli.accounts.account import Account, translated_errors
-from stepdrain_sandbox.aws.account import LambdaFault
+from stepdrain_sandbox.aws.account import LambdaFault, access_key
 from stepdrain_sandbox.aws.deploy import ROOT
 from stepdrain_sandbox.kube.faults import Fault
 from stepdrain_sandbox.workload import cluster_workload
@@ -446,6 +447,53 @@ def test_an_execution_that_does_not_end_is_stopped_and_says_its_last_error(verif
         "It had not ended after 180 s, and was stopped; its last error is Lambda.AWSLambda"
     )
     assert "RUNNING" not in {one["status"] for one in world.executions()}
+
+
+def test_a_function_in_a_group_too_few_is_found_with_the_group(verify, world):
+    """Its access entry was made by hand, and one of the groups forgotten."""
+    before = dict(world._users)
+    world.leave_out("EvictBatchFunction", "stepdrain-evict")
+    found = wrong(verify)
+    world._users.update(before)
+    assert list(found) == ["create pods/eviction"]
+    assert " stepdrain-evict " in found["create pods/eviction"]["command"]
+
+
+def test_a_function_without_an_access_entry_is_found_with_the_entry_to_make(verify, world):
+    """As the stack would have made it: the user's name, and all of its groups."""
+    before = dict(world._users)
+    del world._users[access_key("CordonFunction")]
+    (found,) = wrong(verify).values()
+    world._users.update(before)
+    assert (found["by"], found["what"]) == ("Cordon", "the cluster's API")
+    assert found["command"].startswith(f"aws eks create-access-entry --region {REGION} --cluster-name demo")
+    assert "--role-name stepdrain-CordonRole --query Role.Arn" in found["command"]
+    assert (
+        "--username 'stepdrain:{{SessionName}}' --kubernetes-groups stepdrain-read stepdrain-nodes"
+        in (found["command"])
+    )
+
+
+def test_an_instance_that_is_no_node_is_found(verify, world):
+    """Its kubelet never joined, or joined another cluster."""
+    instance, node = next(iter(world.instances.items()))
+    world.kube.cluster.remove("Node", node)
+    found = wrong(verify)
+    world.kube.cluster.create(node_manifest(node, instance))
+    assert list(found) == [f"the node of {instance}"]
+    assert found[f"the node of {instance}"]["command"].startswith("kubectl get nodes")
+
+
+def test_a_group_that_asks_for_rolls_without_the_right_is_found(verify, world):
+    """Its tag is enough, whatever the installation's own policy is."""
+    client = world._client("autoscaling")
+    tag = {"ResourceId": GROUP, "ResourceType": "auto-scaling-group", "Key": "stepdrain:roll"}
+    client.create_or_update_tags(Tags=[{**tag, "Value": "blocked", "PropagateAtLaunch": False}])
+    found = wrong(verify)
+    client.delete_tags(Tags=[tag])
+    assert {one["by"] for one in found.values()} == {"EvictBatch"}
+    assert set(found) == {str(right) for right in kube_rights.ROLL}
+    assert found["patch statefulsets.apps"]["command"].startswith("stepdrain manifests roll | kubectl apply")
 
 
 def test_a_cluster_without_an_instance_is_one_sentence(verify, world):

@@ -9,13 +9,13 @@ service looks at what a request names
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from stepdrain.adapters.aws import Aws
 from stepdrain.adapters.aws.rehearsed import NOBODY, NOTHING
 from stepdrain.errors import AwsRejected, ClusterNotFound
-from stepdrain.verification.findings import Finding, Mend, checked
+from stepdrain.verification.findings import Finding, Mend, Result, checked
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,12 @@ def trials(function: str, aws: Aws, place: Place) -> Iterator[Finding]:
         found = checked(action, function, lambda call=call: _tried(call, aws, place))  # type: ignore[misc]
         if found.mend is Mend.ENDPOINT:
             silent.add(service)
-        yield found
+        # What is not in the cache is asked for, so a drain goes on without.
+        yield replace(found, result=Result.DEGRADED) if _dispensable(action, call, found) else found
+
+
+def _dispensable(action: str, call: Call, found: Finding) -> bool:
+    return (action, call) in PUT and found.result is Result.MISSING
 
 
 def _tried(call: Call, aws: Aws, place: Place) -> None:
