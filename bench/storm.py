@@ -39,6 +39,7 @@ GRACE_S, PODS = 30, 2
 """Of each pod, and pods on each node."""
 SPARE = 2
 """Nodes that stay, for the evicted pods."""
+SWEPT_S = 330
 LONGEST_S = 4 * 3600
 WARNING = "EC2 Spot Instance Interruption Warning"
 
@@ -82,6 +83,8 @@ class Outcome:
 def play(storm: Storm) -> Outcome:
     """Let the storm pass over a world of its own."""
     with World(nodes=storm.instances + SPARE, workload=_workload) as world:
+        # A stack that has stood for a while has been swept.
+        world.pass_time(SWEPT_S)
         world.aws.schedules.stop()
         load = Load(world.clock, Quotas(world.clock, storm.region, storm.share, storm.concurrent))
         world.aws.put_under(load)
@@ -91,7 +94,7 @@ def play(storm: Storm) -> Outcome:
         world.pass_time(storm.within_s)
         ends_at = world.clock.now() + LONGEST_S
         # An event that Lambda throttles comes again within minutes; until then no execution runs.
-        while len(world.executions()) < len(victims) and world.clock.now() < ends_at:
+        while len(world.aws.running(world.machine)) < len(victims) and world.clock.now() < ends_at:
             world.pass_time(10)
         world.settle(within_s=LONGEST_S, every_s=10)
         return _outcome(world, load, victims, began, before)

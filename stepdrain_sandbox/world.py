@@ -293,8 +293,7 @@ class World:
 
     def history(self, execution_arn: str) -> list[Json]:
         """The events of GetExecutionHistory."""
-        client = self._client("stepfunctions")
-        return list(client.get_execution_history(executionArn=execution_arn)["events"])
+        return self.aws.history(execution_arn)
 
     def start(self, name: str, document: Json) -> str:
         """Start DrainNode by hand; returns the execution's ARN."""

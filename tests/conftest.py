@@ -20,8 +20,8 @@ from tests.shards import seeded
 # `make test` derives its examples from their shards' numbers: the same each time, on every machine.
 # `make test-more` makes new ones, and prints how to repeat one that fails.
 SLOW = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
-hypothesis_settings.register_profile("ci", derandomize=True, database=None, max_examples=100, **SLOW)
-hypothesis_settings.register_profile("more", max_examples=2_000, print_blob=True, **SLOW)
+hypothesis_settings.register_profile("ci", derandomize=True, database=None, max_examples=50, **SLOW)
+hypothesis_settings.register_profile("more", max_examples=1_000, print_blob=True, **SLOW)
 hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 # No test asks an endpoint, a profile or a file of whoever runs it (tests/sandbox/test_sealed.py).

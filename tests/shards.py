@@ -11,7 +11,7 @@ import hypothesis
 import pytest
 from hypothesis import settings
 
-SHARDS = 5
+SHARDS = 10
 sharded = pytest.mark.parametrize(
     "shard", [0, *(pytest.param(number, marks=pytest.mark.long) for number in range(1, SHARDS))]
 )
@@ -27,7 +27,7 @@ def seeded(prop: Any, shard: int) -> Any:
 
 
 def sampled(cells: Sequence[tuple[Any, ...]], *axes: int, every: int) -> list[Any]:
-    """The cells of a table as parameters of a test; all but every fourth (``every``) diagonal are `long`.
+    """The cells of a table as parameters of a test; all but each ``every``-th diagonal are `long`.
 
     ``axes``: which values of a cell say where it stands in the table.
     """

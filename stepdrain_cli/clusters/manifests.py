@@ -58,6 +58,14 @@ def groups(function: str, prefix: str = PREFIX, *, force: bool = True, condition
     return [f"{prefix}-{name}" for name in names]
 
 
+def create_entry(region: str, cluster: str, principal: str, named: Iterable[str]) -> str:
+    """What to type to make an access entry as template.yaml does; ``principal`` is the role's ARN."""
+    return (
+        f"aws eks create-access-entry --region {region} --cluster-name {cluster} --principal-arn {principal} "
+        f"--type STANDARD --username 'stepdrain:{{{{SessionName}}}}' --kubernetes-groups {' '.join(named)}"
+    )
+
+
 @cache
 def granting(right: str) -> str:
     """The manifest that grants ``patch nodes/status`` or ``get deployments.apps``; rbac if none does."""

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 from botocore.exceptions import ClientError
-from stepdrain.verification.findings import Result
+from stepdrain.verification.findings import THE_VERSION
 
 from stepdrain_cli.accounts.account import Account
-from stepdrain_cli.commands.options import on_account, stack_of
+from stepdrain_cli.commands.options import KUBECONFIG_HELP, on_account, stack_of
 from stepdrain_cli.terminal import tables
-from stepdrain_cli.terminal.exits import DONE, FAILED, CommandError
+from stepdrain_cli.terminal.exits import DONE, FAILED
 from stepdrain_cli.terminal.output_formats import JSON, TABLE, YAML, output_option, print_document
-from stepdrain_cli.verification import checks, rehearsal, service_rights, surroundings
+from stepdrain_cli.verification import checks, rehearsal, service_rights, subscribers, surroundings, versions
 from stepdrain_cli.verification.checks import Check
 from stepdrain_cli.verification.choice import chosen
 from stepdrain_cli.verification.deployed import Deployed, deployed
@@ -29,8 +29,19 @@ MARKDOWN = "markdown"
 @click.argument("node", metavar="[NODE]", required=False)
 @on_account
 @click.option("--message", is_flag=True, help="Send a test message to every subscriber, too.")
+@click.option(
+    "--kubeconfig", metavar="FILE", help=f"{KUBECONFIG_HELP} With it the manifests are compared, too."
+)
+@click.option("--context", help="Context in the kubeconfig; its current one if absent.")
 @output_option(TABLE, JSON, YAML, MARKDOWN)
-def command(account: Account, node: str | None, message: bool, output: str) -> None:
+def command(
+    account: Account,
+    node: str | None,
+    message: bool,
+    kubeconfig: str | None,
+    context: str | None,
+    output: str,
+) -> None:
     """Rehearse a drain with the deployed state machine and functions, and check what they cannot see.
 
     Nothing is changed: reads are sent, and every write is only asked about. NODE is a node's name, its
@@ -41,9 +52,9 @@ def command(account: Account, node: str | None, message: bool, output: str) -> N
     made = deployed(account, stack)
     rehearsed = chosen(account, node)
     click.echo(_heading(rehearsed, "Rehearsing a drain"), err=True)
-    found = _found(made, rehearsed)
+    found = _found(made, rehearsed, kubeconfig, context)
     if message:
-        found.append(_message(made))
+        found.append(subscribers.message(made))
     heading = _heading(rehearsed, "stepdrain verify")
     if output == MARKDOWN:
         click.echo(checks.markdown(found, heading))
@@ -58,11 +69,18 @@ def _heading(rehearsed: Rehearsal, what: str) -> str:
     return f"{what}: {rehearsed.cluster}, group {rehearsed.group}, instance {rehearsed.instance_id}"
 
 
-def _found(made: Deployed, rehearsed: Rehearsal) -> list[Check]:
+def _found(made: Deployed, rehearsed: Rehearsal, kubeconfig: str | None, context: str | None) -> list[Check]:
     mender = Mender(made, rehearsed.cluster)
-    found = [mender.check(one) for one in rehearsal.findings(made, rehearsed, _say)]
+    # First, since the rehearsal of Sweep counts as a sweep for the alarm on its absence.
+    around = list(surroundings.checks(made, rehearsed))
+    found = [
+        versions.compared(one) if one.what == THE_VERSION else mender.check(one)
+        for one in rehearsal.findings(made, rehearsed, _say)
+    ]
+    found.append(versions.template(made))
+    found += versions.in_cluster(made, rehearsed.rolls, kubeconfig, context)
     found += _of_services(made, mender)
-    found += surroundings.checks(made, rehearsed.group, rehearsed.hook)
+    found += around
     unique = {(one.what, one.by): one for one in reversed(found)}
     return list(reversed(unique.values()))
 
@@ -84,11 +102,3 @@ def _print(found: list[Check]) -> None:
     for line in checks.commands(found):
         click.echo(f"\n  {line}")
     click.echo(f"\n{checks.verdict(found)}")
-
-
-def _message(made: Deployed) -> Check:
-    try:
-        made.call("Notify", {"test": True})
-    except CommandError as error:
-        return Check("a test message", "Notify", Result.MISSING, str(error))
-    return Check("a test message", "Notify", Result.OK)

@@ -187,11 +187,7 @@ class Doctor:
         for role in filter(None, roles.split(",")):
             if role not in present:
                 named = manifests.groups(function_of(role), self._group_prefix(), **options)
-                command = (
-                    f"aws eks create-access-entry --region {self._region} --cluster-name {self.cluster} "
-                    f"--principal-arn {role} --username 'stepdrain:{{{{SessionName}}}}' "
-                    f"--kubernetes-groups {' '.join(named)}"
-                )
+                command = manifests.create_entry(self._region, self.cluster, role, named)
                 self.result.findings.append(Finding(f"role {role} has no access entry", command))
 
     def _rbac(self) -> None:

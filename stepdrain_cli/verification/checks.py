@@ -8,7 +8,9 @@ from typing import Any
 
 from stepdrain.verification.findings import Result
 
-ORDER = [Result.MISSING, Result.DEGRADED, Result.UNKNOWN, Result.OK]
+ORDER = [Result.MISSING, Result.DEGRADED, Result.UNKNOWN, Result.SKIPPED, Result.OK]
+BY = "verify"
+"""Who makes the checks that no function makes: the command itself."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,8 @@ class Check:
 
 
 def well(checks: Sequence[Check]) -> bool:
-    """Whether there is nothing to mend: what could not be checked is not well, what is only slower is."""
+    """Whether there is nothing to mend: what could not be checked is not well; what is only slower, or
+    was left out because nothing asked for it, is."""
     return not any(check.result in (Result.MISSING, Result.UNKNOWN) for check in checks)
 
 
@@ -65,9 +68,10 @@ def verdict(checks: Sequence[Check]) -> str:
     """The last line."""
     counts = {result: sum(check.result is result for check in checks) for result in ORDER}
     if well(checks):
-        worse = counts[Result.DEGRADED]
-        return f"Nothing to mend: {len(checks)} checks" + (
-            f", {worse} of them only slow a drain down." if worse else "."
-        )
+        worse, skipped = counts[Result.DEGRADED], counts[Result.SKIPPED]
+        said = [f"Nothing to mend: {len(checks)} checks"]
+        said += [f"{worse} of them could be better, and drains work without"] if worse else []
+        said += [f"{skipped} skipped"] if skipped else []
+        return f"{', '.join(said)}."
     fine = f"{counts[Result.OK]} of {len(checks)} checks are fine"
     return f"{counts[Result.MISSING]} to mend, {counts[Result.UNKNOWN]} unknown; {fine}."

@@ -48,6 +48,10 @@ class Deployed:
         """The function's name: ``Label`` is LabelFunction's."""
         return self.ids[f"{name}Function"]
 
+    def live(self, machine: str) -> str:
+        """The ARN by which events start the state machine: its alias."""
+        return self.ids.get(f"{machine}Aliaslive") or self.ids[machine]
+
     def role(self, name: str) -> str:
         """The name of the function's role, as far as it is known."""
         return self.ids.get(f"{name}Role", f"the role of {name}")

@@ -30,7 +30,8 @@ class Mender:
 
     def access_entry(self, finding: Finding) -> str:
         """Make the entry; an entry that is there with a role that was made anew has to go first."""
-        return self._eks("create-access-entry", finding, f"--kubernetes-groups {self._groups(finding)}")
+        region, arn = self.deployed.region, self._arn(finding)
+        return manifests.create_entry(region, self.cluster, arn, self._groups(finding).split())
 
     def rbac(self, finding: Finding) -> str:
         """Grant the right, and add the function to the group that has it; the entry's other groups stay."""
@@ -86,9 +87,6 @@ class Mender:
     def _entry(self, finding: Finding) -> str:
         cluster = f"--region {self.deployed.region} --cluster-name {self.cluster}"
         return f"{cluster} --principal-arn {self._arn(finding)}"
-
-    def _eks(self, operation: str, finding: Finding, more: str) -> str:
-        return f"aws eks {operation} {self._entry(finding)} {more}"
 
 
 WRITERS: dict[Mend, Callable[[Mender, Finding], str]] = {

@@ -11,7 +11,9 @@ from botocore.exceptions import ClientError
 from stepdrain.verification.findings import REHEARSALS, Finding, Mend, Result, from_document
 from stepdrain.verification.kube_rights import THE_API
 
+from stepdrain_cli.doctor import groups
 from stepdrain_cli.terminal.exits import CommandError
+from stepdrain_cli.verification import versions
 from stepdrain_cli.verification.deployed import Deployed
 
 Json = dict[str, Any]
@@ -38,7 +40,7 @@ class Rehearsal:
     targets: bool = False
     """Whether the policy of one waits for load balancers."""
 
-    def document(self, **more: str) -> Json:
+    def document(self, **more: Any) -> Json:
         """The field ``rehearsal`` of an execution's input, or of an event."""
         return {
             "cluster": self.cluster,
@@ -65,7 +67,9 @@ def findings(deployed: Deployed, rehearsal: Rehearsal, say: Said) -> Iterator[Fi
                 silent.append(one.to_document())
             yield one
     for name in INTAKE:
-        asked = rehearsal.document(function=name, stateMachine=deployed.ids["DrainNode"])
+        asked = rehearsal.document(
+            function=name, stateMachine=deployed.ids["DrainNode"], event=_event(deployed, rehearsal)
+        )
         try:
             answer = deployed.call(name, {"rehearsal": asked, "findings": silent})
         except CommandError as error:
@@ -77,12 +81,20 @@ def findings(deployed: Deployed, rehearsal: Rehearsal, say: Said) -> Iterator[Fi
         yield from map(from_document, answer.get("findings", ()))
 
 
+def _event(deployed: Deployed, rehearsal: Rehearsal) -> Json:
+    """What Auto Scaling would send if the instance were to be terminated now."""
+    account = deployed.stack_arn.split(":")[4]
+    event = groups.event(rehearsal.group, rehearsal.hook, account, deployed.region)
+    event["detail"]["EC2InstanceId"] = rehearsal.instance_id
+    return event
+
+
 def _start(deployed: Deployed, machine: str, rehearsal: Rehearsal) -> str:
     account = deployed.account
     name = f"{REHEARSALS}{machine}-{int(account.now())}"
     document = {"instanceId": rehearsal.instance_id, "rehearsal": rehearsal.document()}
     started = account.client("stepfunctions").start_execution(
-        stateMachineArn=deployed.ids[machine], name=name, input=json.dumps(document)
+        stateMachineArn=deployed.live(machine), name=name, input=json.dumps(document)
     )
     return str(started["executionArn"])
 
@@ -99,6 +111,7 @@ def _awaited(deployed: Deployed, machine: str, arn: str, say: Said) -> Iterator[
             said = True
         account.sleep(POLL_S)
     yield from _read(shown, machine)
+    yield versions.definition(deployed, machine, arn)
 
 
 def _silence(client: Any, arn: str) -> str:

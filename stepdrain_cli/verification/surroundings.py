@@ -2,36 +2,43 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from stepdrain.rules.reasons import counted
 from stepdrain.verification.findings import Result
 
-from stepdrain_cli.doctor import groups
-from stepdrain_cli.verification.checks import Check
+from stepdrain_cli.verification import hooks, rules, subscribers
+from stepdrain_cli.verification.checks import BY, Check
 from stepdrain_cli.verification.deployed import Deployed
+from stepdrain_cli.verification.rehearsal import Rehearsal
 
-Json = dict[str, Any]
-BY = "verify"
-RULES = ("TerminateRule", "StatusRule", "SweepRule")
 FEW_CONCURRENT = 200
 """Accounts with fewer concurrent executions poll instead of watching (docs/operations.md)."""
 
 
-def checks(deployed: Deployed, group: str, hook: str) -> Iterator[Check]:
+def checks(deployed: Deployed, rehearsal: Rehearsal) -> Iterator[Check]:
     """A check for each of them; one that the user may not look at is UNKNOWN, and names the permission."""
+    group, hook = rehearsal.group, rehearsal.hook
     for what, look in (
-        (f"the hook {hook} of group {group}", lambda: _hook(deployed, group, hook)),
-        ("the rule for terminations", lambda: _event(deployed, group, hook)),
-        *((f"rule {name}", lambda name=name: _rule(deployed, name)) for name in RULES),
-        ("the topic's subscribers", lambda: _subscribers(deployed)),
+        (f"the hook {hook} of group {group}", lambda: hooks.terminating(deployed, group, hook)),
+        (f"the launch hook of group {group}", lambda: hooks.launching(deployed, group)),
+        ("the rule for terminations", lambda: rules.taken(deployed, group, hook)),
+        ("other installations", lambda: rules.others(deployed, group, hook)),
+        *(
+            (f"rule {name}", lambda name=name: rules.enabled(deployed, name))
+            for name in rules.wanted(deployed)
+        ),
+        ("the sweep", lambda: _sweep(deployed)),
+        ("the topic's subscribers", lambda: subscribers.check(deployed)),
         ("dead letters", lambda: _dead_letters(deployed)),
         ("concurrent executions", lambda: _concurrency(deployed, group)),
     ):
         yield _looked(what, look)
+    for other in rehearsal.clusters:
+        if other != rehearsal.cluster:
+            said = "Not rehearsed: verify a node of it, too (stepdrain verify NODE)."
+            yield Check(f"cluster {other}", BY, Result.SKIPPED, said)
 
 
 def _looked(what: str, look: Callable[[], Check]) -> Check:
@@ -46,65 +53,17 @@ def unseen(what: str, error: Exception) -> Check:
     return Check(what, BY, Result.UNKNOWN, f"You cannot look: {str(error).splitlines()[0]}")
 
 
-def _hook(deployed: Deployed, group: str, hook: str) -> Check:
-    what = f"the hook {hook} of group {group}"
-    client = deployed.account.client("autoscaling")
-    found = client.describe_lifecycle_hooks(AutoScalingGroupName=group)["LifecycleHooks"]
-    ours = next((one for one in found if one["LifecycleHookName"] == hook), None)
-    command = groups.put_hook({"AutoScalingGroupName": group}, hook, deployed.region)
-    if ours is None:
-        others = ", ".join(one["LifecycleHookName"] for one in found) or "none"
-        return Check(what, BY, Result.MISSING, f"The group has no such hook; it has: {others}.", command)
-    wrong = groups.wrong(ours)
-    return Check(what, BY, Result.MISSING if wrong else Result.OK, "; ".join(wrong), command if wrong else "")
-
-
-def _event(deployed: Deployed, group: str, hook: str) -> Check:
-    what = f"an event about group {group}"
-    events = deployed.account.client("events")
-    rule = events.describe_rule(Name=deployed.ids["TerminateRule"])
-    account = rule["Arn"].split(":")[4]
-    sent = json.dumps(groups.event(group, hook, account, deployed.region))
-    if events.test_event_pattern(EventPattern=rule["EventPattern"], Event=sent)["Result"]:
-        return Check(what, BY, Result.OK)
-    said = f"Rule {rule['Name']} does not take it: another hook's name, or a group that it does not serve."
-    return Check(
-        what, BY, Result.MISSING, said, f"sam deploy --parameter-overrides GroupNames={group} HookName={hook}"
-    )
-
-
-def _rule(deployed: Deployed, logical_id: str) -> Check:
-    name = deployed.ids[logical_id]
-    events = deployed.account.client("events")
-    rule = events.describe_rule(Name=name)
-    what = f"rule {logical_id}"
-    if rule["State"] != "ENABLED":
-        command = f"aws events enable-rule --region {deployed.region} --name {name}"
-        return Check(
-            what, BY, Result.MISSING, f"{name} is {rule['State']}: nothing comes through it.", command
-        )
-    if not events.list_targets_by_rule(Rule=name)["Targets"]:
-        return Check(what, BY, Result.MISSING, f"{name} has no target.", "sam build && sam deploy")
-    return Check(what, BY, Result.OK)
-
-
-def _subscribers(deployed: Deployed) -> Check:
-    what, topic = "the topic's subscribers", deployed.ids["Notifications"]
-    pages = (
-        deployed.account.client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
-    )
-    found = [one for page in pages for one in page["Subscriptions"]]
-    subscribe = (
-        f"aws sns subscribe --region {deployed.region} --topic-arn {topic} --protocol email "
-        "--notification-endpoint YOU@EXAMPLE.COM"
-    )
-    waiting = [one["Endpoint"] for one in found if one["SubscriptionArn"] == "PendingConfirmation"]
+def _sweep(deployed: Deployed) -> Check:
+    """Whatever keeps the sweep from working, the schedule included, shows in this alarm."""
+    what, name = "the sweep", deployed.ids["SweepAbsentAlarm"]
+    found = deployed.account.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"]
     if not found:
-        return Check(what, BY, Result.MISSING, "Nobody is told when a drain fails.", subscribe)
-    if len(waiting) == len(found):
-        return Check(what, BY, Result.MISSING, f"Nobody has confirmed yet: {', '.join(waiting)}.", subscribe)
-    said = f"{', '.join(waiting)} have not confirmed." if waiting else ""
-    return Check(what, BY, Result.DEGRADED if waiting else Result.OK, said)
+        return Check(what, BY, Result.MISSING, f"There is no alarm {name}.", "sam build && sam deploy")
+    if found[0]["StateValue"] != "ALARM":
+        return Check(what, BY, Result.OK)
+    said = "No sweep has succeeded for half an hour: an instance whose event is lost waits for nobody."
+    log = f"aws logs tail {deployed.ids['SweepLogGroup']} --region {deployed.region} --since 1h"
+    return Check(what, BY, Result.MISSING, said, log)
 
 
 def _dead_letters(deployed: Deployed) -> Check:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
+import enum
 import json
 import os
 import threading
@@ -35,6 +37,7 @@ from stepdrain_sandbox.aws import (
     redrive,
     service_models,
 )
+from stepdrain_sandbox.aws.alarms import Alarms
 from stepdrain_sandbox.aws.delivery import Delivery
 from stepdrain_sandbox.aws.deploy import Deployment, Function, Stack
 from stepdrain_sandbox.aws.described import Described
@@ -43,6 +46,7 @@ from stepdrain_sandbox.aws.lifecycle_hooks import LifecycleHooks
 from stepdrain_sandbox.aws.load import TOO_MANY, Load
 from stepdrain_sandbox.aws.scheduled_events import ScheduledEvents
 from stepdrain_sandbox.aws.schedules import Schedules
+from stepdrain_sandbox.aws.subscriptions import Subscriptions
 from stepdrain_sandbox.clock import Clock
 from stepdrain_sandbox.kube.rbac import User
 from stepdrain_sandbox.kube.store import rfc3339
@@ -164,6 +168,15 @@ def status_event(shown: Mapping[str, Any], now: float) -> Json:
     }
 
 
+def _plain(value: Any) -> Any:
+    """What JSON would make of it: names for enumerations, and no members without a value."""
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, dict):
+        return {key: _plain(member) for key, member in value.items() if member is not None}
+    return [_plain(item) for item in value] if isinstance(value, list) else value
+
+
 class Containers(connections.Kept):
     """What functions keep between invocations, separately for each container.
 
@@ -199,9 +212,12 @@ class Account:
         self.concurrent_executions = left_out.CONCURRENT_EXECUTIONS
         """What Lambda lets run at once in the account and region, a count."""
         self.described = Described(lambda: self.deployment, self.invoke, REGION, ACCOUNT)
+        self.subscriptions = Subscriptions()
+        self.alarms = Alarms(clock)
         self._left_out = {
             **left_out.answers(lambda: self.concurrent_executions),
             **self.described.answers(),
+            "DescribeAlarms": self.alarms.described,
         }
         self.aws_faults: list[AwsFault] = []
         self.deployment = Deployment()
@@ -325,6 +341,7 @@ class Account:
                 self._fail(fault)
         with self.around(logical_id):
             answer = self._run_loaded(logical_id, event)
+        self.alarms.succeeded(logical_id)
         if fault is not None:
             self._fail(fault)
         return answer
@@ -390,7 +407,7 @@ class Account:
                 return answer(parameters)
             if refusal := limits.broken(operation, parameters):
                 raise client_error(operation, *refusal)
-            return original(client, operation, parameters)
+            return self.subscriptions.seen(operation, parameters, original(client, operation, parameters))
 
         return make_api_call
 
@@ -413,6 +430,14 @@ class Account:
         """For each execution of a state machine whether it runs; asks moto itself, since requests cost."""
         machine = stepfunctions_parser_backends[ACCOUNT][REGION].describe_state_machine(machine_arn)
         return [execution.exec_status is ExecutionStatus.RUNNING for execution in machine.executions]
+
+    def history(self, execution_arn: str) -> list[Json]:
+        """The events of GetExecutionHistory as boto3 returns them; asks moto itself, as ``running`` does."""
+        found = stepfunctions_parser_backends[ACCOUNT][REGION].get_execution_history(execution_arn)
+        return [
+            {**_plain(event), "timestamp": datetime.datetime.fromisoformat(str(event["timestamp"]))}
+            for event in found["events"]
+        ]
 
     def _failure_queue(self, function: str) -> str | None:
         queue = self.deployment.failure_queues.get(function)

@@ -29,6 +29,8 @@ class Resolver:
     ) -> None:
         self._parameters, self._conditions = parameters, conditions
         self._attribute, self._mappings = attribute, mappings or {}
+        self._held: dict[str, bool] = {}
+        """Conditions by name: they depend on parameters alone."""
 
     def value(self, node: Any) -> Any:
         """The value with all functions resolved; items that are !Ref AWS::NoValue are left out."""
@@ -46,7 +48,9 @@ class Resolver:
 
     def holds(self, condition: str) -> bool:
         """Whether a named condition is true."""
-        return bool(self.value(self._conditions[condition]))
+        if condition not in self._held:
+            self._held[condition] = bool(self.value(self._conditions[condition]))
+        return self._held[condition]
 
     @staticmethod
     def _call(function: Any, name: str, argument: Any) -> Any:

@@ -1,8 +1,9 @@
-"""Caches what moto works out repeatedly: state machines, paths in documents, role ARNs, and methods.
+"""Caches what moto works out repeatedly: state machines, paths in documents, role ARNs, names.
 
 moto parses the whole state machine for each execution (0.1 s of CPU), and each path on every
 entry of a state. Together that is a third of a drain's work, outside the functions. For each role ARN it
-makes a session, which costs as much as a tenth of a drain, and for each request it inspects a class.
+makes a session, which costs as much as a tenth of a drain; for each request it inspects a class, and for
+each member of an answer it looks for the names that the member may have.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from __future__ import annotations
 import contextlib
 import pickle
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Any
 from unittest import mock
 
 from jsonpath_ng import parse as parse_plain
 from jsonpath_ng.ext import parse as parse_extended
+from moto.core.serialize import AttributePicker, XFormedAttributePicker
 from moto.core.utils import method_names_from_class
 from moto.eks.utils import validate_role_arn
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
@@ -28,11 +30,10 @@ PATHS = {
     f"{ASL}.component.common.path.result_path.parse": cache(parse_plain),
 }
 """Parsed paths are immutable; the two modules use different dialects."""
-ANSWERS = {
-    "moto.eks.models.validate_role_arn": cache(validate_role_arn),
-    "moto.core.responses.method_names_from_class": cache(method_names_from_class),
-}
-"""The same answer each time; an ARN that is wrong raises each time."""
+ROLES = {"moto.eks.models.validate_role_arn": cache(validate_role_arn)}
+"""An ARN that is wrong raises each time."""
+METHODS = "moto.core.responses.method_names_from_class"
+_keys, _spelled = AttributePicker.get_possible_keys, XFormedAttributePicker.get_possible_keys
 _parse, _validate = AmazonStateLanguageParser.parse, StepFunctionsParserBackend._validate_definition
 _LOCK = threading.Lock()
 
@@ -52,19 +53,41 @@ def _machine(definition: str) -> tuple[Any, Any]:
     return pickle.loads(program), tree
 
 
+def _names(original: Callable[[Any, Any], Iterable[str]]) -> Callable[[Any, Any], Iterable[str]]:
+    """Wrap AttributePicker.get_possible_keys: for a member of a dict, its names depend on the model alone."""
+    known: dict[Any, list[str]] = {}
+
+    def names(picker: Any, context: Any) -> Iterable[str]:
+        if type(context.obj) is not dict:
+            return original(picker, context)
+        place = (context.shape, getattr(context.shape, "parent", None), context.key, *picker.alias_providers)
+        if place not in known:
+            known[place] = list(original(picker, context))
+        return known[place]
+
+    return names
+
+
 @cache
 def _validated(definition: str) -> None:
     """Cached for valid definitions; an invalid definition raises each time."""
     _validate(definition=definition)
 
 
+_NAMES, _SPELLED = _names(_keys), _names(_spelled)
+
+
 @contextlib.contextmanager
 def asked_once() -> Iterator[None]:
     """Inside this context, each is worked out once in this process; what has an error, each time."""
     with contextlib.ExitStack() as patches:
-        for name, cached in (PATHS | ANSWERS).items():
+        for name, cached in (PATHS | ROLES).items():
             patches.enter_context(mock.patch(name, cached))
+        # Anew each time: an embedded account adds methods to moto's classes.
+        patches.enter_context(mock.patch(METHODS, cache(method_names_from_class)))
         patches.enter_context(mock.patch.object(AmazonStateLanguageParser, "parse", staticmethod(_machine)))
+        patches.enter_context(mock.patch.object(AttributePicker, "get_possible_keys", _NAMES))
+        patches.enter_context(mock.patch.object(XFormedAttributePicker, "get_possible_keys", _SPELLED))
         validate = staticmethod(_validated)
         patches.enter_context(mock.patch.object(StepFunctionsParserBackend, "_validate_definition", validate))
         yield

@@ -82,8 +82,8 @@ def document(found: Any) -> Json:
     return dict(json.loads(found)) if isinstance(found, str) else dict(found)
 
 
-PREFIXES = {"tagging": "tag"}
-"""Signing name to IAM prefix, where they differ: the tagging API of Resource Groups."""
+PREFIXES = {"tagging": "tag", "monitoring": "cloudwatch"}
+"""Signing name to IAM prefix, where they differ: the tagging API of Resource Groups, and CloudWatch."""
 RENAMED = {"lambda:Invoke": "lambda:InvokeFunction"}
 """Actions that are not called as their operation."""
 

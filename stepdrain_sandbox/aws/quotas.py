@@ -6,6 +6,8 @@ AWS does not publish are marked as assumed; a storm is also tested at half of th
     SFN   https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
     EC2   https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html (non-mutating, filtered)
     SNS   https://docs.aws.amazon.com/general/latest/gr/sns.html (messages a second, standard topics)
+    DDB   https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/on-demand-capacity-mode.html (a new
+          on-demand table; an item of 4 KB read with eventual consistency is half a unit, a write of 1 KB one)
     LAM   https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 """
 
@@ -22,6 +24,7 @@ Region = Literal["large", "other"]
 SFN = "https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html"
 EC2 = "https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html"
 SNS = "https://docs.aws.amazon.com/general/latest/gr/sns.html"
+DDB = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/on-demand-capacity-mode.html"
 ASSUMED = "assumed: not published"
 CONCURRENT_EXECUTIONS, OF_A_NEW_ACCOUNT = 1000, 10
 """Concurrent executions of functions (LAM); new accounts have fewer, and the fewest seen is 10."""
@@ -53,6 +56,8 @@ QUOTAS = {
     "StopExecution": Quota((1000, 500), (200, 25), SFN),
     "DescribeInstances": Quota((100, 100), (20, 20), EC2),
     "DescribeInstanceStatus": Quota((100, 100), (20, 20), EC2),
+    "GetItem": Quota((12000, 12000), (12000, 12000), DDB),
+    "PutItem": Quota((2000, 2000), (2000, 2000), DDB),
     "Publish": Quota((9000, 300), (9000, 300), SNS),
     "DescribeCluster": Quota((100, 100), (10, 10), ASSUMED),
     "DescribeAutoScalingGroups": Quota((100, 100), (20, 20), ASSUMED),
@@ -63,7 +68,12 @@ QUOTAS = {
     "RecordLifecycleActionHeartbeat": Quota((100, 100), (20, 20), ASSUMED),
 }
 """By operation, in botocore's spelling. CloudWatch gets no requests: metrics are log lines (EMF)."""
-CODES = {EC2: "RequestLimitExceeded", SFN: "ThrottlingException", SNS: "ThrottledException"}
+CODES = {
+    EC2: "RequestLimitExceeded",
+    SFN: "ThrottlingException",
+    SNS: "ThrottledException",
+    DDB: "ThrottlingException",
+}
 """The error code of a throttled request, by the quota's page; Throttling for assumed quotas."""
 
 

@@ -6,10 +6,11 @@ import json
 import boto3
 import pytest
 from click.testing import CliRunner
+from stepdrain.verification import kube_rights
 
 from stepdrain_cli.__main__ import cli
 from stepdrain_cli.accounts.account import Account, translated_errors
-from stepdrain_sandbox.aws.account import LambdaFault
+from stepdrain_sandbox.aws.account import LambdaFault, access_key
 from stepdrain_sandbox.aws.deploy import ROOT
 from stepdrain_sandbox.kube.faults import Fault
 from stepdrain_sandbox.workload import cluster_workload
@@ -27,6 +28,7 @@ def world():
         sns = world._client("sns")
         (topic,) = [one["TopicArn"] for one in sns.list_topics()["Topics"]]
         sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="oncall@example.com")
+        world.aws.subscriptions.confirm("oncall@example.com")
         yield world
 
 
@@ -56,10 +58,13 @@ def verify(world, person, monkeypatch):
     return run
 
 
+FINE = ("ok", "skipped")
+
+
 def wrong(verify):
-    """The checks that are not OK, by what was checked."""
+    """The checks that found something, by what was checked."""
     _, text, _ = verify("-o", "json")
-    return {one["what"]: one for one in json.loads(text)["checks"] if one["result"] != "ok"}
+    return {one["what"]: one for one in json.loads(text)["checks"] if one["result"] not in FINE}
 
 
 def test_a_healthy_installation_has_nothing_to_mend(verify, world):
@@ -110,7 +115,10 @@ def put(client, hook, **changes):
     )
 
 
-@pytest.mark.parametrize("rule", ["TerminateRule", "StatusRule", "SweepRule"])
+@pytest.mark.parametrize(
+    "rule",
+    ["TerminateRule", "LaunchRule", "StatusRule", "SweepRule", "SpotInterruptionRule", "HealthRule"],
+)
 def test_a_rule_that_is_switched_off_is_found(verify, world, rule):
     """Nothing comes through it: no drain, no message, no sweep."""
     events, name = world._client("events"), f"stepdrain-{rule}"
@@ -130,15 +138,183 @@ def test_a_rule_that_does_not_serve_the_group_is_found(verify, world):
     assert "does not take it" in found["said"]
 
 
-def test_a_topic_without_confirmed_subscriber_is_found(verify, world):
+def test_a_rule_that_a_parameter_switches_off_is_not_missed(verify, world):
+    """DrainOnRebalance is false unless somebody wants it."""
+    assert world._client("events").describe_rule(Name="stepdrain-RebalanceRule")["State"] == "DISABLED"
+    assert "rule RebalanceRule" not in wrong(verify)
+
+
+@pytest.fixture
+def topic(world):
+    (arn,) = [one["TopicArn"] for one in world._client("sns").list_topics()["Topics"]]
+    return arn
+
+
+def test_a_topic_without_subscriber_is_found(verify, world, topic):
     """A message that nobody gets is no message."""
     sns = world._client("sns")
-    (topic,) = [one["TopicArn"] for one in sns.list_topics()["Topics"]]
     (subscription,) = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
     sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
     found = wrong(verify)["the topic's subscribers"]
     sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="oncall@example.com")
+    unconfirmed = wrong(verify)["the topic's subscribers"]
+    world.aws.subscriptions.confirm("oncall@example.com")
     assert (found["result"], found["said"]) == ("missing", "Nobody is told when a drain fails.")
+    assert f"aws sns subscribe --region {REGION} --topic-arn {topic}" in found["command"]
+    assert unconfirmed["result"] == "missing"
+    assert unconfirmed["said"].startswith("Nobody has confirmed yet: oncall@example.com.")
+
+
+def test_one_of_two_subscribers_that_has_not_confirmed_is_named(verify, world, topic):
+    """Somebody is told; whoever expects to be told as well is not."""
+    sns = world._client("sns")
+    sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="late@example.com")
+    found = wrong(verify)["the topic's subscribers"]
+    status, text, _ = verify("--message", "-o", "json")
+    messages = world.aws.messages()
+    world.aws.subscriptions.confirm("late@example.com")
+    late = next(
+        one
+        for one in sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+        if one["Endpoint"] == "late@example.com"
+    )
+    sns.unsubscribe(SubscriptionArn=late["SubscriptionArn"])
+    assert (found["result"], found["said"]) == ("degraded", "Not confirmed yet: late@example.com.")
+    (sent,) = [one for one in json.loads(text)["checks"] if one["what"] == "a test message"]
+    assert sent["said"] == "Sent to 1 subscriber; not to late@example.com, not confirmed yet."
+    assert (status, len(messages)) == (0, 1)
+    assert "test" in messages[0]["Subject"]
+
+
+def test_a_launch_hook_that_is_too_short_is_found(verify, world):
+    """It would let the instance serve before its node is Ready, whatever AdmitNode waits for."""
+    what = f"the launch hook stepdrain-launch of group {GROUP}"
+    world.add_launch_hook(HeartbeatTimeout=300)
+    found = wrong(verify)[what]
+    world.add_launch_hook()
+    assert what not in wrong(verify)
+    world._client("autoscaling").delete_lifecycle_hook(
+        AutoScalingGroupName=GROUP, LifecycleHookName="stepdrain-launch"
+    )
+    assert found["said"] == "its heartbeat timeout of 300 s ends before AdmitTimeout (900 s) and 60 s more"
+    assert "--heartbeat-timeout 1800" in found["command"]
+
+
+def test_another_installation_that_takes_the_same_events_is_found(verify, world):
+    """Two stacks, one group: each instance is drained twice."""
+    events = world._client("events")
+    pattern = events.describe_rule(Name="stepdrain-TerminateRule")["EventPattern"]
+    events.put_rule(Name="blue-TerminateRule", EventPattern=pattern)
+    arn = f"arn:aws:lambda:{REGION}:123456789012:function:blue-StartDrain"
+    events.put_targets(Rule="blue-TerminateRule", Targets=[{"Id": "1", "Arn": arn}])
+    found = wrong(verify)[f"other installations that drain group {GROUP}"]
+    events.put_rule(Name="blue-TerminateRule", EventPattern=pattern.replace(f'"{HOOK}"', '"blue-hook"'))
+    apart = wrong(verify)
+    events.remove_targets(Rule="blue-TerminateRule", Ids=["1"])
+    events.delete_rule(Name="blue-TerminateRule")
+    assert found["said"].startswith("blue-TerminateRule of stack blue takes this group's events, too")
+    assert apart == {}
+
+
+def test_a_stack_that_is_not_there_is_one_sentence(verify, world):
+    """With two stacks in the account, one is named by --stack."""
+    status, _, said = verify("--stack", "blue")
+    assert status == 2
+    assert f"There is no stack blue in region {REGION}; name yours with --stack" in said
+
+
+def test_a_sweep_that_does_not_run_is_found(verify, world):
+    """Whatever keeps it from running: nobody finds the instance whose event was lost."""
+    events = world._client("events")
+    events.disable_rule(Name="stepdrain-SweepRule")
+    world.pass_time(2000)
+    events.enable_rule(Name="stepdrain-SweepRule")
+    found = wrong(verify)["the sweep"]
+    world.pass_time(400)
+    assert "the sweep" not in wrong(verify)
+    assert found["said"].startswith("No sweep has succeeded for half an hour")
+    assert found["command"].startswith("aws logs tail /aws/lambda/stepdrain-Sweep --region eu-west-1")
+
+
+def test_other_versions_are_said(verify, monkeypatch):
+    """A stack that was not upgraded, and a command line that was."""
+    monkeypatch.setattr("stepdrain_cli.verification.versions.VERSION", "9.9.9")
+    found = wrong(verify)
+    assert found["the template's version"]["said"] == (
+        "Stack stepdrain is of 0.1.0, and this command line of 9.9.9."
+    )
+    assert found["the function's version"]["said"] == (
+        "The function is of version 0.1.0, and this command line of 9.9.9."
+    )
+
+
+def test_a_state_machine_that_somebody_has_changed_is_said(verify, world):
+    """The console lets everybody edit it."""
+    client = world._client("stepfunctions")
+    before = client.describe_state_machine(stateMachineArn=world.machine)["definition"]
+    changed = json.loads(before)
+    changed["States"]["FindNode"]["TimeoutSeconds"] = 5
+    client.update_state_machine(stateMachineArn=world.machine, definition=json.dumps(changed))
+    found = wrong(verify)
+    client.update_state_machine(stateMachineArn=world.machine, definition=before)
+    (what,) = found
+    assert (found[what]["by"], what) == ("DrainNode", "the state machine's definition")
+
+
+@pytest.fixture
+def kubeconfig(world, tmp_path):
+    path = tmp_path / "kubeconfig"
+    path.write_text(world.kube.kubeconfig())
+    return str(path)
+
+
+def test_manifests_of_another_version_are_said(verify, world, kubeconfig):
+    """What is missing, and what an older version had granted besides."""
+    cluster = world.kube.cluster
+    (role,) = [one for one in cluster.list("ClusterRole") if one["metadata"]["name"] == "stepdrain-nodes"]
+    status, text, _ = verify("--kubeconfig", kubeconfig)
+    assert (status, "the manifests in the cluster" in text) == (0, False)
+    older = [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["patch", "delete"]}]
+    cluster.change("ClusterRole", "stepdrain-nodes", "", {"rules": older})
+    _, text, _ = verify("--kubeconfig", kubeconfig, "-o", "json")
+    cluster.change("ClusterRole", "stepdrain-nodes", "", {"rules": role["rules"]})
+    found = {one["what"]: one for one in json.loads(text)["checks"]}["the manifests in the cluster"]
+    assert (
+        found["said"] == "ClusterRole stepdrain-nodes grants delete nodes, which version 0.1.0 does not use."
+    )
+    assert found["command"] == "stepdrain manifests rbac force | kubectl apply -f -"
+
+
+def test_without_a_kubeconfig_the_manifests_are_not_compared_and_nothing_is_wrong(verify):
+    """The functions have asked for every right; a job in a pipeline need not reach the cluster."""
+    status, text, _ = verify()
+    assert status == 0
+    assert "skipped  verify" in text
+    assert "no --kubeconfig was given" in text
+
+
+def test_verify_changes_nothing(verify, world):
+    """In the cluster by its audit log, in the account by what stands there afterwards."""
+
+    def account():
+        groups = world._client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
+        executions = [one["name"] for one in world.executions() if not one["name"].startswith("verify-")]
+        return groups, executions, world.aws.hooks.log[:], world.aws.messages(), world.dead_letters()
+
+    objects, kinds = {}, ("Node", "Pod", "Event", "ClusterRole", "Deployment")
+    for kind in kinds:
+        objects[kind] = world.kube.cluster.list(kind)
+    before, since = account(), len(world.kube.audit_log)
+    assert verify()[0] == 0
+    wrote = [
+        one["requestURI"]
+        for one in world.kube.audit_log[since:]
+        if one["verb"] not in ("get", "list", "watch") and "dryRun=All" not in one["requestURI"]
+    ]
+    assert wrote
+    assert {uri.rsplit("/", 1)[1].split("?")[0] for uri in wrote} == {"selfsubjectaccessreviews"}
+    assert {kind: world.kube.cluster.list(kind) for kind in kinds} == objects
+    assert account() == before
 
 
 def test_a_quota_that_is_too_small_is_found(verify, world):
@@ -250,7 +426,7 @@ def test_a_cluster_that_does_not_answer_is_said_within_20_seconds(verify, world,
     assert after < 20
     assert sentence.startswith("FindNode: The cluster's API does not answer the function: a security group")
     # Whoever comes after the first state of each machine does not wait for the same silence.
-    wrong_ones = [one for one in json.loads(text)["checks"] if one["result"] != "ok"]
+    wrong_ones = [one for one in json.loads(text)["checks"] if one["result"] not in FINE]
     assert {(one["by"], one["what"]) for one in wrong_ones} == {
         ("FindNode", "the cluster's API"),
         ("WaitForNode", "the cluster's API"),
@@ -271,6 +447,53 @@ def test_an_execution_that_does_not_end_is_stopped_and_says_its_last_error(verif
         "It had not ended after 180 s, and was stopped; its last error is Lambda.AWSLambda"
     )
     assert "RUNNING" not in {one["status"] for one in world.executions()}
+
+
+def test_a_function_in_a_group_too_few_is_found_with_the_group(verify, world):
+    """Its access entry was made by hand, and one of the groups forgotten."""
+    before = dict(world._users)
+    world.leave_out("EvictBatchFunction", "stepdrain-evict")
+    found = wrong(verify)
+    world._users.update(before)
+    assert list(found) == ["create pods/eviction"]
+    assert " stepdrain-evict " in found["create pods/eviction"]["command"]
+
+
+def test_a_function_without_an_access_entry_is_found_with_the_entry_to_make(verify, world):
+    """As the stack would have made it: the user's name, and all of its groups."""
+    before = dict(world._users)
+    del world._users[access_key("CordonFunction")]
+    (found,) = wrong(verify).values()
+    world._users.update(before)
+    assert (found["by"], found["what"]) == ("Cordon", "the cluster's API")
+    assert found["command"].startswith(f"aws eks create-access-entry --region {REGION} --cluster-name demo")
+    assert "--role-name stepdrain-CordonRole --query Role.Arn" in found["command"]
+    assert (
+        "--username 'stepdrain:{{SessionName}}' --kubernetes-groups stepdrain-read stepdrain-nodes"
+        in (found["command"])
+    )
+
+
+def test_an_instance_that_is_no_node_is_found(verify, world):
+    """Its kubelet never joined, or joined another cluster."""
+    instance, node = next(iter(world.instances.items()))
+    world.kube.cluster.remove("Node", node)
+    found = wrong(verify)
+    world.kube.cluster.create(node_manifest(node, instance))
+    assert list(found) == [f"the node of {instance}"]
+    assert found[f"the node of {instance}"]["command"].startswith("kubectl get nodes")
+
+
+def test_a_group_that_asks_for_rolls_without_the_right_is_found(verify, world):
+    """Its tag is enough, whatever the installation's own policy is."""
+    client = world._client("autoscaling")
+    tag = {"ResourceId": GROUP, "ResourceType": "auto-scaling-group", "Key": "stepdrain:roll"}
+    client.create_or_update_tags(Tags=[{**tag, "Value": "blocked", "PropagateAtLaunch": False}])
+    found = wrong(verify)
+    client.delete_tags(Tags=[tag])
+    assert {one["by"] for one in found.values()} == {"EvictBatch"}
+    assert set(found) == {str(right) for right in kube_rights.ROLL}
+    assert found["patch statefulsets.apps"]["command"].startswith("stepdrain manifests roll | kubectl apply")
 
 
 def test_a_cluster_without_an_instance_is_one_sentence(verify, world):
@@ -310,7 +533,9 @@ OWN = {
     "autoscaling:DescribeLifecycleHooks",
     "cloudformation:DescribeStacks",
     "cloudformation:ListStackResources",
+    "cloudwatch:DescribeAlarms",
     "events:DescribeRule",
+    "events:ListRules",
     "events:ListTargetsByRule",
     "events:TestEventPattern",
     "iam:SimulatePrincipalPolicy",
@@ -321,6 +546,7 @@ OWN = {
     "sqs:GetQueueAttributes",
     "states:DescribeExecution",
     "states:DescribeStateMachine",
+    "states:DescribeStateMachineForExecution",
     "states:GetExecutionHistory",
     "states:StartExecution",
 }

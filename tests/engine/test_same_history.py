@@ -12,7 +12,7 @@ from moto import mock_aws
 from stepdrain_engine.history import History
 from stepdrain_engine.interpreter import TaskFailed
 from stepdrain_engine.machine import Machine
-from stepdrain_sandbox.aws import engine
+from stepdrain_sandbox.aws import engine, parsers
 from stepdrain_sandbox.aws.account import MOCK
 from stepdrain_sandbox.clock import VirtualClock
 from stepdrain_sandbox.rehearsal.clock import QuietClock
@@ -57,6 +57,7 @@ def account():
         clock.enter()
         stack.callback(clock.leave)
         current = {}
+        stack.enter_context(parsers.asked_once())
         stack.enter_context(mock_aws(config=MOCK))
         stack.enter_context(
             engine.running(clock, lambda _name, _event: current["script"].play(), lambda _arn: None)

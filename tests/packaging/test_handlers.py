@@ -15,6 +15,7 @@ from samtranslator.yaml_helper import yaml_parse
 from stepdrain_sandbox.aws.deploy import ROOT
 from stepdrain_sandbox.aws.language_extensions import expand
 from stepdrain_sandbox.built.artifacts import Built
+from stepdrain_sandbox.built.functions import LOGGING
 from stepdrain_sandbox.built.runtime_api import Result, invoke, serving
 from tests.packaging.kube_stub import Cluster
 
@@ -147,13 +148,32 @@ def test_a_handler_that_asks_aws_ends_with_an_error_of_ours_when_nobody_answers(
     )
 
 
-def test_a_wait_goes_into_the_log_without_a_stack_trace(built: Built, kubeconfig: Path) -> None:
-    """Lambda's own client writes it for each error, and a drain has one for each attempt of a wait."""
-    environment = {**built.environment(), "STEPDRAIN_KUBECONFIG": str(kubeconfig)}
-    waits = invoke(
-        built.command("stepdrain.steps.find_node.handler"), environment, task({**DRAIN, "nodeName": "absent"})
-    )
+def logged(built: Built, kubeconfig: Path, handler: str, event: Any, log: Path) -> tuple[Result, list[Any]]:
+    """The result of an invocation, and what stands in its log, as Lambda's client writes it."""
+    environment = {**built.environment(), "STEPDRAIN_KUBECONFIG": str(kubeconfig), **LOGGING}
+    with log.open("w") as told:
+        result = invoke(built.command(handler), environment, event, log=told)
+    return result, [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+
+
+def test_a_wait_is_no_error_in_the_log_and_has_no_stack_trace(
+    built: Built, kubeconfig: Path, tmp_path: Path
+) -> None:
+    """Lambda's own client writes both for each error, and a drain has one for each attempt of a wait."""
+    event = task({**DRAIN, "nodeName": "absent"})
+    waits, lines = logged(built, kubeconfig, "stepdrain.steps.find_node.handler", event, tmp_path / "log")
     assert (waits.body["errorType"], waits.body["stackTrace"]) == ("NodeNotRegistered", [])
+    (line,) = [one for one in lines if "NodeNotRegistered" in str(one)]
+    assert (line["level"], line["error"]) == ("INFO", "NodeNotRegistered")
+    assert not [one for one in lines if one["level"] == "ERROR"]
+
+
+def test_any_other_error_is_one_in_the_log(built: Built, kubeconfig: Path, tmp_path: Path) -> None:
+    """Whoever filters for ERROR finds each drain that stopped."""
+    event = task({**DRAIN, "node": None})
+    _, lines = logged(built, kubeconfig, "stepdrain.steps.cordon.handler", event, tmp_path / "log")
+    (line,) = [one for one in lines if one["level"] == "ERROR"]
+    assert line["errorType"] == "UnexpectedError"
 
 
 def test_a_handler_asks_eks_where_the_cluster_is_when_no_kubeconfig_is_given(built: Built) -> None:

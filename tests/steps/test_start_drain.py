@@ -13,7 +13,7 @@ from stepdrain_sandbox.aws.lifecycle_hooks import action_event
 
 @pytest.fixture(autouse=True)
 def untouched(world):
-    """Each test begins with the group's own tags and without a running drain."""
+    """Each test begins with the group's own tags, without a running drain, and with an empty cache."""
     yield
     if any(one["status"] == "RUNNING" for one in world.executions()):
         world.settle()
@@ -22,6 +22,8 @@ def untouched(world):
     ours = [{k: t[k] for k in ("Key", "ResourceId", "ResourceType")} for t in tags if "stepdrain" in t["Key"]]
     if ours:
         auto_scaling.delete_tags(Tags=ours)
+    # What is in the cache of this test's tags must not reach the next.
+    world.pass_time(start_drain.GROUP_KEPT_S)
 
 
 @pytest.fixture

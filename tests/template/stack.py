@@ -89,7 +89,7 @@ def _broken_rules(stack: Stack) -> list[str]:
     return [
         assertion["AssertDescription"]
         for rule in source()["Rules"].values()
-        if stack.resolve(rule["RuleCondition"])
+        if stack.resolve(rule.get("RuleCondition", True))
         for assertion in rule["Assertions"]
         if not stack.resolve(assertion["Assert"])
     ]

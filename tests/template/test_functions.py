@@ -176,14 +176,22 @@ def test_the_manual_says_which_groups_a_role_is_in() -> None:
 
 def test_the_lease_table_exists_only_where_drains_are_limited(stack: Stack) -> None:
     """By default nothing is limited, and nothing more can fail."""
-    assert not stack.of_type("AWS::DynamoDB::Table")
+    assert "LeaseTable" not in stack.resources
     limited = Stack(MaxConcurrentDrains="2")
-    (table,) = limited.of_type("AWS::DynamoDB::Table").values()
+    table = limited.of_type("AWS::DynamoDB::Table")["LeaseTable"]
     assert table["TimeToLiveSpecification"] == {"AttributeName": "expiresAt", "Enabled": True}
     for name in ("EvictBatchFunction", "CompleteActionFunction"):
         variables = limited.of_type(FUNCTION)[name]["Environment"]["Variables"]
         assert variables["STEPDRAIN_LEASE_TABLE"] == "<LeaseTable>"
         assert stack.of_type(FUNCTION)[name]["Environment"]["Variables"]["STEPDRAIN_LEASE_TABLE"] == ""
+
+
+def test_every_function_knows_the_cache_whose_items_expire(stack: Stack) -> None:
+    """A function that does not would ask EKS in each new container, with all others of a storm."""
+    table = stack.of_type("AWS::DynamoDB::Table")["CacheTable"]
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expiresAt", "Enabled": True}
+    for function in stack.of_type(FUNCTION).values():
+        assert function["Environment"]["Variables"]["STEPDRAIN_CACHE_TABLE"] == "<CacheTable>"
 
 
 def test_the_layer_serves_both_processors(stack: Stack) -> None:

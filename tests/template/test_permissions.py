@@ -14,6 +14,7 @@ from tests.template.stack import ROOT, Stack
 ROLE = "AWS::IAM::Role"
 GROUP = "arn:aws:autoscaling:eu-west-1:123456789012:autoScalingGroup:*:autoScalingGroupName/"
 CLUSTER = "arn:aws:eks:eu-west-1:123456789012:cluster/demo"
+CACHE = "<CacheTable.Arn>"
 EXECUTIONS = "arn:aws:states:eu-west-1:123456789012:execution:<DrainNode.Name>:*"
 
 DIRECT = ("Terminate", "Launch", "Health")
@@ -34,8 +35,13 @@ GRANTS = {
         ("sqs:ReceiveMessage", "<Notices.Arn>"),
         ("sqs:DeleteMessage", "<Notices.Arn>"),
         ("sqs:GetQueueAttributes", "<Notices.Arn>"),
+        ("eks:DescribeCluster", CLUSTER),
+        ("dynamodb:GetItem", CACHE),
+        ("dynamodb:PutItem", CACHE),
     },
     "SweepRole": {
+        ("dynamodb:GetItem", CACHE),
+        ("dynamodb:PutItem", CACHE),
         ("ec2:DescribeInstanceStatus", "*"),
         ("ec2:DescribeInstances", "*"),
         ("autoscaling:DescribeAutoScalingGroups", "*"),
@@ -55,21 +61,31 @@ GRANTS = {
         ("autoscaling:DescribeLifecycleHooks", "*"),
         ("ec2:DescribeInstances", "*"),
         ("eks:DescribeCluster", CLUSTER),
+        ("dynamodb:GetItem", CACHE),
     },
-    "LabelRole": {("eks:DescribeCluster", CLUSTER)},
-    "CordonRole": {("eks:DescribeCluster", CLUSTER)},
-    "EvictBatchRole": {("eks:DescribeCluster", CLUSTER)},
-    "WaitForPodsRole": {("eks:DescribeCluster", CLUSTER)},
-    "WaitForVolumesRole": {("eks:DescribeCluster", CLUSTER)},
+    "LabelRole": {("eks:DescribeCluster", CLUSTER), ("dynamodb:GetItem", CACHE)},
+    "CordonRole": {("eks:DescribeCluster", CLUSTER), ("dynamodb:GetItem", CACHE)},
+    "EvictBatchRole": {("eks:DescribeCluster", CLUSTER), ("dynamodb:GetItem", CACHE)},
+    "WaitForPodsRole": {("eks:DescribeCluster", CLUSTER), ("dynamodb:GetItem", CACHE)},
+    "WaitForVolumesRole": {("eks:DescribeCluster", CLUSTER), ("dynamodb:GetItem", CACHE)},
     "WaitForTargetsRole": {
         ("eks:DescribeCluster", CLUSTER),
+        ("dynamodb:GetItem", CACHE),
         ("tag:GetResources", "*"),
         ("autoscaling:DescribeAutoScalingGroups", "*"),
         ("elasticloadbalancing:DescribeTargetHealth", "*"),
         ("elasticloadbalancing:DescribeInstanceHealth", "*"),
     },
-    "WaitForNodeRole": {("ec2:DescribeInstances", "*"), ("eks:DescribeCluster", CLUSTER)},
-    "UncordonRole": {("eks:DescribeCluster", CLUSTER), ("states:DescribeExecution", EXECUTIONS)},
+    "WaitForNodeRole": {
+        ("ec2:DescribeInstances", "*"),
+        ("eks:DescribeCluster", CLUSTER),
+        ("dynamodb:GetItem", CACHE),
+    },
+    "UncordonRole": {
+        ("eks:DescribeCluster", CLUSTER),
+        ("dynamodb:GetItem", CACHE),
+        ("states:DescribeExecution", EXECUTIONS),
+    },
     "HeartbeatRole": {("autoscaling:RecordLifecycleActionHeartbeat", f"{GROUP}blue")},
     "CompleteActionRole": {
         ("autoscaling:CompleteLifecycleAction", f"{GROUP}blue"),
@@ -78,6 +94,7 @@ GRANTS = {
     "NotifyRole": {
         ("states:GetExecutionHistory", EXECUTIONS),
         ("eks:DescribeCluster", CLUSTER),
+        ("dynamodb:GetItem", CACHE),
         ("sns:Publish", "<Notifications>"),
         ("kms:Decrypt", "<Key.Arn>"),
         ("kms:GenerateDataKey", "<Key.Arn>"),
@@ -346,8 +363,8 @@ def test_a_given_key_encrypts_everything_and_no_other_is_made() -> None:
     for queue in stack.of_type("AWS::SQS::Queue").values():
         assert queue["KmsMasterKeyId"] == KEY
         assert "SqsManagedSseEnabled" not in queue
-    (table,) = stack.of_type("AWS::DynamoDB::Table").values()
-    assert table["SSESpecification"] == {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": KEY}
+    for table in stack.of_type("AWS::DynamoDB::Table").values():
+        assert table["SSESpecification"] == {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": KEY}
     used_by = stack.of_type("AWS::IAM::ManagedPolicy")["KeyPolicy"]["Roles"]
     assert set(used_by) == {f"<{name}>" for name in GRANTS}
     assert "<Key" not in json.dumps([stack.resources, stack.outputs])

@@ -41,6 +41,8 @@ REFUSED = [
     ({"CreateLaunchHooks": "true"}, "GroupNames is empty"),
     ({"AdmitTimeout": "30"}, "60 to 7200"),
     ({"LaunchHookName": "my hook"}, "name of a lifecycle hook"),
+    ({"HookName": "one", "LaunchHookName": "one"}, "no two hooks of one name"),
+    ({"LaunchHookName": "stepdrain"}, "no two hooks of one name"),
     ({"CreateLifecycleHooks": "true", "GroupPrefix": "gre"}, "GroupNames is empty"),
     ({"HeartbeatTimeout": "900"}, "within one round"),
     ({"HeartbeatTimeout": "7201"}, "1200 to 7200 seconds"),

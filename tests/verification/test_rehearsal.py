@@ -11,7 +11,8 @@ from stepdrain.clock import to_rfc3339
 from stepdrain.verification import aws_rights, kube_rights
 from stepdrain.verification.findings import Result
 
-from stepdrain_sandbox.aws.account import AwsFault, client_error
+from stepdrain_cli.doctor import groups
+from stepdrain_sandbox.aws.account import ACCOUNT, REGION, AwsFault, client_error
 from stepdrain_sandbox.kube.faults import Fault
 from stepdrain_sandbox.workload import cluster_workload
 from stepdrain_sandbox.world import CLUSTER, GROUP, HOOK, World, rbac_manifests
@@ -26,10 +27,17 @@ PARAMETERS = {
 }
 SERVICES_OWN = {"logs", "sqs", "kms"}
 """What AWS services do in a function's name: stepdrain_cli.verification.service_rights asks about that."""
-PLACE = aws_rights.Place("demo", GROUP, HOOK, "i-1", lease_table="leases", group_list="list")
+PLACE = aws_rights.Place(
+    "demo", GROUP, HOOK, "i-1", lease_table="leases", cache_table="cache", group_list="list"
+)
 """Of an installation that has everything."""
 FUNCTIONS = sorted({*aws_rights.CALLS, *kube_rights.RIGHTS})
-IAM = [(name, action) for name in FUNCTIONS for action, _ in aws_rights.calls_of(name, PLACE)]
+IAM = [
+    (name, action, "degraded" if (action, call) in aws_rights.PUT else "missing")
+    for name in FUNCTIONS
+    for action, call in aws_rights.calls_of(name, PLACE)
+]
+"""Function, action, and what it means if it is missing: a drain does without the cache."""
 RBAC = [
     (function, right)
     for function in kube_rights.RIGHTS
@@ -81,15 +89,57 @@ def test_a_healthy_function_has_nothing_to_mend(world, function):
     assert rehearsed(world, function) == {}
 
 
-@pytest.mark.parametrize(("function", "action"), IAM, ids=" ".join)
-def test_each_iam_action_that_is_missing_is_found(world, monkeypatch, function, action):
+@pytest.mark.parametrize(("function", "action", "result"), IAM)
+def test_each_iam_action_that_is_missing_is_found(world, monkeypatch, function, action, result):
     """By the function itself, which is the only one that has the role."""
     name, denied = f"{function}Function", action.partition(" ")[0]
     poorer = {**world.aws.deployment.granted, name: world.aws.deployment.granted[name] - {denied}}
     monkeypatch.setattr(world.aws.deployment, "granted", poorer)
     found = rehearsed(world, function)
-    assert (found[action]["result"], found[action]["mend"]) == ("missing", "iam")
+    assert (found[action]["result"], found[action]["mend"]) == (result, "iam")
     assert denied in found[action]["said"]
+
+
+def event(**detail):
+    """As Auto Scaling would send it if the instance were to be terminated."""
+    sent = groups.event(GROUP, HOOK, ACCOUNT, REGION)
+    return {**sent, "detail": {**sent["detail"], **detail}}
+
+
+@pytest.mark.parametrize(
+    ("detail", "reason"),
+    [
+        (
+            {"AutoScalingGroupName": "others"},
+            "Group others is not among the groups",
+        ),
+        ({"LifecycleHookName": "backup"}, "Its hook is backup, and ours is stepdrain"),
+        ({"AutoScalingGroupName": "b"}, "Group b is gone since"),
+    ],
+)
+def test_an_event_that_start_drain_would_ignore_is_found(world, detail, reason):
+    """The rule takes it, and nothing would come of it."""
+    (found,) = rehearsed(world, "StartDrain", event=event(**detail)).values()
+    assert found["said"].startswith(f"It would be ignored: {reason}")
+    assert (found["what"], found["result"]) == (f"an event about group {GROUP}", "missing")
+
+
+def test_an_event_that_start_drain_would_take_starts_nothing(world):
+    """A rehearsal is no drain."""
+    before = len(world.executions())
+    assert rehearsed(world, "StartDrain", event=event()) == {}
+    assert len(world.executions()) == before
+
+
+def test_a_groups_tag_that_cannot_be_read_is_said(world):
+    """A drain goes on with the installation's own value, and the group's owner would wonder."""
+    client = world._client("autoscaling")
+    tag = {"ResourceId": GROUP, "ResourceType": "auto-scaling-group", "Key": "stepdrain:batch-size"}
+    client.create_or_update_tags(Tags=[{**tag, "Value": "many", "PropagateAtLaunch": False}])
+    (found,) = rehearsed(world, "StartDrain", event=event()).values()
+    client.delete_tags(Tags=[tag])
+    assert found["result"] == "degraded"
+    assert "stepdrain:batch-size" in found["said"]
 
 
 def test_what_is_tried_is_what_the_template_grants(world):

@@ -22,7 +22,9 @@ EVERYTHING = {
     "Tracing": "true",
     "KmsKeyArn": "arn:aws:kms:eu-west-1:123456789012:key/1",
 }
-PLACE = aws_rights.Place("demo", "workers", "stepdrain", "i-1", lease_table="leases", group_list="list")
+PLACE = aws_rights.Place(
+    "demo", "workers", "stepdrain", "i-1", lease_table="leases", cache_table="cache", group_list="list"
+)
 
 
 @pytest.fixture(scope="module")

@@ -64,10 +64,12 @@ StartDrain DescribeAutoScalingGroups    ·           letter:AwsRejected      let
 StartDrain DescribeLifecycleHooks       ·           letter:AwsRejected      letter:AwsDenied  ·        letter:AwsDenied
 StartDrain DescribeExecution            ·           ·                       ·                 ·        ·
 StartDrain StartExecution               ·           letter:AwsRejected      letter:AwsDenied  ·        letter:AwsDenied
-FindNode DescribeCluster                ·           AwsRejected             AwsDenied         ·        AwsDenied
+StartDrain GetItem                      ·           ·                       ·                 ·        ·
+StartDrain PutItem                      ·           ·                       ·                 ·        ·
+StartDrain DescribeCluster              ·           ·                       ·                 ·        ·
+FindNode GetItem                        ·           ·                       ·                 ·        ·
 FindNode DescribeInstances              ·           AwsRejected             AwsDenied         ·        AwsDenied
-EvictBatch DescribeCluster              ·           AwsRejected             AwsDenied         ·        AwsDenied
-WaitForPods DescribeCluster             ·           AwsRejected             AwsDenied         ·        AwsDenied
+EvictBatch GetItem                      ·           ·                       ·                 ·        ·
 WaitForTargets GetResources             ·           AwsRejected             AwsDenied         ·        AwsDenied
 Heartbeat RecordLifecycleActionHeartbeat  ·         LifecycleActionExpired  AwsDenied         ·        AwsDenied
 CompleteAction CompleteLifecycleAction  ·           ·                       AwsDenied         ·        AwsDenied
@@ -82,6 +84,9 @@ notice StartDrain DescribeAutoScalingGroups  ·       letter:AwsRejected  letter
 notice StartDrain ListExecutions             ·       letter:AwsRejected  letter:AwsDenied  ·        letter:AwsDenied
 notice StartDrain DescribeExecution          ·       letter:AwsRejected  letter:AwsDenied  ·        letter:AwsDenied
 notice StartDrain StartExecution             ·       letter:AwsRejected  letter:AwsDenied  ·        letter:AwsDenied
+by-hand FindNode DescribeCluster             ·       AwsRejected         AwsDenied         ·        AwsDenied
+by-hand EvictBatch DescribeCluster           ·       AwsRejected         AwsDenied         ·        AwsDenied
+by-hand WaitForPods DescribeCluster          ·       AwsRejected         AwsDenied         ·        AwsDenied
 by-hand FindNode DescribeInstances           ·       AwsRejected         AwsDenied         ·        AwsDenied
 by-hand FindNode DescribeAutoScalingGroups   ·       AwsRejected         AwsDenied         ·        AwsDenied
 by-hand FindNode DescribeAutoScalingInstances  ·     AwsRejected         AwsDenied         ·        AwsDenied
@@ -92,7 +97,7 @@ turns CompleteAction Query                   ·       ·                   ·   
 turns CompleteAction DeleteItem              ·       ·                   ·                 ·        ·
 launch StartDrain DescribeLifecycleHooks     ·       letter:AwsRejected  letter:AwsDenied  ·        letter:AwsDenied
 launch StartDrain StartExecution             ·       letter:AwsRejected  letter:AwsDenied  ·        letter:AwsDenied
-launch WaitForNode DescribeCluster           ·       AwsRejected         AwsDenied         ·        AwsDenied
+launch WaitForNode GetItem                   ·       ·                   ·                 ·        ·
 launch WaitForNode DescribeInstances         ·       AwsRejected         AwsDenied         ·        AwsDenied
 launch CompleteAction CompleteLifecycleAction  ·     ·                   AwsDenied         ·        AwsDenied
 """

@@ -49,7 +49,7 @@ def kubernetes_trouble(world, fault, place, monkeypatch):
     return Trouble(world, state).by_fault(trouble.kubernetes_fault(fault), verb, path)
 
 
-@pytest.mark.parametrize(("fault", "place", "end"), sampled(KUBERNETES, 0, 1, every=4))
+@pytest.mark.parametrize(("fault", "place", "end"), sampled(KUBERNETES, 0, 1, every=8))
 def test_a_fault_of_the_cluster_ends_as_the_table_says(world, monkeypatch, fault, place, end):
     """G5 A failed drain stops at the state that failed; all others go on by themselves."""
     hit = kubernetes_trouble(world, fault, place, monkeypatch)
@@ -64,7 +64,7 @@ def test_a_fault_of_the_cluster_ends_as_the_table_says(world, monkeypatch, fault
     trouble.assert_over(world, instance)
 
 
-@pytest.mark.parametrize(("happens", "state", "end"), sampled(NODE, 0, 1, every=4))
+@pytest.mark.parametrize(("happens", "state", "end"), sampled(NODE, 0, 1, every=3))
 def test_whatever_happens_to_the_node_the_drain_ends_as_the_table_says(world, happens, state, end):
     """G1 Label, then cordon, then evict, and both are seen to hold in every round."""
     instance = max(world.instances, key=lambda one: len(world.pods_on(world.instances[one])))
@@ -76,7 +76,7 @@ def test_whatever_happens_to_the_node_the_drain_ends_as_the_table_says(world, ha
     trouble.assert_over(world, instance)
 
 
-@pytest.mark.parametrize(("function", "operation", "fault", "end"), sampled(AWS, 0, 1, 2, every=3))
+@pytest.mark.parametrize(("function", "operation", "fault", "end"), sampled(AWS, 0, 1, 2, every=5))
 def test_a_fault_of_aws_ends_as_the_table_says(function, operation, fault, end):
     """G5 A failed drain stops at the state that failed; G6 No lifecycle event is lost."""
     parameters = {"EvictUnmanaged": "false"} if function == "Notify" else {}
@@ -146,7 +146,7 @@ def letters(world):
     return [json.loads(message["Body"]) for message in found.get("Messages", ())]
 
 
-@pytest.mark.parametrize(("fault", "state", "when"), sampled(DEATHS, 0, 1, 2, every=4))
+@pytest.mark.parametrize(("fault", "state", "when"), sampled(DEATHS, 0, 1, 2, every=6))
 def test_a_function_that_dies_is_called_again(world, state, fault, when):
     """G7 Every step is idempotent by itself, too: a crash after the work repeats the work."""
     died = LambdaFault(f"{state}Function", fault_table.LAMBDA[fault], times=2, after=when == AFTER)

@@ -23,7 +23,7 @@ CELLS = [(*row.split(), fault, end) for row, fault, end in fault_table.cells(fau
 BY_HAND = "by-hand"
 
 
-@pytest.mark.parametrize(("kind", "function", "operation", "fault", "end"), sampled(CELLS, 0, 2, 3, every=3))
+@pytest.mark.parametrize(("kind", "function", "operation", "fault", "end"), sampled(CELLS, 0, 2, 3, every=5))
 def test_a_fault_of_aws_ends_as_the_table_says(kind, function, operation, fault, end):
     """G5 A failed drain stops at the state that failed; G6 No event is lost."""
     parameters = {"MaxConcurrentDrains": "1"} if kind == "turns" else {}

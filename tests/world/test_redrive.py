@@ -63,7 +63,7 @@ NEVER_STOPS = {("Label", "stopped"), ("WaitForTargets", "stopped")}
 CELLS = [cell for cell in product(TASKS, CAUSES) if cell not in NEVER_STOPS]
 
 
-@pytest.mark.parametrize(("state", "cause"), sampled(CELLS, 0, 1, every=2))
+@pytest.mark.parametrize(("state", "cause"), sampled(CELLS, 0, 1, every=4))
 def test_a_redrive_goes_on_at_the_state_that_failed(state, cause):
     """G5: fail it, mend the cause, redrive, and the drain completes; nothing before it runs again."""
     make, errors = CAUSES[cause]

@@ -85,6 +85,8 @@ class Found:
     returned: list[str] = field(default_factory=list)
     """Names of the executions of AdmitNode that give nodes back."""
     left: list[Left] = field(default_factory=list)
+    members: dict[str, list[str]] = field(default_factory=dict)
+    """Ids of the instances of each group that was looked at."""
     warnings: list[str] = field(default_factory=list)
     """Sentences about tags and groups that cannot be used."""
 
@@ -125,6 +127,8 @@ def sweep(settings: IntakeSettings, account: Account, now: float, interval_s: in
     """
     groups = [g for g in account.groups(settings.group_names) if ours(g, settings)]
     found = Found(left=[left for group in groups for left in retained(group)])
+    for group in groups:
+        found.members[group["AutoScalingGroupName"]] = [one for one, _ in _states(group)]
     since = now - LONGEST_WAIT_S
     drains = list(account.executions(settings.state_machine_arn, since)) if groups else []
     for group in groups:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from stepdrain import attempt, clock
-from stepdrain.adapters import connections, invocation
+from stepdrain.adapters import connections, instances, invocation
 from stepdrain.document.step import NodeRef, Step, document, parse
 from stepdrain.errors import NodeNotFound, NodeNotRegistered
 from stepdrain.intake import ownership, settings
@@ -124,4 +124,9 @@ def _instance(step: Step, instance_id: str) -> Instance:
         # Whoever started the drain has asked EC2 already.
         known = {"PrivateDnsName": step.private_dns_name, "PrivateIpAddress": step.private_ip_address}
         return nodes.described(instance_id, known)
+    if step.lifecycle and step.attempt == 0:
+        # Later attempts ask EC2: whether the instance is there at all, the cache cannot say.
+        kept = instances.address(step.lifecycle["group"], instance_id)
+        if kept:
+            return nodes.described(instance_id, kept)
     return connections.aws().instance(instance_id)

@@ -22,12 +22,15 @@ from stepdrain.intake import (
 from stepdrain.intake.envelope import Ignored
 from stepdrain.intake.lifecycle_events import Start
 from stepdrain.intake.lookups import Lookups
+from stepdrain.intake.served_events import served
 from stepdrain.reporting import logs
 from stepdrain.schemas.validation import validate
 from stepdrain.states import wait_for_node
 from stepdrain.verification import rehearsal
 
 LOG = logs.logger()
+GROUP_KEPT_S = 10
+"""So long a group's tags and hook are taken from the cache: a scale-in asks for them once."""
 PATIENCE_S = 15
 """For which a call is made again that AWS throttles or does not answer; the function has 40 s."""
 MACHINES = {
@@ -128,6 +131,7 @@ def _carry_out(decision: Ignored | Start, account: Aws) -> dict[str, Any]:
         return {"ignored": decision.reason}
     for warning in decision.warnings:
         LOG.warning(warning)
+    _share_endpoint(decision.document.get("cluster"))
     arn = os.environ[MACHINES[decision.machine]]
     started = account.start_execution(arn, decision.name, decision.document)
     said = "started" if started else "was started before"
@@ -135,27 +139,48 @@ def _carry_out(decision: Ignored | Start, account: Aws) -> dict[str, Any]:
     return {"execution": decision.name, "started": started}
 
 
+def _share_endpoint(cluster: str | None) -> None:
+    if not cluster:
+        return
+    try:
+        connections.share_endpoint(cluster)
+    except DrainError as error:
+        LOG.info(
+            f"The endpoint of cluster {cluster} is not in the cache; each state asks EKS for it: {error}"
+        )
+
+
 def _decide(event: dict[str, Any], own: settings.IntakeSettings, account: Aws) -> Ignored | Start:
     if not isinstance(event, dict):
         validate("lifecycle-action", event)
     launches = event.get("detail-type") == wait_for_node.LAUNCH
-    if ignored := lifecycle_events.foreign(
-        event, own, wait_for_node.LAUNCHING if launches else lifecycle_events.TERMINATING
-    ):
-        return ignored
-    validate("lifecycle-launch" if launches else "lifecycle-action", event)
-    group, hook = event["detail"]["AutoScalingGroupName"], event["detail"]["LifecycleHookName"]
-    tags = account.tags_of_group(group)
-    if tags is None:
-        return Ignored(f"Group {group} is gone since, and its instances with it.")
-    if ignored := lifecycle_events.foreign_group(tags, own):
-        return ignored
-    made = account.hook_of_group(group, hook)
-    if made is None:
-        return Ignored(f"Group {group} has no hook {hook} any more: it holds the instance no longer.")
+    transition = wait_for_node.LAUNCHING if launches else lifecycle_events.TERMINATING
+    found = served(event, own, transition, _tags_of(account), _hook_of(account))
+    if isinstance(found, Ignored):
+        return found
     if launches:
-        return wait_for_node.start(event, tags, made, own)
-    return _swept_before(event, own, account) or lifecycle_events.start(event, tags, made, own)
+        return wait_for_node.start(event, found.tags, found.hook, own)
+    return _swept_before(event, own, account) or lifecycle_events.start(event, found.tags, found.hook, own)
+
+
+def _tags_of(account: Aws) -> Callable[[str], dict[str, str] | None]:
+    def ask(group: str) -> dict[str, str] | None:
+        found: dict[str, str] | None = connections.shared(
+            f"group/{group}", GROUP_KEPT_S, lambda: account.tags_of_group(group), put=True
+        )
+        return found
+
+    return ask
+
+
+def _hook_of(account: Aws) -> Callable[[str, str], dict[str, Any] | None]:
+    def ask(group: str, hook: str) -> dict[str, Any] | None:
+        found: dict[str, Any] | None = connections.shared(
+            f"hook/{group}/{hook}", GROUP_KEPT_S, lambda: account.hook_of_group(group, hook), put=True
+        )
+        return found
+
+    return ask
 
 
 def _swept_before(event: dict[str, Any], own: settings.IntakeSettings, account: Aws) -> Ignored | None:

@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from stepdrain import clock
-from stepdrain.adapters import connections, invocation
+from stepdrain.adapters import connections, instances, invocation
 from stepdrain.intake import settings, sweep
 from stepdrain.reporting import logs
 from stepdrain.verification import rehearsal
@@ -26,7 +26,11 @@ def handler(_event: dict[str, Any], _context: object) -> dict[str, Any]:
     interval_s = settings.sweep_interval_s(os.environ)
     with connections.patient(PATIENCE_S):
         own = settings.intake(os.environ, connections.parameter)
-        found = sweep.sweep(own, connections.aws(), clock.now(), interval_s)
+        account = connections.aws()
+        found = sweep.sweep(own, account, clock.now(), interval_s)
+        for group, members in found.members.items():
+            if len(members) >= instances.FEWEST:
+                instances.remember(group, members, account, clock.now())
     for warning in found.warnings:
         LOG.warning(warning)
     for name in found.started:

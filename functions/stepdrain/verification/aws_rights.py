@@ -9,13 +9,13 @@ service looks at what a request names
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from stepdrain.adapters.aws import Aws
 from stepdrain.adapters.aws.rehearsed import NOBODY, NOTHING
 from stepdrain.errors import AwsRejected, ClusterNotFound
-from stepdrain.verification.findings import Finding, Mend, checked
+from stepdrain.verification.findings import Finding, Mend, Result, checked
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Place:
     """The parameter of Systems Manager with a long list of groups; "" where the list is short."""
     targets: bool = True
     """Whether a drain waits for load balancers: a private subnet needs no way to them otherwise."""
+    cache_table: str = ""
 
     @property
     def lifecycle(self) -> dict[str, str]:
@@ -145,13 +146,29 @@ GROUP_LIST: tuple[str, Call] = ("ssm:GetParameter", lambda aws, at: aws.paramete
 """For StartDrain, Sweep and FindNode, where the list of groups is long."""
 
 
+CACHED: list[tuple[str, Call]] = [
+    ("dynamodb:GetItem", lambda aws, at: aws.cache(at.cache_table).get(NOTHING, 0)),
+]
+PUT: list[tuple[str, Call]] = [
+    *CACHED,
+    ("dynamodb:PutItem", lambda aws, at: aws.cache_nothing(at.cache_table)),
+]
+
+
 def calls_of(function: str, place: Place) -> list[tuple[str, Call]]:
     """What the function calls in an installation with this ``place``."""
     if function == "WaitForTargets" and not place.targets:
         return []
     turns = TURNS.get(function, []) if place.lease_table else []
     listed = [GROUP_LIST] if place.group_list and function in ("StartDrain", "Sweep", "FindNode") else []
-    return [*CALLS.get(function, ()), *turns, *listed]
+    made = CALLS.get(function, [])
+    return [*made, *turns, *listed, *(_cached(function, made) if place.cache_table else ())]
+
+
+def _cached(function: str, made: list[tuple[str, Call]]) -> list[tuple[str, Call]]:
+    if function in ("StartDrain", "Sweep"):
+        return PUT if function == "Sweep" else [DESCRIBE_CLUSTER, *PUT]
+    return CACHED if DESCRIBE_CLUSTER in made else []
 
 
 def trials(function: str, aws: Aws, place: Place) -> Iterator[Finding]:
@@ -167,7 +184,12 @@ def trials(function: str, aws: Aws, place: Place) -> Iterator[Finding]:
         found = checked(action, function, lambda call=call: _tried(call, aws, place))  # type: ignore[misc]
         if found.mend is Mend.ENDPOINT:
             silent.add(service)
-        yield found
+        # What is not in the cache is asked for, so a drain goes on without.
+        yield replace(found, result=Result.DEGRADED) if _dispensable(action, call, found) else found
+
+
+def _dispensable(action: str, call: Call, found: Finding) -> bool:
+    return (action, call) in PUT and found.result is Result.MISSING
 
 
 def _tried(call: Call, aws: Aws, place: Place) -> None:
@@ -194,4 +216,5 @@ def place_of(drain: Mapping[str, Any], environ: Mapping[str, str]) -> Place:
         lease_table=environ.get("STEPDRAIN_LEASE_TABLE", ""),
         group_list=environ.get("STEPDRAIN_GROUP_LIST", ""),
         targets=environ.get("STEPDRAIN_WAIT_FOR_TARGETS", "auto") != "off" or bool(said.get("targets")),
+        cache_table=environ.get("STEPDRAIN_CACHE_TABLE", ""),
     )

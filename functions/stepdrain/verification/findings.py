@@ -20,6 +20,9 @@ from stepdrain.errors import (
 REHEARSALS = "verify-"
 """How the names of rehearsals' executions begin: they are no drains, for nobody."""
 
+THE_VERSION = "the function's version"
+"""A check that the command line makes of what the function says, which is its version."""
+
 
 class Result(StrEnum):
     """What came of a check."""
@@ -31,6 +34,8 @@ class Result(StrEnum):
     """A drain goes on without it: slower, or with less to read afterwards."""
     UNKNOWN = "unknown"
     """The check got no usable answer; verify again."""
+    SKIPPED = "skipped"
+    """The check needs something that was not given, and no drain depends on it."""
 
 
 class Mend(StrEnum):

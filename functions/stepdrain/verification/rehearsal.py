@@ -13,17 +13,20 @@ from dataclasses import replace
 from functools import wraps
 from typing import Any
 
-from stepdrain import clock
+from stepdrain import VERSION, clock
 from stepdrain.adapters import connections, invocation
 from stepdrain.document import progress
 from stepdrain.document.progress import Progress
 from stepdrain.document.step import DOCUMENT, NodeRef
 from stepdrain.errors import DrainError
-from stepdrain.intake import settings
+from stepdrain.intake import lifecycle_events, settings
+from stepdrain.intake.envelope import Ignored
+from stepdrain.intake.lifecycle_events import TERMINATING
+from stepdrain.intake.served_events import served
 from stepdrain.rules.node_marks import EXCLUDE_LABEL
 from stepdrain.states import find_node
 from stepdrain.verification import aws_rights, kube_rights
-from stepdrain.verification.findings import Finding, Mend, Result, checked, refused
+from stepdrain.verification.findings import THE_VERSION, Finding, Mend, Result, checked, refused
 from stepdrain.verification.kube_rights import THE_API
 
 Json = dict[str, Any]
@@ -60,7 +63,12 @@ def instead(handler: Handler) -> Handler:
 
 def rehearse(function: str, drain: Mapping[str, Any], environ: Mapping[str, str]) -> Json:
     """What the function answers: its findings, and what leads to the next state."""
-    findings = [*_in_aws(function, drain, environ), *_in_the_cluster(function, drain, environ)]
+    findings = [
+        Finding(THE_VERSION, function, Result.OK, VERSION),
+        *_in_aws(function, drain, environ),
+        *_in_the_cluster(function, drain, environ),
+        *_taken(function, drain, environ),
+    ]
     if function == "FindNode":
         return _found(drain, findings)
     documents = [one.to_document() for one in findings]
@@ -124,6 +132,25 @@ def _in_the_cluster(function: str, drain: Mapping[str, Any], environ: Mapping[st
     except DrainError:
         return []  # eks:DescribeCluster is a finding of its own.
     return [*kube_rights.review(function, rights, client), *_dry_run(function, drain, client)]
+
+
+def _taken(function: str, drain: Mapping[str, Any], environ: Mapping[str, str]) -> list[Finding]:
+    """Whether StartDrain would start a drain for the event that the rehearsal brings."""
+    event = drain[FIELD].get("event")
+    if function != "StartDrain" or not event:
+        return []
+    what, account = f"an event about group {drain[FIELD].get('group')}", connections.aws()
+    try:
+        own = settings.intake(environ, connections.parameter)
+        found = served(event, own, TERMINATING, account.tags_of_group, account.hook_of_group)
+        if isinstance(found, Ignored):
+            return [Finding(what, function, Result.MISSING, f"It would be ignored: {found.reason}")]
+        warnings = lifecycle_events.start(event, found.tags, found.hook, own).warnings
+    except DrainError as error:
+        wrong = refused(what, function, error)
+        # The trials have named a right or a service that is missing.
+        return [] if wrong.mend in (Mend.IAM, Mend.ENDPOINT) else [wrong]
+    return [Finding(what, function, Result.DEGRADED if warnings else Result.OK, " ".join(warnings))]
 
 
 def _silent(documents: Iterable[Mapping[str, Any]]) -> bool:

@@ -78,7 +78,7 @@ def test_a_condition_that_does_not_hold_makes_nothing(account):
     with_mail = Stack(
         TEMPLATE, {"ClusterName": "demo", "NotificationEmail": "a@example.com"}, ACCOUNT, REGION
     ).deploy()
-    without = Stack(TEMPLATE, {"ClusterName": "demo"}, ACCOUNT, REGION).deploy()
+    without = Stack(TEMPLATE, {"ClusterName": "demo"}, ACCOUNT, REGION, name="another").deploy()
     kinds = [deployed.ignored.values() for deployed in (with_mail, without)]
     assert ["AWS::SNS::Subscription" in kind for kind in kinds] == [True, False]
 

@@ -1,8 +1,14 @@
 """A text is parsed once, and whoever gets the result cannot spoil it for the next."""
 
+from types import SimpleNamespace
+
 import pytest
+from moto.core import responses
+from moto.core.serialize import AttributePickerContext, XFormedAttributePicker
+from moto.core.utils import get_service_model
 from moto.stepfunctions.parser.asl.component.common.flow.start_at import StartAt
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser, ASLParserException
+from moto.stepfunctions.responses import StepFunctionResponse
 
 from stepdrain_sandbox.aws import parsers
 
@@ -37,3 +43,24 @@ def test_a_path_finds_what_is_in_each_document():
     (parse, _) = parsers.PATHS.values()
     assert parse("$.a") is parse("$.a")
     assert [parse("$.a").find({"a": value})[0].value for value in (1, 2)] == [1, 2]
+
+
+def test_a_method_that_is_added_later_is_found(monkeypatch):
+    """The account adds operations to moto's classes; an account without them may have been there before."""
+    with parsers.asked_once():
+        assert "of_ours" not in responses.method_names_from_class(StepFunctionResponse)
+    monkeypatch.setattr(StepFunctionResponse, "of_ours", lambda _response: None, raising=False)
+    with parsers.asked_once():
+        assert "of_ours" in responses.method_names_from_class(StepFunctionResponse)
+
+
+@pytest.mark.parametrize("kind", [dict, SimpleNamespace])
+def test_a_member_is_found_by_the_names_of_its_model_and_of_its_object(kind):
+    """Only a dict's names are kept: an object's class may have names of its own."""
+    shape = get_service_model("stepfunctions").operation_model("DescribeExecution").output_shape
+    picker = XFormedAttributePicker()
+    for _ in range(2):
+        context = AttributePickerContext(
+            kind(execution_arn="a"), "executionArn", shape.members["executionArn"]
+        )
+        assert picker(context) == "a"

@@ -16,7 +16,8 @@ import botocore.session
 
 from stepdrain.adapters.aws.auto_scaling import AutoScaling
 from stepdrain.adapters.aws.balancers import Balancers
-from stepdrain.adapters.aws.calls import call
+from stepdrain.adapters.aws.cache import Cache
+from stepdrain.adapters.aws.calls import QUICK, call
 from stepdrain.adapters.aws.ec2 import Ec2
 from stepdrain.adapters.aws.eks import Eks
 from stepdrain.adapters.aws.executions import Executions
@@ -49,6 +50,10 @@ class Aws(AutoScaling, Ec2, Balancers, Executions, Eks, Parameters, Rehearsed):
     def leases(self, table: str) -> Leases:
         """The table of leases (stepdrain.states.concurrency_limit)."""
         return Leases(self._client("dynamodb"), table)
+
+    def cache(self, table: str) -> Cache:
+        """The stack's cache, whose answers are waited for no longer than two seconds."""
+        return Cache(self._client("dynamodb", QUICK), table)
 
     def publish(self, topic_arn: str, subject: str, body: str, chat: str) -> None:
         """Send a message to a topic: ``chat`` to HTTPS endpoints (chats subscribe as these), else ``body``.

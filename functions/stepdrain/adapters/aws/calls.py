@@ -6,7 +6,7 @@ import contextlib
 import contextvars
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import boto3
@@ -16,12 +16,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 from stepdrain import VERSION, clock
 from stepdrain.errors import AwsDenied, AwsRejected, AwsThrottled, AwsUnavailable, DrainError
 
-CONFIG = Config(
-    connect_timeout=3,
-    read_timeout=8,
-    retries={"total_max_attempts": 1, "mode": "standard"},
-    user_agent_extra=f"stepdrain/{VERSION}",
-)
+ONCE: Any = {
+    "retries": {"total_max_attempts": 1, "mode": "standard"},
+    "user_agent_extra": f"stepdrain/{VERSION}",
+}
+CONFIG = Config(connect_timeout=3, read_timeout=8, **ONCE)
+QUICK = Config(connect_timeout=1, read_timeout=2, **ONCE)
+"""For what can be had elsewhere: a function whose VPC has no way there must not wait long."""
 MAKING = threading.Lock()
 """A session may make only one client at a time: Lambda has one thread, the embedded world has many.
 
@@ -48,14 +49,15 @@ class Clients:
 
     def __init__(self, session: boto3.Session) -> None:
         self._session = session
-        self._clients: dict[str, Any] = {}
+        self._clients: dict[tuple[str, int], Any] = {}
 
-    def _client(self, service: str) -> Any:
+    def _client(self, service: str, config: Config = CONFIG) -> Any:
         make: Any = self._session.client  # boto3's stubs know 400 literal names and no str.
+        key = (service, id(config))
         with MAKING:
-            if service not in self._clients:
-                self._clients[service] = make(service, config=CONFIG)
-            return self._clients[service]
+            if key not in self._clients:
+                self._clients[key] = make(service, config=config)
+            return self._clients[key]
 
 
 @contextlib.contextmanager
@@ -78,10 +80,15 @@ def call(client: Any, operation: str, **parameters: Any) -> Any:
 
     Raises AwsUnavailable if AWS does not answer, else what ``translated`` makes of the error.
     """
+    return retried(lambda: _call(client, operation, parameters))
+
+
+def retried(ask: Callable[[], Any]) -> Any:
+    """What ``ask`` returns; inside ``patience`` it is called again if it is throttled or not answered."""
     attempt = 0
     while True:
         try:
-            return _call(client, operation, parameters)
+            return ask()
         except (AwsThrottled, AwsUnavailable):
             left = _PATIENCE.get() - clock.now()
             if left <= 0:

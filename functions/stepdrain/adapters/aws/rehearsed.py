@@ -47,6 +47,12 @@ class Rehearsed(Clients):
         options = {"TableName": table, "Item": item, "ConditionExpression": condition}
         call_unless(self._client("dynamodb"), "put_item", CONDITION_FAILED, **options)
 
+    def cache_nothing(self, table: str) -> None:
+        """PutItem in the cache under a condition that does not hold: nothing is written."""
+        options = {"TableName": table, "Item": {"cacheKey": {"S": NOTHING}}}
+        condition = {"ConditionExpression": "attribute_exists(content)"}
+        call_unless(self._client("dynamodb"), "put_item", CONDITION_FAILED, **options, **condition)
+
     def delete_nothing(self, table: str) -> None:
         """DeleteItem of a row that does not exist, under a condition that does not hold."""
         key = {"groupName": {"S": NOTHING}, "entry": {"S": NOTHING}}

@@ -1,0 +1,38 @@
+"""DynamoDB: the stack's cache, of what a storm of new containers would ask AWS for at the same moment.
+
+A new on-demand table serves 12,000 reads a second
+(https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/on-demand-capacity-mode.html).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from stepdrain.adapters.aws.calls import call
+
+
+class Cache:
+    """A DynamoDB table with the key ``cacheKey``, JSON text in ``content`` and the TTL ``expiresAt``."""
+
+    def __init__(self, client: Any, table: str) -> None:
+        self._client, self._table = client, table
+
+    def get(self, key: str, now: float) -> Any | None:
+        """The value under ``key``; None if there is none, or if it has expired at ``now`` (epoch seconds).
+
+        DynamoDB deletes expired items within days, not at once.
+        """
+        row = call(self._client, "get_item", TableName=self._table, Key=_key(key)).get("Item")
+        if row is None or float(row["expiresAt"]["N"]) <= now:
+            return None
+        return json.loads(row["content"]["S"])
+
+    def put(self, key: str, value: Any, expires_at: float) -> None:
+        """Keep a value that JSON can hold until ``expires_at`` (epoch seconds)."""
+        content = {"content": {"S": json.dumps(value)}, "expiresAt": {"N": str(int(expires_at))}}
+        call(self._client, "put_item", TableName=self._table, Item={**_key(key), **content})
+
+
+def _key(key: str) -> dict[str, Any]:
+    return {"cacheKey": {"S": key}}
