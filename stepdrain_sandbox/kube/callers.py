@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import itertools
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
@@ -21,6 +22,8 @@ CALLER, PATIENCE = "stepdrain-sandbox-caller", "stepdrain-sandbox-read-timeout"
 """Headers: the caller of a request, and the seconds that its client waits for the answer."""
 SETTLES_S = 0.02
 """Real seconds without news after which a caller whose requests all wait counts as idle."""
+WORKS_S = 0.06
+"""The same after its thread has worked meanwhile: on a busy machine it may just have lost its turn."""
 CLOSES_S = 0.25
 """The same after one of its requests has ended: it may be about to close the others or to send another."""
 
@@ -34,12 +37,14 @@ class Callers:
         self._open: dict[str, _Caller] = {}
         self._numbers = itertools.count(1)
         self._current = threading.local()
+        self._threads: dict[str, int] = {}
+        """Of each invocation, the CPU clock of its thread."""
 
     def call(self, name: str = "") -> Call:
         """A request has arrived; ``name`` is its caller's, "" for an unmarked request."""
         with self._lock:
             name = name or f"request-{next(self._numbers)}"
-            caller = self._open.setdefault(name, _Caller(self._clock, self._lock))
+            caller = self._open.setdefault(name, _Caller(self._clock, self._lock, self._threads.get(name)))
             call = Call(caller, lambda: self._open.pop(name, None))
             caller.calls.append(call)
             caller.news()
@@ -49,11 +54,13 @@ class Callers:
     def invocation(self) -> Iterator[None]:
         """Clients that this thread makes inside are one caller's; what they leave open is nobody's."""
         self._current.name = name = f"invocation-{next(self._numbers)}"
+        self._threads[name] = time.pthread_getcpuclockid(threading.get_ident())
         try:
             yield
         finally:
             self._current.name = ""
             with self._lock:
+                del self._threads[name]
                 caller = self._open.pop(name, None)
                 if caller is not None:
                     caller.abandon()
@@ -131,9 +138,15 @@ class Call:
 
 
 class _Caller:
-    def __init__(self, clock: Clock, lock: threading.RLock) -> None:  # type: ignore[valid-type]
+    def __init__(
+        self,
+        clock: Clock,
+        lock: threading.RLock,  # type: ignore[valid-type]
+        thread: int | None,
+    ) -> None:
         self.calls: list[Call] = []
         self.lock: Any = lock
+        self._thread = thread
         self._clock = clock
         self._idle: Idle | None = None
         self._news = 0
@@ -147,15 +160,24 @@ class _Caller:
     def look(self, settles_s: float) -> None:
         if self._quiet():
             self._news += 1
-            asyncio.get_running_loop().call_later(settles_s, self._fall_idle, self._news)
+            arguments = (settles_s, self._news, self._worked_s())
+            asyncio.get_running_loop().call_later(settles_s, self._fall_idle, *arguments)
+
+    def _worked_s(self) -> float:
+        """CPU seconds of the invocation's thread; one that reads a hundred events works on without news."""
+        return 0.0 if self._thread is None else time.clock_gettime(self._thread)
 
     def abandon(self) -> None:
         self.calls.clear()
         self.news()
 
-    def _fall_idle(self, news: int) -> None:
+    def _fall_idle(self, settles_s: float, news: int, worked_s: float) -> None:
         with self.lock:
-            if news == self._news and self._quiet():
+            if news != self._news or not self._quiet():
+                return
+            if self._worked_s() > worked_s:
+                self.look(max(settles_s, WORKS_S))
+            else:
                 self._idle = self._clock.idle()
 
     def _quiet(self) -> bool:

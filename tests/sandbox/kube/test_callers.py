@@ -32,6 +32,8 @@ def counted(monkeypatch):
     """(clock, callers) without pauses: one turn of the event loop settles everything."""
     monkeypatch.setattr(callers, "SETTLES_S", 0)
     monkeypatch.setattr(callers, "CLOSES_S", 0)
+    # The thread of an invocation here is the event loop's.
+    monkeypatch.setattr(callers.time, "clock_gettime", lambda _thread: 0.0)
     clock = Counting()
     return clock, Callers(clock)
 
@@ -99,6 +101,27 @@ def test_what_an_invocation_leaves_open_is_nobodys(counted):
         left.wait()
         await settled()
         assert clock.idlers == 0
+
+    asyncio.run(play())
+
+
+def test_an_invocation_whose_thread_works_is_not_idle(counted, monkeypatch):
+    """It reads a hundred events that have arrived, which takes longer than it takes to settle."""
+    clock, known = counted
+    monkeypatch.setattr(callers, "WORKS_S", 0)
+    worked = iter([1.0, 2.0, 2.0, 2.5, 2.5, 2.5])
+    monkeypatch.setattr(callers.time, "clock_gettime", lambda _thread: next(worked))
+
+    async def play():
+        with known.invocation():
+            call = known.call("invocation-1")
+            call.wait()
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            assert clock.idlers == 0
+            await settled()
+            await settled()
+            assert clock.idlers == 1
 
     asyncio.run(play())
 
