@@ -90,13 +90,13 @@ quick: .venv/test  ## Run the tests of one area within 30 seconds: AREA=rules, s
 	  echo 'Name a folder or a file below tests/, for example: make quick AREA=rules' >&2; exit 2; }
 	.venv/bin/pytest $(if $(filter world properties sandbox steps,$(AREA)),-n 2) tests/$(AREA) $(ARGS)
 
-bench: .venv/bench  ## Measure what a drain costs, beside kubectl drain; exit 1 if a target is missed (10 minutes)
+bench: .venv/bench  ## Measure what a drain costs, beside kubectl drain; exit 1 if a target is missed (15 minutes)
 	.venv/bin/python -m bench $(ARGS)
 
 bench-storm: .venv/bench  ## Play storms of up to 2,000 instances against quotas, and write docs/storms.md (hours; ARGS=--quick minutes)
 	.venv/bin/python -m bench.storm $(ARGS)
 
-bench-docs: .venv/bench  ## Write docs/performance.md from what make bench measured
+bench-docs: .venv/bench  ## Write docs/performance.md and docs/measurements.md from what make bench measured
 	.venv/bin/python -m bench --page
 
 check: .venv/lint  ## Run the linters: ruff, mypy, import-linter

@@ -1,4 +1,4 @@
-"""``python -m bench``: measure, judge, and leave out/bench/*.json; ``--page`` writes the page from them."""
+"""``python -m bench``: measure, judge, and leave out/bench/*.json; ``--page`` writes the pages from them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import cold_start, cost, listing, one_node, page, plot, scale, usage
+from bench.figures import figure
 from bench.targets import Target, missed
+from bench.waiting import judgement, measurement
 from stepdrain_sandbox.aws.deploy import ROOT
 
 Json = dict[str, Any]
@@ -26,6 +28,7 @@ OUT, DOCS = ROOT / "out" / "bench", ROOT / "docs"
 JUDGES: dict[str, Callable[[Json], list[Target]]] = {
     "one_node": one_node.targets,
     "cold_start": cold_start.targets,
+    "waiting": judgement.targets,
     "cost": cost.targets,
     "scale": scale.targets,
     "listing": listing.targets,
@@ -35,11 +38,16 @@ JUDGES: dict[str, Callable[[Json], list[Target]]] = {
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--only", "parts", multiple=True, type=click.Choice([*JUDGES]), help="Measure these alone.")
 @click.option("--quick", is_flag=True, help="Fewer cells and nodes, to see whether it runs.")
-@click.option("--page", "write_page", is_flag=True, help="Write docs/performance.md from the last results.")
+@click.option(
+    "--page",
+    "write_page",
+    is_flag=True,
+    help="Write docs/performance.md and docs/measurements.md from the last results.",
+)
 def command(parts: tuple[str, ...], quick: bool, write_page: bool) -> None:
     """Measure what a drain costs and compare it with the targets; exit status 1 if one is missed."""
     if write_page:
-        _write_page()
+        _write_pages()
         return
     # The functions' own log is for CloudWatch.
     logging.disable(logging.CRITICAL)
@@ -62,6 +70,8 @@ def _measure(part: str, quick: bool) -> Json:
             return one_node.measure(click.echo, one_node.COMPARED[:2] if quick else one_node.COMPARED)
         case "cold_start":
             return cold_start.measure(click.echo)
+        case "waiting":
+            return measurement.measure(click.echo, _load("cold_start"), quick=quick)
         case "cost":
             return usage.measure(click.echo, _load("one_node"), _load("cold_start"))
         case "scale":
@@ -98,18 +108,19 @@ def _show(found: list[Target]) -> None:
     table = Table("part", "what", "figure", "at most", "", "")
     for one in found:
         verdict = "met" if one.met else "[bold red]MISSED"
-        table.add_row(one.part, one.name, page.figure(one.figure), page.figure(one.limit), one.unit, verdict)
+        table.add_row(one.part, one.name, figure(one.figure), figure(one.limit), one.unit, verdict)
     # Wide enough for a file, where no terminal says how wide it is.
     Console(width=140).print(table)
 
 
-def _write_page() -> None:
+def _write_pages() -> None:
     results = {name: _load(name) for name in (*JUDGES, "machine")}
     # Judged anew, so that the page is whole also when the last run measured a part alone.
     results["targets"] = [one.to_document() for part in JUDGES for one in JUDGES[part](results[part])]
-    (DOCS / "performance.md").write_text(page.render(results))
+    for name in page.PAGES:
+        (DOCS / name).write_text(page.render(results, name))
+        click.echo(f"docs/{name}")
     plot.draw(results["scale"], DOCS / "performance.svg")
-    click.echo("docs/performance.md")
 
 
 if __name__ == "__main__":

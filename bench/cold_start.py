@@ -133,9 +133,10 @@ def _event(handler: str, uid: str) -> Json:
         document["node"] = {"name": INSTANCE, "uid": uid}
     return {
         "execution": {"Name": "x", "StartTime": begun},
-        # A late attempt holds no watch: what is measured is work, not waiting.
-        "state": {"Name": "s", "EnteredTime": begun, "RetryCount": 9},
+        "state": {"Name": "s", "EnteredTime": begun, "RetryCount": 0},
         "drain": document,
+        # What is measured is work, not waiting.
+        "waitSeconds": 0,
     }
 
 

@@ -15,7 +15,6 @@ FULL_VCPU_MB = 1_769
 (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html)."""
 LOG_BYTES = 3_500
 """Log of one invocation, with the platform's lines."""
-LIMIT_DOLLARS = 0.002
 IDLE_DOLLARS = 0.002
 SWEEPING = "Zero is the aim. What is allowed is Sweep, which looks for lost events every five minutes."
 """Six cents a month."""
@@ -103,10 +102,14 @@ def _metrics(resource: Mapping[str, Any]) -> int:
 
 
 def targets(measured: Mapping[str, Any]) -> list[Target]:
-    """A 110-pod drain with 30 s of grace, and what runs while nothing is drained."""
-    whole = next(one for one in measured["drains"] if one["name"] == LARGE)
+    """What drains of 110 pods cost, what holds a watch, and what runs while nothing is drained."""
+    dollars = {one["name"]: one["dollars"] for one in measured["drains"]}
     return [
-        Target(PART, f"dollars, {LARGE}", whole["dollars"], LIMIT_DOLLARS, "$"),
+        *(Target(PART, f"dollars, {name}", dollars[name], limit, "$") for name, limit in LIMITS.items()),
+        *(
+            Target(PART, f"memory of {name}, which watches", megabytes, WATCHING_MB, "MB")
+            for name, megabytes in measured["watching_mb"].items()
+        ),
         Target(
             PART,
             "dollars of use in a day without a drain",
@@ -118,4 +121,11 @@ def targets(measured: Mapping[str, Any]) -> list[Target]:
     ]
 
 
-LARGE = "110 pods, 30 s grace"
+LARGE, HOUR, LONGEST = (
+    "110 pods, 30 s grace",
+    "110 pods, blocked for an hour",
+    "110 pods, blocked for 48 hours",
+)
+LIMITS = {LARGE: 0.0006, HOUR: 0.013, LONGEST: 0.60}
+"""Dollars."""
+WATCHING_MB = 208

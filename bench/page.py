@@ -1,4 +1,7 @@
-"""docs/performance.md, written from the JSON that a run has left; no figure is typed by hand."""
+"""The pages about performance, written from the JSON that a run has left; no figure is typed by hand.
+
+docs/performance.md has the verdicts and what a reader decides by, docs/measurements.md every table.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,16 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from bench import prices, scale
+from bench import cost, prices, scale
+from bench.figures import figure
 from bench.rows import ROWS
+from bench.waiting import judgement, measurement
+from bench.waiting.virtual import DURATIONS
 
-TEMPLATE = "performance.md.j2"
+PAGES = ("performance.md", "measurements.md")
+"""Each is made of the template of its name."""
+FIRST = (judgement.PART, cost.PART)
+"""Parts whose targets stand first."""
 DRAIN = (
     "FindNode",
     "Label",
@@ -25,8 +34,8 @@ DRAIN = (
 """Functions of an ordinary drain, in their order."""
 
 
-def render(results: Mapping[str, Any]) -> str:
-    """The page, for the results of all parts by name, with ``machine`` and ``targets``."""
+def render(results: Mapping[str, Any], name: str) -> str:
+    """The page called ``name``, for the results of all parts by name, with ``machine`` and ``targets``."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         undefined=StrictUndefined,
@@ -35,8 +44,8 @@ def render(results: Mapping[str, Any]) -> str:
         keep_trailing_newline=True,
         autoescape=False,
     )
-    environment.filters |= {"figure": figure, "table": table, **ROWS}
-    return environment.get_template(TEMPLATE).render({**results, **_derived(results)})
+    environment.filters |= {"figure": figure, "table": table, "first_columns": lambda row: row[:5], **ROWS}
+    return environment.get_template(f"{name}.j2").render({**results, **_derived(results)})
 
 
 def _derived(results: Mapping[str, Any]) -> dict[str, Any]:
@@ -44,6 +53,10 @@ def _derived(results: Mapping[str, Any]) -> dict[str, Any]:
     compiled = {one["function"]: one for one in results["cold_start"]["functions"] if one["compiled"]}
     return {
         "engine_ms": 1000 * sum(cell["engine_s"] / cell["transitions"] for cell in ours) / len(ours),
+        "first": [one for one in results["targets"] if one["part"] in FIRST],
+        "others": [one for one in results["targets"] if one["part"] not in FIRST],
+        "beside": list(judgement.pairs(results["waiting"]["virtual"])),
+        **_when_cold(results["waiting"]["virtual"]),
         "missed": [one for one in results["targets"] if not one["met"]],
         "cold_functions": len(DRAIN),
         "cold_path_s": sum(compiled[name]["invoked_cpu_s"] for name in DRAIN),
@@ -52,11 +65,16 @@ def _derived(results: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def figure(value: float) -> str:
-    """A number as a person reads it: whole ones whole, others with two or three figures that matter."""
-    if value == int(value):
-        return f"{int(value):,}"
-    return f"{value:.2f}" if abs(value) >= 1 else f"{value:.2g}" if abs(value) >= 0.01 else f"{value:.5f}"
+def _when_cold(cells: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """How much later drains are whose functions are all cold (seconds), and a warm invocation's time."""
+    cold = [one for one in cells if one["tool"] == measurement.COLD]
+    warm = {(one["kind"], one["after_s"]): one for one in cells if one["tool"] == measurement.STEPDRAIN}
+    later = [one["late_s"] - warm[one["kind"], one["after_s"]]["late_s"] for one in cold]
+    return {
+        "invocation_s": DURATIONS.invocation + DURATIONS.transition,
+        "cold_more_s": max(later, default=0.0),
+        "cold_first_s": max((one["first_s"] for one in cold if one["first_s"] is not None), default=0.0),
+    }
 
 
 def table(rows: Iterable[Sequence[object]], heads: Sequence[str]) -> str:

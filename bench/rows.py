@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from bench.figures import figure
+
 Cell = Mapping[str, Any]
 Row = Sequence[object]
 
@@ -40,8 +42,46 @@ def _listing(item: tuple[str, Cell]) -> Row:
     return [item[0], item[1]["cpu_s"], item[1]["memory_bytes"] / 1e6]
 
 
+def _verdict(target: Cell) -> Row:
+    measured, limit = (f"{figure(target[key])} {target['unit']}".rstrip() for key in ("figure", "limit"))
+    return [target["name"], measured, limit, target["met"]]
+
+
+def _beside(pair: tuple[Cell, Cell]) -> Row:
+    ours, theirs = pair
+    first = [one["first_s"] if one["first_s"] is not None else "" for one in pair]
+    return [
+        ours["kind"],
+        ours["after_s"],
+        ours["late_s"],
+        theirs["late_s"],
+        *first,
+        ours["requests"],
+        theirs["requests"],
+    ]
+
+
+def _grace(cell: Cell) -> Row:
+    known = [cell["asked_s"], cell["ended_s"]]
+    return [
+        cell["mode"],
+        cell["deadline_s"],
+        cell["own_s"],
+        cell["given_s"],
+        *("" if one is None else one for one in known),
+    ]
+
+
 ROWS: dict[str, Callable[[Any], Row]] = {
     "row": _fields("part", "name", "figure", "limit", "unit", "met"),
+    "verdict_row": _verdict,
+    "beside_row": _beside,
+    "waiting_row": _fields("tool", "kind", "after_s", "late_s", "late_worst_s", "noticed_s", "requests"),
+    "real_row": _fields("tool", "kind", "after_s", "first_s", "done_s", "late_s"),
+    "checked_row": _fields("kind", "after_s", "real_s", "schedule_s"),
+    "grace_row": _grace,
+    "outage_row": _fields("kind", "begins_s", "lasts_s", "state", "after_s"),
+    "night_row": _fields("name", "played", "computed", "limit"),
     "compared_row": _compared,
     "alone_row": _fields("pods", "graces", "above_s", "requests", "attempts", "transitions", "events"),
     "recorded_row": _fields("tool", "pods", "grace_s", "above_s", "requests"),

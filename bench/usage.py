@@ -6,6 +6,8 @@ from the measurements of one node and of cold starts.
 
 from __future__ import annotations
 
+import contextlib
+import io
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -18,6 +20,7 @@ from bench.cost import Function, Usage
 from bench.history import facts
 from stepdrain_sandbox.aws.account import REGION
 from stepdrain_sandbox.aws.deploy import ROOT, translate
+from stepdrain_sandbox.rehearsal.stage import Stage
 from stepdrain_sandbox.workload import Manifest, budget
 from stepdrain_sandbox.world import World
 
@@ -27,6 +30,8 @@ LONGEST_S = 172_000
 MONTHLY = (100, 10_000)
 DAY_S = 86_400
 INTAKE = "StartDrain"
+WATCHING = ("WaitForPods", "WaitForVolumes", "WaitForNode")
+"""Functions that hold a watch, and are paid for while they do."""
 
 
 def measure(say: Callable[[str], None], one_node: Json, cold_start: Json) -> Json:
@@ -35,8 +40,8 @@ def measure(say: Callable[[str], None], one_node: Json, cold_start: Json) -> Jso
     drains = {
         "10 pods, 30 s grace": _drain(10),
         cost.LARGE: _drain(110),
-        "110 pods, blocked for 15 minutes": _drain(110, blocked_s=900),
-        "110 pods, blocked for 48 hours": _drain(110, blocked_s=LONGEST_S * 2),
+        cost.HOUR: _drain(110, blocked_s=3600),
+        cost.LONGEST: _drain(110, blocked_s=LONGEST_S * 2),
     }
     priced = [_priced(name, *found, functions) for name, found in drains.items()]
     for one in priced:
@@ -52,6 +57,7 @@ def measure(say: Callable[[str], None], one_node: Json, cold_start: Json) -> Jso
         "months": [{"drains": count, "dollars": count * each + sum(fixed.values())} for count in MONTHLY],
         "pod_month": cost.pod_month(),
         "functions": {name: asdict(one) for name, one in functions.items()},
+        "watching_mb": {name: memory_mb()[name] for name in WATCHING},
     }
 
 
@@ -66,14 +72,15 @@ def known_functions(one_node: Json, cold_start: Json) -> dict[str, Function]:
     work = {state: seconds / visits[state] for state, seconds in cell["states_s"].items()}
     work |= {"WaitForPods": work["EvictBatch"], INTAKE: work["FindNode"]}
     cold = {one["function"]: one for one in cold_start["functions"] if one["compiled"]}
-    memory = _memory()
+    memory = memory_mb()
     return {
         name: Function(memory[name], cold[name]["invoked_cpu_s"], work.get(name, work["FindNode"]))
         for name in cold
     }
 
 
-def _memory() -> dict[str, int]:
+def memory_mb() -> dict[str, int]:
+    """MemorySize of each function of the template, by its state (MB)."""
     resources = translate(ROOT / "template.yaml", PARAMETERS)["Resources"]
     return {
         name.removesuffix("Function"): one["Properties"]["MemorySize"]
@@ -89,17 +96,22 @@ def _drain(pods: int, blocked_s: float = 0) -> tuple[list[tuple[str, float]], in
         held = [budget("default", "web", {"app": "web"}, 0)] if blocked_s else []
         return [*workload.on_each(nodes, [[30] * pods]), *held]
 
-    with World(nodes=1, workload=manifests, parameters={"DrainTimeout": str(LONGEST_S)}) as world:
+    stage = Stage(1, {"STEPDRAIN_DRAIN_TIMEOUT": str(LONGEST_S)}, recording=True)
+    # The functions write their metrics to standard output.
+    with contextlib.redirect_stdout(io.StringIO()), stage.set(manifests(list(stage.instances.values()))):
         if blocked_s:
-            world.clock.call_at(world.clock.now() + blocked_s, lambda: _free(world))
-        world.terminate(next(iter(world.instances)))
-        world.settle(within_s=LONGEST_S * 1.1, every_s=60)
-        found = facts(world.history(world.executions()[0]["executionArn"]))
+            stage.clock.call_at(stage.clock.now() + blocked_s, lambda: _free(stage))
+        stage.deliver(stage.terminate(next(iter(stage.instances))))
+        stage.clock.run(LONGEST_S * 1.1 if blocked_s > LONGEST_S else blocked_s + 600)
+        (execution,) = stage.machine.executions.values()
+        if execution.status == "RUNNING":
+            raise TimeoutError(f"The drain of {pods} pods did not end.")
+        found = facts(execution.log.events)  # type: ignore[attr-defined]
     return [(INTAKE, 0.0), *found.invocations], found.transitions, found.events
 
 
-def _free(world: World) -> None:
-    world.kube.cluster.remove("PodDisruptionBudget", "web", "default")
+def _free(stage: Stage) -> None:
+    stage.cluster.remove("PodDisruptionBudget", "web", "default")
 
 
 def _priced(

@@ -101,7 +101,7 @@ def lasting_s(machine: State) -> float:
 
 def once(machine: State) -> int:
     """Events of what happens once: start and end, and each Task that does not wait at its first attempt."""
-    tasks = sum(state["Type"] == "Task" for state in machine["States"].values()) - len(WAITING) - 1
+    tasks: int = sum(state["Type"] == "Task" for state in machine["States"].values()) - len(WAITING) - 1
     return 2 + tasks * visit_events(1) + WAIT_EVENTS
 
 
@@ -176,5 +176,5 @@ def longest_silence_s(machine: State, heartbeat_timeout_s: float = REFERENCE_HEA
     that fail at once, until their retrier is used up, and one that hangs, which leads to Heartbeat by itself.
     """
     states = [machine["States"][name] for name in WAITING]
-    worst = max(sum(delays_s(retrier_of(state, FAILED))) + state["TimeoutSeconds"] for state in states)
+    worst: float = max(sum(delays_s(retrier_of(state, FAILED))) + state["TimeoutSeconds"] for state in states)
     return heartbeat_after(heartbeat_timeout_s) + worst
