@@ -146,9 +146,24 @@ def test_two_budgets_on_a_pod_are_told_at_once(cluster, node, payload):
     (message,) = [one["message"] for one in cluster.list("Event") if one["involvedObject"]["name"] == node]
     assert f"{node}/web: more than one disruption budget selects it (web-a and web-b)" in message
     assert f"{node}/dns: more than one disruption budget selects it (dns-a and dns-b)" in message
-    with pytest.raises(EvictionBlocked):
-        evict_batch.handler(payload(attempt=1, progress=first), None)
+    again = evict_batch.handler(payload(attempt=1, progress=first), None)
+    assert again["blockers"] == [
+        f"{node}/web: more than one disruption budget selects it (web-a and web-b): "
+        "the Eviction API refuses that"
+    ]
     assert cluster.told(node) == ["MultipleBudgets"]
+
+
+def test_a_probe_that_two_budgets_refuse_names_them(cluster, node, payload):
+    """The API server does not: it says only that there are too many."""
+    cluster.pod(node)
+    for name in ("a", "b"):
+        cluster.create(budget(node, name, {"app": "web"}, 1))
+    cluster.pass_time(1)
+    record = evict_batch.handler(payload(), None)
+    assert ("create", "pods/eviction", 500) in cluster.asked()
+    (said,) = record["blockers"]
+    assert "more than one disruption budget selects it (a and b)" in said
 
 
 def test_a_refused_pod_stops_the_drain_before_the_first_eviction(cluster, node, payload):

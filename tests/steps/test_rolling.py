@@ -2,8 +2,7 @@
 
 import pytest
 from stepdrain.clock import to_rfc3339
-from stepdrain.errors import EvictionBlocked
-from stepdrain.steps import evict_batch
+from stepdrain.steps import evict_batch, wait_for_pods
 
 from stepdrain_sandbox.kube.faults import Fault
 from stepdrain_sandbox.workload import deployment, singleton_budget, stateful_set
@@ -56,9 +55,19 @@ def attempt(payload, policy="blocked", number=1, **drain):
 
 
 def refusal(payload, *arguments, **drain):
-    with pytest.raises(EvictionBlocked) as blocked:
-        attempt(payload, *arguments, **drain)
-    return str(blocked.value)
+    """What holds the pod, of an attempt that asks no pod to go."""
+    before = drain.get("progress", {"evicted": 0})
+    record = attempt(payload, *arguments, **drain)
+    assert (record["evicted"], record["next"]) == (before["evicted"], "WaitForPods")
+    (said,) = record["blockers"]
+    return said
+
+
+def waited(cluster, payload, record, policy="blocked", **changes):
+    """What WaitForPods answers; time passes while it watches."""
+    drain = {"policy": {"roll": policy}, "cordon": {"at": "2026-01-01T00:00:00Z"}, "progress": record}
+    event = {**payload(**drain), "waitSeconds": 120, **changes}
+    return cluster.as_actor(lambda: wait_for_pods.handler(event, None))
 
 
 def test_a_workload_that_no_budget_lets_go_is_rolled(cluster, node, payload, place):
@@ -206,6 +215,9 @@ def test_without_the_right_a_pod_is_held_by_its_budget_as_before(cluster, node, 
 def test_a_policy_that_is_off_asks_nothing(cluster, node, payload, place):
     """Not one request more than before."""
     place(web(node), held(node))
-    with pytest.raises(EvictionBlocked):
-        evict_batch.handler(payload(1), None)
-    assert {what for _, what, _ in cluster.asked()} == {"pods", "poddisruptionbudgets"}
+    assert evict_batch.handler(payload(1), None)["blocked"] == 1
+    assert [request for request in cluster.asked() if request[1] != "events"] == [
+        ("list", "pods", 200),
+        ("list", "poddisruptionbudgets", 200),
+        ("create", "pods/eviction", 429),
+    ]

@@ -1,6 +1,7 @@
 """WaitForPods: gone is 404 or another UID, and the wait is the state machine's, not the function's."""
 
 import pytest
+from stepdrain.clock import to_epoch_s
 from stepdrain.errors import KubeUnavailable, NotYet, PodsRemaining
 from stepdrain.steps import evict_batch, wait_for_pods
 
@@ -41,14 +42,25 @@ def test_pods_within_their_grace_are_named(cluster, node, payload):
     began = cluster.clock.now()
     with pytest.raises(PodsRemaining, match=f"1 evicted pods are still on the node: {node}/web: has until 2"):
         waited(cluster, payload(progress=record))
-    assert cluster.clock.now() - began == 15
+    assert cluster.clock.now() - began == 20
     assert "Drained" not in cluster.told(node)
 
 
-def test_a_later_attempt_holds_no_watch(cluster, node, payload):
-    """A function that waits is paid for; from the fourth attempt on the state machine waits alone."""
+def test_each_attempt_watches_for_as_long_as_its_payload_says(cluster, node, payload):
+    """A quiet watch is compared with a new list, since a proxy may hold its events back."""
+    record = leaving(cluster, node, payload, 60)
+    event, asked, began = payload(attempt=1, progress=record), len(cluster.asked()), cluster.clock.now()
+    with pytest.raises(PodsRemaining):
+        waited(cluster, event)
+    assert cluster.clock.now() - began == 20
+    assert cluster.asked()[asked:] == [("list", "pods", 200), ("watch", "pods", 200), ("list", "pods", 200)]
+
+
+def test_on_the_first_definition_a_later_attempt_holds_no_watch(cluster, node, payload):
+    """Its state machine waits by itself from the fourth attempt on."""
     record = leaving(cluster, node, payload, 60)
     event, asked = payload(attempt=3, progress=record), len(cluster.asked())
+    del event["waitSeconds"]
     with pytest.raises(PodsRemaining):
         waited(cluster, event)
     assert cluster.asked()[asked:] == [("list", "pods", 200)]
@@ -79,31 +91,63 @@ def test_asking_twice_changes_nothing(cluster, node, payload):
 def test_half_a_list_is_not_an_empty_node(cluster, node, payload):
     """The worst mistake of all: to let an instance go with pods on it."""
     cluster.pod(node)
-    cluster.server.faults.add(Fault(verb="list", cut="truncate"))
+    cluster.server.faults.add(Fault(verb="list", cut="truncate", times=-1))
     with pytest.raises(KubeUnavailable):
         wait_for_pods.handler(payload(), None)
 
 
+def test_a_list_that_breaks_off_is_asked_for_again_in_the_same_attempt(cluster, node, payload):
+    """Five seconds later, whatever the pace of the state machine."""
+    cluster.pod(node)
+    cluster.server.faults.add(Fault(verb="list", cut="truncate"))
+    began = cluster.clock.now()
+    assert waited(cluster, payload())["next"] == "EvictBatch"
+    assert cluster.clock.now() - began == 5
+
+
+READY = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
+
+
 def test_a_pod_that_does_not_end_on_a_ready_node_is_named_each_round(cluster, node, payload):
     """Nobody looks for a finalizer that nothing names; the kubelet answers, so the pod is waited for."""
-    cluster.change("Node", node, "", {"status": {"conditions": [{"type": "Ready", "status": "True"}]}})
+    cluster.change("Node", node, "", READY)
     record = leaving(cluster, node, payload, 2)
     cluster.change("Pod", "web", node, {"metadata": {"finalizers": ["example.com/wait"]}})
-    cluster.pass_time(590)
-    for attempt in (0, 20):
-        with pytest.raises(NotYet, match="has until"):
-            wait_for_pods.handler(payload(attempt=attempt, progress=record), None)
+    cluster.pass_time(560)
+    with pytest.raises(NotYet, match=r"overdue since 2.*finalizers example.com/wait"):
+        waited(cluster, payload(attempt=20, progress=record))
     assert "PodsOverdue" not in cluster.told(node)
-    cluster.pass_time(15)
+    cluster.pass_time(25)
     for attempt in (21, 0, 22):
         with pytest.raises(NotYet, match=f"{node}/web: should have ended by 2.*finalizers"):
-            wait_for_pods.handler(payload(attempt=attempt, progress=record), None)
+            waited(cluster, payload(attempt=attempt, progress=record))
     assert cluster.told(node).count("PodsOverdue") == 1
     cluster.pass_time(600)
     asked = len(cluster.asked())
     with pytest.raises(NotYet):
-        wait_for_pods.handler(payload(attempt=60, progress=record), None)
+        waited(cluster, payload(attempt=60, progress=record))
     assert ("create", "events", 409) not in cluster.asked()[asked:]
     with pytest.raises(NotYet):
-        wait_for_pods.handler(payload(progress={**record, "number": 1}), None)
+        waited(cluster, payload(progress={**record, "number": 1}))
     assert cluster.told(node).count("PodsOverdue") == 2
+
+
+def test_the_event_about_such_a_pod_is_not_held_back_by_a_watch(cluster, node, payload):
+    """It is written when the pod becomes one, and by an attempt that begins with one before it watches."""
+    cluster.change("Node", node, "", READY)
+    record = leaving(cluster, node, payload, 2)
+    cluster.change("Pod", "web", node, {"metadata": {"finalizers": ["example.com/wait"]}})
+    cluster.pass_time(560)
+    event, began = {**payload(attempt=1, progress=record), "waitSeconds": 120}, cluster.clock.now()
+    with pytest.raises(PodsRemaining):
+        waited(cluster, event)
+    assert cluster.clock.now() - began == 120
+    (written,) = [e for e in cluster.list("Event") if e["involvedObject"]["name"] == node]
+    assert written["reason"] == "PodsOverdue"
+    assert 40 <= to_epoch_s(written["firstTimestamp"]) - began <= 43
+    cluster.pass_time(60)
+    asked = len(cluster.asked())
+    with pytest.raises(PodsRemaining):
+        waited(cluster, payload(progress={**record, "number": 1}))
+    later = cluster.asked()[asked:]
+    assert later.index(("create", "events", 201)) < later.index(("watch", "pods", 200))

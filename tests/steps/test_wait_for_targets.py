@@ -184,7 +184,8 @@ def test_an_hour_of_draining_keeps_the_instance_by_heartbeats():
         assert drained(world, within_s=7200, every_s=30)["status"] == "SUCCEEDED"
         assert seen == [{}]
         assert failures(world, "TargetsDraining")
-        assert len(world.history(world.executions()[0]["executionArn"])) < 800
+        # 3 for each look; its pauses are at most 30 s, and random.
+        assert len(world.history(world.executions()[0]["executionArn"])) < 1000
 
 
 @pytest.mark.parametrize("document", [{}, {"policy": {"waitForTargets": "300"}}])

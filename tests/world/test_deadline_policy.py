@@ -85,29 +85,30 @@ def test_force_deletes_in_time_for_each_pods_grace_and_names_it(at_deadline):
     world, instance = at_deadline("force")
     result = output(world)
     assert result["progress"]["forced"] == 3
-    assert {text.split(":")[1].strip()[:7] for text in result["progress"]["forcedPods"]} == {"deleted"}
-    assert "3 pods were deleted past their budgets: default/held-" in result["completed"]["reason"]
+    said = {text.split(": ")[1] for text in result["progress"]["forcedPods"]}
+    assert said == {"deleted past its budgets, with 30 s of grace"}
+    assert "3 pods were deleted for the deadline: default/held-" in result["completed"]["reason"]
     told = [event for event in world.kube.cluster.list("Event") if event["reason"] == "PodsForced"]
     assert all(pod.split(":")[0] in told[0]["message"] for pod in result["progress"]["forcedPods"])
     assert len(deletions(world)) == 3
     for event, _ in deletions(world):
         body = event["requestObject"]
-        assert 1 <= body["gracePeriodSeconds"] <= 30
+        assert body["gracePeriodSeconds"] == 30
         assert body["preconditions"]["uid"]
     ended = world.executions()[0]["stopDate"].timestamp() - world.executions()[0]["startDate"].timestamp()
-    assert 570 <= ended <= 660
+    assert 590 <= ended <= 600
     assert world.lifecycle_state(instance) == ""
 
 
 def test_force_touches_no_budget_before_its_time(at_deadline):
-    """The deletions begin a pod's own grace before the deadline."""
+    """The deletions begin a pod's own grace, and 10 s, before the deadline."""
     world, _ = at_deadline("force")
     changes = audit.changes(world.kube.audit_log)
     assert {c.kind for c in changes} >= {"delete"}
     first = min(e["requestReceivedTimestamp"] for e, _ in deletions(world))
     began = world.executions()[0]["startDate"].strftime("%Y-%m-%dT%H:%M:%S")
     seconds = _seconds(first) - _seconds(began)
-    assert 570 <= seconds <= 631
+    assert 560 <= seconds <= 562
 
 
 def _seconds(text):

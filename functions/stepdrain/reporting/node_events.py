@@ -34,6 +34,7 @@ REASONS = {
     "TagIgnored": WARNING,
     "Drained": NORMAL,
     "DrainedButStuck": WARNING,
+    "DrainReleased": WARNING,
     "DrainFailed": WARNING,
 }
 MESSAGE_CHARACTERS = 1000

@@ -112,3 +112,12 @@ def lap_pause_s(refused_for_s: float) -> float:
     thirtieth of the time, from 2 s to 120 s: never late by more than 3 %, and 48 hours fit into the history.
     """
     return min(LONGEST_LAP_S, max(2.0, refused_for_s / 30))
+
+
+def rollout_pause_s(drained_for_s: float) -> float:
+    """Seconds before a rollout that holds a pod is looked at again, in a drain ``drained_for_s`` seconds old.
+
+    A rollout that ends well ends the pod, and a watch sees that. It is looked at for the others: one that is
+    paused, taken back, deleted. From 10 s to a minute, and in the second hour 120 s, as after a refusal.
+    """
+    return max(10.0, min(60.0, drained_for_s / 6), lap_pause_s(drained_for_s))

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from stepdrain.document.progress import Progress
 from stepdrain.document.step import Step
 from stepdrain.document.timing import Timing
 from stepdrain.rules import budgets, reasons, waves
@@ -51,7 +50,10 @@ class Moved:
 
 @dataclass(frozen=True)
 class Choice:
-    """The pods to ask for, those that are held, and the workloads that are rolled instead."""
+    """The pods to ask for, those that are held by our own reading, and the workloads that are rolled instead.
+
+    One that is held may be asked for all the same.
+    """
 
     asked: list[Pod]
     held: list[Reason]
@@ -61,11 +63,6 @@ class Choice:
 def begun(step: Step) -> bool:
     """Whether an attempt before this one has looked at the pods."""
     return step.attempt > 0 or step.progress.number > 0 or step.progress.evicted > 0
-
-
-def probing(record: Progress) -> bool:
-    """Whether this is the first attempt since a heartbeat: budgets are asked whatever they say."""
-    return record.asked_at is None or record.heartbeat_at >= record.asked_at
 
 
 def move(
@@ -111,11 +108,9 @@ def _choose(rest: list[Pod], later: list[Pod], step: Step, cluster: Cluster, war
     if not begun(step) and (refused := budgets.multiple([*rolled.others, *later], listed)):
         warn("MultipleBudgets", _multiple(refused))
     choice = budgets.choose(rolled.others, listed, step.policy.batch_size)
-    probe = probing(step.progress) if step.wait_s is not None else step.attempt == 0
+    probe = routes.probing(step.progress) if step.wait_s is not None else step.attempt == 0
     asked = choice.evict or (rolled.others[:1] if probe else [])
-    asked_keys = {pod.key for pod in asked}
-    held = [held for held in choice.blocked if held.name not in asked_keys]
-    return Choice(asked, [*rolled.held, *held], rolled)
+    return Choice(asked, [*rolled.held, *choice.blocked], rolled)
 
 
 def _multiple(refused: list[Reason]) -> str:

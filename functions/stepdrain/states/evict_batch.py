@@ -13,7 +13,7 @@ from stepdrain.errors import DrainRefused
 from stepdrain.rules import pods, reasons, stuck_pods, waves
 from stepdrain.rules.pods import Action, Listing, Pod
 from stepdrain.rules.reasons import Reason
-from stepdrain.states import batch, remaining_pods, waiting
+from stepdrain.states import batch, remaining_pods, routes, waiting
 from stepdrain.states.batch import Moved, Warn
 
 QUIET_S = 300
@@ -78,27 +78,33 @@ def _record(known: Progress, step: Step, now: float, moved: Moved, leaving: int)
         rolling=tuple(held.name for held in moved.rolled.held)[: reasons.NAMED],
         asked_at=now,
         staying=moved.staying,
-        refused_since=_refused_since(record, moved, now),
+        refused_since=_refused_since(step, moved, now),
         # Heartbeat's function has failed, and led here.
         heartbeat_tried_at=now if record.next == progress.HEARTBEAT else record.heartbeat_tried_at,
         next=progress.WAIT_FOR_PODS,
     )
 
 
-def _refused_since(record: Progress, moved: Moved, now: float) -> float | None:
+def _refused_since(step: Step, moved: Moved, now: float) -> float | None:
     """Since when nothing has moved although it seemed possible.
 
     A pod that came after the cordon is no progress, nor is an eviction that was accepted without effect:
     where as many pods are found as the last time, the laps lengthen, too.
     """
+    record = step.progress
     fewer = record.staying is None or moved.staying < record.staying
     if (moved.old_pods and fewer) or moved.forced or moved.rolled.begun:
         return None
-    if batch.probing(record) and moved.nothing:
+    # Neither a probe nor a look at rollouts was expected to move anything.
+    if moved.nothing and (routes.probing(record) or _looks_at_rollouts(step, now)):
         return record.refused_since
     if record.refused_since is None or now - (record.asked_at or now) > QUIET_S:
         return now
     return record.refused_since
+
+
+def _looks_at_rollouts(step: Step, now: float) -> bool:
+    return bool(step.progress.rolling) and now >= routes.rollouts_looked_at(step)
 
 
 def _empty(sorted_pods: Mapping[Action, list[Pod]], orphans: Sequence[str]) -> bool:

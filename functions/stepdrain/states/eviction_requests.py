@@ -49,7 +49,7 @@ def send(
     """Evict ``due`` and ``chosen``; DELETE what of ``due`` is refused, and ``late``.
 
     ``due`` must be asked now for the deadline, ``late`` is terminating and ends after it. ``held`` are the
-    pods that are not asked at all, with what holds them.
+    pods that budgets or rollouts hold by our own reading, whether asked or not, with what holds them.
     """
     answers = _evict([*due, *chosen], step, cluster, timing)
     due_uids = {pod.uid for pod in due}

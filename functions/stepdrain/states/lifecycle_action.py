@@ -115,9 +115,26 @@ def _end(step: Step, timing: Timing) -> None:
     sentence = f"The drain's deadline, {to_rfc3339(timing.deadline)}, is over. Last: {waited}."
     if timing.interrupted:
         raise DrainReleased(f"{sentence} EC2 takes the instance, and nobody can hold it.")
-    if step.policy.on_timeout in ("fail", "force-or-fail"):
+    if _holds(step, timing):
         raise DrainTimedOut(sentence)
     raise DrainReleased(f"{sentence} onTimeout is {step.policy.on_timeout}: the instance is let go.")
+
+
+def _holds(step: Step, timing: Timing) -> bool:
+    return step.policy.on_timeout in ("fail", "force-or-fail") and not timing.interrupted
+
+
+def lets_go(step: Step, now: float) -> bool:
+    """Whether the drain's end has come, and what is left goes with the instance."""
+    timing = step.timing(now)
+    return timing.over and not _holds(step, timing)
+
+
+def left_behind(step: Step, record: Progress) -> str:
+    """What the Node's Event says then; ``record`` names the pods that are left."""
+    return (
+        f"Drain {step.name} has come to its end, and pods go with the instance: {'; '.join(record.blockers)}"
+    )
 
 
 def complete(step: Step, auto_scaling: AutoScaling) -> dict[str, Any]:

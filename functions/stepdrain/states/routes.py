@@ -6,7 +6,9 @@
         a pod must be asked now for its grace to fit         EvictBatch
         a heartbeat is due                                   Heartbeat, and back
         a pod of this wave may go                            EvictBatch, after ``lap_pause_s`` if it was
-        refused otherwise                                            wait
+                                                             refused
+        a pod of this wave waits for a rollout               EvictBatch, after ``rollout_pause_s``
+        otherwise                                            wait
     ``after_last_pod``
         volumes may be attached, and the policy asks         WaitForVolumes
         load balancers may hold it, and the policy asks      WaitForTargets
@@ -71,11 +73,27 @@ def must_be_shortened(pod: Pod, policy: Policy, timing: Timing) -> bool:
     return pod.deletion_at > timing.deadline + (SHORTENED_AGAIN_S if cut else 1)
 
 
+def probing(record: Progress) -> bool:
+    """Whether evictions have not been asked for since the last heartbeat: budgets are asked whatever they
+    say."""
+    # The document has whole seconds: of two moments in one, the evictions came after the heartbeat.
+    return record.asked_at is None or int(record.heartbeat_at) > record.asked_at
+
+
 def pause_over_at(record: Progress) -> float:
     """From when on evictions may be asked for again, in epoch seconds."""
     if record.refused_since is None or record.asked_at is None:
         return 0.0
     return record.asked_at + deadline.lap_pause_s(record.asked_at - record.refused_since)
+
+
+def rollouts_looked_at(step: Step) -> float:
+    """When EvictBatch has to look at the rollouts for which it holds pods, in epoch seconds."""
+    record = step.progress
+    asked_at = step.running_since if record.asked_at is None else record.asked_at
+    # Rollouts begin with the cordon, or later.
+    since = max(step.cordoned_at, step.running_since)
+    return asked_at + deadline.rollout_pause_s(asked_at - since)
 
 
 def urgent(present: Iterable[Pod], step: Step, timing: Timing) -> bool:

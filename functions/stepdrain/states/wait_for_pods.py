@@ -85,41 +85,83 @@ def wait_for_pods(
     leave with the end of their grace, those that are held with what holds them.
     """
     look, started_at = _Look(step, cluster), clock.now()
-    try:
-        return _wait(look, clock, until, unwatched)
-    finally:
-        _warn_unended(look, started_at, clock.now(), warn)
-
-
-def _wait(look: _Look, clock: Clock, until: float, unwatched: str) -> Progress:
-    step, cluster, view = look.step, look.cluster, look.at()
+    view = look.at()
     if (decided := look.decide(view, clock.now())) is not None:
         return decided
-    why = unwatched or step.progress.unwatched
-    if not why:
-        seconds = look.seconds(view, clock.now(), until)
-        view, why = cluster.follow(view, seconds, lambda seen: look.decide(seen, clock.now()) is not None)
+    # Before the wait: an Event is not held back for as long as a watch lasts.
+    events = _Events(look, warn, started_at)
+    events.write(view, clock.now())
+    return _wait(look, view, clock, until, unwatched, events)
+
+
+def _wait(look: _Look, view: View, clock: Clock, until: float, unwatched: str, events: _Events) -> Progress:
+    step, why = look.step, unwatched or look.step.progress.unwatched
+    while not why:
+        listed, seconds = view, look.seconds(view, clock.now(), until)
+        view, why = look.cluster.follow(view, seconds, lambda seen: _ends_watch(look, seen, clock, events))
         if (decided := look.decide(view, clock.now())) is not None:
             return decided
-        if not why and seconds >= DEAF_AFTER_S and step.wait_s is not None:
-            view = look.at()
-            if (decided := look.decide(view, clock.now())) is not None:
-                return replace(decided, unwatched=DEAF)
-    if why and step.wait_s is not None and (decided := _poll(look, view, clock, until)) is not None:
-        return decided
+        over = why or clock.now() >= until
+        # A watch that has shown anything is not held back.
+        deaf = not why and seconds >= DEAF_AFTER_S and step.wait_s is not None and view is listed
+        view = look.at() if deaf or not over else view
+        if (decided := look.decide(view, clock.now())) is not None:
+            return replace(decided, unwatched=DEAF) if deaf else decided
+        if over:
+            break
+        events.write(view, clock.now())
+    if why and step.wait_s is not None:
+        decided, view = _poll(look, view, clock, until)
+        if decided is not None:
+            return decided
+    events.write(view, clock.now())
     raise look.not_yet(view, clock.now(), why)
 
 
-def _warn_unended(look: _Look, started_at: float, now: float, warn: Warn) -> None:
+def _ends_watch(look: _Look, view: View, clock: Clock, events: _Events) -> bool:
+    now = clock.now()
+    return look.decide(view, now) is not None or (look.blocks(view, now) and not events.blocked)
+
+
+class _Events:
+    """What one attempt writes on the Node, each at most once; the round makes one Event of all attempts'."""
+
+    def __init__(self, look: _Look, warn: Warn, started_at: float) -> None:
+        record = look.step.progress
+        self._look, self._warn, self._started_at = look, warn, started_at
+        self._overdue = False
+        # What EvictBatch has just found blocked it has written by itself.
+        news = routes.probing(record) or record.refused_since == record.asked_at or record.leaving > 0
+        self.blocked: bool | None = None if look.step.attempt or not news else False
+        """Whether it is known that nothing may go and nothing leaves; None before the first look."""
+
+    def write(self, view: View, now: float) -> None:
+        """PodsBlocked when that begins, PodsOverdue when a pod becomes overdue; both in a visit's first."""
+        blocked = self._look.blocks(view, now)
+        if blocked and self.blocked is False:
+            held = self._look.awaited(view, self._look.seen(view, now), now)
+            self._warn("PodsBlocked", blocked_sentence(held))
+        self.blocked = blocked
+        self._overdue = self._overdue or _warn_unended(self._look, self._started_at, now, self._warn)
+
+
+def blocked_sentence(held: list[Reason]) -> str:
+    """What the Node's Event says about pods that are held."""
+    return f"{len(held)} pods cannot be evicted now: {'; '.join(reasons.phrases(held))}."
+
+
+def _warn_unended(look: _Look, started_at: float, now: float, warn: Warn) -> bool:
     """At the first attempt of a visit, and in the attempt in which a pod has become one of them."""
     recent, policy = min(started_at, now) - POLL_S, look.step.policy
     new = any(stuck_pods.named_from(pod, policy) > recent for pod in look.unended)
-    if look.unended and (look.step.attempt == 0 or new):
-        named = "; ".join(reasons.phrases(stuck_pods.why_unended(look.unended)))
-        warn("PodsOverdue", f"{len(look.unended)} evicted pods do not end: {named}.")
+    if not look.unended or (look.step.attempt > 0 and not new):
+        return False
+    named = "; ".join(reasons.phrases(stuck_pods.why_unended(look.unended)))
+    warn("PodsOverdue", f"{len(look.unended)} evicted pods do not end: {named}.")
+    return True
 
 
-def _poll(look: _Look, view: View, clock: Clock, until: float) -> Progress | None:
+def _poll(look: _Look, view: View, clock: Clock, until: float) -> tuple[Progress | None, View]:
     """Look again a few times in a visit's first attempt, and at a moment that comes before the next one.
 
     From the second hour on each attempt looks twice, so that 48 hours fit into the history; and a pause
@@ -131,14 +173,14 @@ def _poll(look: _Look, view: View, clock: Clock, until: float) -> Progress | Non
     while True:
         left = look.seconds(view, clock.now(), until)
         if not pauses and left > POLL_S and not look.pausing(view, clock.now()):
-            return None
+            return None, view
         pause = min(left, pauses.pop(0) if pauses else POLL_S)
         if pause <= 0:
-            return None
+            return None, view
         clock.sleep(pause)
         view = look.at()
         if (decided := look.decide(view, clock.now())) is not None:
-            return decided
+            return decided, view
 
 
 class _Look:
@@ -168,7 +210,7 @@ class _Look:
         if routes.heartbeat_needed(timing):
             back_to = progress.WAIT_FOR_PODS if timing.pace is None else progress.EVICT_BATCH
             return routes.to_heartbeat(here, back_to, self.awaited(view, seen, now))
-        if self._may_go(view, seen) and now >= routes.pause_over_at(step.progress):
+        if any(now >= moment for moment in self._evictions(view, seen)):
             return replace(here, next=progress.EVICT_BATCH)
         return None
 
@@ -179,14 +221,20 @@ class _Look:
         if step.wait_s is None:
             return float(first_definition.watch_s(step.attempt))
         coming = routes.moments([*seen.staying, *seen.leaving], step, step.timing(now))
-        coming += [pod.deletion_at + step.policy.stuck_after for pod in seen.leaving if pod.deletion_at]
-        if self._may_go(view, seen):
-            coming.append(routes.pause_over_at(step.progress))
+        overdue = [pod for pod in seen.leaving if pod.deletion_at]
+        coming += [(pod.deletion_at or 0) + step.policy.stuck_after for pod in overdue]
+        coming += [stuck_pods.named_from(pod, step.policy) for pod in overdue]
+        coming += self._evictions(view, seen)
         return waiting.seconds_left([moment for moment in coming if moment > now], now, until)
 
     def pausing(self, view: View, now: float) -> bool:
-        """Whether a pod may go as soon as the pause after a refusal is over."""
-        return self._may_go(view, self.seen(view, now)) and now < routes.pause_over_at(self.step.progress)
+        """Whether EvictBatch comes next as soon as a pause is over."""
+        return bool(self._evictions(view, self.seen(view, now)))
+
+    def blocks(self, view: View, now: float) -> bool:
+        """Whether pods are still to go, none may go now, and none leaves."""
+        seen = self.seen(view, now)
+        return bool(seen.staying) and not seen.leaving and self.decide(view, now) is None
 
     def seen(self, view: View, now: float) -> Seen:
         """The pods by what is to be waited for; asks once whether the kubelet answers if some are overdue."""
@@ -246,16 +294,25 @@ class _Look:
         returned = [pod for pod in by_action[Action.LEAVE] if pods.returned(pod, self.step.cordoned_at)]
         return Seen(by_action[Action.EVICT] + by_action[Action.REFUSE], by_action[Action.WAIT], returned)
 
-    def _may_go(self, view: View, seen: Seen) -> bool:
+    def _evictions(self, view: View, seen: Seen) -> list[float]:
+        """From when on EvictBatch may move pods that are to go now, in epoch seconds; empty if it could
+        move none."""
+        step, record = self.step, self.step.progress
+        rolling = [pod for pod in seen.to_evict if pod.key in record.rolling]
+        others = [pod for pod in seen.to_evict if pod not in rolling]
+        # EvictBatch alone sees how far a rollout is.
+        moments = [routes.rollouts_looked_at(step)] if rolling and step.wait_s is not None else []
+        if self._may_go(view, others):
+            moments.append(routes.pause_over_at(record))
+        return moments
+
+    def _may_go(self, view: View, pods_to_evict: list[Pod]) -> bool:
+        if self.step.wait_s is not None:
+            return bool(budgets.choose(pods_to_evict, view.budgets or (), 1).evict)
         # On the first definition EvictBatch asks, and waits, by itself; only pods that keep coming pause
         # here.
-        if self.step.wait_s is None:
-            young = any(pod.created_at >= self.step.cordoned_at for pod in seen.to_evict)
-            return bool(seen.to_evict) and not (young and self.step.attempt < first_definition.YOUNG_PAUSES)
-        if any(pod.key in self.step.progress.rolling for pod in seen.to_evict):
-            # EvictBatch alone sees how far a rollout is.
-            return True
-        return bool(budgets.choose(seen.to_evict, view.budgets or (), 1).evict)
+        young = any(pod.created_at >= self.step.cordoned_at for pod in pods_to_evict)
+        return bool(pods_to_evict) and not (young and self.step.attempt < first_definition.YOUNG_PAUSES)
 
 
 def _emptied(step: Step, here: Progress, timing: Timing) -> Progress:

@@ -22,7 +22,6 @@ from stepdrain.intake import settings
 from stepdrain.reporting import logs, metrics, node_conditions
 from stepdrain.reporting.node_events import record_event
 from stepdrain.states import concurrency_limit, routes
-from stepdrain.states.batch import probing
 from stepdrain.states.evict_batch import evict_batch
 from stepdrain.verification import rehearsal
 
@@ -63,7 +62,7 @@ def _once(step: Step) -> Progress:
         _record_rolled(step, record, cluster, now)
     if record.forced > step.progress.forced:
         _record_forced(step, record, cluster, now)
-    if record.blocked and record.evicted == step.progress.evicted and probing(step.progress):
+    if record.blocked and record.evicted == step.progress.evicted and routes.probing(step.progress):
         # Once a heartbeat: an Event for each attempt would only hide the others.
         named = "; ".join(record.blockers)
         _record_blocked(step, f"{record.blocked} pods cannot be evicted now: {named}.", cluster, now)

@@ -7,15 +7,18 @@ from typing import Any
 
 from stepdrain import attempt, clock
 from stepdrain.adapters import invocation
+from stepdrain.document import progress
 from stepdrain.document.progress import Progress
 from stepdrain.document.step import Step
 from stepdrain.reporting import logs
 from stepdrain.reporting.node_events import record_event
-from stepdrain.states import protection
+from stepdrain.states import lifecycle_action, protection
 from stepdrain.states.wait_for_pods import wait_for_pods
 from stepdrain.verification import rehearsal
 
 LOG = logs.logger()
+AFTER_PODS = (progress.WAIT_FOR_VOLUMES, progress.WAIT_FOR_TARGETS, progress.COMPLETE_ACTION)
+"""What comes when no pod is left that is to go."""
 
 
 @invocation.handler
@@ -30,9 +33,15 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 
 
 def _look(step: Step, cluster: Any, until: float, unwatched: str) -> Progress:
-    if (back := protection.lost(step, cluster, clock.now())) is not None:
+    if not step.attempt and (back := protection.lost(step, cluster, clock.now())):
         return _back(step, cluster, *back)
-    return wait_for_pods(step, cluster, clock, until, partial(_warn, step, cluster), unwatched)
+    record = wait_for_pods(step, cluster, clock, until, partial(_warn, step, cluster), unwatched)
+    if record.next in AFTER_PODS and (back := protection.lost(step, cluster, clock.now(), step.entered_at)):
+        # The pods of a node that somebody has deleted are gone, too, and nobody saw how.
+        return _back(step, cluster, *back)
+    if record.next == progress.HEARTBEAT and lifecycle_action.lets_go(step, clock.now()):
+        _warn(step, cluster, "DrainReleased", lifecycle_action.left_behind(step, record))
+    return record
 
 
 def _back(step: Step, cluster: Any, record: Progress, why: str) -> Progress:
