@@ -26,6 +26,7 @@ from typing import Any
 
 from stepdrain.rules.deadline import LONGEST_LAP_S, Hook, heartbeat_after_s, lap_pause_s
 from stepdrain.states.wait_for_pods import LONG_S, POLL_S
+from stepdrain.states.waiting import FIRST_WATCH_S
 
 from statemachine.retriers import REFERENCE_HEARTBEAT_S
 
@@ -74,12 +75,14 @@ def heartbeat_after(heartbeat_timeout_s: float = REFERENCE_HEARTBEAT_S) -> float
     return heartbeat_after_s(Hook(int(heartbeat_timeout_s), 0))
 
 
-def lap(state: State, error: str, attempt_s: float = 0.0) -> tuple[int, float]:
+def lap(state: State, error: str, attempt_s: float = 0.0, first_s: float | None = None) -> tuple[int, float]:
     """Events and seconds of a lap in which each attempt takes ``attempt_s`` and ends with ``error``.
+
+    ``first_s``: what the first takes, where that is less.
 
     It ends when a heartbeat is due, by Next, or when the retrier is used up, by Catch.
     """
-    due, seconds, attempts = heartbeat_after(), attempt_s, 1
+    due, seconds, attempts = heartbeat_after(), attempt_s if first_s is None else first_s, 1
     for delay in delays_s(retrier_of(state, error)):
         if seconds >= due:
             break
@@ -88,9 +91,9 @@ def lap(state: State, error: str, attempt_s: float = 0.0) -> tuple[int, float]:
     return visit_events(attempts) + by_next + visit_events(1) + CHOICE_EVENTS, min(seconds, due)
 
 
-def rate(state: State, error: str, attempt_s: float = 0.0) -> float:
+def rate(state: State, error: str, attempt_s: float = 0.0, first_s: float | None = None) -> float:
     """Events per second of lap after lap."""
-    events, seconds = lap(state, error, attempt_s)
+    events, seconds = lap(state, error, attempt_s, first_s)
     return events / seconds
 
 
@@ -109,7 +112,7 @@ def watching_events(machine: State) -> int:
     """Events of a drain that watches for 48 hours, and nothing happens."""
     states = machine["States"]
     worst = max(
-        rate(states[name], error, wait_s(states[name]))
+        rate(states[name], error, wait_s(states[name]), FIRST_WATCH_S)
         for name, errors in WATCHING.items()
         for error in errors
     )
@@ -119,7 +122,10 @@ def watching_events(machine: State) -> int:
 def short_watches_events(machine: State, lasted_s: float) -> int:
     """As above where each watch ends after ``lasted_s`` seconds without an event."""
     states = machine["States"]
-    worst = max(rate(states[name], errors[0], lasted_s) for name, errors in WATCHING.items())
+    worst = max(
+        rate(states[name], errors[0], lasted_s, min(lasted_s, FIRST_WATCH_S))
+        for name, errors in WATCHING.items()
+    )
     return round(once(machine) + lasting_s(machine) * worst)
 
 
@@ -163,7 +169,7 @@ def unanswered_events(machine: State) -> int:
 def progress_events(machine: State, pods: int, every_s: float) -> int:
     """Events of ``pods`` that leave one at a time, one in ``every_s`` seconds, by watching."""
     state = machine["States"]["WaitForPods"]
-    attempts = 1 + int(every_s // (wait_s(state) + 1))
+    attempts = 2 + int(every_s // (wait_s(state) + 1))
     each = visit_events(1) + visit_events(attempts) + CHOICE_EVENTS
     heartbeats = pods * every_s / heartbeat_after() * (visit_events(1) + visit_events(1) + 2 * CHOICE_EVENTS)
     return round(once(machine) + pods * each + heartbeats)

@@ -38,13 +38,15 @@ def run(event: dict[str, Any], look: Look) -> dict[str, Any]:
     An attempt that got no answer until a heartbeat was due, or the drain's end came, leads to Heartbeat.
     """
     step = parse(event)
-    until = ends_at(step)
-    crowded = waiting.crowded_out(step, clock.now())
+    until, now = ends_at(step), clock.now()
+    crowded = waiting.crowded_out(step, now)
     unwatched = settings.unwatched(os.environ) or crowded
+    watches = not unwatched and not step.progress.unwatched
+    looks_until = waiting.watches_until(step, now, until) if watches else until
 
     def once() -> tuple[Progress, Any]:
         cluster = connections.kube(step.cluster)
-        record = look(step, cluster, until, unwatched)
+        record = look(step, cluster, looks_until, unwatched)
         return (replace(record, unwatched=crowded) if crowded else record), cluster
 
     try:

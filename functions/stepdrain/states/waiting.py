@@ -16,6 +16,8 @@ POLLED = (errors.TargetsDraining, errors.NotYourTurn)
 """What nobody can watch, and is polled under its own name."""
 CROWDED = "Lambda throttled the attempts before, or they could not watch"
 """Why a drain polls until its next heartbeat, as the end of "polled, since …"."""
+FIRST_WATCH_S = 20
+"""Seconds for which the first attempt of a visit watches."""
 REPEATED, WATCHED_S = 2, 90
 """From so many repetitions on, attempts that each took less than so many seconds did not watch."""
 FIRST_DEFINITION: dict[type[NotYet], type[NotYet]] = {
@@ -28,16 +30,26 @@ FIRST_DEFINITION: dict[type[NotYet], type[NotYet]] = {
 """The second name of each on the first definition, which retries it at the slow pace."""
 
 
+def watches_until(step: Step, now: float, until: float) -> float:
+    """Until when an attempt that begins now and ends at ``until`` may watch; epoch seconds.
+
+    The first of a visit is short, so that the console soon names what is waited for, which only the end of an
+    attempt tells. Not where evictions are refused lap after lap, whose visits would fill the history.
+    """
+    first = step.attempt == 0 and step.progress.refused_since is None
+    return min(until, now + FIRST_WATCH_S) if first else until
+
+
 def crowded_out(step: Step, now: float) -> str:
     """CROWDED if this attempt must not watch, "" if it may.
 
-    An attempt that watches takes two minutes. Where those before it were over much sooner, Lambda has
-    throttled them (its concurrent executions are used up, or MaxWatchers), or they could not watch: then the
-    drain polls until its next heartbeat, in executions of a second, and others find room.
+    An attempt that watches takes two minutes, but for the first. Where those before it were over much sooner,
+    Lambda has throttled them (its concurrent executions are used up, or MaxWatchers), or they could not watch:
+    then the drain polls until its next heartbeat, in executions of a second, and others find room.
     The time is all that an attempt can know: Retry passes on a count, and no reason
     (https://docs.aws.amazon.com/step-functions/latest/dg/input-output-contextobject.html).
     """
-    if step.attempt < REPEATED or now - step.entered_at >= step.attempt * WATCHED_S:
+    if step.attempt < REPEATED or now - step.entered_at >= (step.attempt - 1) * WATCHED_S:
         return ""
     return CROWDED
 
