@@ -74,13 +74,15 @@ def _workers() -> Iterator[Workers]:
     It would go on after the patches are undone, in the next test's account.
     """
     workers: Workers = {}
-    yield workers
-    left = list(workers.items())
-    workers.clear()
-    for worker, _ in left:
-        worker.env.set_stop(stop_date=datetime.datetime.now(), cause=None, error=None)
-    for _, thread in left:
-        thread.join(LEFT_S)
+    try:
+        yield workers
+    finally:
+        left = list(workers.items())
+        workers.clear()
+        for worker, _ in left:
+            worker.env.set_stop(stop_date=datetime.datetime.now(datetime.UTC), cause=None, error=None)
+        for _, thread in left:
+            thread.join(LEFT_S)
 
 
 def _datetime_module(clock: Clock) -> Any:
@@ -150,9 +152,7 @@ def stack_of(error: BaseException) -> list[str]:
     return [] if isinstance(error, NotYet) else traceback.format_list(frames[first:])
 
 
-def _start(
-    clock: Clock, ended: Callable[[str], None], workers: Workers
-) -> Callable[[ExecutionWorker], None]:
+def _start(clock: Clock, ended: Callable[[str], None], workers: Workers) -> Callable[[ExecutionWorker], None]:
     def start(worker: ExecutionWorker) -> None:
         # An actor before its thread starts: otherwise the clock could run ahead of it.
         clock.enter()

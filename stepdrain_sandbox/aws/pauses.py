@@ -45,7 +45,7 @@ def on(clock: Clock) -> Iterator[None]:
 
 
 def _interrupting(original: Callable[..., None]) -> Callable[..., None]:
-    """Wrap Environment.set_stop: StopExecution ends a pause, and the wait for a function, at once, as on AWS."""
+    """Wrap Environment.set_stop: StopExecution ends a pause or the wait for a function at once, as on AWS."""
 
     def set_stop(env: Environment, **arguments: Any) -> None:
         original(env, **arguments)
@@ -56,7 +56,7 @@ def _interrupting(original: Callable[..., None]) -> Callable[..., None]:
 
 
 def _unless_over(original: Callable[..., None]) -> Callable[..., None]:
-    """Wrap Environment.set_error: an execution that was stopped or timed out is not failed by its last error."""
+    """Wrap Environment.set_error: no late error fails an execution that was stopped or has timed out."""
 
     def set_error(env: Environment, error: Any) -> None:
         if env.is_running():
