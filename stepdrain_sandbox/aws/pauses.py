@@ -17,6 +17,7 @@ from moto.stepfunctions.parser.asl.component.common.retry.retrier_decl import Re
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.eval.event.event_manager import EventManager
+from moto.stepfunctions.parser.asl.eval.program_state import ProgramStopped, ProgramTimedOut
 
 from stepdrain_sandbox.clock import Clock, Idle, Interruption
 
@@ -92,7 +93,8 @@ def _unless_late(original: Callable[..., int]) -> Callable[..., int]:
         if isinstance(work, Work) and work.termination.late:
             return 0
         env = getattr(Work.beginning, "env", None)
-        if env is not None and not env.is_running() and not named["event_type"].startswith("Execution"):
+        cut_off = env is not None and isinstance(env._program_state, ProgramStopped | ProgramTimedOut)
+        if cut_off and not named["event_type"].startswith("Execution"):
             return 0
         return original(*arguments, **named)
 

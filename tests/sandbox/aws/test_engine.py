@@ -168,6 +168,7 @@ def test_events_bear_the_clocks_time(machine):
     machine.finish(arn)
     (failed,) = machine.events(arn, "TaskFailed")
     (done,) = machine.events(arn, "ExecutionSucceeded")
+    assert machine.events(arn, "TaskStateExited")
     assert (done["timestamp"] - failed["timestamp"]).total_seconds() == 100
 
 
