@@ -17,7 +17,8 @@ RESULTS = {
 }
 """What an action's answer must hold for the function to go on."""
 JSON_ANSWER = {
-    "events": [], "executions": [], "executionArn": "", "startDate": 0, "ResourceTagMappingList": []
+    "events": [], "executions": [], "executionArn": "", "startDate": 0, "ResourceTagMappingList": [],
+    "name": "x", "status": "SUCCEEDED", "input": "{}",
 }  # fmt: skip
 """The same for Step Functions and Resource Groups Tagging, whose clients skip what they do not know."""
 

@@ -18,10 +18,18 @@ def state_line(event: HistoryEvent) -> str | None:
         details = event["taskFailedEventDetails" if kind == "TaskFailed" else "taskTimedOutEventDetails"]
         return f"   not yet: {details.get('error')}: {message(details.get('cause', ''))}"
     if kind == "TaskStateExited":
-        return f"<- {event['stateExitedEventDetails']['name']}"
+        return f"<- {event['stateExitedEventDetails']['name']}{_held(event['stateExitedEventDetails'])}"
     if kind.startswith("Execution"):
         return f"== {kind.removeprefix('Execution')}{_why(event)}"
     return None
+
+
+def _held(exited: Mapping[str, Any]) -> str:
+    """What EvictBatch could not evict: WaitForPods says so only when an attempt ends."""
+    if exited["name"] != "EvictBatch" or "output" not in exited:
+        return ""
+    record = json.loads(exited["output"]).get("progress", {})
+    return f", not yet: {'; '.join(record['blockers'])}" if record.get("blocked") else ""
 
 
 def _why(event: HistoryEvent) -> str:

@@ -56,7 +56,7 @@ def anything_changed(asked: Iterable[AuditEvent], user_agent: str = "stepdrain/"
 
 def deletions_made(written: Sequence[Change], policy: str) -> list[str]:
     """G2: pods are removed only by eviction, unless the policy is force."""
-    if policy == "force":
+    if policy.startswith("force"):
         return []
     return [f"G2: {change.object} was deleted, not evicted." for change in written if change.kind == "delete"]
 

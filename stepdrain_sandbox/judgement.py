@@ -25,7 +25,7 @@ def broken(world: World, *, policy: str = "fail") -> list[str]:
     return [
         *(sentence for node in world.instances.values() for sentence in _order(world, written, node)),
         *guarantees.deletions_made(written, policy),
-        *([] if policy == "force" else guarantees.budgets_broken(_budgets(world))),
+        *([] if policy.startswith("force") else guarantees.budgets_broken(_budgets(world))),
         *guarantees.others_touched(written, world.witness.staying),
         *_completed_early(world),
         *guarantees.actions_lost(world.terminated, _cared_for(world, executions)),

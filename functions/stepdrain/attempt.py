@@ -16,10 +16,18 @@ from stepdrain import clock
 from stepdrain.adapters import connections
 from stepdrain.document.progress import Progress
 from stepdrain.document.step import Step, parse
-from stepdrain.errors import AwsUnavailable, KubeConflict, KubeThrottled, KubeUnavailable, Transient
+from stepdrain.errors import (
+    AwsUnavailable,
+    KubeConflict,
+    KubeThrottled,
+    KubeUnavailable,
+    Transient,
+    WatchUnavailable,
+)
 from stepdrain.intake import settings
 from stepdrain.reporting import logs
 from stepdrain.reporting.drain_reports import report_end
+from stepdrain.reporting.node_events import record_event
 from stepdrain.states import routes, waiting
 
 LOG = logs.logger()
@@ -55,6 +63,10 @@ def run(event: dict[str, Any], look: Look) -> dict[str, Any]:
         if not routes.heartbeat_needed(step.timing(clock.now())) or step.wait_s is None:
             raise
         return routes.unanswered(step, str(error)).to_document()
+    except WatchUnavailable as error:
+        if error.denied and step.attempt == 0:
+            _warn_denied(step, error.denied)
+        raise
     _report(step, record, cluster)
     return record.to_document()
 
@@ -96,3 +108,12 @@ def _report(step: Step, record: Progress, cluster: Any) -> None:
     for not_recorded in report_end(cluster, step, record, clock.now(), wanted=wanted):
         LOG.warning(not_recorded)
     LOG.info("looked", state=step.state, attempt=step.attempt, progress=record.to_document())
+
+
+def _warn_denied(step: Step, denied: str) -> None:
+    """Once a drain: it goes on, only later than it could."""
+    sentence = f"The drain polls every 10 to 30 seconds instead of watching, since {denied}"
+    LOG.warning(sentence, node=step.node.name)
+    cluster, now = connections.kube(step.cluster), clock.now()
+    if not_recorded := record_event(cluster, step.node, "WatchDenied", sentence, step.name, now):
+        LOG.warning(not_recorded)

@@ -76,8 +76,13 @@ class TargetsDraining(NotYet):
 class WatchUnavailable(NotYet):
     """What the state waits for has not come about, and this attempt could not watch for it.
 
-    The message says both. The next attempt comes after seconds instead of at once.
+    The message says both. The next attempt comes after seconds instead of at once. ``denied`` says which
+    right is missing, if that is the reason.
     """
+
+    def __init__(self, message: str, denied: str = "") -> None:
+        super().__init__(message)
+        self.denied = denied
 
 
 class OfFirstDefinition(NotYet):

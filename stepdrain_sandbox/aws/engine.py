@@ -29,6 +29,9 @@ from stepdrain_sandbox.clock import Clock
 Json = dict[str, Any]
 Invoke = Callable[[str, Json], Any]
 """Runs the function of that name with an event; returns its answer, or raises what it raised."""
+Workers = dict[ExecutionWorker, threading.Thread]
+LEFT_S = 5
+"""Real seconds in which an execution that is stopped has ended."""
 PARSER = "moto.stepfunctions.parser"
 INVOKE = f"{PARSER}.asl.component.state.exec.state_task.lambda_eval_utils._invoke_lambda_function"
 DATED = (
@@ -59,10 +62,27 @@ def running(
         entered = _entering(CommonStateField._eval_body, transition)
         patches.enter_context(mock.patch.object(CommonStateField, "_eval_body", entered))
         patches.enter_context(pauses.on(clock))
-        over = threading.Event()
-        patches.callback(over.set)
-        patches.enter_context(mock.patch.object(ExecutionWorker, "start", _start(clock, ended, over)))
+        workers = patches.enter_context(_workers())
+        patches.enter_context(mock.patch.object(ExecutionWorker, "start", _start(clock, ended, workers)))
         yield
+
+
+@contextlib.contextmanager
+def _workers() -> Iterator[Workers]:
+    """The executions that run, with their threads; what still runs in the end is stopped.
+
+    It would go on after the patches are undone, in the next test's account.
+    """
+    workers: Workers = {}
+    try:
+        yield workers
+    finally:
+        left = list(workers.items())
+        workers.clear()
+        for worker, _ in left:
+            worker.env.set_stop(stop_date=datetime.datetime.now(datetime.UTC), cause=None, error=None)
+        for _, thread in left:
+            thread.join(LEFT_S)
 
 
 def _datetime_module(clock: Clock) -> Any:
@@ -132,23 +152,20 @@ def stack_of(error: BaseException) -> list[str]:
     return [] if isinstance(error, NotYet) else traceback.format_list(frames[first:])
 
 
-def _start(
-    clock: Clock, ended: Callable[[str], None], over: threading.Event
-) -> Callable[[ExecutionWorker], None]:
+def _start(clock: Clock, ended: Callable[[str], None], workers: Workers) -> Callable[[ExecutionWorker], None]:
     def start(worker: ExecutionWorker) -> None:
         # An actor before its thread starts: otherwise the clock could run ahead of it.
         clock.enter()
-        threading.Thread(target=lambda: act(worker), name="execution", daemon=True).start()
+        thread = threading.Thread(target=lambda: act(worker), name="execution", daemon=True)
+        workers[worker] = thread
+        thread.start()
 
     def act(worker: ExecutionWorker) -> None:
         try:
             _limit(worker, clock)
             worker._execution_logic()
-            ended(worker._evaluation_details.execution_details.arn)
-        except Exception:
-            # A world that closes ends the watches of its executions, and its account is gone by then.
-            if not over.is_set():
-                raise
+            if workers.pop(worker, None) is not None:
+                ended(worker._evaluation_details.execution_details.arn)
         finally:
             clock.leave()
 

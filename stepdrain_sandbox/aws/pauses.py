@@ -17,7 +17,7 @@ from moto.stepfunctions.parser.asl.component.common.retry.retrier_decl import Re
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.eval.event.event_manager import EventManager
-from moto.stepfunctions.parser.asl.eval.program_state import ProgramStopped
+from moto.stepfunctions.parser.asl.eval.program_state import ProgramStopped, ProgramTimedOut
 
 from stepdrain_sandbox.clock import Clock, Idle, Interruption
 
@@ -37,7 +37,8 @@ def on(clock: Clock) -> Iterator[None]:
         enter(patched(RetrierDecl, "_eval_body", pauses.remembering(RetrierDecl._eval_body)))
         enter(patched(WaitFunction, "_wait_interval", pauses.waiting))
         enter(patched(Environment, "set_stop", _interrupting(Environment.set_stop)))
-        enter(patched(Environment, "set_error", _unless_stopped(Environment.set_error)))
+        enter(patched(Environment, "set_error", _unless_over(Environment.set_error)))
+        enter(patched(Environment, "open_frame", _remembered(Environment.open_frame)))
         enter(mock.patch(f"{TASK}.threading", types.SimpleNamespace(Event=lambda: _begun(clock))))
         enter(mock.patch(f"{TASK}.Thread", Work))
         enter(patched(EventManager, "add_event", _unless_late(EventManager.add_event)))
@@ -45,7 +46,7 @@ def on(clock: Clock) -> Iterator[None]:
 
 
 def _interrupting(original: Callable[..., None]) -> Callable[..., None]:
-    """Wrap Environment.set_stop: StopExecution ends a pause at once, as on AWS."""
+    """Wrap Environment.set_stop: StopExecution ends a pause or the wait for a function at once, as on AWS."""
 
     def set_stop(env: Environment, **arguments: Any) -> None:
         original(env, **arguments)
@@ -55,28 +56,45 @@ def _interrupting(original: Callable[..., None]) -> Callable[..., None]:
     return set_stop
 
 
-def _unless_stopped(original: Callable[..., None]) -> Callable[..., None]:
-    """Wrap Environment.set_error: a stopped execution is ABORTED, and its last error does not fail it."""
+def _unless_over(original: Callable[..., None]) -> Callable[..., None]:
+    """Wrap Environment.set_error: no late error fails an execution that was stopped or has timed out."""
 
     def set_error(env: Environment, error: Any) -> None:
-        if not isinstance(env._program_state, ProgramStopped):
+        if env.is_running():
             original(env, error)
 
     return set_error
 
 
+def _remembered(original: Callable[..., Environment]) -> Callable[..., Environment]:
+    """Wrap Environment.open_frame, which a Task calls first, so that ``_begun`` knows the execution."""
+
+    def open_frame(env: Environment, *arguments: Any, **named: Any) -> Environment:
+        Work.beginning.env = env
+        return original(env, *arguments, **named)
+
+    return open_frame
+
+
 def _begun(clock: Clock) -> Termination:
     """The Termination for the next Work that this thread creates."""
-    Work.beginning.termination = Termination(clock)
+    Work.beginning.termination = Termination(clock, Work.beginning.env)
     return Work.beginning.termination
 
 
 def _unless_late(original: Callable[..., int]) -> Callable[..., int]:
-    """Wrap EventManager.add_event: events of a function whose Task has timed out are not recorded."""
+    """Wrap EventManager.add_event: events of a function whose Task has timed out are not recorded.
+
+    Nor is anything of an execution that was stopped or has timed out, but its own end.
+    """
 
     def add_event(*arguments: Any, **named: Any) -> int:
         work = threading.current_thread()
         if isinstance(work, Work) and work.termination.late:
+            return 0
+        env = getattr(Work.beginning, "env", None)
+        cut_off = env is not None and isinstance(env._program_state, ProgramStopped | ProgramTimedOut)
+        if cut_off and not named["event_type"].startswith("Execution"):
             return 0
         return original(*arguments, **named)
 
@@ -132,18 +150,20 @@ class _Pauses:
 class Termination:
     """Replaces the threading.Event that signals the end of a Task's work.
 
-    ``wait`` uses the clock for its timeout. After a timeout the execution goes on, and the work ends later.
+    ``wait`` uses the clock for its timeout. After a timeout the execution goes on, and the work ends later:
+    nobody ends a function because its execution was stopped, or has timed out.
     """
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock, self._decided, self._lock = clock, threading.Event(), threading.Lock()
+    def __init__(self, clock: Clock, env: Environment) -> None:
+        self._clock, self._env = clock, env
+        self._decided, self._lock = threading.Event(), threading.Lock()
         self._late: Idle | None = None
         # The work starts before the wait: time must not pass until the timeout is set.
         self._until_waiting = clock.detach()
 
     @property
     def late(self) -> bool:
-        """Whether the Task has timed out."""
+        """Whether the Task has timed out, or its execution is over."""
         return self._late is not None
 
     def set(self) -> None:
@@ -153,11 +173,18 @@ class Termination:
             self._decided.set()
 
     def wait(self, timeout: float) -> bool:
-        """True if the work ended within ``timeout`` seconds."""
-        timer = self._clock.call_at(self._clock.now() + timeout, self._expire)
+        """True if the work ended within ``timeout`` seconds, and within the machine's TimeoutSeconds."""
+        ends_at = getattr(self._env, "ends_at", float("inf"))
+        timer = self._clock.call_at(min(self._clock.now() + timeout, ends_at), self._expire)
+        self._env.interruption = Interruption()
+        self._env.interruption.notify(self._expire)
+        if not self._env.is_running():
+            self._expire()
         self._until_waiting.end()
         self._decided.wait()
         timer.cancel()
+        if self._late is not None and self._clock.now() >= ends_at and self._env.is_running():
+            self._env.set_timed_out()
         return self._late is None
 
     def _expire(self) -> None:

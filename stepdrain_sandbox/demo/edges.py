@@ -67,8 +67,18 @@ def broken(history: Sequence[Mapping[str, Any]], written: Sequence[Change]) -> l
     sentences = []
     if sorted(ORDER, key=first.__getitem__) != list(ORDER):
         sentences.append(f"Waves: pods were evicted in the order {', '.join(evicted)}.")
-    details = [event.get("taskFailedEventDetails", {}) for event in history]
-    for error in ("VolumesAttached", "TargetsDraining"):
-        if not any(one.get("error") == error for one in details):
-            sentences.append(f"The drain never waited for {error}.")
+    for state in ("WaitForVolumes", "WaitForTargets"):
+        if _waited_s(history, state) < 1:
+            sentences.append(f"The drain never waited in {state}.")
     return sentences
+
+
+def _waited_s(history: Sequence[Mapping[str, Any]], state: str) -> float:
+    """Seconds from entering the state for the first time to leaving it for the last; 0 if it was not."""
+    times = [
+        event["timestamp"]
+        for event in history
+        for details in ("stateEnteredEventDetails", "stateExitedEventDetails")
+        if event.get(details, {}).get("name") == state
+    ]
+    return (times[-1] - times[0]).total_seconds() if times else 0.0

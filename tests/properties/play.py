@@ -96,7 +96,7 @@ def _cluster(stage: Stage, night: Night) -> Iterator[str]:
     yield from guarantees.deletions_made(written, policy)
     yield from guarantees.others_touched(written, stage.witness.staying)
     # Pods that came back go with the machine, and budgets fall with them (docs/decisions/0033).
-    if policy != "force" and not any(stage.witness.left.values()) and not stage.witness.returned:
+    if not policy.startswith("force") and not any(stage.witness.left.values()) and not stage.witness.returned:
         yield from guarantees.budgets_broken(stage.witness.budgets)
         removed = {one.object for one in written if one.kind in ("evict", "delete") and one.status < 300}
         rolled = audit.rolled(stage.transport.audit_log)

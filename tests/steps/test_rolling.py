@@ -2,6 +2,7 @@
 
 import pytest
 from stepdrain.clock import to_rfc3339
+from stepdrain.errors import EvictionBlocked
 from stepdrain.steps import evict_batch, wait_for_pods
 
 from stepdrain_sandbox.kube.faults import Fault
@@ -61,13 +62,6 @@ def refusal(payload, *arguments, **drain):
     assert (record["evicted"], record["next"]) == (before["evicted"], "WaitForPods")
     (said,) = record["blockers"]
     return said
-
-
-def waited(cluster, payload, record, policy="blocked", **changes):
-    """What WaitForPods answers; time passes while it watches."""
-    drain = {"policy": {"roll": policy}, "cordon": {"at": "2026-01-01T00:00:00Z"}, "progress": record}
-    event = {**payload(**drain), "waitSeconds": 120, **changes}
-    return cluster.as_actor(lambda: wait_for_pods.handler(event, None))
 
 
 def test_a_workload_that_no_budget_lets_go_is_rolled(cluster, node, payload, place):
@@ -221,3 +215,42 @@ def test_a_policy_that_is_off_asks_nothing(cluster, node, payload, place):
         ("list", "poddisruptionbudgets", 200),
         ("create", "pods/eviction", 429),
     ]
+
+
+def test_a_rollout_is_looked_at_less_and_less_often(cluster, node, payload, place):
+    """WaitForPods sees by itself that it ends. EvictBatch looks for the others, and never in a loop."""
+    place(web(node), held(node), room=False)
+    for each in cluster.list("Node"):
+        cluster.change("Node", each["metadata"]["name"], "", {"spec": {"unschedulable": True}})
+    drain = {"policy": {"roll": "blocked"}, "cordon": {"at": to_rfc3339(cluster.clock.now())}}
+    started, looked = payload()["execution"], []
+    record = evict_batch.handler({**payload(**drain), "execution": started}, None)
+    # The test's node bears no label, and is not looked at for it.
+    record["foundAgainIn"] = 0
+    while len(looked) < 12:
+        began = cluster.clock.now()
+        event = {**payload(**drain, progress=record), "waitSeconds": 120, "execution": started}
+        record = cluster.as_actor(lambda event=event: wait_for_pods.handler(event, None))
+        assert record["next"] == "EvictBatch"
+        looked.append(cluster.clock.now() - began)
+        event = {**payload(**drain, progress=record), "execution": started}
+        record = evict_batch.handler(event, None)
+        assert "is being rolled" in record["blockers"][0]
+    assert min(looked) >= 9
+    assert looked == sorted(looked)
+    assert 50 <= max(looked) <= 61
+    # Other pods' evictions are not put off by that.
+    assert record["refusedSince"] == ""
+
+
+def test_what_the_rollout_waits_for_stands_in_the_attempts(cluster, node, payload, place):
+    """Whoever looks at the execution reads the scheduler's sentence, and not that a budget is exhausted."""
+    place(web(node), held(node), room=False)
+    for each in cluster.list("Node"):
+        cluster.change("Node", each["metadata"]["name"], "", {"spec": {"unschedulable": True}})
+    attempt(payload)
+    cluster.pass_time(2)
+    record = attempt(payload)
+    assert record["rolling"]
+    with pytest.raises(EvictionBlocked, match=r"is being rolled; its new pod web-.*unschedulable"):
+        cluster.as_actor(lambda: wait_for_pods.handler({**payload(progress=record), "waitSeconds": 5}, None))

@@ -41,15 +41,15 @@ def named_by(alarm_metrics: Iterable[dict[str, Any]]) -> set[Key]:
 
 
 def shown_by(widget_metrics: Iterable[list[Any]]) -> set[Key]:
-    """The metrics of a dashboard's widget; ``.`` repeats a field of the row before, ``...`` all of them.
+    """The metrics of a dashboard's widget; ``.`` repeats a field of the row before, ``...`` all.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
     """
     shown, before = set(), list[str]()
     for row in widget_metrics:
         fields = [field for field in row if isinstance(field, str)]
-        if fields == ["..."]:
-            fields = before
+        if fields[:1] == ["..."]:
+            fields = [*before[: len(before) - len(fields) + 1], *fields[1:]]
         fields = [before[at] if field == "." else field for at, field in enumerate(fields)]
         namespace, metric, *pairs = before = fields
         shown.add((namespace, metric, tuple(sorted(zip(pairs[::2], pairs[1::2], strict=True)))))

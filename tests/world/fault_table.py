@@ -17,8 +17,8 @@ KUBERNETES = """
                          FindNode          Label             Cordon            EvictBatch        eviction          WaitForPods       watch                 WaitForVolumes    WaitForTargets
 401 once                 ·                 ·                 ·                 ·                 ·                 ·                 ·                     ·                 ·
 401 for ever             KubeUnauthorized  KubeUnauthorized  KubeUnauthorized  KubeUnauthorized  KubeUnauthorized  KubeUnauthorized  KubeUnauthorized      KubeUnauthorized  KubeUnauthorized
-10 s of 401              ·                 ·                 ·                 KubeUnauthorized  KubeUnauthorized  KubeUnauthorized  KubeUnauthorized      KubeUnauthorized  KubeUnauthorized
-10 s of 403              ·                 ·                 ·                 KubeForbidden     KubeForbidden     KubeForbidden     KubeForbidden         KubeForbidden     ·
+10 s of 401              ·                 ·                 ·                 ·                 ·                 ·                 ·                     ·                 ·
+10 s of 403              ·                 ·                 ·                 ·                 ·                 ·                 ·                     ·                 ·
 webhook refuses one pod  –                 –                 –                 –                 ·                 –                 –                     –                 –
 403                      KubeForbidden     ·                 KubeForbidden     KubeForbidden     KubeForbidden     KubeForbidden     KubeForbidden         KubeForbidden     ·
 409                      ·                 ·                 ·                 ·                 ·                 ·                 ·                     ·                 ·

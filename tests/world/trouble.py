@@ -25,8 +25,8 @@ from stepdrain_sandbox.world import CLUSTER, World, node_manifest
 
 SLOW_S, PATIENCE_S = 0.9, (3, 0.5)
 """Real seconds of a slow answer, and the adapter's timeouts meanwhile: the same proportion as 15 to 8."""
-BLOCKED_S = 400
-"""Virtual seconds for which a budget holds: more than EvictBatch repeats for, so that a Heartbeat comes."""
+BLOCKED_S = 1300
+"""Virtual seconds for which a budget holds: a heartbeat comes after 840, and stops if denied for 300 more."""
 SEVERAL = 2
 REFUSED_S = 10
 FOR_EVER = -1

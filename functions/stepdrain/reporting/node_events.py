@@ -34,6 +34,7 @@ REASONS = {
     "TagIgnored": WARNING,
     "Drained": NORMAL,
     "DrainedButStuck": WARNING,
+    "WatchDenied": WARNING,
     "DrainReleased": WARNING,
     "DrainFailed": WARNING,
 }

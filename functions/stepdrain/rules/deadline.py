@@ -120,4 +120,4 @@ def rollout_pause_s(drained_for_s: float) -> float:
     A rollout that ends well ends the pod, and a watch sees that. It is looked at for the others: one that is
     paused, taken back, deleted. From 10 s to a minute, and in the second hour 120 s, as after a refusal.
     """
-    return max(10.0, min(60.0, drained_for_s / 6), lap_pause_s(drained_for_s))
+    return max(10.0, min(60.0, drained_for_s / 3), lap_pause_s(drained_for_s))

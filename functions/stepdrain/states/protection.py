@@ -21,17 +21,21 @@ class Cluster(Protocol):
     def node(self, name: str) -> Mapping[str, Any] | None: ...
 
 
-def lost(step: Step, cluster: Cluster, now: float, looked_at: float = 0.0) -> tuple[Progress, str] | None:
+def lost(
+    step: Step, cluster: Cluster, now: float, looked_at: float | None = None
+) -> tuple[Progress, str] | None:
     """The record that leads back to FindNode, and why; None if the node is what the drain has made of it.
 
-    One GET, unless it was ``looked_at`` (epoch seconds) just now; at most once between two heartbeats, so
-    that two tools that set and lift a cordon in turn cannot fill the history. Executions of a definition
-    that knows no way back keep no record of it, and are not asked.
+    One GET at the first attempt of a visit, or where it was ``looked_at`` (epoch seconds) long ago; at most
+    once between two heartbeats, so that two tools that set and lift a cordon in turn cannot fill the history.
+    Executions of a definition that knows no way back keep no record of it, and are not asked.
     """
     record = step.progress
+    if step.attempt and looked_at is None:
+        return None
     if record.found_again_in is None or record.found_again_in >= record.number:
         return None
-    if now - max(step.cordoned_at, looked_at) < FRESH_S:
+    if now - max(step.cordoned_at, looked_at or 0.0) < FRESH_S:
         return None
     why = nodes.unprotected(cluster.node(step.node.name), step.node.name, step.node.uid)
     if not why:

@@ -63,14 +63,18 @@ def asked_by(pod: Pod, policy: Policy, timing: Timing) -> float:
 
 
 def must_be_shortened(pod: Pod, policy: Policy, timing: Timing) -> bool:
-    """Under force, whether a terminating pod's grace ends after the deadline and has to be cut.
+    """Under force, whether a terminating pod's grace ends too late and has to be cut.
 
-    Once: after that only if the deadline has moved, since the server's clock and ours may differ.
+    Once: after that only if the deadline has moved, since the server's clock and ours may differ; and never
+    to as much as it has, which the API server ignores.
     """
     if not timing.forces or pod.deletion_at is None:
         return False
-    cut = pod.deletion_grace_s is not None and pod.deletion_grace_s < grace_of(pod, policy)
-    return pod.deletion_at > timing.deadline + (SHORTENED_AGAIN_S if cut else 1)
+    own, has = grace_of(pod, policy), pod.deletion_grace_s
+    late_s = SHORTENED_AGAIN_S if has is not None and has < own else 1
+    if pod.deletion_at <= timing.grace_until + late_s:
+        return False
+    return has is None or deadline.fitting_grace(own, timing.now, timing.grace_until) < has
 
 
 def probing(record: Progress) -> bool:

@@ -97,11 +97,13 @@ def wait_for_pods(
 def _wait(look: _Look, view: View, clock: Clock, until: float, unwatched: str, events: _Events) -> Progress:
     step, why = look.step, unwatched or look.step.progress.unwatched
     while not why:
-        listed, seconds = view, look.seconds(view, clock.now(), until)
+        listed, began = view, clock.now()
+        seconds = look.seconds(view, began, until)
         view, why = look.cluster.follow(view, seconds, lambda seen: _ends_watch(look, seen, clock, events))
         if (decided := look.decide(view, clock.now())) is not None:
             return decided
-        over = why or clock.now() >= until
+        # A clock that has jumped back ends the attempt, too.
+        over = why or clock.now() >= until or clock.now() <= began
         # A watch that has shown anything is not held back.
         deaf = not why and seconds >= DEAF_AFTER_S and step.wait_s is not None and view is listed
         view = look.at() if deaf or not over else view

@@ -14,6 +14,8 @@ from stepdrain.rules.first_definition import Pace
 
 POLLED = (errors.TargetsDraining, errors.NotYourTurn)
 """What nobody can watch, and is polled under its own name."""
+DENIED = "the cluster does not allow the watch"
+"""Why an attempt cannot watch where a right is missing, as the beginning of the end of "polled, since …"."""
 CROWDED = "Lambda throttled the attempts before, or they could not watch"
 """Why a drain polls until its next heartbeat, as the end of "polled, since …"."""
 FIRST_WATCH_S = 20
@@ -62,7 +64,8 @@ def not_yet(awaited: type[NotYet], sentence: str, timing: Timing, unwatched: str
     if timing.pace is not None:
         return (FIRST_DEFINITION[awaited] if timing.pace is Pace.SLOW else awaited)(sentence)
     if unwatched and awaited not in POLLED:
-        return errors.WatchUnavailable(f"{sentence} Polled, since {unwatched}.")
+        denied = unwatched if unwatched.startswith(DENIED) else ""
+        return errors.WatchUnavailable(f"{sentence} Polled, since {unwatched}.", denied)
     return awaited(sentence)
 
 

@@ -33,7 +33,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 
 
 def _look(step: Step, cluster: Any, until: float, unwatched: str) -> Progress:
-    if not step.attempt and (back := protection.lost(step, cluster, clock.now())):
+    if back := protection.lost(step, cluster, clock.now()):
         return _back(step, cluster, *back)
     record = wait_for_pods(step, cluster, clock, until, partial(_warn, step, cluster), unwatched)
     if record.next in AFTER_PODS and (back := protection.lost(step, cluster, clock.now(), step.entered_at)):

@@ -111,11 +111,22 @@ def test_work_within_its_time_is_no_timeout(machine):
     assert machine.run(task(TimeoutSeconds=20))["status"] == "SUCCEEDED"
 
 
-@pytest.mark.parametrize("pausing", ["Retry", "Wait"])
+def test_the_machines_timeout_cuts_a_task_short(machine):
+    """pauses.TASK; its function goes on, and counts for nothing."""
+    machine.functions["work"] = lambda _event: machine.clock.sleep(1000)
+    arn = machine.start(task(Retry=[PATIENT]), TimeoutSeconds=250)
+    shown = machine.finish(arn)
+    assert (shown["status"], shown["stopDate"].timestamp() - T0) == ("TIMED_OUT", 250)
+    assert machine.events(arn, "TaskTimedOut") == machine.events(arn, "TaskFailed") == []
+
+
+@pytest.mark.parametrize("pausing", ["Retry", "Wait", "Task"])
 def test_a_stop_ends_a_pause_at_once(machine, pausing):
     """Environment.set_stop; nobody waits fifteen minutes for a drain that was stopped."""
     machine.functions["work"] = failing(9)
-    states = task(Retry=[PATIENT]) if pausing == "Retry" else {"Type": "Wait", "Seconds": 500, "End": True}
+    if pausing == "Task":
+        machine.functions["work"] = lambda _event: machine.clock.sleep(900)
+    states = task(Retry=[PATIENT]) if pausing != "Wait" else {"Type": "Wait", "Seconds": 500, "End": True}
     machine.clock.enter()  # No time passes but what is slept here.
     arn = machine.start(states)
     machine.clock.sleep(30)
@@ -124,6 +135,7 @@ def test_a_stop_ends_a_pause_at_once(machine, pausing):
     shown = machine.client.describe_execution(executionArn=arn)
     machine.clock.leave()
     assert shown["status"] == "ABORTED"
+    assert machine.events(arn, "TaskTimedOut") == []
 
 
 def test_two_executions_have_a_timeout_each(machine):
@@ -156,6 +168,7 @@ def test_events_bear_the_clocks_time(machine):
     machine.finish(arn)
     (failed,) = machine.events(arn, "TaskFailed")
     (done,) = machine.events(arn, "ExecutionSucceeded")
+    assert machine.events(arn, "TaskStateExited")
     assert (done["timestamp"] - failed["timestamp"]).total_seconds() == 100
 
 

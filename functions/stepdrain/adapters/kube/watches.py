@@ -24,7 +24,7 @@ from stepdrain import clock
 from stepdrain.adapters.kube.calls import PAGE, TIMEOUT_S, Calls, Json, understood
 from stepdrain.errors import DrainError, KubeForbidden, KubeUnauthorized, KubeUnavailable
 from stepdrain.rules import budgets, pods
-from stepdrain.states import wait_for_volumes
+from stepdrain.states import wait_for_volumes, waiting
 from stepdrain.states.wait_for_pods import View
 from stepdrain.states.wait_for_volumes import Attachment, Attachments
 
@@ -132,7 +132,7 @@ class Watches(Calls):
             except KubeUnauthorized:
                 raise
             except KubeForbidden as error:
-                return f"the cluster does not allow the watch ({str(error).rstrip('.')})"
+                return f"{waiting.DENIED} ({str(error).rstrip('.')})"
             except DrainError as error:
                 return f"a watch failed ({str(error).rstrip('.')})"
         return "" if clock.now() - began >= min(seconds, SHORTEST_S) else "a watch ended before its time"
