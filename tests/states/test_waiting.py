@@ -18,11 +18,11 @@ from tests.document.test_progress import T0, an_event
         (1, 2, ""),
         (2, 8, CROWDED),
         (9, 236, CROWDED),
-        # Two watches, or nine.
-        (2, 242, ""),
-        (9, 1089, ""),
+        # Two watches, the first of 20 s, or nine.
+        (2, 142, ""),
+        (9, 989, ""),
         # Five watches, and then Lambda throttled three times.
-        (8, 605 + 26, CROWDED),
+        (8, 505 + 26, CROWDED),
     ],
 )
 def test_an_attempt_that_comes_too_soon_for_a_watch_polls(attempt, after_s, why):

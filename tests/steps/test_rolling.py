@@ -229,7 +229,7 @@ def test_a_rollout_is_looked_at_less_and_less_often(cluster, node, payload, plac
     record["foundAgainIn"] = 0
     while len(looked) < 12:
         began = cluster.clock.now()
-        event = {**payload(**drain, progress=record), "waitSeconds": 120, "execution": started}
+        event = {**payload(1, **drain, progress=record), "waitSeconds": 120, "execution": started}
         record = cluster.as_actor(lambda event=event: wait_for_pods.handler(event, None))
         assert record["next"] == "EvictBatch"
         looked.append(cluster.clock.now() - began)

@@ -46,7 +46,7 @@ def crowded_out(step: Step, now: float) -> str:
     """CROWDED if this attempt must not watch, "" if it may.
 
     An attempt that watches takes two minutes, but for the first. Where those before it were over much sooner,
-    Lambda has throttled them (its concurrent executions are used up, or MaxWatchers), or they could not watch:
+    Lambda has throttled them (its executions are used up, or MaxWatchers), or they could not watch:
     then the drain polls until its next heartbeat, in executions of a second, and others find room.
     The time is all that an attempt can know: Retry passes on a count, and no reason
     (https://docs.aws.amazon.com/step-functions/latest/dg/input-output-contextobject.html).
