@@ -45,7 +45,7 @@ TRIES_S = (0, 1, 2)
 """Pauses before each request of one heartbeat, in seconds; then evictions go on, and it is sent again
 later."""
 DENIED_FOR_S = 300
-"""What AWS denies for so long needs a person."""
+"""What AWS denies, or a function that fails, for so long needs a person."""
 
 
 def heartbeat(step: Step, auto_scaling: AutoScaling, clock: Clock) -> Progress:
@@ -110,14 +110,32 @@ def _record(step: Step, auto_scaling: AutoScaling) -> None:
 
 def _end(step: Step, timing: Timing) -> None:
     """Let the policy take effect, with everything named that the drain still waited for."""
-    gave_way = step.progress.next == progress.HEARTBEAT and "; ".join(step.progress.blockers)
-    waited = (gave_way or step.waited_for or "the pods were not looked at").rstrip(".")
-    sentence = f"The drain's deadline, {to_rfc3339(timing.deadline)}, is over. Last: {waited}."
+    sentence = _over(step, timing)
     if timing.interrupted:
         raise DrainReleased(f"{sentence} EC2 takes the instance, and nobody can hold it.")
     if _holds(step, timing):
         raise DrainTimedOut(sentence)
     raise DrainReleased(f"{sentence} onTimeout is {step.policy.on_timeout}: the instance is let go.")
+
+
+def _over(step: Step, timing: Timing) -> str:
+    gave_way = step.progress.next == progress.HEARTBEAT and "; ".join(step.progress.blockers)
+    waited = (gave_way or step.waited_for or "the pods were not looked at").rstrip(".")
+    return f"The drain's deadline, {to_rfc3339(timing.deadline)}, is over. Last: {waited}."
+
+
+def end_unheard(step: Step, now: float) -> None:
+    """Raise DrainTimedOut if Heartbeat, where a drain ends, has failed for five minutes after the end.
+
+    Its failures lead back to EvictBatch. Without this, a function that is broken for good would let the drain
+    go round until its history is full.
+    """
+    timing = step.timing(now)
+    if step.progress.next == progress.HEARTBEAT and now >= timing.ends_at + DENIED_FOR_S:
+        raise DrainTimedOut(
+            f"{_over(step, timing)} The policy (onTimeout is {step.policy.on_timeout}) takes effect in "
+            "Heartbeat, whose function has failed since: its log says why. Mend it, then redrive."
+        )
 
 
 def _holds(step: Step, timing: Timing) -> bool:

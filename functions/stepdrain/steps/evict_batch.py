@@ -21,7 +21,7 @@ from stepdrain.errors import (
 from stepdrain.intake import settings
 from stepdrain.reporting import logs, metrics, node_conditions
 from stepdrain.reporting.node_events import record_event
-from stepdrain.states import concurrency_limit, routes
+from stepdrain.states import concurrency_limit, lifecycle_action, routes
 from stepdrain.states.evict_batch import evict_batch
 from stepdrain.verification import rehearsal
 
@@ -34,9 +34,12 @@ LOG = logs.logger()
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """The drain's record (document.progress.Progress.to_document), also if no pod could go.
 
-    Raises NotYourTurn while other drains of the group come first (stepdrain.states.concurrency_limit).
+    Raises NotYourTurn while other drains of the group come first (stepdrain.states.concurrency_limit),
+    DrainTimedOut if Heartbeat cannot end the drain.
     """
     step = parse(event)
+    if step.wait_s is not None:
+        lifecycle_action.end_unheard(step, clock.now())
     try:
         return attempt.ask_again(lambda: _once(step), step, attempt.ends_at(step)).to_document()
     except Transient:
