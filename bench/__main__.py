@@ -96,9 +96,16 @@ def _load(name: str) -> Any:
 
 def _show(found: list[Target]) -> None:
     table = Table("part", "what", "figure", "at most", "", "")
-    for one in found:
-        verdict = "met" if one.met else "[bold red]MISSED"
-        table.add_row(one.part, one.name, page.figure(one.figure), page.figure(one.limit), one.unit, verdict)
+    for target in found:
+        verdict = "met" if target.met else "[bold red]MISSED"
+        table.add_row(
+            target.part,
+            target.name,
+            page.figure(target.figure),
+            page.figure(target.limit),
+            target.unit,
+            verdict,
+        )
     # Wide enough for a file, where no terminal says how wide it is.
     Console(width=140).print(table)
 
@@ -106,7 +113,7 @@ def _show(found: list[Target]) -> None:
 def _write_page() -> None:
     results = {name: _load(name) for name in (*JUDGES, "machine")}
     # Judged anew, so that the page is whole also when the last run measured a part alone.
-    results["targets"] = [one.to_document() for part in JUDGES for one in JUDGES[part](results[part])]
+    results["targets"] = [target.to_document() for part in JUDGES for target in JUDGES[part](results[part])]
     (DOCS / "performance.md").write_text(page.render(results))
     plot.draw(results["scale"], DOCS / "performance.svg")
     click.echo("docs/performance.md")

@@ -104,7 +104,7 @@ def _metrics(resource: Mapping[str, Any]) -> int:
 
 def targets(measured: Mapping[str, Any]) -> list[Target]:
     """A 110-pod drain with 30 s of grace, and what runs while nothing is drained."""
-    whole = next(one for one in measured["drains"] if one["name"] == LARGE)
+    whole = next(drain for drain in measured["drains"] if drain["name"] == LARGE)
     return [
         Target(PART, f"dollars, {LARGE}", whole["dollars"], LIMIT_DOLLARS, "$"),
         Target(

@@ -41,10 +41,14 @@ def render(results: Mapping[str, Any]) -> str:
 
 def _derived(results: Mapping[str, Any]) -> dict[str, Any]:
     ours = [cell for cell in results["one_node"]["compared"] if cell["tool"] == "stepdrain"]
-    compiled = {one["function"]: one for one in results["cold_start"]["functions"] if one["compiled"]}
+    compiled = {
+        function["function"]: function
+        for function in results["cold_start"]["functions"]
+        if function["compiled"]
+    }
     return {
         "engine_ms": 1000 * sum(cell["engine_s"] / cell["transitions"] for cell in ours) / len(ours),
-        "missed": [one for one in results["targets"] if not one["met"]],
+        "missed": [target for target in results["targets"] if not target["met"]],
         "cold_functions": len(DRAIN),
         "cold_path_s": sum(compiled[name]["invoked_cpu_s"] for name in DRAIN),
         "prices": {"region": prices.REGION, "as_of": prices.AS_OF},

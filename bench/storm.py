@@ -135,11 +135,19 @@ def _warning(world: World, instance: str) -> Json:
 
 def _outcome(world: World, load: Load, victims: Sequence[str], began: float, before: int) -> Outcome:
     changes = audit.changes(world.kube.audit_log[before:])
-    cordons = sorted(to_epoch_s(one.at) - began for one in changes if one.kind == "cordon")
+    cordons = sorted(to_epoch_s(change.at) - began for change in changes if change.kind == "cordon")
     executions = copy.deepcopy(world.executions())
-    drained = [json.loads(one["input"])["instanceId"] for one in executions if one["status"] == "SUCCEEDED"]
-    ends = [one["stopDate"].timestamp() - began for one in executions if one.get("stopDate")]
-    requests = [one for one in world.kube.audit_log[before:] if one["userAgent"].startswith("stepdrain/")]
+    drained = [
+        json.loads(execution["input"])["instanceId"]
+        for execution in executions
+        if execution["status"] == "SUCCEEDED"
+    ]
+    ends = [
+        execution["stopDate"].timestamp() - began for execution in executions if execution.get("stopDate")
+    ]
+    requests = [
+        event for event in world.kube.audit_log[before:] if event["userAgent"].startswith("stepdrain/")
+    ]
     return Outcome(
         cordon_p50_s=_part(cordons, 0.5),
         cordon_p99_s=_part(cordons, 0.99),
@@ -147,7 +155,8 @@ def _outcome(world: World, load: Load, victims: Sequence[str], began: float, bef
         done_s=max(ends, default=float("inf")),
         finished=len(set(drained)),
         lost=len(set(victims) - set(drained)),
-        twice=len(executions) - len({json.loads(one["input"])["instanceId"] for one in executions}),
+        twice=len(executions)
+        - len({json.loads(execution["input"])["instanceId"] for execution in executions}),
         throttled=dict(load.quotas.throttled),
         peak_concurrency=load.peak,
         cold_starts=load.cold_starts,
@@ -208,7 +217,7 @@ def targets(found: Mapping[str, Json], storms: Mapping[str, Storm]) -> list[Targ
         judged.append(Target(PART, f"{name}: drained twice", outcome["twice"], 0, "instances"))
         share = outcome["kube_requests_per_drain"] / alone
         judged.append(Target(PART, f"{name}: requests a drain", share, REQUESTS_GROWTH, "of one alone"))
-        storm = next(one for known, one in storms.items() if name.startswith(known))
+        storm = next(found for known, found in storms.items() if name.startswith(known))
         for start, limit in LAST_CORDON_S.items():
             if name.startswith(start):
                 late = outcome["cordon_last_s"] - storm.within_s
@@ -223,6 +232,7 @@ where functions, requests and transitions take time (`stepdrain_sandbox/aws/dura
 the first event, in virtual seconds. Not all quotas are published: each storm is played at half of the
 assumed ones, too."""
 COLUMNS = ("cordon_p50_s", "cordon_p99_s", "cordon_last_s", "done_s", "finished", "lost", "twice")
+VERDICTS = {True: "yes", False: "**no**"}
 
 
 def page(found: Mapping[str, Json], judged: Sequence[Target]) -> str:
@@ -238,8 +248,8 @@ def page(found: Mapping[str, Json], judged: Sequence[Target]) -> str:
         for name, outcome in found.items()
     ]
     verdicts = [
-        f"| {one.name} | {one.figure:.2f} | {one.limit:g} | {one.unit} | {'yes' if one.met else '**no**'} |"
-        for one in judged
+        f"| {target.name} | {target.figure:.2f} | {target.limit:g} | {target.unit} | {VERDICTS[target.met]} |"
+        for target in judged
     ]
     return "\n".join(
         [
@@ -275,8 +285,8 @@ def command(quick: bool) -> None:
     judged = targets(found, storms)
     (ROOT / "docs" / "storms.md").write_text(page(found, judged))
     click.echo("docs/storms.md")
-    for one in missed(judged):
-        click.echo(f"MISSED {one.name}: {one.figure:.2f} {one.unit}, at most {one.limit:g}")
+    for target in missed(judged):
+        click.echo(f"MISSED {target.name}: {target.figure:.2f} {target.unit}, at most {target.limit:g}")
     sys.exit(bool(missed(judged)))
 
 

@@ -39,11 +39,11 @@ def measure(say: Callable[[str], None], one_node: Json, cold_start: Json) -> Jso
         "110 pods, blocked for 48 hours": _drain(110, blocked_s=LONGEST_S * 2),
     }
     priced = [_priced(name, *found, functions) for name, found in drains.items()]
-    for one in priced:
-        say(f"{one['name']}: {one['dollars']:.5f} dollars")
+    for drain in priced:
+        say(f"{drain['name']}: {drain['dollars']:.5f} dollars")
     standing, schedules, idle = _idle(functions)
     fixed = cost.fixed_month(standing)
-    each = next(one for one in priced if one["name"] == cost.LARGE)["dollars"]
+    each = next(drain for drain in priced if drain["name"] == cost.LARGE)["dollars"]
     return {
         "drains": priced,
         "idle_fixed": fixed,
@@ -51,7 +51,7 @@ def measure(say: Callable[[str], None], one_node: Json, cold_start: Json) -> Jso
         "idle_day": asdict(idle) | {"dollars": idle.dollars},
         "months": [{"drains": count, "dollars": count * each + sum(fixed.values())} for count in MONTHLY],
         "pod_month": cost.pod_month(),
-        "functions": {name: asdict(one) for name, one in functions.items()},
+        "functions": {name: asdict(function) for name, function in functions.items()},
     }
 
 
@@ -65,7 +65,7 @@ def known_functions(one_node: Json, cold_start: Json) -> dict[str, Function]:
     visits = Counter(cell["invocations"])
     work = {state: seconds / visits[state] for state, seconds in cell["states_s"].items()}
     work |= {"WaitForPods": work["EvictBatch"], INTAKE: work["FindNode"]}
-    cold = {one["function"]: one for one in cold_start["functions"] if one["compiled"]}
+    cold = {function["function"]: function for function in cold_start["functions"] if function["compiled"]}
     memory = _memory()
     return {
         name: Function(memory[name], cold[name]["invoked_cpu_s"], work.get(name, work["FindNode"]))
@@ -76,9 +76,9 @@ def known_functions(one_node: Json, cold_start: Json) -> dict[str, Function]:
 def _memory() -> dict[str, int]:
     resources = translate(ROOT / "template.yaml", PARAMETERS)["Resources"]
     return {
-        name.removesuffix("Function"): one["Properties"]["MemorySize"]
-        for name, one in resources.items()
-        if one["Type"] == "AWS::Lambda::Function"
+        name.removesuffix("Function"): resource["Properties"]["MemorySize"]
+        for name, resource in resources.items()
+        if resource["Type"] == "AWS::Lambda::Function"
     }
 
 
@@ -122,7 +122,8 @@ def _idle(functions: Mapping[str, Function]) -> tuple[list[Json], list[str], Usa
         schedules = [f"{r['Name']}: {r['ScheduleExpression']}" for r in rules if r.get("ScheduleExpression")]
         world.pass_time(DAY_S)
         names = {
-            one.name: key.removesuffix("Function") for key, one in world.aws.deployment.functions.items()
+            function.name: key.removesuffix("Function")
+            for key, function in world.aws.deployment.functions.items()
         }
         invoked = [(names[function], 0.0) for function, _ in world.aws.delivery.answers]
         standing = [resources[name] for name in world.aws.deployment.ignored]

@@ -69,6 +69,6 @@ def broken(history: Sequence[Mapping[str, Any]], written: Sequence[Change]) -> l
         sentences.append(f"Waves: pods were evicted in the order {', '.join(evicted)}.")
     details = [event.get("taskFailedEventDetails", {}) for event in history]
     for error in ("VolumesAttached", "TargetsDraining"):
-        if not any(one.get("error") == error for one in details):
+        if not any(detail.get("error") == error for detail in details):
             sentences.append(f"The drain never waited for {error}.")
     return sentences

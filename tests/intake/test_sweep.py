@@ -18,7 +18,7 @@ def a_group(name="workers", *instances, tags=()):
     return {
         "AutoScalingGroupName": name,
         "Tags": [{"Key": key, "Value": value} for key, value in tags],
-        "Instances": [{"InstanceId": one, "LifecycleState": state} for one, state in instances],
+        "Instances": [{"InstanceId": instance, "LifecycleState": state} for instance, state in instances],
     }
 
 
@@ -27,7 +27,7 @@ class Account:
 
     def __init__(self, *groups, executions=(), hook=HOOK, known=(), waiting_s=WAITING_S):
         self.all, self.listed, self.made = groups, executions, hook
-        self.known = {one["name"]: one for one in known}
+        self.known = {execution["name"]: execution for execution in known}
         self.waiting_s = waiting_s
         self.started, self.asked = {}, []
 
@@ -45,7 +45,7 @@ class Account:
         if self.waiting_s is None:
             return {}
         (instances,) = [g["Instances"] for g in self.all if g["AutoScalingGroupName"] == group]
-        return {one["InstanceId"]: NOW - self.waiting_s for one in instances}
+        return {instance["InstanceId"]: NOW - self.waiting_s for instance in instances}
 
     def execution(self, arn, name):
         self.asked.append("execution")

@@ -37,7 +37,7 @@ def table(world):
 def drained(world, instance):
     world.terminate(instance)
     world.settle()
-    assert {one["status"] for one in world.executions()} == {"SUCCEEDED"}
+    assert {execution["status"] for execution in world.executions()} == {"SUCCEEDED"}
     assert broken(world) == []
 
 
@@ -136,5 +136,5 @@ def test_a_small_group_is_not_kept(world):
     """For it EC2's quota does, and a sweep shall cost nothing."""
     world.pass_time(330)
     assert not [
-        one for one in table(world).scan()["Items"] if one["cacheKey"].startswith(f"instances/{GROUP}")
+        item for item in table(world).scan()["Items"] if item["cacheKey"].startswith(f"instances/{GROUP}")
     ]

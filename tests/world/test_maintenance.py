@@ -24,7 +24,7 @@ def world():
 @pytest.fixture
 def instance(world):
     """The instance whose node has most pods."""
-    return max(world.instances, key=lambda one: len(world.pods_on(world.instances[one])))
+    return max(world.instances, key=lambda instance: len(world.pods_on(world.instances[instance])))
 
 
 def marks(world, instance):
@@ -92,10 +92,10 @@ def test_maintenance_that_is_called_off_stops_its_drain_and_gives_the_node_back(
     world.kube.cluster.change("PodDisruptionBudget", "nginx", "default", {"spec": {"maxUnavailable": 0}})
     event = world.aws.scheduled_events.schedule(instance, "instance-reboot", world.clock.now() + 1500)
     world.pass_time(400)
-    assert [one["status"] for one in world.executions()] == ["RUNNING"]
+    assert [execution["status"] for execution in world.executions()] == ["RUNNING"]
     world.aws.scheduled_events.end(event, "Canceled")
     world.pass_time(400)
-    assert [one["status"] for one in world.executions()] == ["ABORTED"]
+    assert [execution["status"] for execution in world.executions()] == ["ABORTED"]
     assert marks(world, instance) == (False, False, 0)
     assert world.aws.messages() == []
 
@@ -132,7 +132,9 @@ def test_a_retirement_that_is_called_off_is_undone(world, instance, running):
         world.kube.cluster.change("PodDisruptionBudget", "nginx", "default", {"spec": {"maxUnavailable": 0}})
     health(world, instance, RETIREMENT)
     world.pass_time(300)
-    assert [one["status"] for one in world.executions()] == ["RUNNING" if running else "SUCCEEDED"]
+    assert [execution["status"] for execution in world.executions()] == [
+        "RUNNING" if running else "SUCCEEDED"
+    ]
     assert marks(world, instance) == (True, True, 2)
     health(world, instance, RETIREMENT, status="closed")
     world.settle(machine="AdmitNode")
@@ -150,7 +152,7 @@ def test_a_closed_event_undoes_nothing_of_a_drain_for_another_reason(world, inst
     world.pass_time(60)
     assert marks(world, instance) == (True, True, 2)
     assert world.executions("AdmitNode") == []
-    assert [one["status"] for one in world.executions()] == ["RUNNING"] * 2
+    assert [execution["status"] for execution in world.executions()] == ["RUNNING"] * 2
 
 
 def test_a_closed_event_that_has_drained_nothing_is_ignored(world, instance):

@@ -66,7 +66,7 @@ def test_the_demo_can_show_the_edges_of_a_drain():
 def test_the_judgement_of_the_edges_can_fail():
     """A drain that was too fast to wait for anything, and an order that is not the waves'."""
     sentences = edges.broken([], [])
-    assert [one.split(".")[0] for one in sentences] == [
+    assert [sentence.split(".")[0] for sentence in sentences] == [
         "The drain never waited for VolumesAttached",
         "The drain never waited for TargetsDraining",
     ]
@@ -113,7 +113,7 @@ def test_the_demo_leaves_three_files(plain, monkeypatch, tmp_path):
     assert command(monkeypatch, tmp_path, outcome).exit_code == 0
     folder = tmp_path / "out" / "demo"
     audit = [json.loads(line) for line in (folder / "audit.jsonl").read_text().splitlines()]
-    assert {(one["kind"], one["apiVersion"]) for one in audit} == {("Event", "audit.k8s.io/v1")}
+    assert {(event["kind"], event["apiVersion"]) for event in audit} == {("Event", "audit.k8s.io/v1")}
     events = json.loads((folder / "history.json").read_text())["events"]
     assert (events[0]["type"], events[-1]["type"]) == ("ExecutionStarted", "ExecutionSucceeded")
     assert json.loads((folder / "summary.json").read_text())["brokenGuarantees"] == []

@@ -50,20 +50,22 @@ class Scheduled:
 
 def scheduled(events: Iterable[Scheduled]) -> list[Scheduled]:
     """Those events that are still to come or going on, and after which the instance comes back."""
-    return [one for one in events if one.code in CODES and not one.description.lower().startswith(OVER)]
+    return [
+        event for event in events if event.code in CODES and not event.description.lower().startswith(OVER)
+    ]
 
 
 def due(events: Iterable[Scheduled], now: float, interval_s: int) -> list[Notice]:
     """Notices of the events that begin within LEAD_S, or would before the next sweep, and have not begun."""
     return [
-        Notice(REASON, one.mark, (one.instance,), ends_at=one.begins_at)
-        for one in events
-        if now < one.begins_at <= now + LEAD_S + interval_s
+        Notice(REASON, event.mark, (event.instance,), ends_at=event.begins_at)
+        for event in events
+        if now < event.begins_at <= now + LEAD_S + interval_s
     ]
 
 
 def over(drains: Iterable[Mapping[str, Any]], events: Iterable[Scheduled]) -> list[tuple[str, bool]]:
     """Names of drains for maintenance that is no longer scheduled, and whether each still runs."""
-    kept = {f"{one.instance}-{REASON}-{one.mark}" for one in events}
-    ours = (one for one in drains if f"-{REASON}-" in one["name"] and one["name"] not in kept)
-    return [(one["name"], one["status"] in OPEN) for one in ours]
+    kept = {f"{event.instance}-{REASON}-{event.mark}" for event in events}
+    ours = (drain for drain in drains if f"-{REASON}-" in drain["name"] and drain["name"] not in kept)
+    return [(drain["name"], drain["status"] in OPEN) for drain in ours]

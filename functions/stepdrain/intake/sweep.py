@@ -92,7 +92,7 @@ class Found:
 
     def to_document(self) -> dict[str, Any]:
         """Names of what was started and given back; by instance, why the others were left."""
-        left = {one.instance: one.reason for one in self.left}
+        left = {left_alone.instance: left_alone.reason for left_alone in self.left}
         return {"started": [*self.started, *self.maintained], "returned": self.returned, "left": left}
 
 
@@ -128,7 +128,7 @@ def sweep(settings: IntakeSettings, account: Account, now: float, interval_s: in
     groups = [g for g in account.groups(settings.group_names) if ours(g, settings)]
     found = Found(left=[left for group in groups for left in retained(group)])
     for group in groups:
-        found.members[group["AutoScalingGroupName"]] = [one for one, _ in _states(group)]
+        found.members[group["AutoScalingGroupName"]] = [instance for instance, _ in _states(group)]
     since = now - LONGEST_WAIT_S
     drains = list(account.executions(settings.state_machine_arn, since)) if groups else []
     for group in groups:
@@ -138,7 +138,9 @@ def sweep(settings: IntakeSettings, account: Account, now: float, interval_s: in
             _start_all(group, lost, settings, account, found, interval_s)
     if settings.drain_on_maintenance:
         _maintain(drains, settings, account, now, interval_s, found)
-    serving = [one for group in groups for one, state in _states(group) if state == returns.IN_SERVICE]
+    serving = [
+        instance for group in groups for instance, state in _states(group) if state == returns.IN_SERVICE
+    ]
     for start in returns.returned(serving, drains, account, settings, since):
         if account.start_execution(settings.admit_state_machine_arn, start.name, start.document):
             found.returned.append(start.name)
@@ -175,7 +177,9 @@ def _unless_running(
 ) -> dict[str, str]:
     closed = {}
     for instance, state in states.items():
-        running = next((one for one in drains_of(instance, drains) if one["status"] in OPEN), None)
+        running = next(
+            (execution for execution in drains_of(instance, drains) if execution["status"] in OPEN), None
+        )
         if running:
             found.left.append(judged(instance, str(running["status"])))
         else:
@@ -205,7 +209,7 @@ def _lost(
             found.left.append(Left(instance, ON_ITS_WAY, False))
         else:
             lost.append(wait)
-    return sorted(lost, key=lambda one: one.since or 0.0)
+    return sorted(lost, key=lambda wait: wait.since or 0.0)
 
 
 def _start_all(
@@ -306,14 +310,14 @@ def status_of(wait: Wait, drains: Iterable[Mapping[str, Any]], known: Any) -> st
     ``drains`` are the instance's, those that ended last first, with ``startDate``; ``known`` gives an
     execution with its ``document`` by its name.
     """
-    for one in drains:
-        if wait.since is not None and one["startDate"].timestamp() < wait.since - SKEW_S:
+    for drain in drains:
+        if wait.since is not None and drain["startDate"].timestamp() < wait.since - SKEW_S:
             continue
-        if lifecycle_events.names_an_action(one["name"], wait.instance):
-            return str(one["status"])
-        execution = known(one["name"])
+        if lifecycle_events.names_an_action(drain["name"], wait.instance):
+            return str(drain["status"])
+        execution = known(drain["name"])
         if execution is not None and _completes_an_action(execution["document"]):
-            return str(one["status"])
+            return str(drain["status"])
     return None
 
 
