@@ -317,3 +317,15 @@ def test_a_late_event_of_an_action_that_was_swept_is_ignored(time, swept_at, cov
     """A newer event is of another action: the instance was retained or in a warm pool meanwhile."""
     ignored = sweep.covered({"time": time}, f"{LOST}-sweep", swept_at)
     assert (ignored is not None) is covered
+
+
+@pytest.mark.parametrize(("age", "fresh"), [(-5, True), (0, True), (29, True), (31, False), (86_400, False)])
+def test_no_sweep_can_have_seen_the_wait_of_a_fresh_event(age, fresh):
+    """A scale-in of hundreds would use up DescribeExecution's quota for a look that cannot find anything."""
+    assert sweep.is_fresh({"time": "2026-01-01T00:00:00Z"}, 1_767_225_600 + age) is fresh
+
+
+@pytest.mark.parametrize("event", [{}, {"time": None}, {"time": "yesterday"}])
+def test_an_event_without_a_time_is_looked_for(event):
+    """It may be of any age."""
+    assert not sweep.is_fresh(event, 1_767_225_600)

@@ -138,3 +138,9 @@ def test_a_small_group_is_not_kept(world):
     assert not [
         item for item in table(world).scan()["Items"] if item["cacheKey"].startswith(f"instances/{GROUP}")
     ]
+
+
+def test_a_fresh_event_asks_for_no_execution_of_the_sweep(world):
+    """No sweep can have seen its wait; a late one is looked for (tests/world/test_sweep.py)."""
+    drained(world, next(iter(world.instances)))
+    assert "StartDrainFunction" not in asked(world, "DescribeExecution")

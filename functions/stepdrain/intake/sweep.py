@@ -9,7 +9,8 @@ Two ways lead to one drain, and neither may start a second one:
     sweep after event    an execution of this wait that is named after the instance exists: it is left
                          alone, whatever its status. One that failed waits for a person, and starting
                          another would hide that.
-    event after sweep    StartDrain asks for the sweep's execution (``covered``).
+    event after sweep    StartDrain asks for the sweep's execution (``covered``), unless the event is so
+                         fresh that no sweep can have seen the wait.
     two sweeps           both use one name, which Step Functions gives once.
 
 Which executions are of this wait:
@@ -352,6 +353,16 @@ def covered(event: Mapping[str, Any], name: str, swept_at: float | None) -> Igno
     if swept_at is None or sent_at is None or sent_at > swept_at + SKEW_S:
         return None
     return Ignored(f"The sweep has started this drain: {name}. The event came late.")
+
+
+def is_fresh(event: Mapping[str, Any], now: float) -> bool:
+    """Whether no sweep can have seen the wait that ``event`` announces, at ``now`` (epoch seconds).
+
+    A sweep leaves an instance alone for the first minute of its wait (ON_ITS_WAY_S); half of it is for clocks
+    that disagree. False for an event without a time.
+    """
+    sent_at = _sent_at(event)
+    return sent_at is not None and now - sent_at < ON_ITS_WAY_S / 2
 
 
 def _sent_at(event: Mapping[str, Any]) -> float | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from stepdrain import clock
 from stepdrain.adapters import connections, invocation
 from stepdrain.adapters.aws import Aws
 from stepdrain.errors import DrainError
@@ -187,6 +188,9 @@ def _hook_of(account: Aws) -> Callable[[str, str], dict[str, Any] | None]:
 
 
 def _swept_before(event: dict[str, Any], own: settings.IntakeSettings, account: Aws) -> Ignored | None:
+    # DescribeExecution grants 250 calls at once and ten a second: a scale-in must not wait for it.
+    if sweep.is_fresh(event, clock.now()):
+        return None
     instance = event["detail"]["EC2InstanceId"]
     try:
         for number in range(1, sweep.MOST_SWEPT_WAITS + 1):
