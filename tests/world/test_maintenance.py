@@ -11,7 +11,7 @@ from stepdrain_sandbox.workload import cluster_workload
 from stepdrain_sandbox.world import World
 
 SAMPLE = json.loads((Path(__file__).parent.parent / "events" / "health-event.json").read_text())
-DAY_S = 86_400
+HOUR_S, DAY_S = 3600, 86_400
 
 
 @pytest.fixture
@@ -85,6 +85,24 @@ def test_a_node_is_drained_shortly_before_its_maintenance_and_given_back_after(w
     assert marks(world, instance) == (False, False, 0)
     world.pass_time(3600)
     assert len(world.executions()) == len(world.executions("AdmitNode")) == 1
+
+
+def test_a_node_is_given_back_after_maintenance_of_days():
+    """The list of executions does not reach back to its drain, but the event has the drain's name."""
+    parameters = {"DrainOnMaintenance": "true", "SweepMinutes": "15"}
+    with World(nodes=1, parameters=parameters) as world:
+        (instance,) = world.instances
+        event = world.aws.scheduled_events.schedule(
+            instance, "system-maintenance", world.clock.now() + 2 * HOUR_S
+        )
+        world.pass_time(2 * HOUR_S)
+        assert marks(world, instance) == (True, True, 2)
+        world.pass_time(50 * HOUR_S)
+        assert marks(world, instance) == (True, True, 2)
+        world.aws.scheduled_events.end(event, "Completed")
+        world.pass_time(3 * HOUR_S)
+        assert marks(world, instance) == (False, False, 0)
+        assert len(world.executions("AdmitNode")) == 1
 
 
 def test_maintenance_that_is_called_off_stops_its_drain_and_gives_the_node_back(world, instance):

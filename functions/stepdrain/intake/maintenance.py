@@ -8,6 +8,10 @@ execution waits for them: the sweep asks EC2 each time what is scheduled now.
     an event with that mark is scheduled     the drain stays, also while the host is being worked on
     none is: it is over, or was called off   the drain is stopped, if it runs, and AdmitNode undoes its marks
 
+EC2 shows a past event for up to a week
+(https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_InstanceStatusEvent.html). Its drain has its name
+from it, and is found by that also where the list of executions does not reach back to it any more.
+
 An event that is moved has another mark, so that it ends the old drain and later starts a new one.
 """
 
@@ -65,7 +69,18 @@ def due(events: Iterable[Scheduled], now: float, interval_s: int) -> list[Notice
 
 
 def over(drains: Iterable[Mapping[str, Any]], events: Iterable[Scheduled]) -> list[tuple[str, bool]]:
-    """Names of drains for maintenance that is no longer scheduled, and whether each still runs."""
-    kept = {f"{event.instance}-{REASON}-{event.mark}" for event in events}
-    ours = (drain for drain in drains if f"-{REASON}-" in drain["name"] and drain["name"] not in kept)
-    return [(drain["name"], drain["status"] in OPEN) for drain in ours]
+    """Names that drains for maintenance have that is no longer scheduled, and whether each still runs.
+
+    ``drains`` are those of the last days, ``events`` all that EC2 shows, past ones included. A past event may
+    have drained nothing: then there is no execution of that name.
+    """
+    shown = list(events)
+    kept = {_name(event) for event in scheduled(shown)}
+    runs = {drain["name"]: drain["status"] in OPEN for drain in drains if f"-{REASON}-" in drain["name"]}
+    # A drain that is not in the list is closed: it lasts no longer than the list reaches back.
+    past = {_name(event): False for event in shown if event.code in CODES}
+    return [(name, running) for name, running in {**past, **runs}.items() if name not in kept]
+
+
+def _name(event: Scheduled) -> str:
+    return f"{event.instance}-{REASON}-{event.mark}"

@@ -156,8 +156,8 @@ def _maintain(
     interval_s: int,
     found: Found,
 ) -> None:
-    events = maintenance.scheduled(account.scheduled_events(maintenance.CODES))
-    for notice in maintenance.due(events, now, interval_s):
+    events = list(account.scheduled_events(maintenance.CODES))
+    for notice in maintenance.due(maintenance.scheduled(events), now, interval_s):
         for decision in ownership.starts(notice, account, settings).values():
             if isinstance(decision, Start) and _started(decision, settings, account):
                 found.maintained.append(decision.name)
