@@ -17,7 +17,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from bench import cold_start, cost, listing, one_node, page, plot, scale, usage
+from bench import cold_start, cost, listing, one_node, page, plot, scale, storm, usage
 from bench.targets import Target, missed
 from stepdrain_sandbox.aws.deploy import ROOT
 
@@ -114,7 +114,9 @@ def _write_page() -> None:
     results = {name: _load(name) for name in (*JUDGES, "machine")}
     # Judged anew, so that the page is whole also when the last run measured a part alone.
     results["targets"] = [target.to_document() for part in JUDGES for target in JUDGES[part](results[part])]
-    (DOCS / "performance.md").write_text(page.render(results))
+    written = DOCS / "performance.md"
+    results["storms"] = storm.section_of(written.read_text())
+    written.write_text(page.render(results))
     plot.draw(results["scale"], DOCS / "performance.svg")
     click.echo("docs/performance.md")
 
