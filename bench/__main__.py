@@ -17,7 +17,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from bench import cold_start, cost, listing, one_node, page, plot, scale, usage
+from bench import cold_start, cost, listing, one_node, page, plot, scale, storm, usage
 from bench.figures import figure
 from bench.targets import Target, missed
 from bench.waiting import judgement, measurement
@@ -117,6 +117,8 @@ def _write_pages() -> None:
     results = {name: _load(name) for name in (*JUDGES, "machine")}
     # Judged anew, so that the page is whole also when the last run measured a part alone.
     results["targets"] = [one.to_document() for part in JUDGES for one in JUDGES[part](results[part])]
+    # They take hours, and are played one by one.
+    results["storms"] = storm.section_of((DOCS / "performance.md").read_text())
     for name in page.PAGES:
         (DOCS / name).write_text(page.render(results, name))
         click.echo(f"docs/{name}")

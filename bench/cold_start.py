@@ -67,16 +67,19 @@ def measure(say: Callable[[str], None]) -> Json:
             for name, handler in handlers.items()
         ]
         contributors = _contributors(_copy(artifact, Path(scratch), True), environment)
-    for one in measured:
-        say(f"{one['function']}, bytecode {one['compiled']}: init {one['init_cpu_s']:.2f} s of CPU")
+    for function in measured:
+        name, compiled = function["function"], function["compiled"]
+        say(f"{name}, bytecode {compiled}: init {function['init_cpu_s']:.2f} s of CPU")
     return {"python": _version(artifact.interpreter), "functions": measured, "contributors": contributors}
 
 
 def functions() -> dict[str, str]:
     """The handlers of the template by their resource's logical id."""
     resources = translate(ROOT / "template.yaml", {"ClusterName": CLUSTER})["Resources"]
-    found = {key: one for key, one in resources.items() if one["Type"] == "AWS::Lambda::Function"}
-    return {key: one["Properties"]["Handler"] for key, one in found.items()}
+    found = {
+        key: function for key, function in resources.items() if function["Type"] == "AWS::Lambda::Function"
+    }
+    return {key: resource["Properties"]["Handler"] for key, resource in found.items()}
 
 
 def _version(interpreter: str) -> str:
@@ -214,14 +217,20 @@ def by_package(importtime: str) -> dict[str, float]:
 
 def targets(measured: Json) -> list[Target]:
     """Init and memory of every function with bytecode."""
-    compiled = [one for one in measured["functions"] if one["compiled"]]
+    compiled = [function for function in measured["functions"] if function["compiled"]]
     return [
         *(
-            Target(PART, f"init of {one['function']}", one["init_cpu_s"], INIT_CPU_S, "s of CPU")
-            for one in compiled
+            Target(PART, f"init of {function['function']}", function["init_cpu_s"], INIT_CPU_S, "s of CPU")
+            for function in compiled
         ),
         *(
-            Target(PART, f"peak memory of {one['function']}", one["peak_bytes"] / 1e6, PEAK_BYTES / 1e6, "MB")
-            for one in compiled
+            Target(
+                PART,
+                f"peak memory of {function['function']}",
+                function["peak_bytes"] / 1e6,
+                PEAK_BYTES / 1e6,
+                "MB",
+            )
+            for function in compiled
         ),
     ]

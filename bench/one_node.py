@@ -95,7 +95,7 @@ def stepdrain(world: World, instance_id: str) -> Json:
     with _counted(world, "stepdrain") as cell:
         began = world.clock.now()
         world.terminate(instance_id)
-        while not (ended := [at for at, what, one in world.aws.hooks.log if one == instance_id]):
+        while not (ended := [at for at, what, instance in world.aws.hooks.log if instance == instance_id]):
             if world.clock.now() - began > WITHIN_S:
                 raise TimeoutError(f"The drain of {instance_id} did not end within {WITHIN_S} s.")
             time.sleep(0.05)
@@ -105,7 +105,9 @@ def stepdrain(world: World, instance_id: str) -> Json:
 
 def _facts_of(world: World, instance_id: str) -> Facts:
     while True:
-        (execution,) = [one for one in world.executions() if one["name"].startswith(instance_id)]
+        (execution,) = [
+            execution for execution in world.executions() if execution["name"].startswith(instance_id)
+        ]
         if execution["status"] == "SUCCEEDED":
             return facts(world.history(execution["executionArn"]))
         if execution["status"] != "RUNNING":

@@ -50,7 +50,11 @@ def render(results: Mapping[str, Any], name: str) -> str:
 
 def _derived(results: Mapping[str, Any]) -> dict[str, Any]:
     ours = [cell for cell in results["one_node"]["compared"] if cell["tool"] == "stepdrain"]
-    compiled = {one["function"]: one for one in results["cold_start"]["functions"] if one["compiled"]}
+    compiled = {
+        function["function"]: function
+        for function in results["cold_start"]["functions"]
+        if function["compiled"]
+    }
     return {
         "engine_ms": 1000 * sum(cell["engine_s"] / cell["transitions"] for cell in ours) / len(ours),
         "first": [one for one in results["targets"] if one["part"] in FIRST],

@@ -16,7 +16,7 @@ def _fields(*names: str) -> Callable[[Cell], Row]:
 
 
 def _compared(cell: Cell) -> Row:
-    counts = sorted(cell["by_verb"].items(), key=lambda one: -one[1])
+    counts = sorted(cell["by_verb"].items(), key=lambda verb: -verb[1])
     by_verb = ", ".join(f"{count} {verb}" for verb, count in counts)
     return [*_fields("tool", "pods", "grace_s", "above_s", "requests", "bytes")(cell), by_verb]
 

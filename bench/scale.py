@@ -81,12 +81,12 @@ def _told(world: World, began: float) -> Json:
     asked = [event for event in world.kube.audit_log if event["userAgent"].startswith("stepdrain/")]
     seconds = Counter(event["requestReceivedTimestamp"][:19] for event in asked)
     executions = world.executions()
-    events = [len(world.history(one["executionArn"])) for one in executions]
+    events = [len(world.history(execution["executionArn"])) for execution in executions]
     return {
         "requests": len(asked),
         "busiest_second": max(seconds.values()),
         "executions": len(executions),
-        "succeeded": sum(one["status"] == "SUCCEEDED" for one in executions),
+        "succeeded": sum(execution["status"] == "SUCCEEDED" for execution in executions),
         "events_most": max(events),
         "finished_s": max(at for at, what, _ in world.aws.hooks.log if what == "CONTINUE") - began,
     }

@@ -1,7 +1,9 @@
 """Storms: many instances go at once, in an account with quotas, in virtual time where everything takes time.
 
-    python -m bench.storm            play them, judge them, and write docs/storms.md; hours
-    python -m bench.storm --quick    small ones, minutes
+    python -m bench.storm                           play them, judge them, and write their section of
+                                                    docs/performance.md; hours
+    python -m bench.storm --only "500 by scale-in"  play one anew; the others stay as they were
+    python -m bench.storm --quick                   small ones, minutes; nothing is written
 
 Nothing here is a promise of AWS: quotas are the published ones or assumed (stepdrain_sandbox.aws.quotas), and
 what takes how long is in one table (stepdrain_sandbox.aws.durations). What is measured is whether the
@@ -35,6 +37,7 @@ from stepdrain_sandbox.world import World
 Kind = Literal["spot", "scale-in"]
 Json = dict[str, Any]
 PART = "storm"
+PAGE, KEPT = ROOT / "docs" / "performance.md", ROOT / "out" / "bench" / "storm.json"
 GRACE_S, PODS = 30, 2
 """Of each pod, and pods on each node."""
 SPARE = 2
@@ -135,11 +138,19 @@ def _warning(world: World, instance: str) -> Json:
 
 def _outcome(world: World, load: Load, victims: Sequence[str], began: float, before: int) -> Outcome:
     changes = audit.changes(world.kube.audit_log[before:])
-    cordons = sorted(to_epoch_s(one.at) - began for one in changes if one.kind == "cordon")
+    cordons = sorted(to_epoch_s(change.at) - began for change in changes if change.kind == "cordon")
     executions = copy.deepcopy(world.executions())
-    drained = [json.loads(one["input"])["instanceId"] for one in executions if one["status"] == "SUCCEEDED"]
-    ends = [one["stopDate"].timestamp() - began for one in executions if one.get("stopDate")]
-    requests = [one for one in world.kube.audit_log[before:] if one["userAgent"].startswith("stepdrain/")]
+    drained = [
+        json.loads(execution["input"])["instanceId"]
+        for execution in executions
+        if execution["status"] == "SUCCEEDED"
+    ]
+    ends = [
+        execution["stopDate"].timestamp() - began for execution in executions if execution.get("stopDate")
+    ]
+    requests = [
+        event for event in world.kube.audit_log[before:] if event["userAgent"].startswith("stepdrain/")
+    ]
     return Outcome(
         cordon_p50_s=_part(cordons, 0.5),
         cordon_p99_s=_part(cordons, 0.99),
@@ -147,7 +158,8 @@ def _outcome(world: World, load: Load, victims: Sequence[str], began: float, bef
         done_s=max(ends, default=float("inf")),
         finished=len(set(drained)),
         lost=len(set(victims) - set(drained)),
-        twice=len(executions) - len({json.loads(one["input"])["instanceId"] for one in executions}),
+        twice=len(executions)
+        - len({json.loads(execution["input"])["instanceId"] for execution in executions}),
         throttled=dict(load.quotas.throttled),
         peak_concurrency=load.peak,
         cold_starts=load.cold_starts,
@@ -187,28 +199,31 @@ PEER = (
 )
 
 
-def measure(storms: Mapping[str, Storm], say: Callable[[str], None]) -> dict[str, Json]:
-    """Outcome of each storm, and at half of the quotas that are assumed; ``say`` hears of each."""
-    found = {"one alone": play(Storm("scale-in", 1, within_s=0.0)).to_document()}
+def measure(
+    storms: Mapping[str, Storm], shares: Sequence[float], say: Callable[[str], None]
+) -> Iterator[tuple[str, Json]]:
+    """Name and outcome of a drain alone, and of each storm at each share of the assumed quotas."""
+    yield ALONE, play(Storm("scale-in", 1, within_s=0.0)).to_document()
     for name, storm in storms.items():
-        for share, suffix in ((1.0, ""), (0.5, ", half of what is assumed")):
-            found[f"{name}{suffix}"] = play(replace(storm, share=share)).to_document()
-            say(f"{name}{suffix}: last cordon {found[f'{name}{suffix}']['cordon_last_s']:.0f} s")
-    return found
+        for share in shares:
+            shown = name if share == 1 else f"{name}, half of what is assumed"
+            outcome = play(replace(storm, share=share)).to_document()
+            say(f"{shown}: last cordon {outcome['cordon_last_s']:.0f} s")
+            yield shown, outcome
 
 
 def targets(found: Mapping[str, Json], storms: Mapping[str, Storm]) -> list[Target]:
     """Each storm beside what it must keep."""
-    alone = found["one alone"]["kube_requests_per_drain"]
+    alone = found[ALONE]["kube_requests_per_drain"]
     judged = []
     for name, outcome in found.items():
-        if name == "one alone":
+        if name == ALONE:
             continue
         judged.append(Target(PART, f"{name}: lost", outcome["lost"], 0, "instances"))
         judged.append(Target(PART, f"{name}: drained twice", outcome["twice"], 0, "instances"))
         share = outcome["kube_requests_per_drain"] / alone
         judged.append(Target(PART, f"{name}: requests a drain", share, REQUESTS_GROWTH, "of one alone"))
-        storm = next(one for known, one in storms.items() if name.startswith(known))
+        storm = next(found for known, found in storms.items() if name.startswith(known))
         for start, limit in LAST_CORDON_S.items():
             if name.startswith(start):
                 late = outcome["cordon_last_s"] - storm.within_s
@@ -216,49 +231,55 @@ def targets(found: Mapping[str, Json], storms: Mapping[str, Storm]) -> list[Targ
     return judged
 
 
+HEADING, NEXT = "## Storms", "\n## "
+"""How the section of docs/performance.md begins, and what follows on it."""
 INTRODUCTION = """\
-Written by `python -m bench.storm`; no figure is typed by hand. Many instances go at once in an embedded
-account whose requests count against an ordinary region's quotas (`stepdrain_sandbox/aws/quotas.py`), and
-where functions, requests and transitions take time (`stepdrain_sandbox/aws/durations.py`). Times are from
-the first event, in virtual seconds. Not all quotas are published: each storm is played at half of the
-assumed ones, too."""
+Many instances go at once in an embedded account whose requests count against an ordinary region's quotas,
+and where functions, requests and transitions take time. Times are from the first event, in virtual seconds.
+What is played, and what stands in the way: [Storms](storms.md). What is not here has not been played."""
 COLUMNS = ("cordon_p50_s", "cordon_p99_s", "cordon_last_s", "done_s", "finished", "lost", "twice")
+VERDICTS = {True: "yes", False: "**no**"}
+ALONE = "one alone"
 
 
-def page(found: Mapping[str, Json], judged: Sequence[Target]) -> str:
-    """docs/storms.md."""
+def section(found: Mapping[str, Json], judged: Sequence[Target]) -> str:
+    """The section of docs/performance.md, from its heading to its last line."""
     head = (
         "| storm | cordon p50, s | p99, s | last, s | all done, s | drained | lost | twice | throttled "
-        "| functions at once |"
+        "| functions at once | requests a drain |"
     )
     rows = [
         f"| {name} | "
         + " | ".join(f"{outcome[column]:,.0f}" for column in COLUMNS)
-        + f" | {_throttled(outcome['throttled'])} | {outcome['peak_concurrency']} |"
+        + f" | {_throttled(outcome['throttled'])} | {outcome['peak_concurrency']:,} "
+        + f"| {outcome['kube_requests_per_drain']:.1f} |"
         for name, outcome in found.items()
     ]
     verdicts = [
-        f"| {one.name} | {one.figure:.2f} | {one.limit:g} | {one.unit} | {'yes' if one.met else '**no**'} |"
-        for one in judged
+        f"| {target.name} | {target.figure:.2f} | {target.limit:g} | {target.unit} | {VERDICTS[target.met]} |"
+        for target in judged
     ]
-    return "\n".join(
-        [
-            "# Storms",
-            "",
-            INTRODUCTION,
-            "",
-            head,
-            "|---|" + "---:|" * 7 + "---|---:|",
-            *rows,
-            "",
-            f"For comparison: {PEER}",
-            "",
-            "| target | figure | at most | | met |",
-            "|---|---:|---:|---|---|",
-            *verdicts,
-            "",
-        ]
-    )
+    parts = [
+        [HEADING, INTRODUCTION],
+        ["\n".join([head, "|---|" + "---:|" * 7 + "---|---:|---:|", *rows])],
+        [f"For comparison: {PEER}"],
+        ["\n".join(["| target | figure | at most | | met |", "|---|---:|---:|---|---|", *verdicts])],
+    ]
+    return "\n\n".join(text for part in parts for text in part) + "\n"
+
+
+def section_of(page: str) -> str:
+    """The section in the text of docs/performance.md; "" if it has none."""
+    _, heading, rest = page.partition(f"\n{HEADING}\n")
+    return f"{HEADING}\n{rest.split(NEXT)[0].rstrip()}\n" if heading else ""
+
+
+def with_section(page: str, new: str) -> str:
+    """The text of docs/performance.md with this section in the place of the old one, or before the last."""
+    if old := section_of(page):
+        return page.replace(old, new)
+    before, heading, last = page.rpartition(NEXT)
+    return f"{before}\n{new}{heading}{last}"
 
 
 def _throttled(counts: Mapping[str, int]) -> str:
@@ -266,18 +287,29 @@ def _throttled(counts: Mapping[str, int]) -> str:
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help="Fifty instances at most, in minutes.")
-def command(quick: bool) -> None:
-    """Play the storms and write docs/storms.md; exit status 1 if a target is missed."""
+@click.option("--quick", is_flag=True, help="Fifty instances at most, in minutes; nothing is written.")
+@click.option("--only", "names", multiple=True, type=click.Choice([*STORMS]), help="Play these alone.")
+@click.option("--half", is_flag=True, help="At half of the assumed quotas, too.")
+def command(quick: bool, names: tuple[str, ...], half: bool) -> None:
+    """Play the storms and write them into docs/performance.md; exit status 1 if a target is missed."""
     logging.disable(logging.CRITICAL)
-    storms = SMALL if quick else STORMS
-    found = measure(storms, click.echo)
-    judged = targets(found, storms)
-    (ROOT / "docs" / "storms.md").write_text(page(found, judged))
-    click.echo("docs/storms.md")
-    for one in missed(judged):
-        click.echo(f"MISSED {one.name}: {one.figure:.2f} {one.unit}, at most {one.limit:g}")
+    storms = SMALL if quick else {name: STORMS[name] for name in names or STORMS}
+    found: dict[str, Json] = {} if quick or not KEPT.exists() else json.loads(KEPT.read_text())
+    for name, outcome in measure(storms, (1.0, 0.5) if half else (1.0,), click.echo):
+        found[name] = outcome
+        if not quick:
+            _write(found)
+    judged = targets(found, SMALL if quick else STORMS)
+    for target in missed(judged):
+        click.echo(f"MISSED {target.name}: {target.figure:.2f} {target.unit}, at most {target.limit:g}")
     sys.exit(bool(missed(judged)))
+
+
+def _write(found: Mapping[str, Json]) -> None:
+    """After each storm: one takes so long that the ones before it must not be lost with it."""
+    KEPT.parent.mkdir(parents=True, exist_ok=True)
+    KEPT.write_text(json.dumps(found, indent=1) + "\n")
+    PAGE.write_text(with_section(PAGE.read_text(), section(found, targets(found, STORMS))))
 
 
 if __name__ == "__main__":

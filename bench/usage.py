@@ -44,11 +44,11 @@ def measure(say: Callable[[str], None], one_node: Json, cold_start: Json) -> Jso
         cost.LONGEST: _drain(110, blocked_s=LONGEST_S * 2),
     }
     priced = [_priced(name, *found, functions) for name, found in drains.items()]
-    for one in priced:
-        say(f"{one['name']}: {one['dollars']:.5f} dollars")
+    for drain in priced:
+        say(f"{drain['name']}: {drain['dollars']:.5f} dollars")
     standing, schedules, idle = _idle(functions)
     fixed = cost.fixed_month(standing)
-    each = next(one for one in priced if one["name"] == cost.LARGE)["dollars"]
+    each = next(drain for drain in priced if drain["name"] == cost.LARGE)["dollars"]
     return {
         "drains": priced,
         "idle_fixed": fixed,
@@ -83,9 +83,9 @@ def memory_mb() -> dict[str, int]:
     """MemorySize of each function of the template, by its state (MB)."""
     resources = translate(ROOT / "template.yaml", PARAMETERS)["Resources"]
     return {
-        name.removesuffix("Function"): one["Properties"]["MemorySize"]
-        for name, one in resources.items()
-        if one["Type"] == "AWS::Lambda::Function"
+        name.removesuffix("Function"): resource["Properties"]["MemorySize"]
+        for name, resource in resources.items()
+        if resource["Type"] == "AWS::Lambda::Function"
     }
 
 
@@ -134,7 +134,8 @@ def _idle(functions: Mapping[str, Function]) -> tuple[list[Json], list[str], Usa
         schedules = [f"{r['Name']}: {r['ScheduleExpression']}" for r in rules if r.get("ScheduleExpression")]
         world.pass_time(DAY_S)
         names = {
-            one.name: key.removesuffix("Function") for key, one in world.aws.deployment.functions.items()
+            function.name: key.removesuffix("Function")
+            for key, function in world.aws.deployment.functions.items()
         }
         invoked = [(names[function], 0.0) for function, _ in world.aws.delivery.answers]
         standing = [resources[name] for name in world.aws.deployment.ignored]

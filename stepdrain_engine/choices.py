@@ -55,9 +55,9 @@ def chosen(state: Json, document: Any, context: Json) -> str | None:
 
 def _holds(rule: Json, document: Any, context: Json) -> bool:
     if "And" in rule:
-        return all(_holds(one, document, context) for one in rule["And"])
+        return all(_holds(part, document, context) for part in rule["And"])
     if "Or" in rule:
-        return any(_holds(one, document, context) for one in rule["Or"])
+        return any(_holds(part, document, context) for part in rule["Or"])
     if "Not" in rule:
         return not _holds(rule["Not"], document, context)
     (name,) = set(rule) & OPERATORS
@@ -98,7 +98,7 @@ def _compare(name: str, value: Any, wanted: Any) -> bool:
         # Of fnmatch's wildcards the language has only the asterisk.
         pattern = wanted.replace("[", "[[]").replace("?", "[?]")
         return isinstance(value, str) and fnmatch.fnmatchcase(value, pattern)
-    kind = next(one for one in _KINDS if name.startswith(one))
+    kind = next(prefix for prefix in _KINDS if name.startswith(prefix))
     if kind == "Timestamp":
         value, wanted = _timestamp(value), _timestamp(wanted)
     comparable = _KINDS[kind](value) and _KINDS[kind](wanted)

@@ -56,7 +56,7 @@ def filled(template: Any, document: Any, context: Mapping[str, Any]) -> Any:
     Raises NotFound for a path that leads nowhere.
     """
     if isinstance(template, list):
-        return [filled(one, document, context) for one in template]
+        return [filled(item, document, context) for item in template]
     if not isinstance(template, dict):
         return copy.copy(template)
     made = {}

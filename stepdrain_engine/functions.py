@@ -22,9 +22,9 @@ Handler = Callable[[Any, Any], Any]
 def substitutions(definition: str, region: str, account: str) -> dict[str, str]:
     """A value for each placeholder of a definition: ARNs of functions in a region of an account."""
     arns = {
-        one: f"arn:aws:lambda:{region}:{account}:function:{one.removesuffix('Arn')}"
-        for one in placeholders(definition)
-        if one.endswith("FunctionArn")
+        placeholder: f"arn:aws:lambda:{region}:{account}:function:{placeholder.removesuffix('Arn')}"
+        for placeholder in placeholders(definition)
+        if placeholder.endswith("FunctionArn")
     }
     return {"Partition": "aws", **arns}
 

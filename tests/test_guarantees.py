@@ -50,8 +50,8 @@ def test_a_test_of_the_table_quotes_the_guarantee(guarantee):
     """guarantee → mechanism → test: the way must lead to a test that says what it proves."""
     named = re.findall(r"`(tests/[\w/]+\.py)`", " ".join(rows(guarantee)))
     assert named, f"docs/architecture.md names no test for {guarantee}."
-    files = [ROOT / one for one in named]
-    assert [one for one in files if not one.exists()] == []
+    files = [ROOT / name for name in named]
+    assert [name for name in files if not name.exists()] == []
     assert quoting(guarantee, files), f"No test of {named} quotes {guarantee}: {QUOTED[guarantee]}"
 
 

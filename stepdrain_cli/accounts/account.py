@@ -87,7 +87,9 @@ def described(session: boto3.Session, stack: str) -> Mapping[str, Any]:
 
 
 def _machine_of(session: boto3.Session, stack: str) -> str:
-    outputs = {one["OutputKey"]: one["OutputValue"] for one in described(session, stack).get("Outputs", ())}
+    outputs = {
+        output["OutputKey"]: output["OutputValue"] for output in described(session, stack).get("Outputs", ())
+    }
     if "StateMachineArn" not in outputs:
         raise CommandError(
             f"Stack {stack} has no output StateMachineArn: it is not Stepdrain's, or not ready."

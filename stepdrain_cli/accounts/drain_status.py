@@ -39,7 +39,7 @@ def _links(found: Standing) -> Lines:
         ("Console", links.execution(region, arn)),
         ("Log", links.log(region, arn, state) if state else ""),
     ]
-    return [one for one in told if one[1]]
+    return [row for row in told if row[1]]
 
 
 def _state(found: Standing, now: float) -> str:
@@ -56,7 +56,7 @@ def _pods(found: Standing) -> Lines:
         return []
     forced = f" ({record['forced']} forced)" if record["forced"] else ""
     counts = f"{record['evicted']} evicted{forced}, {record['leaving']} leaving, {record['blocked']} blocked"
-    return [("Pods", counts), *(("", one) for one in record["blockers"])]
+    return [("Pods", counts), *(("", blocker) for blocker in record["blockers"])]
 
 
 def _running(found: Standing, now: float) -> Lines:

@@ -38,5 +38,7 @@ def _ec2_state(account: Account, instance: str) -> str:
         if "InvalidInstanceID" not in error.response["Error"].get("Code", ""):
             raise
         return ""
-    states = [one["State"]["Name"] for found in answer["Reservations"] for one in found["Instances"]]
+    states = [
+        instance["State"]["Name"] for found in answer["Reservations"] for instance in found["Instances"]
+    ]
     return states[0] if states else ""

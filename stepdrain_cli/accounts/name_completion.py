@@ -26,7 +26,7 @@ def drained_nodes(context: click.Context, _parameter: click.Parameter, incomplet
         options: dict[str, Any] = {name: context.params.get(name) for name in ACCOUNT}
         with opened(**options) as account:
             newest = list(islice(drains.listed(account), OFFERED))
-            return _beginning(incomplete, (name for one in newest for name in (one.node, one.instance)))
+            return _beginning(incomplete, (name for drain in newest for name in (drain.node, drain.instance)))
     return []
 
 

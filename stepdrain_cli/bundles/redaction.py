@@ -64,9 +64,9 @@ class Redaction:
         Fields whose names say that they hold a secret lose their whole value.
         """
         if isinstance(value, dict):
-            return {key: self._field(str(key), one) for key, one in value.items()}
+            return {key: self._field(str(key), member) for key, member in value.items()}
         if isinstance(value, list):
-            return [self.document(one) for one in value]
+            return [self.document(member) for member in value]
         return self._text_or_json(value) if isinstance(value, str) else value
 
     def _text_or_json(self, value: str) -> str:

@@ -207,8 +207,8 @@ def _bypassed(host: str, environ: Mapping[str, str]) -> bool:
     if host.startswith(LOOPBACK):
         return True
     listed = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
-    names = [one.strip().lstrip(".") for one in listed.split(",") if one.strip()]
-    return any(one in ("*", host) or host.endswith(f".{one}") for one in names)
+    names = [name.strip().lstrip(".") for name in listed.split(",") if name.strip()]
+    return any(name in ("*", host) or host.endswith(f".{name}") for name in names)
 
 
 def everything(found: Access) -> tuple[list[Json], list[Json]]:

@@ -44,7 +44,7 @@ def ask(spec: Mapping[str, Any], cluster: Json, environ: Mapping[str, str]) -> C
             f"The exec plugin {command} has the apiVersion {version}; it may be {' or '.join(VERSIONS)}."
         )
     shown = f"The exec plugin {command}"
-    own = {one["name"]: one["value"] for one in spec.get("env") or ()}
+    own = {variable["name"]: variable["value"] for variable in spec.get("env") or ()}
     info = json.dumps(_info(spec, str(version), cluster))
     try:
         done = subprocess.run(

@@ -77,7 +77,7 @@ def load(file: str | None, context: str | None, environ: Mapping[str, str]) -> C
 def _paths(file: str | None, environ: Mapping[str, str]) -> tuple[list[Path], bool]:
     if file is not None:
         return [Path(file).expanduser()], True
-    listed = [Path(one) for one in environ.get("KUBECONFIG", "").split(os.pathsep) if one]
+    listed = [Path(path) for path in environ.get("KUBECONFIG", "").split(os.pathsep) if path]
     return listed or [Path(environ.get("HOME", "~")).expanduser() / ".kube" / "config"], False
 
 
@@ -102,14 +102,18 @@ def _document(path: Path) -> Json:
 def _chosen(documents: list[tuple[Path, Json]], context: str | None) -> Context:
     source = f"The kubeconfig {os.pathsep.join(str(path) for path, _ in documents)}"
     name = context or next(
-        (one["current-context"] for _, one in documents if one.get("current-context")), None
+        (document["current-context"] for _, document in documents if document.get("current-context")), None
     )
     if not name:
         raise InvalidSettings(f"{source} has no current context: give one by --context NAME.")
     chosen = _entry(documents, "context", name)
     if chosen is None:
         known = sorted(
-            {str(one.get("name")) for _, document in documents for one in document.get("contexts") or ()}
+            {
+                str(context.get("name"))
+                for _, document in documents
+                for context in document.get("contexts") or ()
+            }
         )
         raise InvalidSettings(f"{source} has no context {name}; it has {', '.join(known) or 'none'}.")
     cluster = _entry(documents, "cluster", chosen.get("cluster"))
@@ -131,9 +135,9 @@ def _entry(documents: list[tuple[Path, Json]], kind: str, name: Any) -> Json | N
         listed = document.get(f"{kind}s") or []
         if not isinstance(listed, list):
             raise InvalidSettings(f"The kubeconfig {path} is broken: its {kind}s are no list.")
-        for one in listed:
-            if isinstance(one, dict) and one.get("name") == name:
-                return _absolute(one.get(kind) or {}, kind, path.absolute().parent)
+        for entry in listed:
+            if isinstance(entry, dict) and entry.get("name") == name:
+                return _absolute(entry.get(kind) or {}, kind, path.absolute().parent)
     return None
 
 

@@ -122,8 +122,8 @@ def _print(found: Survey, cluster: str) -> None:
     if not found.groups:
         click.echo(f"No Auto Scaling group belongs to cluster {cluster}.")
     else:
-        tables.show(HEAD, [_row(one) for one in found.groups])
-    wrong = [(one.name, one.findings) for one in found.groups if one.findings]
+        tables.show(HEAD, [_row(group) for group in found.groups])
+    wrong = [(group.name, group.findings) for group in found.groups if group.findings]
     wrong += [(f"cluster {cluster}", tuple(found.findings))] if found.findings else []
     for where, findings in wrong:
         click.echo()
@@ -150,7 +150,7 @@ def _row(group: Group) -> list[str]:
 
 
 def _summary(found: Survey, cluster: str) -> str:
-    bare = [one.name for one in found.groups if one.covered_by == "nothing"]
+    bare = [group.name for group in found.groups if group.covered_by == "nothing"]
     part = f"{len(bare)} of {counted(len(found.groups), 'group')}"
     what = f"Not protected: {', '.join(bare)} ({part})." if bare else "Every group is protected."
     if bare and found.installed is None:
@@ -165,8 +165,8 @@ def _hooks(found: Survey) -> list[tuple[Group, Finding]]:
 
     A hook that nobody listens to would hold each instance for half an hour.
     """
-    fixable = [one for one in found.groups if all(finding.puts_hook for finding in one.findings)]
-    return [(one, one.findings[0]) for one in fixable if one.findings]
+    fixable = [group for group in found.groups if all(finding.puts_hook for finding in group.findings)]
+    return [(group, group.findings[0]) for group in fixable if group.findings]
 
 
 def _fix(session: boto3.Session, found: Survey, *, yes: bool, dry_run: bool) -> None:

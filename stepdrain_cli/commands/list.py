@@ -32,13 +32,13 @@ def command(account: Account, status: str | None, limit: int, output: str) -> No
     """
     found = list(islice(drains.listed(account, status), limit))
     if output in (JSON, YAML):
-        print_document([one.to_document() for one in found], output)
+        print_document([drain.to_document() for drain in found], output)
         return
     if not found:
         click.echo(f"No {status.lower() + ' ' if status else ''}drains.", err=True)
         return
     wide = output == WIDE
-    rows = [_row(account, one) + (_wide(one) if wide else []) for one in found]
+    rows = [_row(account, drain) + (_wide(drain) if wide else []) for drain in found]
     tables.show(HEAD + (WIDE_HEAD if wide else []), rows)
 
 
@@ -46,12 +46,12 @@ HEAD = ["NODE", "INSTANCE", "STATUS", "STATE", "AGE", "TOOK"]
 WIDE_HEAD = ["STARTED (UTC)", "EXECUTION", "CONSOLE"]
 
 
-def _row(account: Account, one: Drain) -> list[str]:
+def _row(account: Account, drain: Drain) -> list[str]:
     now = account.now()
-    age, took = now - one.started, (one.ended or now) - one.started
+    age, took = now - drain.started, (drain.ended or now) - drain.started
     times = [duration(round(age)), duration(round(took))]
-    return [one.node or "-", one.instance or "-", one.status, one.state or "-", *times]
+    return [drain.node or "-", drain.instance or "-", drain.status, drain.state or "-", *times]
 
 
-def _wide(one: Drain) -> list[str]:
-    return [to_rfc3339(one.started), one.arn, links.execution(one.arn.split(":")[3], one.arn)]
+def _wide(drain: Drain) -> list[str]:
+    return [to_rfc3339(drain.started), drain.arn, links.execution(drain.arn.split(":")[3], drain.arn)]

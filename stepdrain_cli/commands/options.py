@@ -163,7 +163,7 @@ def typed_flags() -> str:
             continue
         option, value = f"--{name.replace('_', '-')}", context.params.get(name)
         typed.append(option if value is True else f"{option} {shlex.quote(str(value))}")
-    return "".join(f" {one}" for one in typed)
+    return "".join(f" {word}" for word in typed)
 
 
 def on_account(command: F) -> F:

@@ -58,12 +58,12 @@ def _all(account: Account, typed: dict[str, Any]) -> int:
     status, failed = 0, _failed(account)
     if not failed:
         click.echo("No drain waits for a redrive.", err=True)
-    for one in failed:
-        if gone := why_not_held(account, one):
+    for drain in failed:
+        if gone := why_not_held(account, drain):
             click.echo(f"Skipped: {gone}", err=True)
             continue
         try:
-            _go_on(account, one, typed)
+            _go_on(account, drain, typed)
         except CommandError as refused:
             click.echo(refused.message, err=True)
             status = FAILED
@@ -73,13 +73,14 @@ def _all(account: Account, typed: dict[str, Any]) -> int:
 def _failed(account: Account) -> list[Drain]:
     """The failed drain of each instance, where nothing runs for it and nothing has made it good."""
     by_instance: dict[str, list[Drain]] = {}
-    for one, _ in zip(drains.listed(account), range(drains.SEARCHED), strict=False):
-        by_instance.setdefault(one.instance or one.node or one.arn, []).append(one)
-    meant = [min(all_of, key=lambda one: drains.urgency(one, all_of)) for all_of in by_instance.values()]
+    for drain, _ in zip(drains.listed(account), range(drains.SEARCHED), strict=False):
+        by_instance.setdefault(drain.instance or drain.node or drain.arn, []).append(drain)
+    meant = [min(all_of, key=lambda drain: drains.urgency(drain, all_of)) for all_of in by_instance.values()]
     ranked = [
-        (drains.urgency(one, by_instance[one.instance or one.node or one.arn])[0], one) for one in meant
+        (drains.urgency(drain, by_instance[drain.instance or drain.node or drain.arn])[0], drain)
+        for drain in meant
     ]
-    return [one for rank, one in ranked if rank == 1]
+    return [drain for rank, drain in ranked if rank == 1]
 
 
 def _go_on(account: Account, drain: Drain, typed: dict[str, Any]) -> str:

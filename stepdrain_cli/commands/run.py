@@ -78,7 +78,7 @@ def _prepare(folder: Path) -> None:
 def _write(folder: Path, files: dict[str, Any]) -> None:
     try:
         for name, content in files.items():
-            text = json.dumps(content, indent=2, default=lambda one: one.isoformat())
+            text = json.dumps(content, indent=2, default=lambda moment: moment.isoformat())
             (folder / name).write_text(f"{text}\n")
     except OSError as error:
         raise CommandError(f"{folder} cannot be written: {error.strerror}.") from error

@@ -50,4 +50,4 @@ def _sections() -> dict[str, str]:
 
 
 def _end(head: re.Match[str], following: list[re.Match[str]], end: int) -> int:
-    return next((one.start() for one in following if len(one[1]) <= len(head[1])), end)
+    return next((heading.start() for heading in following if len(heading[1]) <= len(head[1])), end)

@@ -72,11 +72,11 @@ def _document(meant: Target, typed: dict[str, Any]) -> dict[str, Any]:
 
 def _refuse_second(account: Account, meant: Target) -> None:
     names = {meant.instance, meant.name}
-    for one in (one for name in names for one in drains.matching(account, name)):
-        if one.status in drains.RUNNING:
+    for drain in (drain for name in names for drain in drains.matching(account, name)):
+        if drain.status in drains.RUNNING:
             raise CommandError(
-                f"A drain of {meant.name} runs already, in {one.state or 'its first state'}; "
-                f"`stepdrain watch {meant.name}{account.flags}` shows it ({one.arn}).",
+                f"A drain of {meant.name} runs already, in {drain.state or 'its first state'}; "
+                f"`stepdrain watch {meant.name}{account.flags}` shows it ({drain.arn}).",
                 FAILED,
             )
 

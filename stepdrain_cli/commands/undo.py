@@ -58,7 +58,7 @@ def command(
 def _running(account: Account) -> frozenset[str]:
     listed = account.client("stepfunctions").get_paginator("list_executions")
     pages = listed.paginate(stateMachineArn=account.machine, statusFilter="RUNNING")
-    return frozenset(one["name"] for page in pages for one in page["executions"])
+    return frozenset(execution["name"] for page in pages for execution in page["executions"])
 
 
 def _in_the_account(account: Account, target: str, yes: bool) -> None:

@@ -12,7 +12,7 @@ from stepdrain.verification.findings import THE_VERSION
 from stepdrain_cli.accounts.account import Account
 from stepdrain_cli.commands.options import KUBECONFIG_HELP, on_account, stack_of
 from stepdrain_cli.terminal import tables
-from stepdrain_cli.terminal.exits import DONE, FAILED
+from stepdrain_cli.terminal.exits import DONE, FAILED, CommandError
 from stepdrain_cli.terminal.output_formats import JSON, TABLE, YAML, output_option, print_document
 from stepdrain_cli.verification import checks, rehearsal, service_rights, subscribers, surroundings, versions
 from stepdrain_cli.verification.checks import Check
@@ -50,38 +50,43 @@ def command(
     """
     stack = stack_of(click.get_current_context().params.get("stack"), Path())
     made = deployed(account, stack)
+    if account.machine not in (made.ids["DrainNode"], made.live("DrainNode")):
+        raise CommandError(
+            f"State machine {account.machine} is not that of stack {stack}: name its stack with --stack."
+        )
     rehearsed = chosen(account, node)
     click.echo(_heading(rehearsed, "Rehearsing a drain"), err=True)
-    found = _found(made, rehearsed, kubeconfig, context)
+    listed = found(made, rehearsed, kubeconfig, context)
     if message:
-        found.append(subscribers.message(made))
+        listed.append(subscribers.message(made))
     heading = _heading(rehearsed, "stepdrain verify")
     if output == MARKDOWN:
-        click.echo(checks.markdown(found, heading))
+        click.echo(checks.markdown(listed, heading))
     elif output in (JSON, YAML):
-        print_document({"well": checks.well(found), "checks": [one.to_document() for one in found]}, output)
+        print_document({"well": checks.well(listed), "checks": [one.to_document() for one in listed]}, output)
     else:
-        _print(found)
-    sys.exit(DONE if checks.well(found) else FAILED)
+        _print(listed)
+    sys.exit(DONE if checks.well(listed) else FAILED)
 
 
 def _heading(rehearsed: Rehearsal, what: str) -> str:
     return f"{what}: {rehearsed.cluster}, group {rehearsed.group}, instance {rehearsed.instance_id}"
 
 
-def _found(made: Deployed, rehearsed: Rehearsal, kubeconfig: str | None, context: str | None) -> list[Check]:
+def found(made: Deployed, rehearsed: Rehearsal, kubeconfig: str | None, context: str | None) -> list[Check]:
+    """All checks of one rehearsal: the functions' findings first, then what the command looks at itself."""
     mender = Mender(made, rehearsed.cluster)
     # First, since the rehearsal of Sweep counts as a sweep for the alarm on its absence.
     around = list(surroundings.checks(made, rehearsed))
-    found = [
+    listed = [
         versions.compared(one) if one.what == THE_VERSION else mender.check(one)
         for one in rehearsal.findings(made, rehearsed, _say)
     ]
-    found.append(versions.template(made))
-    found += versions.in_cluster(made, rehearsed.rolls, kubeconfig, context)
-    found += _of_services(made, mender)
-    found += around
-    unique = {(one.what, one.by): one for one in reversed(found)}
+    listed.append(versions.template(made))
+    listed += versions.in_cluster(made, rehearsed.rolls, kubeconfig, context)
+    listed += _of_services(made, mender)
+    listed += around
+    unique = {(one.what, one.by): one for one in reversed(listed)}
     return list(reversed(unique.values()))
 
 

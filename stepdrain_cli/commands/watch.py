@@ -105,12 +105,14 @@ def _follow_all(account: Account, interval: float) -> int:
                 _tell_all(looks, shown)
             else:
                 live.update(
-                    Text("\n".join(tables.lines(HEAD, [_row(one, account) for one in looks]))), refresh=True
+                    Text("\n".join(tables.lines(HEAD, [_row(look, account) for look in looks]))), refresh=True
                 )
-            ended = [one for one in looks if one.drain.status not in drains.RUNNING]
-            status = max([status, *(drains.exit_status(one.drain.status, one.line.error) for one in ended)])
+            ended = [look for look in looks if look.drain.status not in drains.RUNNING]
+            status = max(
+                [status, *(drains.exit_status(look.drain.status, look.line.error) for look in ended)]
+            )
             account.sleep(interval)
-            over = {one.drain.arn for one in ended}
+            over = {look.drain.arn for look in ended}
             followed = [arn for arn in dict.fromkeys([*followed, *_running(account)]) if arn not in over]
     return status
 
@@ -119,7 +121,7 @@ HEAD = ("NODE", "STATUS", "STATE", "AGE", "BLOCKED", "LEAVING")
 
 
 def _running(account: Account) -> list[str]:
-    return [one.arn for one in drains.listed(account, "RUNNING")][::-1]
+    return [drain.arn for drain in drains.listed(account, "RUNNING")][::-1]
 
 
 def _tell_all(looks: list[Standing], shown: dict[str, int]) -> None:

@@ -95,7 +95,7 @@ class Axis:
     def ticks(self) -> list[Tick]:
         """At most nine round times for each uncut axis; none in a cut, nor close to the one before."""
         lived = (WIDTH - GUTTER) / self._scale
-        step = next((one for one in STEPS_S if lived / one <= 8), 86_400)
+        step = next((seconds for seconds in STEPS_S if lived / seconds <= 8), 86_400)
         ticks = [Tick(GUTTER, duration(0))]
         first = [since for since, _ in self.cuts]
         for begin, end in zip([self.start, *(u for _, u in self.cuts)], [*first, self.end], strict=True):
@@ -139,12 +139,12 @@ def _state_row(line: Timeline, axis: Axis, name: str, y: float) -> Row:
     failed = [attempt for visit in visits for attempt in visit.attempts if attempt.error]
     dots = _merged(
         Bar(
-            axis.x(one.ended or one.at),
+            axis.x(attempt.ended or attempt.at),
             0,
             "failed",
-            f"{duration((one.ended or one.at) - axis.start)}: {one.error}",
+            f"{duration((attempt.ended or attempt.at) - axis.start)}: {attempt.error}",
         )
-        for one in failed
+        for attempt in failed
     )
     return Row(name, y, name, bars, dots)
 
@@ -203,13 +203,13 @@ def pods(line: Timeline, met: list[Stay]) -> Picture:
 def _pod_row(line: Timeline, axis: Axis, stay: Stay, y: float) -> Row:
     bars = [
         Bar(
-            axis.x(one.start),
-            _length(axis, one.start, one.end),
+            axis.x(span.start),
+            _length(axis, span.start, span.end),
             "blocked",
-            f"blocked: {one.why}",
-            budget(one.why),
+            f"blocked: {span.why}",
+            budget(span.why),
         )
-        for one in stay.blocked
+        for span in stay.blocked
     ]
     if stay.evicted is not None:
         until = stay.gone if stay.gone is not None else line.ended

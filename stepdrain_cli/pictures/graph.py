@@ -67,7 +67,7 @@ def dot(machine: Machine, states: Mapping[str, str] | None = None) -> str:
 def _box(name: str, state: Machine) -> str:
     if state["Type"] == "Choice":
         return f'"{name}\\nchooses what comes next"'
-    own = next((one for one in state.get("Retry", ()) if _waits(one["ErrorEquals"][0])), None)
+    own = next((retrier for retrier in state.get("Retry", ()) if _waits(retrier["ErrorEquals"][0])), None)
     again = f"\\nasks again: {own['ErrorEquals'][0]}" if own else ""
     return f'"{name}{again}"'
 

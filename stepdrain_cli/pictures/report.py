@@ -91,7 +91,7 @@ def _facts(line: Timeline) -> list[tuple[str, str]]:
 
 def _numbers(line: Timeline, audit: Sequence[Mapping[str, Any]], audited: bool) -> list[Number]:
     progress = recorded(line.document) or {}
-    ours = sum(str(one.get("userAgent", "")).startswith("stepdrain/") for one in audit)
+    ours = sum(str(event.get("userAgent", "")).startswith("stepdrain/") for event in audit)
     forced = f"{progress['forced']} of them forced" if progress.get("forced") else ""
     return [
         Number("time", chart.duration(line.ended - line.started), _redrives(len(line.redriven))),
@@ -112,17 +112,17 @@ def _redrives(count: int) -> str:
 def _trail(line: Timeline, changes: Sequence[audit_log.Change]) -> list[tuple[str, str, str, int]]:
     # Requests of one batch come at the same time; their order would be the threads'.
     rows = sorted(
-        ((to_epoch_s(one.at) - line.started, one) for one in changes),
+        ((to_epoch_s(change.at) - line.started, change) for change in changes),
         key=lambda row: (row[0], ORDER.get(row[1].kind, len(ORDER)), row[1].object),
     )
     return [
-        (chart.duration(max(0.0, at)), WORDS.get(one.kind, one.kind), one.object, one.status)
-        for at, one in rows
+        (chart.duration(max(0.0, at)), WORDS.get(row.kind, row.kind), row.object, row.status)
+        for at, row in rows
     ]
 
 
 def _doubt(line: Timeline, changes: Sequence[audit_log.Change]) -> str:
-    done = sum(one.kind in ("evict", "delete") and one.status < 300 for one in changes)
+    done = sum(change.kind in ("evict", "delete") and change.status < 300 for change in changes)
     counted = (recorded(line.document) or {}).get("evicted", 0)
     if done == counted:
         return ""

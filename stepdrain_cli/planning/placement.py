@@ -22,8 +22,8 @@ RESOURCES = ("cpu", "memory")
 def lone(leaving: Sequence[Pod], raw: Mapping[str, Json]) -> Iterable[str]:
     """A sentence for each pod that is the only one of its controller; ``raw``: all pods by their UID."""
     siblings: dict[str, int] = defaultdict(int)
-    for one in raw.values():
-        siblings[_owner_uid(one)] += 1
+    for manifest in raw.values():
+        siblings[_owner_uid(manifest)] += 1
     for pod in leaving:
         owner = _owner_uid(raw[pod.uid]) if pod.uid in raw else ""
         if owner and siblings[owner] == 1 and pod.owner is not None:
@@ -33,16 +33,16 @@ def lone(leaving: Sequence[Pod], raw: Mapping[str, Json]) -> Iterable[str]:
 
 def _owner_uid(pod: Json) -> str:
     owners = pod["metadata"].get("ownerReferences") or ()
-    return next((str(one["uid"]) for one in owners if one.get("controller")), "")
+    return next((str(owner["uid"]) for owner in owners if owner.get("controller")), "")
 
 
 def homeless(leaving: Sequence[Json], others: Sequence[Json], pods: Sequence[Json]) -> Iterable[str]:
     """A sentence for each pod that none of the ``others`` (nodes) would take; ``pods``: all there are."""
     used: dict[str, dict[str, Decimal]] = defaultdict(lambda: dict.fromkeys(RESOURCES, Decimal(0)))
-    for one in pods:
-        if one.get("status", {}).get("phase") not in ("Succeeded", "Failed"):
-            for resource, amount in _requests(one).items():
-                used[one["spec"].get("nodeName", "")][resource] += amount
+    for pod in pods:
+        if pod.get("status", {}).get("phase") not in ("Succeeded", "Failed"):
+            for resource, amount in _requests(pod).items():
+                used[pod["spec"].get("nodeName", "")][resource] += amount
     for pod in leaving:
         reasons = {_refusal(pod, node, used[node["metadata"]["name"]]) for node in others}
         if "" not in reasons:

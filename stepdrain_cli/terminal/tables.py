@@ -45,7 +45,7 @@ def _wrapped(row: Sequence[str], widths: Sequence[int], indent: int, room: int |
     begin = "".join(f"{cell:<{width}}{GAP}" for cell, width in zip(cells, widths, strict=True))
     parts = textwrap.wrap(last, room, break_long_words=False, break_on_hyphens=False) if room else [last]
     first, *rest = parts or [""]
-    return [f"{begin}{first}".rstrip(), *(f"{'':<{indent}}{one}" for one in rest)]
+    return [f"{begin}{first}".rstrip(), *(f"{'':<{indent}}{line}" for line in rest)]
 
 
 def show(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

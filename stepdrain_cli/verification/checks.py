@@ -60,7 +60,7 @@ def markdown(checks: Sequence[Check], heading: str) -> str:
     lines = [f"### {heading}", "", "| result | by | what | said |", "|---|---|---|---|"]
     lines += [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows(checks)]
     if typed := commands(checks):
-        lines += ["", "```console", *(f"$ {one}" for one in typed), "```"]
+        lines += ["", "```console", *(f"$ {command}" for command in typed), "```"]
     return "\n".join(lines)
 
 

@@ -26,11 +26,11 @@ def chosen(account: Account, text: str | None) -> Rehearsal:
     CommandError with the exact reason if that is none of ours, or if no group of ours has an instance.
     """
     own = installed(account)
-    groups = [one for one in _all_groups(account) if _ours(one, own)]
-    policies = [with_tags(own.policy, tags(one))[0] for one in groups]
+    groups = [group for group in _all_groups(account) if _ours(group, own)]
+    policies = [with_tags(own.policy, tags(group))[0] for group in groups]
     asked = {
-        "rolls": any(one.roll != "off" for one in policies),
-        "targets": any(one.wait_for_targets != "off" for one in policies),
+        "rolls": any(policy.roll != "off" for policy in policies),
+        "targets": any(policy.wait_for_targets != "off" for policy in policies),
     }
     if text is not None:
         instance, ours = enrolled(account, text, own, UNDONE)
@@ -49,7 +49,7 @@ def chosen(account: Account, text: str | None) -> Rehearsal:
 
 def _nobody(groups: Sequence[Json], own: IntakeSettings) -> str:
     if groups:
-        names = ", ".join(one["AutoScalingGroupName"] for one in groups)
+        names = ", ".join(group["AutoScalingGroupName"] for group in groups)
         return (
             f"No group of this installation ({names}) has an instance in service: scale one up, then verify."
         )

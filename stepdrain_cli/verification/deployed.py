@@ -75,7 +75,7 @@ def deployed(account: Account, stack: str) -> Deployed:
     _refuse_unsettled(stack, shown["StackStatus"])
     pages = client.get_paginator("list_stack_resources").paginate(StackName=stack)
     resources = [one for page in pages for one in page["StackResourceSummaries"]]
-    ids = {one["LogicalResourceId"]: one.get("PhysicalResourceId", "") for one in resources}
+    ids = {resource["LogicalResourceId"]: resource.get("PhysicalResourceId", "") for resource in resources}
     if "DrainNode" not in ids:
         raise CommandError(f"Stack {stack} has no state machine DrainNode: it is not Stepdrain's.")
     parameters = {one["ParameterKey"]: one["ParameterValue"] for one in shown.get("Parameters", ())}

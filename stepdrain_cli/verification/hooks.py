@@ -20,10 +20,10 @@ def terminating(deployed: Deployed, group: str, hook: str) -> Check:
     """Without it nothing holds an instance while its node is drained."""
     what = f"the hook {hook} of group {group}"
     found = _hooks(deployed, group)
-    ours = next((one for one in found if one["LifecycleHookName"] == hook), None)
+    ours = next((existing for existing in found if existing["LifecycleHookName"] == hook), None)
     command = groups.put_hook({"AutoScalingGroupName": group}, hook, deployed.region)
     if ours is None:
-        others = ", ".join(one["LifecycleHookName"] for one in found) or "none"
+        others = ", ".join(existing["LifecycleHookName"] for existing in found) or "none"
         return Check(what, BY, Result.MISSING, f"The group has no such hook; it has: {others}.", command)
     wrong = groups.wrong(ours)
     return Check(what, BY, Result.MISSING if wrong else Result.OK, "; ".join(wrong), command if wrong else "")
@@ -33,7 +33,9 @@ def launching(deployed: Deployed, group: str) -> Check:
     """A group may do without; its instances then serve before their nodes are Ready."""
     hook = deployed.parameters.get("LaunchHookName", "")
     what = f"the launch hook {hook} of group {group}"
-    ours = next((one for one in _hooks(deployed, group) if one["LifecycleHookName"] == hook), None)
+    ours = next(
+        (existing for existing in _hooks(deployed, group) if existing["LifecycleHookName"] == hook), None
+    )
     if ours is None:
         return Check(what, BY, Result.OK, "The group has none, and needs none.")
     admit_s = int(deployed.parameters.get("AdmitTimeout", Policy().admit_timeout))

@@ -118,9 +118,9 @@ def _silence(client: Any, arn: str) -> str:
     """What the first state has said about a cluster that does not answer it, "" otherwise."""
     for event in client.get_execution_history(executionArn=arn, maxResults=100)["events"]:
         output = json.loads(event.get("stateExitedEventDetails", {}).get("output") or "{}")
-        for one in output.get("findings") or ():
-            if one["what"] == THE_API and one["mend"] == Mend.NETWORK:
-                return f"{one['by']}: {one['said']}"
+        for finding in output.get("findings") or ():
+            if finding["what"] == THE_API and finding["mend"] == Mend.NETWORK:
+                return f"{finding['by']}: {finding['said']}"
     return ""
 
 
@@ -129,7 +129,9 @@ def _stopped(client: Any, shown: Mapping[str, Any], machine: str) -> Finding:
     arn = shown["executionArn"]
     events = client.get_execution_history(executionArn=arn, reverseOrder=True, maxResults=100)["events"]
     client.stop_execution(executionArn=arn, error="Rehearsal", cause="It did not end.")
-    failed = [value for one in events for name, value in one.items() if name.endswith("FailedEventDetails")]
+    failed = [
+        value for event in events for name, value in event.items() if name.endswith("FailedEventDetails")
+    ]
     last = failed[0] if failed else {}
     why = f"; its last error is {last.get('error')}: {last.get('cause')}" if last else ""
     said = f"It had not ended after {WITHIN_S} s, and was stopped{why}"[:500]

@@ -56,7 +56,7 @@ def taken(deployed: Deployed, group: str, hook: str) -> Check:
 
 def _serve(deployed: Deployed, group: str, hook: str) -> str:
     """The parameters with which the rule takes the event; groups that are served stay."""
-    served = [one for one in deployed.parameters.get("GroupNames", "").split(",") if one]
+    served = [group for group in deployed.parameters.get("GroupNames", "").split(",") if group]
     names = f"GroupNames={','.join([*served, group])} " if served and group not in served else ""
     return f"sam deploy --stack-name {deployed.stack} --parameter-overrides {names}HookName={hook}"
 

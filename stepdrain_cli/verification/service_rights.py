@@ -160,8 +160,8 @@ def _simulated(deployed: Deployed, use: Use) -> Iterator[Finding]:
         ResourceArns=[use.resource],
         ContextEntries=context,
     )
-    for one in answer["EvaluationResults"]:
-        yield _finding(use, role, one["EvalActionName"], one["EvalDecision"])
+    for result in answer["EvaluationResults"]:
+        yield _finding(use, role, result["EvalActionName"], result["EvalDecision"])
 
 
 def _finding(use: Use, role: str, action: str, decision: str) -> Finding:

@@ -30,9 +30,16 @@ def of(deployed: Deployed) -> Subscribers:
     pages = client.get_paginator("list_subscriptions_by_topic").paginate(
         TopicArn=deployed.ids["Notifications"]
     )
-    found = [one for page in pages for one in page["Subscriptions"]]
-    waiting = tuple(one["Endpoint"] for one in found if one["SubscriptionArn"] == PENDING)
-    return Subscribers(tuple(one["Endpoint"] for one in found if one["SubscriptionArn"] != PENDING), waiting)
+    found = [subscription for page in pages for subscription in page["Subscriptions"]]
+    waiting = tuple(
+        subscription["Endpoint"] for subscription in found if subscription["SubscriptionArn"] == PENDING
+    )
+    return Subscribers(
+        tuple(
+            subscription["Endpoint"] for subscription in found if subscription["SubscriptionArn"] != PENDING
+        ),
+        waiting,
+    )
 
 
 def check(deployed: Deployed) -> Check:

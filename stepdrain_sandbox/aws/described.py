@@ -94,7 +94,7 @@ class Described:
 
     def _configuration(self, asked: Json) -> Json:
         name = asked["FunctionName"].rsplit(":", 1)[-1]
-        function = next(one for one in self._deployment().functions.values() if one.name == name)
+        function = next(made for made in self._deployment().functions.values() if made.name == name)
         variables = dict(function.environment)
         return {"FunctionName": name, "State": "Active", "Environment": {"Variables": variables}}
 

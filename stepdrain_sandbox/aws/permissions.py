@@ -60,20 +60,24 @@ def statements(resources: Mapping[str, Json], resolve: Callable[[Any], Any]) -> 
     ManagedPolicyArns or its own Roles.
     """
     of_kind = {
-        kind: {name: resolve(one["Properties"]) for name, one in resources.items() if one["Type"] == kind}
+        kind: {
+            name: resolve(resource["Properties"])
+            for name, resource in resources.items()
+            if resource["Type"] == kind
+        }
         for kind in ("AWS::IAM::Role", "AWS::IAM::ManagedPolicy")
     }
     roles, managed = of_kind["AWS::IAM::Role"], of_kind["AWS::IAM::ManagedPolicy"]
     found = {}
     for logical_id, role in roles.items():
         name, attached = resolve({"Ref": logical_id}), role.get("ManagedPolicyArns", ())
-        documents = [one["PolicyDocument"] for one in role.get("Policies", ())]
+        documents = [policy["PolicyDocument"] for policy in role.get("Policies", ())]
         documents += [
-            one["PolicyDocument"]
-            for policy, one in managed.items()
-            if name in one.get("Roles", ()) or resolve({"Ref": policy}) in attached
+            holder["PolicyDocument"]
+            for policy, holder in managed.items()
+            if name in holder.get("Roles", ()) or resolve({"Ref": policy}) in attached
         ]
-        found[name] = [statement for one in documents for statement in document(one)["Statement"]]
+        found[name] = [statement for policy in documents for statement in document(policy)["Statement"]]
     return found
 
 

@@ -24,11 +24,14 @@ def evaluated(statements: Sequence[Json], asked: Json) -> list[dict[str, Any]]:
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_EvaluationResult.html
     """
     context = {
-        one["ContextKeyName"].lower(): one["ContextKeyValues"] for one in asked.get("ContextEntries", ())
+        entry["ContextKeyName"].lower(): entry["ContextKeyValues"]
+        for entry in asked.get("ContextEntries", ())
     }
     resources = asked.get("ResourceArns") or ["*"]
     return [
-        _result(action, {one: _decision(statements, action, one, context) for one in resources})
+        _result(
+            action, {resource: _decision(statements, action, resource, context) for resource in resources}
+        )
         for action in asked["ActionNames"]
     ]
 
@@ -48,11 +51,11 @@ def _decision(
     statements: Sequence[Json], action: str, resource: str, context: Mapping[str, Sequence[str]]
 ) -> str:
     effects = {
-        one["Effect"]
-        for one in statements
-        if _matches(_listed(one["Action"]), action.lower(), lower=True)
-        and _matches(_listed(one["Resource"]), resource)
-        and _met(one.get("Condition", {}), context)
+        statement["Effect"]
+        for statement in statements
+        if _matches(_listed(statement["Action"]), action.lower(), lower=True)
+        and _matches(_listed(statement["Resource"]), resource)
+        and _met(statement.get("Condition", {}), context)
     }
     if "Deny" in effects:
         return "explicitDeny"
@@ -80,8 +83,11 @@ def _one_met(operator: str, wanted: Iterable[str], given: Sequence[str] | None) 
 
 def _matches(patterns: Iterable[str], value: str, lower: bool = False) -> bool:
     # fnmatch takes [ for the beginning of a set, IAM for itself.
-    return any(fnmatchcase(value, (one.lower() if lower else one).replace("[", "[[]")) for one in patterns)
+    return any(
+        fnmatchcase(value, (pattern.lower() if lower else pattern).replace("[", "[[]"))
+        for pattern in patterns
+    )
 
 
 def _listed(value: Any) -> list[str]:
-    return [value] if isinstance(value, str) else [str(one) for one in value]
+    return [value] if isinstance(value, str) else [str(item) for item in value]

@@ -23,7 +23,7 @@ class Subscriptions:
 
     def confirm(self, endpoint: str) -> None:
         """Somebody follows the link in each mail to ``endpoint``."""
-        self._waiting = {one for one in self._waiting if one[1] != endpoint}
+        self._waiting = {waiting for waiting in self._waiting if waiting[1] != endpoint}
 
     def seen(self, operation: str, asked: Json, answer: Json) -> Json:
         """The answer of an operation of SNS as AWS would give it."""
@@ -31,10 +31,10 @@ class Subscriptions:
             self._waiting.add((asked["TopicArn"], asked["Endpoint"]))
             return {**answer, "SubscriptionArn": "pending confirmation"}
         if operation == "ListSubscriptionsByTopic":
-            listed = [self._shown(one) for one in answer["Subscriptions"]]
+            listed = [self._shown(subscription) for subscription in answer["Subscriptions"]]
             return {**answer, "Subscriptions": listed}
         return answer
 
-    def _shown(self, one: Json) -> Json:
-        waits = (one["TopicArn"], one["Endpoint"]) in self._waiting
-        return {**one, "SubscriptionArn": PENDING} if waits else one
+    def _shown(self, subscription: Json) -> Json:
+        waits = (subscription["TopicArn"], subscription["Endpoint"]) in self._waiting
+        return {**subscription, "SubscriptionArn": PENDING} if waits else subscription

@@ -125,7 +125,7 @@ def _write(outcome: Outcome) -> None:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, indent=2, default=lambda one: one.isoformat()) + "\n"
+    return json.dumps(value, indent=2, default=lambda moment: moment.isoformat()) + "\n"
 
 
 if __name__ == "__main__":

@@ -24,8 +24,8 @@ def edges(
     ``attachments`` is VolumeAttachment JSON; ``targets`` maps instances to states by target group.
     """
     volumes = {
-        f"volume {one['spec']['source'].get('persistentVolumeName')} on {one['spec']['nodeName']}": "attached"
-        for one in attachments
+        f"volume {spec['source'].get('persistentVolumeName')} on {spec['nodeName']}": "attached"
+        for spec in (attachment["spec"] for attachment in attachments)
     }
     held = {
         f"target {instance} of {name}": state

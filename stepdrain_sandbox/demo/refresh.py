@@ -45,7 +45,11 @@ def _replace(world: World, live: Live, instance: str, name: str) -> Json:
 
     def in_service() -> bool:
         new = set(world.instances) - before
-        return bool(new) and all(world.lifecycle_state(one) == "InService" for one in new) and _closed(world)
+        return (
+            bool(new)
+            and all(world.lifecycle_state(instance) == "InService" for instance in new)
+            and _closed(world)
+        )
 
     done = live.follow(in_service, EACH_WITHIN_S)
     new = next(iter(set(world.instances) - before), "nothing")
@@ -55,28 +59,38 @@ def _replace(world: World, live: Live, instance: str, name: str) -> Json:
 
 
 def _closed(world: World) -> bool:
-    return all(one["status"] != "RUNNING" for machine in MACHINES for one in world.executions(machine))
+    return all(
+        execution["status"] != "RUNNING" for machine in MACHINES for execution in world.executions(machine)
+    )
 
 
 def _judge(world: World, old: dict[str, str], replaced: list[Json]) -> Outcome:
-    executions = [one for machine in MACHINES for one in world.executions(machine)]
-    history = [event for one in executions for event in world.history(one["executionArn"])]
+    executions = [execution for machine in MACHINES for execution in world.executions(machine)]
+    history = [event for execution in executions for event in world.history(execution["executionArn"])]
     written = audit.changes(world.kube.audit_log)
     results = [what for _, what, _ in world.aws.hooks.log if what != "heartbeat"]
     broken = [
-        *(one for name in old.values() for one in guarantees.order_broken(_of(written, name), name)),
+        *(
+            sentence
+            for name in old.values()
+            for sentence in guarantees.order_broken(_of(written, name), name)
+        ),
         *guarantees.deletions_made(written, "fail"),
         *guarantees.secrets_shown(map(str, [*world.kube.audit_log, *history])),
-        *(f"{one['instanceId']} was not replaced in time." for one in replaced if not one["done"]),
+        *(
+            f"{replacement['instanceId']} was not replaced in time."
+            for replacement in replaced
+            if not replacement["done"]
+        ),
     ]
-    if {one["status"] for one in executions} != {"SUCCEEDED"}:
+    if {execution["status"] for execution in executions} != {"SUCCEEDED"}:
         broken.append("G5: an execution did not end well.")
     if results != ["CONTINUE"] * (2 * len(old)):
         broken.append(f"G4: the lifecycle actions were ended by {', '.join(results)}.")
     summary = {
         "replaced": replaced,
-        "executions": [one["name"] for one in executions],
-        "status": [one["status"] for one in executions],
+        "executions": [execution["name"] for execution in executions],
+        "status": [execution["status"] for execution in executions],
         "evicted": [change.object for change in written if change.kind == "evict" and change.status < 300],
         "lifecycleAction": results,
         "brokenGuarantees": broken,
@@ -94,7 +108,7 @@ def _of(written: list[audit.Change], node: str) -> list[audit.Change]:
 def lines(summary: Json) -> list[str]:
     """What came of it, a line for each instance."""
     return [
-        f"{number}. {one['instanceId']} drained and let go, {one['replacedBy']} admitted: "
-        f"{one['seconds']:.0f} s"
-        for number, one in enumerate(summary["replaced"], start=1)
+        f"{number}. {replacement['instanceId']} drained and let go, {replacement['replacedBy']} admitted: "
+        f"{replacement['seconds']:.0f} s"
+        for number, replacement in enumerate(summary["replaced"], start=1)
     ]

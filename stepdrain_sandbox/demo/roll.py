@@ -98,7 +98,10 @@ def _home(world: World, app: str) -> tuple[str, str]:
 
 
 def _status(world: World, instance: str) -> str:
-    return next((one["status"] for one in world.executions() if one["name"].startswith(instance)), "")
+    return next(
+        (execution["status"] for execution in world.executions() if execution["name"].startswith(instance)),
+        "",
+    )
 
 
 def _judge(
@@ -112,7 +115,7 @@ def _judge(
 ) -> Outcome:
     written = audit.changes(world.kube.audit_log)
     executions = world.executions()
-    history = [event for one in executions for event in world.history(one["executionArn"])]
+    history = [event for execution in executions for event in world.history(execution["executionArn"])]
     evicted = [change.object for change in written if change.kind == "evict" and change.status < 300]
     restarted = audit.rolled(world.kube.audit_log)
     broken = [
@@ -128,8 +131,8 @@ def _judge(
         broken.append(f"The drain of {KEPT}'s node did not wait for its budget.")
     summary = {
         "instances": {app: instance for app, (instance, _) in homes.items()},
-        "executions": [one["name"] for one in executions],
-        "status": [one["status"] for one in executions],
+        "executions": [execution["name"] for execution in executions],
+        "status": [execution["status"] for execution in executions],
         "rolled": list(restarted),
         "evicted": evicted,
         "requests": {

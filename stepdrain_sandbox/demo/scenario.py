@@ -137,7 +137,7 @@ def _play(world: World, choices: Choices, live: Live) -> bool:
 
 def _closed(world: World) -> bool:
     executions = world.executions()
-    return bool(executions) and all(one["status"] != "RUNNING" for one in executions)
+    return bool(executions) and all(execution["status"] != "RUNNING" for execution in executions)
 
 
 def _replaced(world: World) -> bool:
@@ -152,7 +152,7 @@ def _judge(world: World, instance_id: str, node: str, staying: list[str], finish
     history = world.history(executions[0]["executionArn"]) if executions else []
     written = audit.changes(world.kube.audit_log)
     results = [
-        result for _, result, one in world.aws.hooks.log if one == instance_id and result != "heartbeat"
+        result for _, result, target in world.aws.hooks.log if target == instance_id and result != "heartbeat"
     ]
     broken = [
         *guarantees.order_broken(written, node),
@@ -160,16 +160,16 @@ def _judge(world: World, instance_id: str, node: str, staying: list[str], finish
         *guarantees.others_touched(written, staying),
         *guarantees.secrets_shown(map(str, [*world.kube.audit_log, *history])),
     ]
-    if not finished or [one["status"] for one in executions] != ["SUCCEEDED"]:
-        broken.append(f"G5: the drain did not end well: {[one['status'] for one in executions]}.")
+    if not finished or [execution["status"] for execution in executions] != ["SUCCEEDED"]:
+        broken.append(f"G5: the drain did not end well: {[execution['status'] for execution in executions]}.")
     if results != ["CONTINUE"]:
         broken.append(f"G4: the lifecycle action was ended by {results}, not by one CONTINUE.")
     summary = {
         "instanceId": instance_id,
         "node": node,
-        "executions": [one["name"] for one in executions],
-        "status": [one["status"] for one in executions],
-        "redrives": [one["redriveCount"] for one in executions],
+        "executions": [execution["name"] for execution in executions],
+        "status": [execution["status"] for execution in executions],
+        "redrives": [execution["redriveCount"] for execution in executions],
         "evicted": [change.object for change in written if change.kind == "evict" and change.status < 300],
         "lifecycleAction": results,
         "kubernetesRequests": sum(

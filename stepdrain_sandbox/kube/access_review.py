@@ -29,8 +29,8 @@ def answer(store: Store, user: User, body: Json) -> Json:
     spec = body.get("spec") or {}
     asked, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
     if (asked is None) == (path is None):
-        one = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
-        raise invalid("", KIND, GROUP, "spec.resourceAttributes", f"Invalid value: {one}")
+        wrong = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+        raise invalid("", KIND, GROUP, "spec.resourceAttributes", f"Invalid value: {wrong}")
     metadata = {"creationTimestamp": None, **(body.get("metadata") or {})}
     status = {"allowed": _allowed(store, user, asked)}
     return {"kind": KIND, "apiVersion": f"{GROUP}/v1", "metadata": metadata, "spec": spec, "status": status}

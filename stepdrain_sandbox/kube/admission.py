@@ -46,7 +46,7 @@ def admit(store: Store, resource: Resource, namespace: str, obj: Json) -> Json:
         metadata.pop(name, None)
     named = {"kind": resource.kind, "apiVersion": resource.api_version, **obj, "metadata": metadata}
     check(resource, named)
-    return normal(resource, DEFAULTS.get(resource.plural, lambda one: one)(named))
+    return normal(resource, DEFAULTS.get(resource.plural, lambda named: named)(named))
 
 
 def _free_name(store: Store, resource: Resource, namespace: str, prefix: str) -> str:

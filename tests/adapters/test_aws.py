@@ -58,7 +58,7 @@ def test_a_token_is_byte_for_byte_the_one_of_the_aws_cli(monkeypatch, region, to
 @pytest.mark.parametrize("partition", botocore.loaders.create_loader().load_data("partitions")["partitions"])
 def test_each_partition_that_botocore_lists_has_its_own_hosts(partition):
     """No list of our own: a new partition comes with a new botocore."""
-    region = next(one for one in partition["regions"] if "-global" not in one)
+    region = next(region for region in partition["regions"] if "-global" not in region)
     assert dns_suffix(region) == partition["outputs"]["dnsSuffix"]
 
 

@@ -30,7 +30,7 @@ class Typist:
     def __call__(self, *arguments, answer=None):
         """Exit status, stdout and stderr of a command; ``answer`` is what somebody at a terminal types."""
         self._monkeypatch.setattr(interaction, "interactive", lambda: answer is not None)
-        named = [self._real(one) for one in arguments]
+        named = [self._real(argument) for argument in arguments]
         result = CliRunner().invoke(cli, [*named, "--sandbox"], input=answer)
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
         return result.exit_code, self.readable(result.stdout), self.readable(result.stderr)

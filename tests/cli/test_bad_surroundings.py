@@ -129,7 +129,7 @@ FAILED = {
 
 def as_boto(events):
     """Times as boto3 gives them."""
-    return [{**one, "timestamp": datetime.fromtimestamp(one["timestamp"], UTC)} for one in events]
+    return [{**event, "timestamp": datetime.fromtimestamp(event["timestamp"], UTC)} for event in events]
 
 
 def test_of_two_stacks_the_one_that_is_named_is_asked(two_stacks):

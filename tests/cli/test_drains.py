@@ -41,7 +41,7 @@ def stepdrain(world, monkeypatch):
     monkeypatch.setattr("stepdrain_cli.accounts.account.on_sandbox", same_world)
 
     def run(*arguments, text=None):
-        named = [replaced(one, unmasked(world)) for one in arguments]
+        named = [replaced(argument, unmasked(world)) for argument in arguments]
         result = CliRunner().invoke(cli, [*named, "--sandbox"], input=text)
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
         return result.exit_code, masked(result.stdout, world), masked(result.stderr, world)
@@ -126,7 +126,7 @@ def test_status_of_a_failed_drain_says_what_to_do(stepdrain):
     assert "Error:  DrainRefused" in out
     assert "Time left:  the instance is let go in 28 min" in out
     lines = out.splitlines()
-    assert lines[lines.index(next(one for one in lines if one.startswith("Runbook:"))) :][:7] == [
+    assert lines[lines.index(next(line for line in lines if line.startswith("Runbook:"))) :][:7] == [
         "Runbook:  stepdrain runbook DrainRefused",
         "What to do: Mend the cause, then let the drain go on from this state:",
         "  stepdrain redrive node-refused --sandbox",

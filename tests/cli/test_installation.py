@@ -18,7 +18,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 def distributions(requirements):
     """The names of distributions, without their versions and extras."""
-    return {one.split(">")[0].split("[")[0].split(";")[0].strip() for one in requirements}
+    return {requirement.split(">")[0].split("[")[0].split(";")[0].strip() for requirement in requirements}
 
 
 def test_the_embedded_world_names_what_its_extra_brings():
@@ -31,7 +31,7 @@ def test_the_embedded_world_names_what_its_extra_brings():
 @pytest.mark.parametrize("arguments", [["list", "--sandbox"], ["doctor", "--sandbox"]])
 def test_without_the_extra_sandbox_is_one_sentence_with_the_line_to_type(arguments, monkeypatch):
     """The base installation has no moto."""
-    for name in [one for one in sys.modules if one.partition(".")[0] == "stepdrain_sandbox"]:
+    for name in [module for module in sys.modules if module.partition(".")[0] == "stepdrain_sandbox"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: name if name != "moto" else None)
     result = CliRunner().invoke(cli, arguments)
@@ -46,6 +46,6 @@ def test_every_file_that_is_deployed_travels_with_the_wheel(source):
     """A link that is missing, or was checked out as text, shows only after the installation."""
     files = sorted(ROOT.glob(source))
     assert files
-    assert [(FOLDER / one.relative_to(ROOT)).read_bytes() for one in files] == [
-        one.read_bytes() for one in files
+    assert [(FOLDER / file.relative_to(ROOT)).read_bytes() for file in files] == [
+        file.read_bytes() for file in files
     ]

@@ -43,7 +43,11 @@ def proxy():
 @pytest.fixture(autouse=True)
 def alone(monkeypatch, tmp_path):
     """No kubeconfig, proxy or service account of whoever runs the tests."""
-    for name in [one for one in os.environ if one.lower().endswith("_proxy") or one.startswith("KUBE")]:
+    for name in [
+        variable
+        for variable in os.environ
+        if variable.lower().endswith("_proxy") or variable.startswith("KUBE")
+    ]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
 

@@ -25,11 +25,13 @@ def test_without_a_name_it_is_what_the_templates_defaults_need():
 def test_another_beginning_of_the_groups_is_bound():
     """KubernetesGroupPrefix: the bindings' subjects change, and nothing else."""
     subjects = [
-        subject["name"] for one in printed("--group-prefix", "drains") for subject in one.get("subjects", ())
+        subject["name"]
+        for manifest in printed("--group-prefix", "drains")
+        for subject in manifest.get("subjects", ())
     ]
     assert subjects == ["drains-read", "drains-nodes", "drains-evict", "drains-force"]
-    roles = [one["metadata"]["name"] for one in printed("--group-prefix", "drains")]
-    assert roles == [one["metadata"]["name"] for one in printed()]
+    roles = [manifest["metadata"]["name"] for manifest in printed("--group-prefix", "drains")]
+    assert roles == [manifest["metadata"]["name"] for manifest in printed()]
 
 
 def test_an_unknown_name_is_one_sentence():

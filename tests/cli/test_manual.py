@@ -37,4 +37,6 @@ def test_no_command_writes_colours_or_markup_into_a_pipe(capsys, monkeypatch):
 @pytest.mark.parametrize("command", ["plan", "list", "status", "history", "doctor"])
 def test_every_command_that_reads_has_json(command):
     """For programs."""
-    assert "--json" in {option for one in cli.get_command(None, command).params for option in one.opts}
+    assert "--json" in {
+        option for parameter in cli.get_command(None, command).params for option in parameter.opts
+    }

@@ -93,7 +93,7 @@ def test_the_story_can_be_typed_from_top_to_bottom(monkeypatch, tmp_path):
         for block in BLOCK.findall(PAGE.read_text()):
             said = masked("\n".join(played(shell, block)))
             assert fits(masked(block), said), "\n".join(["The page:", *masked(block), "Said:", *said])
-        drained = [one for one in world.executions() if one["status"] == "SUCCEEDED"]
+        drained = [execution for execution in world.executions() if execution["status"] == "SUCCEEDED"]
         assert len(drained) == len(world.executions()) == 4
     assert (tmp_path / "night.html").exists()
 
@@ -124,7 +124,7 @@ def write():
     with incidents() as world, pytest.MonkeyPatch.context() as patch:
         shell, here = Shell(world, patch, Path("/tmp")), PAGE.resolve()
         text = here.read_text()
-        blocks = [f"```console\n{chr(10).join(played(shell, one))}\n```" for one in BLOCK.findall(text)]
+        blocks = [f"```console\n{chr(10).join(played(shell, block))}\n```" for block in BLOCK.findall(text)]
         fresh = iter(blocks)
         here.write_text(BLOCK.sub(lambda _: next(fresh), text))
 

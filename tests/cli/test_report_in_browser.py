@@ -60,7 +60,7 @@ def test_on_a_phone_the_reason_stands_below(tmp_path):
     )
     local = tmp_path / "phone.html"
     local.write_text(page.replace("</body>", f"{script}</body>"))
-    flags = [one for one in FLAGS if not one.startswith("--window-size")]
+    flags = [flag for flag in FLAGS if not flag.startswith("--window-size")]
     command = [CHROMIUM, *flags, f"--user-data-dir={tmp_path / 'profile'}", "--window-size=500,1500"]
     dom = subprocess.run(
         [*command, "--dump-dom", local.as_uri()], check=True, capture_output=True, timeout=120

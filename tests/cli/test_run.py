@@ -70,7 +70,7 @@ def drained(stage, connect, clock=None, **policy):
 def events_on_the_node(stage, reason):
     """Names of the Events of a reason."""
     listed = stage.cluster.store.all(BY_KIND["Event"])
-    return {one["metadata"]["name"] for one in listed if one["reason"] == reason}
+    return {event["metadata"]["name"] for event in listed if event["reason"] == reason}
 
 
 def test_a_run_drains_the_node_and_tells_each_state(stage, connect):

@@ -46,11 +46,15 @@ def verify(world, person, monkeypatch):
     def same_world(_flags=""):
         # As in an account: what AWS refuses becomes a sentence.
         with translated_errors():
-            yield Account(person, world.machine, world.clock.now, world.clock.sleep, world)
+            yield Account(
+                person, machine.get("arn", world.machine), world.clock.now, world.clock.sleep, world
+            )
 
+    machine = {}
     monkeypatch.setattr("stepdrain_cli.accounts.account.on_sandbox", same_world)
 
-    def run(*arguments):
+    def run(*arguments, **machines):
+        machine.update(machines)
         result = CliRunner().invoke(cli, ["verify", "--sandbox", *arguments])
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
         return result.exit_code, result.stdout, result.stderr
@@ -221,6 +225,14 @@ def test_a_stack_that_is_not_there_is_one_sentence(verify, world):
     status, _, said = verify("--stack", "blue")
     assert status == 2
     assert f"There is no stack blue in region {REGION}; name yours with --stack" in said
+
+
+def test_a_state_machine_of_another_stack_is_one_sentence(verify):
+    """--state-machine names one installation, and --stack (or its default) the other."""
+    other = f"arn:aws:states:{REGION}:123456789012:stateMachine:blue-DrainNode"
+    status, _, said = verify(arn=other)
+    assert status == 2
+    assert f"State machine {other} is not that of stack stepdrain: name its stack with --stack." in said
 
 
 def test_a_sweep_that_does_not_run_is_found(verify, world):

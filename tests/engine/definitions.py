@@ -56,7 +56,7 @@ def machine(**states):
 
 def plain(events):
     """A history with JSON texts as values and times in milliseconds, without what depends on the account."""
-    return [_plain(dict(one)) for one in events]
+    return [_plain(dict(event)) for event in events]
 
 
 def _plain(event):

@@ -76,7 +76,7 @@ def test_every_function_of_a_rendered_machine_has_its_handler(name):
     """State, resource and module have one name."""
     states = MACHINES[name]["States"].values()
     named = [state["Parameters"]["FunctionName"] for state in states if state["Type"] == "Task"]
-    assert all(callable(functions.handler(one)) for one in named)
+    assert all(callable(functions.handler(name)) for name in named)
 
 
 def ran(states, document, invoke=lambda _function, _payload: {}):

@@ -130,24 +130,27 @@ def compared(account, definition, outcomes):
 def paths():
     """(machine, state, outcomes): an answer, and each rule's first error once and until nothing is left."""
     for name, definition in MACHINES.items():
-        for state, one in definition["States"].items():
-            if one["Type"] != "Task":
+        for state, declared in definition["States"].items():
+            if declared["Type"] != "Task":
                 continue
-            fields = one.get("ResultSelector", {}).values()
+            fields = declared.get("ResultSelector", {}).values()
             answer = {path.split(".")[2]: path for path in fields}
             yield name, state, [answer]
-            rules = [*one["Retry"], *one.get("Catch", ())]
+            rules = [*declared["Retry"], *declared.get("Catch", ())]
             for error in dict.fromkeys([rule["ErrorEquals"][0] for rule in rules] + ["KeyError", HANGS]):
                 yield name, state, [error, answer]
                 # Hundreds of attempts say no more than dozens, and take seconds.
-                if sum(rule["MaxAttempts"] for rule in one["Retry"] if error in rule["ErrorEquals"]) < 100:
+                if (
+                    sum(rule["MaxAttempts"] for rule in declared["Retry"] if error in rule["ErrorEquals"])
+                    < 100
+                ):
                     yield name, state, [error]
 
 
 def shown(value):
     """A readable id."""
     return (
-        "-".join(one if isinstance(one, str) else "answer" for one in value)
+        "-".join(outcome if isinstance(outcome, str) else "answer" for outcome in value)
         if isinstance(value, list)
         else value
     )

@@ -18,7 +18,7 @@ def a_group(name="workers", *instances, tags=()):
     return {
         "AutoScalingGroupName": name,
         "Tags": [{"Key": key, "Value": value} for key, value in tags],
-        "Instances": [{"InstanceId": one, "LifecycleState": state} for one, state in instances],
+        "Instances": [{"InstanceId": instance, "LifecycleState": state} for instance, state in instances],
     }
 
 
@@ -27,7 +27,7 @@ class Account:
 
     def __init__(self, *groups, executions=(), hook=HOOK, known=(), waiting_s=WAITING_S):
         self.all, self.listed, self.made = groups, executions, hook
-        self.known = {one["name"]: one for one in known}
+        self.known = {execution["name"]: execution for execution in known}
         self.waiting_s = waiting_s
         self.started, self.asked = {}, []
 
@@ -45,7 +45,7 @@ class Account:
         if self.waiting_s is None:
             return {}
         (instances,) = [g["Instances"] for g in self.all if g["AutoScalingGroupName"] == group]
-        return {one["InstanceId"]: NOW - self.waiting_s for one in instances}
+        return {instance["InstanceId"]: NOW - self.waiting_s for instance in instances}
 
     def execution(self, arn, name):
         self.asked.append("execution")
@@ -317,3 +317,15 @@ def test_a_late_event_of_an_action_that_was_swept_is_ignored(time, swept_at, cov
     """A newer event is of another action: the instance was retained or in a warm pool meanwhile."""
     ignored = sweep.covered({"time": time}, f"{LOST}-sweep", swept_at)
     assert (ignored is not None) is covered
+
+
+@pytest.mark.parametrize(("age", "fresh"), [(-5, True), (0, True), (29, True), (31, False), (86_400, False)])
+def test_no_sweep_can_have_seen_the_wait_of_a_fresh_event(age, fresh):
+    """A scale-in of hundreds would use up DescribeExecution's quota for a look that cannot find anything."""
+    assert sweep.is_fresh({"time": "2026-01-01T00:00:00Z"}, 1_767_225_600 + age) is fresh
+
+
+@pytest.mark.parametrize("event", [{}, {"time": None}, {"time": "yesterday"}])
+def test_an_event_without_a_time_is_looked_for(event):
+    """It may be of any age."""
+    assert not sweep.is_fresh(event, 1_767_225_600)

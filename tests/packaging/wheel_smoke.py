@@ -187,5 +187,5 @@ def test_the_base_prints_what_the_cluster_needs(base):
 
 def test_nothing_is_left_behind(base, extra, outside):
     """Private keys, certificates, folders."""
-    left = [one.name for one in (outside / "tmp").iterdir()]
+    left = [path.name for path in (outside / "tmp").iterdir()]
     assert left == []

@@ -45,8 +45,8 @@ def _prepare(stage: Stage, night: Night) -> None:
 
     for number, instance in enumerate(list(stage.instances)[: night.victims]):
         later(number * night.apart_s, _terminate, stage, instance, night.deliveries)
-    for one in night.faults:
-        later(one.at_s, stage.transport.faults.add, fault(one))
+    for drawn in night.faults:
+        later(drawn.at_s, stage.transport.faults.add, fault(drawn))
     for at_s, number, allows in night.edits:
         later(at_s, edit, stage, f"app{number}", allows)
     for at_s, seconds in night.skews:
@@ -98,14 +98,16 @@ def _cluster(stage: Stage, night: Night) -> Iterator[str]:
     # Pods that came back go with the machine, and budgets fall with them (docs/decisions/0033).
     if not policy.startswith("force") and not any(stage.witness.left.values()) and not stage.witness.returned:
         yield from guarantees.budgets_broken(stage.witness.budgets)
-        removed = {one.object for one in written if one.kind in ("evict", "delete") and one.status < 300}
+        removed = {
+            change.object for change in written if change.kind in ("evict", "delete") and change.status < 300
+        }
         rolled = audit.rolled(stage.transport.audit_log)
         yield from guarantees.rolled_below(stage.rollout_witness.falls, rolled, removed)
 
 
 def _actions(stage: Stage, night: Night) -> Iterator[str]:
     executions = stage.machine.executions.values()
-    started = {one.document["instanceId"] for one in executions}
+    started = {execution.document["instanceId"] for execution in executions}
     terminated = list(stage.instances)[: night.victims]
     letters = set(terminated) if stage.intake_errors else set()
     for error in stage.intake_errors:
@@ -116,8 +118,8 @@ def _actions(stage: Stage, night: Night) -> Iterator[str]:
 
 def _completions(stage: Stage, night: Night) -> Iterator[str]:
     executions = stage.machine.executions.values()
-    started = {one.document["instanceId"]: one for one in executions}
-    yield from guarantees.started_twice(one.document["instanceId"] for one in executions)
+    started = {execution.document["instanceId"]: execution for execution in executions}
+    yield from guarantees.started_twice(execution.document["instanceId"] for execution in executions)
     for instance, result in stage.ended:
         if result in ("CONTINUE", "ABANDON"):
             outcome = started[instance].document["completed"]["outcome"] if _told(started[instance]) else ""
@@ -135,17 +137,18 @@ def _told(execution: Execution) -> bool:
 
 
 def _executions(stage: Stage, *, ended: bool) -> Iterator[str]:
-    for one in stage.machine.executions.values():
-        if ended and one.status == "RUNNING":
-            yield f"G5: {one.name} still runs after hours, in {one.state}."
-        if one.status == "FAILED" and not _typed(one.error):
-            yield f"G5: {one.name} failed in {one.state} with {one.error}, no error of ours: {one.cause}"
-        if one.status == "FAILED" and one.state not in one.entered:
-            yield f"G5: {one.name} failed in {one.state}, which it never entered."
-        if one.log.longest_document > LARGEST_DOCUMENT:
-            yield f"The document of {one.name} grew to {one.log.longest_document} characters."
-        yield from guarantees.history_too_long({one.name: one.events})
-        yield from guarantees.secrets_shown([json.dumps(one.document), one.cause])
+    for execution in stage.machine.executions.values():
+        if ended and execution.status == "RUNNING":
+            yield f"G5: {execution.name} still runs after hours, in {execution.state}."
+        if execution.status == "FAILED" and not _typed(execution.error):
+            failure = f"{execution.name} failed in {execution.state} with {execution.error}"
+            yield f"G5: {failure}, no error of ours: {execution.cause}"
+        if execution.status == "FAILED" and execution.state not in execution.entered:
+            yield f"G5: {execution.name} failed in {execution.state}, which it never entered."
+        if execution.log.longest_document > LARGEST_DOCUMENT:
+            yield f"The document of {execution.name} grew to {execution.log.longest_document} characters."
+        yield from guarantees.history_too_long({execution.name: execution.events})
+        yield from guarantees.secrets_shown([json.dumps(execution.document), execution.cause])
 
 
 def _typed(error: str) -> bool:

@@ -51,7 +51,7 @@ def test_a_night_in_the_whole_world_keeps_the_guarantees(shard, night):
         world.aws.lambda_faults += [LambdaFault(f"{state}Function", *rest) for state, *rest in night.deaths]
         world.terminate(next(iter(world.instances)))
         world.pass_time(7200)
-        assert all(one["status"] != "RUNNING" for one in world.executions())
+        assert all(execution["status"] != "RUNNING" for execution in world.executions())
         assert broken(world, policy=night.policy["STEPDRAIN_ON_TIMEOUT"]) == []
 
 

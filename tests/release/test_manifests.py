@@ -21,7 +21,10 @@ def test_the_base_holds_what_every_installation_needs(tmp_path):
             (tmp_path / "base" / "components" / name / "kustomization.yaml").read_text()
         )
         assert component["kind"] == "Component"
-        assert all((tmp_path / "base" / "components" / name / one).exists() for one in component["resources"])
+        assert all(
+            (tmp_path / "base" / "components" / name / resource).exists()
+            for resource in component["resources"]
+        )
 
 
 def test_the_chart_renders_the_manifests_as_they_are(tmp_path):

@@ -67,7 +67,7 @@ def test_a_pattern_that_terraform_cannot_read_is_left_to_cloudformation(pattern)
 
 def test_names_are_spelled_as_terraform_spells_them():
     """One rule, so that nobody has to look a name up."""
-    assert [snake(one) for one in ("DrainTimeout", "SubnetIds", "EvictDaemonSets")] == [
+    assert [snake(name) for name in ("DrainTimeout", "SubnetIds", "EvictDaemonSets")] == [
         "drain_timeout",
         "subnet_ids",
         "evict_daemon_sets",

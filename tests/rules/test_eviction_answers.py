@@ -233,10 +233,10 @@ def recorded():
     """Each answer to an eviction in the recorded scenarios: (name, status, body)."""
     scenarios = json.loads(gzip.decompress(GOLDEN.read_bytes()))["scenarios"]
     for scenario in scenarios:
-        for number, one in enumerate(scenario["steps"]):
-            request = one.get("request", {})
+        for number, step in enumerate(scenario["steps"]):
+            request = step.get("request", {})
             if request.get("method") == "POST" and request["path"].endswith("/eviction"):
-                answer = one["response"]
+                answer = step["response"]
                 yield f"{scenario['name']}-{number}", answer["status"], answer.get("body") or {}
 
 

@@ -84,7 +84,7 @@ WAYS = [by_variables, by_files]
 @pytest.fixture(params=WAYS, ids=lambda way: way.__name__)
 def configured(request, listener, tmp_path, monkeypatch):
     """The environment of somebody who has an endpoint, without what the suite itself sets."""
-    for name in [one for one in os.environ if one.startswith("AWS_")]:
+    for name in [variable for variable in os.environ if variable.startswith("AWS_")]:
         monkeypatch.delenv(name)
     keys = {"AWS_ACCESS_KEY_ID": "AKIAUSER", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "us-east-1"}
     for name, value in {**keys, **request.param(listener.url, tmp_path)}.items():

@@ -31,7 +31,9 @@ def test_tags_that_were_not_read_are_told_in_an_event_of_their_own(cluster, node
     sentence = "Tag stepdrain:on-timeout: it cannot be 'explode'. Using fail."
     cordon.handler(payload(warnings=[sentence, sentence]), None)
     assert set(cluster.told(node)) == {"DrainStarted", "TagIgnored"}
-    (told,) = [one for one in cluster.list("Event") if one["reason"] == "TagIgnored" and node in str(one)]
+    (told,) = [
+        event for event in cluster.list("Event") if event["reason"] == "TagIgnored" and node in str(event)
+    ]
     assert (told["type"], told["message"]) == ("Warning", f"{sentence} {sentence}")
 
 

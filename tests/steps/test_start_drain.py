@@ -15,7 +15,7 @@ from stepdrain_sandbox.aws.lifecycle_hooks import action_event
 def untouched(world):
     """Each test begins with the group's own tags, without a running drain, and with an empty cache."""
     yield
-    if any(one["status"] == "RUNNING" for one in world.executions()):
+    if any(execution["status"] == "RUNNING" for execution in world.executions()):
         world.settle()
     auto_scaling = boto3.client("autoscaling", region_name="eu-west-1")
     tags = auto_scaling.describe_tags()["Tags"]
@@ -54,7 +54,7 @@ def tagged(**tags):
 
 def named(world, name):
     """The execution of that name."""
-    (found,) = [one for one in world.executions() if one["name"] == name]
+    (found,) = [execution for execution in world.executions() if execution["name"] == name]
     return found
 
 

@@ -24,7 +24,9 @@ def not_ready(world, instance):
     """The instance's node while its kubelet says that it is not Ready."""
     name = world.instances[instance]
     before = world.kube.cluster.get("Node", name)["status"]["conditions"]
-    unready = [one | {"status": "False"} if one["type"] == "Ready" else one for one in before]
+    unready = [
+        condition | {"status": "False"} if condition["type"] == "Ready" else condition for condition in before
+    ]
     world.kube.cluster.change("Node", name, None, {"status": {"conditions": unready}})
     yield name
     world.kube.cluster.change("Node", name, None, {"status": {"conditions": before}})

@@ -122,8 +122,8 @@ class Stack:
         return {
             name: {
                 key: self.resolve(part) if key in ("Properties", "Value", "Metadata") else part
-                for key, part in one.items()
+                for key, part in entry.items()
             }
-            for name, one in self._template[section].items()
-            if "Condition" not in one or self._resolver.holds(one["Condition"])
+            for name, entry in self._template[section].items()
+            if "Condition" not in entry or self._resolver.holds(entry["Condition"])
         }

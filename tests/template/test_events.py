@@ -54,7 +54,7 @@ def test_each_other_reason_has_its_rule_and_its_switch() -> None:
         "StateChange": "DISABLED",
     }
     switches = ("SpotInterruption", "Rebalance", "HealthEvent", "CapacityEnd", "StateChange")
-    turned = Stack(**{f"DrainOn{one}": "true" for one in switches}).of_type("AWS::Events::Rule")
+    turned = Stack(**{f"DrainOn{switch}": "true" for switch in switches}).of_type("AWS::Events::Rule")
     assert {rule["State"] for rule in turned.values()} == {"ENABLED"}
 
 

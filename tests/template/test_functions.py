@@ -156,9 +156,9 @@ def groups(**parameters: str) -> dict[str, set[str]]:
 def test_each_function_is_in_the_groups_that_it_needs_alone() -> None:
     """One table: a change here is a decision. tests/world/test_rbac.py proves that none can be left out."""
     assert groups(NodeConditions="true") == GROUPS
-    assert groups() == {name: one - {"node-conditions"} for name, one in GROUPS.items()}
+    assert groups() == {name: names - {"node-conditions"} for name, names in GROUPS.items()}
     assert groups(AllowForce="false") == {
-        name: one - {"node-conditions", "force"} for name, one in GROUPS.items()
+        name: names - {"node-conditions", "force"} for name, names in GROUPS.items()
     }
 
 
@@ -214,7 +214,7 @@ def test_functions_and_layer_are_built_by_the_one_makefile() -> None:
 def test_a_function_in_a_loop_names_its_code() -> None:
     """`sam build` writes where it has put the code into that property, and not into Globals: without it
     `sam deploy` would look for a folder that was never built."""
-    loops = [one for name, one in source()["Resources"].items() if name.startswith("Fn::ForEach::")]
+    loops = [resource for name, resource in source()["Resources"].items() if name.startswith("Fn::ForEach::")]
     functions = [
         resource
         for _, _, body in loops
@@ -222,7 +222,7 @@ def test_a_function_in_a_loop_names_its_code() -> None:
         if resource["Type"] == "AWS::Serverless::Function"
     ]
     assert functions
-    assert {one["Properties"]["CodeUri"] for one in functions} == {"functions/"}
+    assert {function["Properties"]["CodeUri"] for function in functions} == {"functions/"}
 
 
 def test_the_machine_is_standard_logged_without_data_and_started_by_its_alias(stack: Stack) -> None:

@@ -391,7 +391,7 @@ def test_a_code_signing_configuration_is_on_every_function(stack: Stack) -> None
     """Accounts that demand one refuse a function without it."""
     arn = "arn:aws:lambda:eu-west-1:123456789012:code-signing-config:csc-0123456789abcdef0"
     signed = Stack(CodeSigningConfigArn=arn).of_type("AWS::Lambda::Function").values()
-    assert {one["CodeSigningConfigArn"] for one in signed} == {arn}
+    assert {function["CodeSigningConfigArn"] for function in signed} == {arn}
     assert not [f for f in stack.of_type("AWS::Lambda::Function").values() if "CodeSigningConfigArn" in f]
 
 
@@ -444,7 +444,9 @@ def test_sixty_long_names_fit_into_every_role(stack: Stack) -> None:
     """A role that is too long fails in the middle of a deployment."""
     assert len(SIXTY.split(",")[0]) == 40
     for name, role in Stack(GroupNames=SIXTY, MaxConcurrentDrains="1").of_type(ROLE).items():
-        documents = [json.dumps(one["PolicyDocument"], separators=(",", ":")) for one in role["Policies"]]
+        documents = [
+            json.dumps(policy["PolicyDocument"], separators=(",", ":")) for policy in role["Policies"]
+        ]
         # What stands in for an ARN here is shorter than one.
         assert sum(map(len, documents)) + 100 * json.dumps(documents).count("<") < MOST_INLINE, name
 

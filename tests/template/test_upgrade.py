@@ -63,8 +63,8 @@ def now(**changes: str) -> dict[str, Any]:
     """This version's resources for the same parameters, in the form of ``before.json``."""
     given = {**PARAMETERS, **changes}
     return {
-        name: {"Type": one["Type"], "Properties": fixed(one)}
-        for name, one in Stack(**given).resources.items()
+        name: {"Type": resource["Type"], "Properties": fixed(resource)}
+        for name, resource in Stack(**given).resources.items()
     }
 
 
@@ -77,9 +77,9 @@ def fixed(resource: dict[str, Any]) -> dict[str, Any]:
 def hooks(resources: dict[str, Any]) -> dict[str, tuple[str, str]]:
     """Group and hook of each hook, by logical id."""
     return {
-        name: (one["Properties"]["AutoScalingGroupName"], one["Properties"]["LifecycleHookName"])
-        for name, one in resources.items()
-        if one["Type"] == HOOK
+        name: (resource["Properties"]["AutoScalingGroupName"], resource["Properties"]["LifecycleHookName"])
+        for name, resource in resources.items()
+        if resource["Type"] == HOOK
     }
 
 
@@ -88,11 +88,13 @@ def test_nothing_is_replaced_and_only_positions_are_removed() -> None:
     after = now()
     replaced = {name for name in BEFORE.keys() & after.keys() if BEFORE[name] != after[name]}
     assert replaced == set()
-    removed = {n for n, one in BEFORE.items() if n not in after and one["Type"] not in BY_CONTENT}
+    removed = {n for n, resource in BEFORE.items() if n not in after and resource["Type"] not in BY_CONTENT}
     assert removed == {*hooks(BEFORE), *BY_QUEUE}
 
 
-@pytest.mark.parametrize("kind", sorted({one["Type"] for one in BEFORE.values()} - {HOOK, *BY_CONTENT}))
+@pytest.mark.parametrize(
+    "kind", sorted({resource["Type"] for resource in BEFORE.values()} - {HOOK, *BY_CONTENT})
+)
 def test_the_table_knows_each_kind(kind: str) -> None:
     """A kind that is not in it would count as never replaced."""
     assert kind in CREATE_ONLY
@@ -134,7 +136,7 @@ def test_hooks_that_are_retained_hold_instances_all_the_time() -> None:
 def test_hooks_that_are_made_anew_are_missing_for_as_long_as_a_deployment_lasts() -> None:
     """The second way of the manual: the stack keeps making them, and an instance may go without a drain."""
     account = set(hooks(BEFORE).values())
-    without = {name: one for name, one in BEFORE.items() if one["Type"] != HOOK}
+    without = {name: resource for name, resource in BEFORE.items() if resource["Type"] != HOOK}
     update(account, BEFORE, without, retained=False)
     assert account == set()
     update(account, without, now(), retained=False)
@@ -151,6 +153,10 @@ def test_the_manual_describes_both_ways() -> None:
 def test_a_drain_that_runs_meets_the_same_functions_and_the_same_machine() -> None:
     """Its version is kept by SAM, its functions by their logical ids."""
     after = now()
-    for name, one in BEFORE.items():
-        if one["Type"] in ("AWS::Lambda::Function", "AWS::StepFunctions::StateMachine", "AWS::IAM::Role"):
-            assert after[name] == one, name
+    for name, resource in BEFORE.items():
+        if resource["Type"] in (
+            "AWS::Lambda::Function",
+            "AWS::StepFunctions::StateMachine",
+            "AWS::IAM::Role",
+        ):
+            assert after[name] == resource, name

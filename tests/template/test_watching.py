@@ -56,7 +56,7 @@ def test_the_sweeps_silence_is_an_alarm_at_its_slowest_rate(stack: Stack) -> Non
     assert succeeded["Expression"] == "invocations - errors"
     assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("LessThanThreshold", 1)
     slowest = 60 * source()["Parameters"]["SweepMinutes"]["MaxValue"]
-    assert {one["MetricStat"]["Period"] >= 2 * slowest for one in counted} == {True}
+    assert {metric["MetricStat"]["Period"] >= 2 * slowest for metric in counted} == {True}
 
 
 def test_exactly_this_stacks_alarms_may_publish(stack: Stack) -> None:

@@ -45,19 +45,28 @@ def listed(value):
 
 
 def wrong(made):
-    return {(one.by, one.what): one for one in service_rights.findings(made) if one.result != "ok"}
+    return {
+        (finding.by, finding.what): finding
+        for finding in service_rights.findings(made)
+        if finding.result != "ok"
+    }
 
 
 def without(policies, role, action):
     """The policies of all roles, less one action of one role, or of each if that is None."""
     return {
-        name: [less(one, action) for one in statements] if role in (None, name) else statements
+        name: [less(statement, action) for statement in statements] if role in (None, name) else statements
         for name, statements in policies.items()
     }
 
 
 def less(statement, action):
-    return {**statement, "Action": [one for one in listed(statement["Action"]) if one != action]}
+    return {
+        **statement,
+        "Action": [
+            granted_action for granted_action in listed(statement["Action"]) if granted_action != action
+        ],
+    }
 
 
 def test_a_healthy_installation_lacks_nothing(made):
@@ -75,7 +84,7 @@ def test_each_action_of_a_service_that_is_missing_is_found(world, made, monkeypa
         assert {(by, what.partition(" ")[0]) for by, what in found} == {
             one for one in pairs if one[1] == action
         }
-        assert {one.mend for one in found.values()} == {"iam"}
+        assert {finding.mend for finding in found.values()} == {"iam"}
 
 
 def test_a_log_that_cannot_be_written_only_leaves_less_to_read(world, made, monkeypatch):
@@ -112,9 +121,9 @@ def test_whatever_a_role_grants_is_tried_or_simulated(world, made):
     granted = {
         (role.removeprefix("stepdrain-").removesuffix("Role"), action)
         for role, statements in world.aws.deployment.policies.items()
-        for one in statements
-        if one["Effect"] == "Allow"
-        for action in listed(one["Action"])
+        for statement in statements
+        if statement["Effect"] == "Allow"
+        for action in listed(statement["Action"])
     }
     assert granted == tried | simulated
 
@@ -140,7 +149,7 @@ def test_whatever_a_role_grants_is_tried_or_simulated(world, made):
 def test_the_simulator_decides_as_iam_does(statement, decision):
     """Actions regardless of case, resources as written, and no condition on a key that is not given."""
     asked = {"ActionNames": ["sqs:SendMessage"], "ResourceArns": ["arn:aws:sqs:eu-west-1:1:q"]}
-    assert [one["EvalDecision"] for one in simulation.evaluated([statement], asked)] == [decision]
+    assert [result["EvalDecision"] for result in simulation.evaluated([statement], asked)] == [decision]
 
 
 def test_the_simulator_gives_one_result_for_an_action_and_the_most_restrictive():

@@ -33,7 +33,7 @@ def numbers(written: Iterable[dict[str, Any]]) -> dict[Key, list[float]]:
 
 def named_by(alarm_metrics: Iterable[dict[str, Any]]) -> set[Key]:
     """The metrics that an alarm's ``Metrics`` read."""
-    read = [one["MetricStat"]["Metric"] for one in alarm_metrics if "MetricStat" in one]
+    read = [metric["MetricStat"]["Metric"] for metric in alarm_metrics if "MetricStat" in metric]
     return {
         (m["Namespace"], m["MetricName"], tuple(sorted((d["Name"], d["Value"]) for d in m["Dimensions"])))
         for m in read

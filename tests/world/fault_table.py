@@ -62,7 +62,6 @@ AWS = """
                                         throttling  no active action        denied            timeout  credentials expired
 StartDrain DescribeAutoScalingGroups    ·           letter:AwsRejected      letter:AwsDenied  ·        letter:AwsDenied
 StartDrain DescribeLifecycleHooks       ·           letter:AwsRejected      letter:AwsDenied  ·        letter:AwsDenied
-StartDrain DescribeExecution            ·           ·                       ·                 ·        ·
 StartDrain StartExecution               ·           letter:AwsRejected      letter:AwsDenied  ·        letter:AwsDenied
 StartDrain GetItem                      ·           ·                       ·                 ·        ·
 StartDrain PutItem                      ·           ·                       ·                 ·        ·

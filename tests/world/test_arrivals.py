@@ -135,7 +135,7 @@ def test_a_new_root_volume_is_drained_for_and_undone(world):
     assert world.lifecycle_state(instance) == "InService"
     assert marks(world, instance) == (False, False, set())
     world.pass_time(900)
-    assert [one["name"] for one in world.executions("AdmitNode")] == [
+    assert [execution["name"] for execution in world.executions("AdmitNode")] == [
         world.executions()[0]["name"].replace(instance, f"{instance}-return")
     ]
     assert results(world) == ["CONTINUE"]
@@ -230,7 +230,7 @@ def test_an_instance_that_leaves_the_warm_pool_asleep_is_let_go_at_once(world):
 
 def test_a_warm_instance_whose_node_runs_is_drained(world):
     """A running warm pool's nodes can have taken pods."""
-    instance, _ = max(world.instances.items(), key=lambda one: len(world.pods_on(one[1])))
+    instance, _ = max(world.instances.items(), key=lambda item: len(world.pods_on(item[1])))
     world.aws.hooks.hold(instance, TERMINATING, "WarmPool", "EC2")
     world.settle()
     assert completed(world.executions()[0])["outcome"] == "drained"

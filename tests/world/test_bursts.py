@@ -16,9 +16,9 @@ GRACE_S = 20
 def workload(nodes):
     """Two pods on each node, each with a grace that makes drains overlap."""
     for number, node in enumerate(nodes):
-        one = replica_set("default", f"web-{number}", {"app": f"web-{number}"}, 2, GRACE_S)
-        one["spec"]["template"]["spec"]["nodeSelector"] = {"kubernetes.io/hostname": node}
-        yield one
+        controller = replica_set("default", f"web-{number}", {"app": f"web-{number}"}, 2, GRACE_S)
+        controller["spec"]["template"]["spec"]["nodeSelector"] = {"kubernetes.io/hostname": node}
+        yield controller
 
 
 @pytest.fixture
@@ -46,11 +46,11 @@ def test_all_are_cordoned_at_once_and_drained_one_after_the_other(burst):
         burst.pass_time(2)
     burst.pass_time(3)
     cordoned = {c.object for c in audit.changes(burst.kube.audit_log) if c.kind == "cordon"}
-    assert cordoned == {burst.instances[one] for one in instances}
+    assert cordoned == {burst.instances[instance] for instance in instances}
     assert len(evicted(burst)) == 1
     burst.settle()
     order = evicted(burst)
-    assert list(order) == [burst.instances[one] for one in instances]
+    assert list(order) == [burst.instances[instance] for instance in instances]
     times = list(order.values())
     assert all(later - earlier >= GRACE_S for earlier, later in itertools.pairwise(times))
     assert [what for _, what, _ in burst.aws.hooks.log if what != "heartbeat"] == ["CONTINUE"] * 3
@@ -68,7 +68,7 @@ def test_a_waiting_drain_says_so_and_keeps_its_instance(burst):
     burst.pass_time(10)
     burst.terminate(second)
     burst.pass_time(2400)
-    (waiting,) = [one for one in burst.executions() if one["name"].startswith(second)]
+    (waiting,) = [execution for execution in burst.executions() if execution["name"].startswith(second)]
     failures = [
         e["taskFailedEventDetails"]
         for e in burst.history(waiting["executionArn"])
@@ -79,7 +79,7 @@ def test_a_waiting_drain_says_so_and_keeps_its_instance(burst):
     assert burst.lifecycle_state(second) == "Terminating:Wait"
     burst.kube.cluster.change("PodDisruptionBudget", "stuck", "default", {"spec": {"maxUnavailable": 2}})
     burst.settle()
-    assert {one["status"] for one in burst.executions()} == {"SUCCEEDED"}
+    assert {execution["status"] for execution in burst.executions()} == {"SUCCEEDED"}
 
 
 def test_the_turn_of_a_drain_that_died_goes_on_to_the_next(burst):
@@ -90,7 +90,7 @@ def test_the_turn_of_a_drain_that_died_goes_on_to_the_next(burst):
     burst.pass_time(10)
     burst.terminate(second)
     burst.settle(every_s=20)
-    status = {one["name"][:19]: one["status"] for one in burst.executions()}
+    status = {execution["name"][:19]: execution["status"] for execution in burst.executions()}
     assert status == {first: "FAILED", second: "SUCCEEDED"}
     assert burst.instances[second] in evicted(burst)
 

@@ -37,7 +37,7 @@ def table(world):
 def drained(world, instance):
     world.terminate(instance)
     world.settle()
-    assert {one["status"] for one in world.executions()} == {"SUCCEEDED"}
+    assert {execution["status"] for execution in world.executions()} == {"SUCCEEDED"}
     assert broken(world) == []
 
 
@@ -136,5 +136,11 @@ def test_a_small_group_is_not_kept(world):
     """For it EC2's quota does, and a sweep shall cost nothing."""
     world.pass_time(330)
     assert not [
-        one for one in table(world).scan()["Items"] if one["cacheKey"].startswith(f"instances/{GROUP}")
+        item for item in table(world).scan()["Items"] if item["cacheKey"].startswith(f"instances/{GROUP}")
     ]
+
+
+def test_a_fresh_event_asks_for_no_execution_of_the_sweep(world):
+    """No sweep can have seen its wait; a late one is looked for (tests/world/test_sweep.py)."""
+    drained(world, next(iter(world.instances)))
+    assert "StartDrainFunction" not in asked(world, "DescribeExecution")

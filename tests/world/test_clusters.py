@@ -60,7 +60,10 @@ def test_each_drain_goes_to_the_cluster_of_its_instance():
         for instance in (green, demo):
             world.terminate(instance)
         world.settle()
-        ended = {json.loads(one["output"])["cluster"]: one["status"] for one in world.executions()}
+        ended = {
+            json.loads(execution["output"])["cluster"]: execution["status"]
+            for execution in world.executions()
+        }
         assert ended == {"demo": "SUCCEEDED", GREEN: "SUCCEEDED"}
         assert {c.object for c in audit.changes(server.audit_log)} == {"green-node"}
         marked = {c.object for c in audit.changes(world.kube.audit_log) if c.kind in ("label", "cordon")}

@@ -32,9 +32,9 @@ def workload(nodes):
 def pinned(number, node):
     """A ReplicaSet whose one pod runs on that node and nowhere else."""
     app = "free" if number % 5 else "held"
-    one = replica_set("default", f"{app}-{number}", {"app": app, "number": str(number)}, 1, 30)
-    one["spec"]["template"]["spec"]["nodeSelector"] = {"kubernetes.io/hostname": node}
-    return one
+    controller = replica_set("default", f"{app}-{number}", {"app": app, "number": str(number)}, 1, 30)
+    controller["spec"]["template"]["spec"]["nodeSelector"] = {"kubernetes.io/hostname": node}
+    return controller
 
 
 @pytest.fixture(params=[12, pytest.param(100, marks=pytest.mark.long)])
@@ -63,11 +63,13 @@ def test_a_hundred_instances_at_once_are_drained_as_one_is(crowd):
 
 def each_has_an_execution_of_its_own_and_none_is_lost(world):
     executions = world.executions()
-    assert {one["status"] for one in executions} == {"SUCCEEDED"}
-    assert Counter(json.loads(one["input"])["instanceId"] for one in executions) == Counter(world.terminated)
-    assert Counter((what, one) for _, what, one in world.aws.hooks.log if what != "heartbeat") == Counter(
-        ("CONTINUE", one) for one in world.terminated
+    assert {execution["status"] for execution in executions} == {"SUCCEEDED"}
+    assert Counter(json.loads(execution["input"])["instanceId"] for execution in executions) == Counter(
+        world.terminated
     )
+    assert Counter(
+        (what, instance) for _, what, instance in world.aws.hooks.log if what != "heartbeat"
+    ) == Counter(("CONTINUE", instance) for instance in world.terminated)
 
 
 def all_nodes_are_cordoned_before_the_first_drain_ends(world):
@@ -82,8 +84,8 @@ def the_requests_stay_within_the_bound_of_one_drain(world):
     """P + 6, and 2 for each attempt, summed over all, with one pod each."""
     attempts = sum(
         any(name in event["taskScheduledEventDetails"]["parameters"] for name in ATTEMPTED)
-        for one in world.executions()
-        for event in world.history(one["executionArn"])
+        for execution in world.executions()
+        for event in world.history(execution["executionArn"])
         if event["type"] == "TaskScheduled"
     )
     asked = sum(event["userAgent"].startswith("stepdrain/") for event in world.kube.audit_log)

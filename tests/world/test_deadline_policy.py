@@ -161,7 +161,7 @@ def test_a_bad_tag_is_reported_and_the_installations_value_used(at_deadline, cap
     """A typing error of a group's owner must not stop the drain; who owns the node reads of it there."""
     world, _ = at_deadline("continue", tags={"stepdrain:on-timeout": "explode"})
     assert output(world)["completed"]["outcome"] == "released"
-    (told,) = [one for one in world.kube.cluster.list("Event") if one["reason"] == "TagIgnored"]
+    (told,) = [event for event in world.kube.cluster.list("Event") if event["reason"] == "TagIgnored"]
     for said in (caplog.text, told["message"]):
         assert "Tag stepdrain:on-timeout" in said
         assert "Using continue." in said

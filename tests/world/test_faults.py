@@ -67,7 +67,7 @@ def test_a_fault_of_the_cluster_ends_as_the_table_says(world, monkeypatch, fault
 @pytest.mark.parametrize(("happens", "state", "end"), sampled(NODE, 0, 1, every=3))
 def test_whatever_happens_to_the_node_the_drain_ends_as_the_table_says(world, happens, state, end):
     """G1 Label, then cordon, then evict, and both are seen to hold in every round."""
-    instance = max(world.instances, key=lambda one: len(world.pods_on(world.instances[one])))
+    instance = max(world.instances, key=lambda instance: len(world.pods_on(world.instances[instance])))
     hit = Trouble(world, state).by_node(trouble.of_the_node(happens, instance, world.instances[instance]))
     assert trouble.begin(world, blocked=True) == instance
     world.settle()
@@ -126,7 +126,7 @@ def assert_kept(world, hit, end):
 
 def assert_told(world, end):
     """A drain that failed: somebody is told, or the event about it is kept."""
-    instance = max(world.instances, key=lambda one: len(world.pods_on(world.instances[one])))
+    instance = max(world.instances, key=lambda instance: len(world.pods_on(world.instances[instance])))
     world.kube.cluster.create(lone_pod("lone", world.instances[instance]))
     world.terminate(instance)
     world.settle()
@@ -172,7 +172,9 @@ def test_a_function_that_never_answers_is_called_again(world, state, when):
     assert died.times == 0
     (execution,) = world.executions()
     assert execution["status"] == "SUCCEEDED"
-    timed_out = [one for one in world.history(execution["executionArn"]) if one["type"] == "TaskTimedOut"]
+    timed_out = [
+        event for event in world.history(execution["executionArn"]) if event["type"] == "TaskTimedOut"
+    ]
     assert len(timed_out) == 1
     assert broken(world) == []
     assert trouble.results(world, instance) == ["CONTINUE"]
@@ -190,7 +192,7 @@ def test_the_tables_have_a_row_for_each_call_of_aws(world):
     instance = trouble.begin(world, blocked=True)
     world.settle()
     world.aws.lambda_faults.append(LambdaFault("FindNodeFunction", "MemoryError"))
-    world.terminate(next(one for one in world.instances if one != instance))
+    world.terminate(next(other for other in world.instances if other != instance))
     world.settle()
     called = {operation for function, _, operation in world.aws.calls if function != "SweepFunction"}
     assert called == {operation for _, operation, _, _ in AWS}

@@ -44,7 +44,7 @@ def test_a_fault_of_aws_ends_as_the_table_says(kind, function, operation, fault,
             world.redrive(world.executions(machine)[0]["executionArn"])
             world.settle(machine=machine)
         assert hit.hits > 0
-        assert {one["status"] for one in world.executions(machine)} == {"SUCCEEDED"}
+        assert {execution["status"] for execution in world.executions(machine)} == {"SUCCEEDED"}
         assert len(world.executions(machine)) == 1
         assert broken(world) == []
 
@@ -83,7 +83,7 @@ KINDS = {"notice": notice, BY_HAND: by_hand, "launch": launch, "turns": turns}
 
 
 def most_pods(world):
-    return max(world.instances, key=lambda one: len(world.pods_on(world.instances[one])))
+    return max(world.instances, key=lambda instance: len(world.pods_on(world.instances[instance])))
 
 
 def assert_kept(world, hit, end):

@@ -16,7 +16,7 @@ def ended(environment, heartbeat_s, within_s):
         budget("default", "web", {"app": "web"}, 0),
     ]
     with stage.set(web):
-        instance = next(one for one, node in stage.instances.items() if stage.pods_on(node))
+        instance = next(instance for instance, node in stage.instances.items() if stage.pods_on(node))
         began = stage.clock.now()
         stage.deliver(stage.terminate(instance))
         (execution,) = stage.machine.executions.values()

@@ -22,7 +22,7 @@ def test_an_instance_is_admitted_and_drained_behind_the_hooks_that_the_template_
         hooks = boto3.client("autoscaling", region_name=REGION).describe_lifecycle_hooks(
             AutoScalingGroupName=GROUP
         )["LifecycleHooks"]
-        assert {(one["LifecycleHookName"], one["HeartbeatTimeout"]) for one in hooks} == {
+        assert {(hook["LifecycleHookName"], hook["HeartbeatTimeout"]) for hook in hooks} == {
             ("drain/me", 1200),
             ("admit/me", 1200),
         }

@@ -11,7 +11,7 @@ from stepdrain_sandbox.workload import cluster_workload
 from stepdrain_sandbox.world import World
 
 SAMPLE = json.loads((Path(__file__).parent.parent / "events" / "health-event.json").read_text())
-DAY_S = 86_400
+HOUR_S, DAY_S = 3600, 86_400
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def world():
 @pytest.fixture
 def instance(world):
     """The instance whose node has most pods."""
-    return max(world.instances, key=lambda one: len(world.pods_on(world.instances[one])))
+    return max(world.instances, key=lambda instance: len(world.pods_on(world.instances[instance])))
 
 
 def marks(world, instance):
@@ -87,15 +87,33 @@ def test_a_node_is_drained_shortly_before_its_maintenance_and_given_back_after(w
     assert len(world.executions()) == len(world.executions("AdmitNode")) == 1
 
 
+def test_a_node_is_given_back_after_maintenance_of_days():
+    """The list of executions does not reach back to its drain, but the event has the drain's name."""
+    parameters = {"DrainOnMaintenance": "true", "SweepMinutes": "15"}
+    with World(nodes=1, parameters=parameters) as world:
+        (instance,) = world.instances
+        event = world.aws.scheduled_events.schedule(
+            instance, "system-maintenance", world.clock.now() + 2 * HOUR_S
+        )
+        world.pass_time(2 * HOUR_S)
+        assert marks(world, instance) == (True, True, 2)
+        world.pass_time(50 * HOUR_S)
+        assert marks(world, instance) == (True, True, 2)
+        world.aws.scheduled_events.end(event, "Completed")
+        world.pass_time(3 * HOUR_S)
+        assert marks(world, instance) == (False, False, 0)
+        assert len(world.executions("AdmitNode")) == 1
+
+
 def test_maintenance_that_is_called_off_stops_its_drain_and_gives_the_node_back(world, instance):
     """A budget holds the drain still; nobody is told, for nothing is to be done."""
     world.kube.cluster.change("PodDisruptionBudget", "nginx", "default", {"spec": {"maxUnavailable": 0}})
     event = world.aws.scheduled_events.schedule(instance, "instance-reboot", world.clock.now() + 1500)
     world.pass_time(400)
-    assert [one["status"] for one in world.executions()] == ["RUNNING"]
+    assert [execution["status"] for execution in world.executions()] == ["RUNNING"]
     world.aws.scheduled_events.end(event, "Canceled")
     world.pass_time(400)
-    assert [one["status"] for one in world.executions()] == ["ABORTED"]
+    assert [execution["status"] for execution in world.executions()] == ["ABORTED"]
     assert marks(world, instance) == (False, False, 0)
     assert world.aws.messages() == []
 
@@ -132,7 +150,9 @@ def test_a_retirement_that_is_called_off_is_undone(world, instance, running):
         world.kube.cluster.change("PodDisruptionBudget", "nginx", "default", {"spec": {"maxUnavailable": 0}})
     health(world, instance, RETIREMENT)
     world.pass_time(300)
-    assert [one["status"] for one in world.executions()] == ["RUNNING" if running else "SUCCEEDED"]
+    assert [execution["status"] for execution in world.executions()] == [
+        "RUNNING" if running else "SUCCEEDED"
+    ]
     assert marks(world, instance) == (True, True, 2)
     health(world, instance, RETIREMENT, status="closed")
     world.settle(machine="AdmitNode")
@@ -150,7 +170,7 @@ def test_a_closed_event_undoes_nothing_of_a_drain_for_another_reason(world, inst
     world.pass_time(60)
     assert marks(world, instance) == (True, True, 2)
     assert world.executions("AdmitNode") == []
-    assert [one["status"] for one in world.executions()] == ["RUNNING"] * 2
+    assert [execution["status"] for execution in world.executions()] == ["RUNNING"] * 2
 
 
 def test_a_closed_event_that_has_drained_nothing_is_ignored(world, instance):

@@ -44,7 +44,10 @@ def test_a_group_of_a_long_list_is_drained_and_another_is_not():
         world.aws.hooks.send = send
         world.start("by-hand", {"instanceId": third})
         world.settle()
-        ended = {json.loads(one["input"])["instanceId"]: one["status"] for one in world.executions()}
+        ended = {
+            json.loads(execution["input"])["instanceId"]: execution["status"]
+            for execution in world.executions()
+        }
         assert ended == dict.fromkeys((first, second, third), "SUCCEEDED")
         asked = [function for function, service, _ in world.aws.calls if service == "ssm"]
         assert set(asked) == {"StartDrainFunction", "SweepFunction", "FindNodeFunction"}

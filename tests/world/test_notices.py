@@ -28,7 +28,7 @@ def world():
         world.aws.aws_faults.clear()
         give_way = {"spec": {"maxUnavailable": NODES}}
         world.kube.cluster.change("PodDisruptionBudget", "nginx", "default", give_way)
-        if any(one["status"] == "RUNNING" for one in world.executions()):
+        if any(execution["status"] == "RUNNING" for execution in world.executions()):
             world.settle()
 
 
@@ -50,7 +50,7 @@ def asked(world, function, operation):
 
 def started(world):
     """For how many instances there is a drain; AssertionError if one has two."""
-    instances = [one["name"].rsplit("-spot-", 1)[0] for one in world.executions()]
+    instances = [execution["name"].rsplit("-spot-", 1)[0] for execution in world.executions()]
     assert len(instances) == len(set(instances))
     return len(instances)
 
@@ -91,7 +91,7 @@ def test_a_notice_that_is_wrong_fails_alone(world):
     polled.waiting.clear()
     world.aws.invoke(
         "stepdrain-StartDrainFunction",
-        {"Records": [polled_record(polled, one) for one in (wrong, good)]},
+        {"Records": [polled_record(polled, event) for event in (wrong, good)]},
     )
     assert started(world) == 1
     world.aws.delivery.send(wrong)
@@ -115,7 +115,7 @@ def test_a_look_that_is_throttled_covers_nothing(world, operation):
     began = world.clock.now()
     world.aws.delivery.send(spot(world, instance))
     world.pass_time(2)
-    (drain,) = [one for one in world.executions() if "-spot-" in one["name"]]
+    (drain,) = [execution for execution in world.executions() if "-spot-" in execution["name"]]
     assert drain["startDate"].timestamp() - began < 2
 
 

@@ -131,8 +131,8 @@ def verbs(manifests):
     """Each (manifest, rule, verb) by its place."""
     return [
         (at, number, verb)
-        for at, one in enumerate(manifests)
-        for number, rule in enumerate(one.get("rules", ()))
+        for at, manifest in enumerate(manifests)
+        for number, rule in enumerate(manifest.get("rules", ()))
         for verb in rule["verbs"]
     ]
 
@@ -197,14 +197,14 @@ def outcome(world):
     executions = [*world.executions(), *world.executions("AdmitNode")]
     nodes = [
         (
-            bool(one["spec"].get("unschedulable")),
-            frozenset(one["metadata"].get("annotations") or {}),
-            frozenset(condition.get("reason", "") for condition in one["status"].get("conditions", ())),
+            bool(node["spec"].get("unschedulable")),
+            frozenset(node["metadata"].get("annotations") or {}),
+            frozenset(condition.get("reason", "") for condition in node["status"].get("conditions", ())),
         )
-        for one in world.kube.cluster.list("Node")
+        for node in world.kube.cluster.list("Node")
     ]
     return Outcome(
-        tuple((one["status"], one.get("error")) for one in executions),
+        tuple((execution["status"], execution.get("error")) for execution in executions),
         frozenset(event["reason"] for event in world.kube.cluster.list("Event")),
         len([e for e in world.kube.audit_log if e["responseStatus"]["code"] == 403]),
         tuple(sorted(nodes, key=repr)),
@@ -238,7 +238,11 @@ def using(rights, function=None):
 
 def rights_of(group):
     """(verb, resource) of everything that the group's role grants."""
-    (role,) = [one for one in rbac_manifests(ROLLING) if one["metadata"]["name"] == group and "rules" in one]
+    (role,) = [
+        manifest
+        for manifest in rbac_manifests(ROLLING)
+        if manifest["metadata"]["name"] == group and "rules" in manifest
+    ]
     return {
         (verb, resource) for rule in role["rules"] for verb in rule["verbs"] for resource in rule["resources"]
     }

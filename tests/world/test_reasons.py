@@ -44,8 +44,8 @@ def block(world):
 def with_nginx(world):
     """An instance whose node runs nginx, and the node."""
     return next(
-        (one, node)
-        for one, node in world.instances.items()
+        (instance, node)
+        for instance, node in world.instances.items()
         if any(pod["metadata"]["name"].startswith("nginx") for pod in world.pods_on(node))
     )
 
@@ -79,7 +79,7 @@ def test_at_an_interruption_a_blocked_pod_still_gets_its_grace(on_timeout, delet
         assert bool(forced) == deleted
         # With time for its grace of 5 s before the instance goes, and not at once.
         assert all(60 < clock.to_epoch_s(change.at) - began < 115 for change in forced)
-        assert {one["status"] for one in world.executions()} == {"SUCCEEDED"}
+        assert {execution["status"] for execution in world.executions()} == {"SUCCEEDED"}
 
 
 def test_a_drain_without_an_announced_end_keeps_the_policy(world):
@@ -104,7 +104,9 @@ def test_a_health_event_drains_each_of_its_instances_once(world):
     world.settle()
     world.aws.delivery.send({**page1, "id": "update", "time": rfc3339(world.clock.now())})
     world.pass_time(5)
-    assert sorted(document(one)["instanceId"] for one in world.executions()) == sorted([first, second])
+    assert sorted(document(execution)["instanceId"] for execution in world.executions()) == sorted(
+        [first, second]
+    )
     assert len(answers(world)) == 4
 
 
@@ -113,13 +115,13 @@ def test_a_capacity_block_drains_whatever_runs_in_it(world, monkeypatch):
     instance, *_ = world.instances
     # moto knows reservations, and not who runs in them.
     monkeypatch.setitem(filter_dict_attribute_mapping, "capacity-reservation-id", "reservation_of_test")
-    for one in ec2_backends[ACCOUNT][REGION].all_instances():
-        one.reservation_of_test = "cr-1234567890abcdef0" if one.id == instance else "none"
+    for machine in ec2_backends[ACCOUNT][REGION].all_instances():
+        machine.reservation_of_test = "cr-1234567890abcdef0" if machine.id == instance else "none"
     world.aws.delivery.send(
         notice(world, "capacity-block-expiration", **{"end-date": "2026-01-01T01:00:00Z"})
     )
     world.settle()
-    assert [document(one)["instanceId"] for one in world.executions()] == [instance]
+    assert [document(execution)["instanceId"] for execution in world.executions()] == [instance]
 
 
 def retag(instance, added=(), removed=(), value="x"):
@@ -193,7 +195,7 @@ def test_a_shorter_deadline_takes_effect_on_a_drain_that_is_running(world):
     world.aws.delivery.send(notice(world, "spot-interruption", **{"instance-id": instance}))
     world.aws.delivery.send(notice(world, "spot-interruption", **{"instance-id": instance}))
     world.settle(within_s=300)
-    assert {one["status"] for one in world.executions()} == {"SUCCEEDED"}
+    assert {execution["status"] for execution in world.executions()} == {"SUCCEEDED"}
     assert len(world.executions()) == 2
     assert [what for _, what, _ in world.aws.hooks.log if what != "heartbeat"] == ["CONTINUE"]
     assert world.clock.now() - began < 180

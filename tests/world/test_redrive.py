@@ -110,7 +110,9 @@ def assert_went_on(world, before):
 
 def states(history):
     """The states that were entered, in order."""
-    return [one["stateEnteredEventDetails"]["name"] for one in history if "stateEnteredEventDetails" in one]
+    return [
+        event["stateEnteredEventDetails"]["name"] for event in history if "stateEnteredEventDetails" in event
+    ]
 
 
 def test_a_redrive_has_a_fresh_deadline_and_fresh_retries(world_of_a_quarter):

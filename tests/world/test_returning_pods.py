@@ -9,12 +9,12 @@ from stepdrain_sandbox.world import World
 
 def tolerant(nodes):
     """The usual workload, and a pod that is put on the first node whatever its taints are."""
-    one = replica_set("default", "agent", {"app": "agent"}, 1, 30)
-    one["spec"]["template"]["spec"] |= {
+    controller = replica_set("default", "agent", {"app": "agent"}, 1, 30)
+    controller["spec"]["template"]["spec"] |= {
         "tolerations": [{"operator": "Exists"}],
         "nodeSelector": {"kubernetes.io/hostname": nodes[0]},
     }
-    return [*cluster_workload(nodes), one]
+    return [*cluster_workload(nodes), controller]
 
 
 def test_a_pod_that_comes_back_past_the_cordon_is_evicted_once_and_named():
@@ -29,9 +29,11 @@ def test_a_pod_that_comes_back_past_the_cordon_is_evicted_once_and_named():
         world.settle()
         (execution,) = world.executions()
         written = audit.changes(world.kube.audit_log)
-        evicted = [one.object for one in written if one.kind == "evict" and "agent" in one.object]
+        evicted = [change.object for change in written if change.kind == "evict" and "agent" in change.object]
         said = json.loads(execution["output"])["completed"]["reason"]
-        story = [one["message"] for one in world.kube.cluster.list("Event") if one["reason"] == "Drained"]
+        story = [
+            event["message"] for event in world.kube.cluster.list("Event") if event["reason"] == "Drained"
+        ]
     assert (execution["status"], len(evicted)) == ("SUCCEEDED", 1)
     assert said.startswith("Pods came back and go with the instance: default/agent-")
     assert "tolerates the cordon, and ReplicaSet agent has put it back" in said

@@ -80,7 +80,7 @@ def test_a_drain_rolls_what_it_could_not_evict(policy, manifests):
         del seen[:]
         world.terminate(instance)
         world.settle(300)
-        assert [one["status"] for one in world.executions()] == ["SUCCEEDED"]
+        assert [execution["status"] for execution in world.executions()] == ["SUCCEEDED"]
         assert world.patches() == [200]
         assert world.evicted() == []
         assert min(seen) == manifests[0]["spec"]["replicas"]
@@ -95,7 +95,7 @@ def test_nodes_of_one_burst_roll_a_deployment_once():
         for instance in instances:
             world.terminate(instance)
         world.settle(600)
-        assert [one["status"] for one in world.executions()] == ["SUCCEEDED"] * 3
+        assert [execution["status"] for execution in world.executions()] == ["SUCCEEDED"] * 3
         assert world.patches().count(200) == 1
         assert world.evicted() == []
         assert broken(world) == []
@@ -185,7 +185,7 @@ def test_whatever_becomes_of_a_deployment_while_it_is_rolled_the_drain_ends(mean
         world.pass_time(5)
         world.cordon(list(world.instances.values())[1:], to=False)
         world.settle(600)
-        assert [one["status"] for one in world.executions()] == ["SUCCEEDED"]
+        assert [execution["status"] for execution in world.executions()] == ["SUCCEEDED"]
         assert world.patches() == [200]
         assert world.evicted() == []
         # Budgets fall when their owner ends his pods himself.

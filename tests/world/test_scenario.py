@@ -114,7 +114,7 @@ def test_the_demo_leaves_three_files(plain, monkeypatch, tmp_path):
     assert command(monkeypatch, tmp_path, outcome).exit_code == 0
     folder = tmp_path / "out" / "demo"
     audit = [json.loads(line) for line in (folder / "audit.jsonl").read_text().splitlines()]
-    assert {(one["kind"], one["apiVersion"]) for one in audit} == {("Event", "audit.k8s.io/v1")}
+    assert {(event["kind"], event["apiVersion"]) for event in audit} == {("Event", "audit.k8s.io/v1")}
     events = json.loads((folder / "history.json").read_text())["events"]
     assert (events[0]["type"], events[-1]["type"]) == ("ExecutionStarted", "ExecutionSucceeded")
     assert json.loads((folder / "summary.json").read_text())["brokenGuarantees"] == []

@@ -64,4 +64,4 @@ def test_what_is_not_published_can_be_halved(clock):
 
 def test_each_quota_says_where_it_is_from():
     """Or that it is assumed."""
-    assert all(one.source.startswith(("https://", "assumed")) for one in QUOTAS.values())
+    assert all(quota.source.startswith(("https://", "assumed")) for quota in QUOTAS.values())

@@ -17,7 +17,7 @@ SWEEP_S = 300
 @pytest.fixture
 def instance(world):
     """The instance whose node has most pods."""
-    return max(world.instances, key=lambda one: len(world.pods_on(world.instances[one])))
+    return max(world.instances, key=lambda instance: len(world.pods_on(world.instances[instance])))
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def sweeps(world):
 
 
 def names(world):
-    return [one["name"] for one in world.executions()]
+    return [execution["name"] for execution in world.executions()]
 
 
 def put_hook(name):
@@ -94,13 +94,13 @@ def test_event_and_sweep_at_once_have_one_drains_effects(world, instance):
     del document["lifecycle"]["token"]
     world.start(f"{instance}-sweep", {**document, "reason": "sweep"})
     world.settle()
-    assert [one["status"] for one in world.executions()] == ["SUCCEEDED"] * 2
+    assert [execution["status"] for execution in world.executions()] == ["SUCCEEDED"] * 2
     written = audit.changes(world.kube.audit_log)
     evicted = [change.object for change in written if change.kind == "evict"]
     assert len(set(evicted)) == leaving
     assert {change.object for change in written if change.kind in ("label", "cordon")} == {node}
     assert [what for _, what, _ in world.aws.hooks.log] == ["CONTINUE"]
-    results = {json.loads(one["output"])["completed"]["result"] for one in world.executions()}
+    results = {json.loads(execution["output"])["completed"]["result"] for execution in world.executions()}
     assert results == {"CONTINUE", "ALREADY_COMPLETED"}
 
 
@@ -120,7 +120,7 @@ def test_a_failed_drain_is_reported_and_left_to_its_redrive(world, instance):
     world.kube.cluster.remove("ClusterRoleBinding", "stepdrain-read")
     world.terminate(instance)
     world.pass_time(2 * SWEEP_S)
-    assert [one["status"] for one in world.executions()] == ["FAILED"]
+    assert [execution["status"] for execution in world.executions()] == ["FAILED"]
     assert sweeps(world)[-1]["left"] == {instance: "its drain failed and waits for a redrive"}
 
 
@@ -139,7 +139,7 @@ def test_an_old_drain_that_was_redriven_hides_no_other(world, instance):
     world.pass_time(120)
     world.redrive(old)
     world.pass_time(60)
-    assert {one["status"] for one in world.executions()} == {"RUNNING"}
+    assert {execution["status"] for execution in world.executions()} == {"RUNNING"}
     answer = world.aws.invoke("stepdrain-SweepFunction", {})
     assert answer == {"started": [], "returned": [], "left": {instance: "its drain is running"}}
     world.kube.cluster.change("PodDisruptionBudget", "nginx", "default", {"spec": {"maxUnavailable": 1}})
@@ -172,7 +172,7 @@ def test_a_list_that_is_seconds_behind_starts_no_second_drain(world, instance):
     world.pass_time(SWEEP_S - 70)
     world.aws.execution_list.lag_s = 10
     world.kube.cluster.change("PodDisruptionBudget", "nginx", "default", {"spec": {"maxUnavailable": 0}})
-    late = next(one for one in world.instances if one != instance)
+    late = next(other for other in world.instances if other != instance)
     world.clock.call_at(world.clock.now() + 66, lambda: world.terminate(late))
     world.terminate(instance)
     world.pass_time(90)

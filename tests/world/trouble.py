@@ -211,7 +211,7 @@ def begin(world: World, *, blocked: bool = False) -> str:
     if blocked:
         world.kube.cluster.change("PodDisruptionBudget", "nginx", "default", {"spec": {"maxUnavailable": 0}})
         world.clock.call_at(world.clock.now() + BLOCKED_S, lambda: give_way(world))
-    instance = max(world.instances, key=lambda one: len(world.pods_on(world.instances[one])))
+    instance = max(world.instances, key=lambda instance: len(world.pods_on(world.instances[instance])))
     world.terminate(instance)
     return instance
 
@@ -242,7 +242,7 @@ def assert_over(world: World, instance: str, outcome: str = "drained") -> None:
 
 def results(world: World, instance: str) -> list[str]:
     """How Auto Scaling's action ended: CONTINUE, ABANDON or timed out."""
-    return [what for _, what, one in world.aws.hooks.log if one == instance and what != "heartbeat"]
+    return [what for _, what, target in world.aws.hooks.log if target == instance and what != "heartbeat"]
 
 
 def assert_stopped(world: World, instance: str, state: str, error: str) -> None:

@@ -39,17 +39,19 @@ def remember(group: str, ids: Iterable[str], ec2: Ec2, now: float) -> None:
     ``now`` is in epoch seconds. Raises an Aws… error if EC2 does not answer.
     """
     parts: dict[str, list[str]] = {}
-    for one in ids:
-        parts.setdefault(_key(group, one), []).append(one)
+    for instance in ids:
+        parts.setdefault(_key(group, instance), []).append(instance)
     kept = {key: connections.cached(key) or {"writtenAt": 0, "members": {}} for key in parts}
-    unknown = [one for key, part in parts.items() for one in part if one not in kept[key]["members"]]
+    unknown = [
+        instance for key, part in parts.items() for instance in part if instance not in kept[key]["members"]
+    ]
     if unknown:
         ec2.instance_tags(unknown)
     for key, part in parts.items():
         members = {
-            one: kept[key]["members"].get(one) or _described(ec2.address_of(one))
-            for one in part
-            if one in kept[key]["members"] or len(ec2.address_of(one)) == len(FIELDS)
+            instance: kept[key]["members"].get(instance) or _described(ec2.address_of(instance))
+            for instance in part
+            if instance in kept[key]["members"] or len(ec2.address_of(instance)) == len(FIELDS)
         }
         if _outdated(kept[key], members, now):
             connections.keep(key, {"writtenAt": int(now), "members": members}, KEPT_S)

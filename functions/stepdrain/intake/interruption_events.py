@@ -70,11 +70,11 @@ def instances_in(event: Any) -> tuple[str, ...]:
         return ()
     entities = detail.get("affectedEntities")
     named = (
-        [one.get("entityValue") for one in entities or () if isinstance(one, Mapping)]
+        [entity.get("entityValue") for entity in entities or () if isinstance(entity, Mapping)]
         if isinstance(entities, list)
         else [detail.get("instance-id")]
     )
-    return tuple(one for one in named if isinstance(one, str) and INSTANCE.fullmatch(one))
+    return tuple(instance for instance in named if isinstance(instance, str) and INSTANCE.fullmatch(instance))
 
 
 def read(event: Event, settings: IntakeSettings) -> Notice | Ignored:

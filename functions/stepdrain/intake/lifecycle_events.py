@@ -101,7 +101,7 @@ def foreign_group(tags: Mapping[str, str], settings: IntakeSettings) -> Ignored 
 def cluster_of(tags: Mapping[str, str], settings: IntakeSettings) -> str:
     """The cluster that a group or an instance with these tags belongs to; ours where they do not say."""
     tagged = [key.removeprefix(CLUSTER_TAG_PREFIX) for key in tags if key.startswith(CLUSTER_TAG_PREFIX)]
-    return next((one for one in settings.clusters if one in tagged), settings.cluster)
+    return next((cluster for cluster in settings.clusters if cluster in tagged), settings.cluster)
 
 
 def start(
@@ -170,7 +170,7 @@ OPEN = ("RUNNING", "PENDING_REDRIVE")
 
 def drains_of(instance: str, executions: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Those of ``executions`` that are named after the instance, in the same order."""
-    return [one for one in executions if one["name"].startswith(f"{instance}-")]
+    return [execution for execution in executions if execution["name"].startswith(f"{instance}-")]
 
 
 def names_an_action(name: str, instance: str) -> bool:

@@ -54,7 +54,7 @@ class Lookups:
         """The EC2 tags of each of these instances that EC2 knows."""
         if self._tags is None:
             self._tags = self._account.instance_tags(self._instances)
-        return {one: self._tags[one] for one in ids if one in self._tags}
+        return {instance: self._tags[instance] for instance in ids if instance in self._tags}
 
     def instances_in(self, reservation: str) -> dict[str, dict[str, str]]:
         """As the account's."""
@@ -88,7 +88,7 @@ class Lookups:
         except (AwsThrottled, AwsUnavailable) as error:
             self.warnings.append(f"Whether {instance_id} is being drained already is unknown: {error}")
             return []
-        return [one for one in found if one]
+        return [execution for execution in found if execution]
 
     def _listed(self, state_machine_arn: str, status: str) -> list[str]:
         if status not in self._names:

@@ -8,6 +8,10 @@ execution waits for them: the sweep asks EC2 each time what is scheduled now.
     an event with that mark is scheduled     the drain stays, also while the host is being worked on
     none is: it is over, or was called off   the drain is stopped, if it runs, and AdmitNode undoes its marks
 
+EC2 shows a past event for up to a week
+(https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_InstanceStatusEvent.html). Its drain has its name
+from it, and is found by that also where the list of executions does not reach back to it any more.
+
 An event that is moved has another mark, so that it ends the old drain and later starts a new one.
 """
 
@@ -50,20 +54,33 @@ class Scheduled:
 
 def scheduled(events: Iterable[Scheduled]) -> list[Scheduled]:
     """Those events that are still to come or going on, and after which the instance comes back."""
-    return [one for one in events if one.code in CODES and not one.description.lower().startswith(OVER)]
+    return [
+        event for event in events if event.code in CODES and not event.description.lower().startswith(OVER)
+    ]
 
 
 def due(events: Iterable[Scheduled], now: float, interval_s: int) -> list[Notice]:
     """Notices of the events that begin within LEAD_S, or would before the next sweep, and have not begun."""
     return [
-        Notice(REASON, one.mark, (one.instance,), ends_at=one.begins_at)
-        for one in events
-        if now < one.begins_at <= now + LEAD_S + interval_s
+        Notice(REASON, event.mark, (event.instance,), ends_at=event.begins_at)
+        for event in events
+        if now < event.begins_at <= now + LEAD_S + interval_s
     ]
 
 
 def over(drains: Iterable[Mapping[str, Any]], events: Iterable[Scheduled]) -> list[tuple[str, bool]]:
-    """Names of drains for maintenance that is no longer scheduled, and whether each still runs."""
-    kept = {f"{one.instance}-{REASON}-{one.mark}" for one in events}
-    ours = (one for one in drains if f"-{REASON}-" in one["name"] and one["name"] not in kept)
-    return [(one["name"], one["status"] in OPEN) for one in ours]
+    """Names that drains for maintenance have that is no longer scheduled, and whether each still runs.
+
+    ``drains`` are those of the last days, ``events`` all that EC2 shows, past ones included. A past event may
+    have drained nothing: then there is no execution of that name.
+    """
+    shown = list(events)
+    kept = {_name(event) for event in scheduled(shown)}
+    runs = {drain["name"]: drain["status"] in OPEN for drain in drains if f"-{REASON}-" in drain["name"]}
+    # A drain that is not in the list is closed: it lasts no longer than the list reaches back.
+    past = {_name(event): False for event in shown if event.code in CODES}
+    return [(name, running) for name, running in {**past, **runs}.items() if name not in kept]
+
+
+def _name(event: Scheduled) -> str:
+    return f"{event.instance}-{REASON}-{event.mark}"

@@ -17,7 +17,7 @@ def sent_by_queue(event: Any) -> bool:
     return (
         isinstance(records, list)
         and bool(records)
-        and all(isinstance(one, Mapping) and one.get("eventSource") == "aws:sqs" for one in records)
+        and all(isinstance(record, Mapping) and record.get("eventSource") == "aws:sqs" for record in records)
     )
 
 

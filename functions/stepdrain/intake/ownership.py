@@ -97,7 +97,7 @@ def starts(notice: Notice, account: Account, settings: IntakeSettings) -> dict[s
         meant = tuple(tags)
     else:
         tags, meant = account.instance_tags(notice.instances), notice.instances
-    return {one: _start(notice, one, tags.get(one), account, settings) for one in meant}
+    return {instance: _start(notice, instance, tags.get(instance), account, settings) for instance in meant}
 
 
 def _start(
@@ -130,13 +130,15 @@ def _covered(
 ) -> Ignored | None:
     """Why no further execution is needed; None if one is (or if this very one runs, which is no second)."""
     machine = settings.state_machine_arn
-    for one in account.executions_of(machine, instance_id, "RUNNING"):
-        if one["name"] != name and not _shorter(notice, one):
-            return Ignored(f"Instance {instance_id} is being drained already, by execution {one['name']}.")
+    for execution in account.executions_of(machine, instance_id, "RUNNING"):
+        if execution["name"] != name and not _shorter(notice, execution):
+            return Ignored(
+                f"Instance {instance_id} is being drained already, by execution {execution['name']}."
+            )
     if notice.reason == "state-change":
         # Every ordinary end of an instance sends this event too, when its drain is over.
-        for one in account.executions_of(machine, instance_id, "SUCCEEDED"):
-            return Ignored(f"Instance {instance_id} was drained by execution {one['name']}.")
+        for execution in account.executions_of(machine, instance_id, "SUCCEEDED"):
+            return Ignored(f"Instance {instance_id} was drained by execution {execution['name']}.")
     return None
 
 

@@ -47,18 +47,18 @@ def returned(
     ``drains`` are DrainNode's executions with ``name``, ``status``, ``startDate`` and ``stopDate``, those
     that ended last first, as far back as ``since`` (epoch seconds).
     """
-    ended = {one: drain for one in in_service if (drain := _ended(one, drains))}
+    ended = {instance: drain for instance in in_service if (drain := _ended(instance, drains))}
     if not ended:
         return []
     admissions = list(account.executions(settings.admit_state_machine_arn, since))
-    starts = (_start(one, drain, admissions, account, settings) for one, drain in ended.items())
+    starts = (_start(instance, drain, admissions, account, settings) for instance, drain in ended.items())
     return [start for start in starts if start]
 
 
 def _ended(instance: str, drains: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
     """The instance's newest drain; None if there is none, or one is running."""
     own = drains_of(instance, drains)
-    return own[0] if own and not any(one["status"] in OPEN for one in own) else None
+    return own[0] if own and not any(execution["status"] in OPEN for execution in own) else None
 
 
 def _start(
@@ -68,7 +68,7 @@ def _start(
     account: Account,
     settings: IntakeSettings,
 ) -> Start | None:
-    if any(one["startDate"] >= drain["stopDate"] for one in drains_of(instance, admissions)):
+    if any(execution["startDate"] >= drain["stopDate"] for execution in drains_of(instance, admissions)):
         return None
     described = account.execution(settings.state_machine_arn, drain["name"])
     document = described["document"] if described else {}

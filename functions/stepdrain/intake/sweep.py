@@ -9,7 +9,8 @@ Two ways lead to one drain, and neither may start a second one:
     sweep after event    an execution of this wait that is named after the instance exists: it is left
                          alone, whatever its status. One that failed waits for a person, and starting
                          another would hide that.
-    event after sweep    StartDrain asks for the sweep's execution (``covered``).
+    event after sweep    StartDrain asks for the sweep's execution (``covered``), unless the event is so
+                         fresh that no sweep can have seen the wait.
     two sweeps           both use one name, which Step Functions gives once.
 
 Which executions are of this wait:
@@ -92,7 +93,7 @@ class Found:
 
     def to_document(self) -> dict[str, Any]:
         """Names of what was started and given back; by instance, why the others were left."""
-        left = {one.instance: one.reason for one in self.left}
+        left = {left_alone.instance: left_alone.reason for left_alone in self.left}
         return {"started": [*self.started, *self.maintained], "returned": self.returned, "left": left}
 
 
@@ -128,7 +129,7 @@ def sweep(settings: IntakeSettings, account: Account, now: float, interval_s: in
     groups = [g for g in account.groups(settings.group_names) if ours(g, settings)]
     found = Found(left=[left for group in groups for left in retained(group)])
     for group in groups:
-        found.members[group["AutoScalingGroupName"]] = [one for one, _ in _states(group)]
+        found.members[group["AutoScalingGroupName"]] = [instance for instance, _ in _states(group)]
     since = now - LONGEST_WAIT_S
     drains = list(account.executions(settings.state_machine_arn, since)) if groups else []
     for group in groups:
@@ -138,7 +139,9 @@ def sweep(settings: IntakeSettings, account: Account, now: float, interval_s: in
             _start_all(group, lost, settings, account, found, interval_s)
     if settings.drain_on_maintenance:
         _maintain(drains, settings, account, now, interval_s, found)
-    serving = [one for group in groups for one, state in _states(group) if state == returns.IN_SERVICE]
+    serving = [
+        instance for group in groups for instance, state in _states(group) if state == returns.IN_SERVICE
+    ]
     for start in returns.returned(serving, drains, account, settings, since):
         if account.start_execution(settings.admit_state_machine_arn, start.name, start.document):
             found.returned.append(start.name)
@@ -153,8 +156,8 @@ def _maintain(
     interval_s: int,
     found: Found,
 ) -> None:
-    events = maintenance.scheduled(account.scheduled_events(maintenance.CODES))
-    for notice in maintenance.due(events, now, interval_s):
+    events = list(account.scheduled_events(maintenance.CODES))
+    for notice in maintenance.due(maintenance.scheduled(events), now, interval_s):
         for decision in ownership.starts(notice, account, settings).values():
             if isinstance(decision, Start) and _started(decision, settings, account):
                 found.maintained.append(decision.name)
@@ -175,7 +178,9 @@ def _unless_running(
 ) -> dict[str, str]:
     closed = {}
     for instance, state in states.items():
-        running = next((one for one in drains_of(instance, drains) if one["status"] in OPEN), None)
+        running = next(
+            (execution for execution in drains_of(instance, drains) if execution["status"] in OPEN), None
+        )
         if running:
             found.left.append(judged(instance, str(running["status"])))
         else:
@@ -205,7 +210,7 @@ def _lost(
             found.left.append(Left(instance, ON_ITS_WAY, False))
         else:
             lost.append(wait)
-    return sorted(lost, key=lambda one: one.since or 0.0)
+    return sorted(lost, key=lambda wait: wait.since or 0.0)
 
 
 def _start_all(
@@ -306,14 +311,14 @@ def status_of(wait: Wait, drains: Iterable[Mapping[str, Any]], known: Any) -> st
     ``drains`` are the instance's, those that ended last first, with ``startDate``; ``known`` gives an
     execution with its ``document`` by its name.
     """
-    for one in drains:
-        if wait.since is not None and one["startDate"].timestamp() < wait.since - SKEW_S:
+    for drain in drains:
+        if wait.since is not None and drain["startDate"].timestamp() < wait.since - SKEW_S:
             continue
-        if lifecycle_events.names_an_action(one["name"], wait.instance):
-            return str(one["status"])
-        execution = known(one["name"])
+        if lifecycle_events.names_an_action(drain["name"], wait.instance):
+            return str(drain["status"])
+        execution = known(drain["name"])
         if execution is not None and _completes_an_action(execution["document"]):
-            return str(one["status"])
+            return str(drain["status"])
     return None
 
 
@@ -348,6 +353,16 @@ def covered(event: Mapping[str, Any], name: str, swept_at: float | None) -> Igno
     if swept_at is None or sent_at is None or sent_at > swept_at + SKEW_S:
         return None
     return Ignored(f"The sweep has started this drain: {name}. The event came late.")
+
+
+def is_fresh(event: Mapping[str, Any], now: float) -> bool:
+    """Whether no sweep can have seen the wait that ``event`` announces, at ``now`` (epoch seconds).
+
+    A sweep leaves an instance alone for the first minute of its wait (ON_ITS_WAY_S); half of it is for clocks
+    that disagree. False for an event without a time.
+    """
+    sent_at = _sent_at(event)
+    return sent_at is not None and now - sent_at < ON_ITS_WAY_S / 2
 
 
 def _sent_at(event: Mapping[str, Any]) -> float | None:

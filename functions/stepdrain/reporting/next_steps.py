@@ -60,4 +60,4 @@ def without_the_command_line(error: str, arn: str) -> Steps:
 def where(error: str, arn: str, runbook: str = "") -> Steps:
     """(name, link): the runbook's section, and the execution in the console where there is one."""
     found = [("Runbook", links.runbook(error, runbook)), ("Console", links.execution(arn.split(":")[3], arn))]
-    return [one for one in found if one[1]]
+    return [step for step in found if step[1]]

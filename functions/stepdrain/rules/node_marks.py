@@ -55,9 +55,10 @@ def marks_of(node: Mapping[str, Any]) -> Marks:
     """What drains of ours have set on the node."""
     ours = node["metadata"].get("annotations") or {}
     conditions = {
-        one["type"]: found[1]
-        for one in node.get("status", {}).get("conditions") or ()
-        if one.get("type") in CONDITIONS and (found := CONDITION_OF.match(one.get("message") or ""))
+        condition["type"]: found[1]
+        for condition in node.get("status", {}).get("conditions") or ()
+        if condition.get("type") in CONDITIONS
+        and (found := CONDITION_OF.match(condition.get("message") or ""))
     }
     return Marks(ours.get(LABELLED_BY, ""), ours.get(CORDONED_BY, ""), conditions)
 
@@ -73,7 +74,7 @@ def undo(node: Mapping[str, Any], running: Collection[str] = ()) -> Undo:
         return Undo((), None, None)
     found, uid = marks_of(node), node["metadata"]["uid"]
     what = [("label", found.label), ("cordon", found.cordon), ("conditions", found.conditions)]
-    removed = [{"$patch": "delete", "type": one} for one in found.conditions]
+    removed = [{"$patch": "delete", "type": condition} for condition in found.conditions]
     return Undo(
         tuple(name for name, owner in what if owner),
         _patch(found, uid) if found.label or found.cordon else None,
@@ -102,7 +103,7 @@ def kubectl(name: str, found: Marks) -> list[str]:
     if ours:
         lines.append(f"kubectl annotate node {node} {' '.join(f'{key}-' for key in ours)}")
     if found.conditions:
-        gone = ",".join(f'{{"$patch":"delete","type":"{one}"}}' for one in found.conditions)
+        gone = ",".join(f'{{"$patch":"delete","type":"{condition}"}}' for condition in found.conditions)
         lines.append(
             f"kubectl patch node {node} --subresource=status --type=strategic "
             f'--patch=\'{{"status":{{"conditions":[{gone}]}}}}\''

@@ -50,8 +50,8 @@ def described(instance_id: str, raw: Json | None) -> Instance:
     interfaces = raw.get("NetworkInterfaces") or ()
     found = [raw.get("PrivateIpAddress"), raw.get("Ipv6Address")]
     for interface in interfaces:
-        found += [one.get("PrivateIpAddress") for one in interface.get("PrivateIpAddresses") or ()]
-        found += [one.get("Ipv6Address") for one in interface.get("Ipv6Addresses") or ()]
+        found += [address.get("PrivateIpAddress") for address in interface.get("PrivateIpAddresses") or ()]
+        found += [address.get("Ipv6Address") for address in interface.get("Ipv6Addresses") or ()]
     addresses = {address for text in found if (address := _address(text))}
     return Instance(instance_id, str(raw.get("PrivateDnsName") or "").lower(), frozenset(addresses))
 
@@ -109,7 +109,7 @@ def _host(name: str) -> str:
 
 def _addresses(node: Json) -> set[str]:
     listed = (node.get("status") or {}).get("addresses") or ()
-    internal = [one.get("address") for one in listed if one.get("type") == "InternalIP"]
+    internal = [address.get("address") for address in listed if address.get("type") == "InternalIP"]
     return {address for text in internal if (address := _address(text))}
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from stepdrain import clock
 from stepdrain.adapters import connections, invocation
 from stepdrain.adapters.aws import Aws
 from stepdrain.errors import DrainError
@@ -74,7 +75,7 @@ def _one(event: Any, own: settings.IntakeSettings, account: Aws, looked: Lookups
 
 
 def _all(decisions: dict[str, Ignored | Start], account: Aws) -> dict[str, Any]:
-    return {"drains": {one: _carry_out(decision, account) for one, decision in decisions.items()}}
+    return {"drains": {instance: _carry_out(decision, account) for instance, decision in decisions.items()}}
 
 
 def _batch(records: list[dict[str, Any]], own: settings.IntakeSettings, account: Aws) -> dict[str, Any]:
@@ -96,7 +97,7 @@ def _batch(records: list[dict[str, Any]], own: settings.IntakeSettings, account:
 
 
 def _lookups(events: list[Any], account: Aws, at_once: Callable[[], AbstractContextManager[None]]) -> Lookups:
-    instances = [one for event in events for one in interruption_events.instances_in(event)]
+    instances = [instance for event in events for instance in interruption_events.instances_in(event)]
     return Lookups(account, instances, at_once)
 
 
@@ -105,7 +106,10 @@ def _undo(
 ) -> dict[str, Ignored | Start]:
     """What happens to the drains of a closed event: they are undone where the instance still runs."""
     running = account.running(notice.instances)
-    return {one: _undo_one(one, one in running, notice, own, account) for one in notice.instances}
+    return {
+        instance: _undo_one(instance, instance in running, notice, own, account)
+        for instance in notice.instances
+    }
 
 
 def _undo_one(
@@ -119,7 +123,7 @@ def _undo_one(
         return Ignored(f"The event is closed, and instance {instance} does not run.")
     name = notice.execution(instance)
     others = account.executions_of(own.state_machine_arn, instance, "RUNNING")
-    if other := next((one["name"] for one in others if one["name"] != name), None):
+    if other := next((execution["name"] for execution in others if execution["name"] != name), None):
         return Ignored(f"The event is closed; instance {instance} is also drained by execution {other}.")
     start = returns.undo(name, account, own, "AWS Health has closed the event that it was for.")
     return start or Ignored(f"The event is closed, and has drained nothing of instance {instance}.")
@@ -184,6 +188,9 @@ def _hook_of(account: Aws) -> Callable[[str, str], dict[str, Any] | None]:
 
 
 def _swept_before(event: dict[str, Any], own: settings.IntakeSettings, account: Aws) -> Ignored | None:
+    # DescribeExecution grants 250 calls at once and ten a second: a scale-in must not wait for it.
+    if sweep.is_fresh(event, clock.now()):
+        return None
     instance = event["detail"]["EC2InstanceId"]
     try:
         for number in range(1, sweep.MOST_SWEPT_WAITS + 1):

@@ -39,8 +39,8 @@ def handler(_event: dict[str, Any], _context: object) -> dict[str, Any]:
         LOG.info("drain started: maintenance of the instance's host begins soon", execution=name)
     for name in found.returned:
         LOG.info("node given back: its instance serves again after a drain", execution=name)
-    for one in found.left:
-        log = LOG.warning if one.needs_help else LOG.info
-        log("instance left alone", instance=one.instance, reason=one.reason)
+    for left_alone in found.left:
+        log = LOG.warning if left_alone.needs_help else LOG.info
+        log("instance left alone", instance=left_alone.instance, reason=left_alone.reason)
     LOG.info("swept", started=len(found.started), left=len(found.left))
     return found.to_document()

@@ -71,7 +71,7 @@ def rehearse(function: str, drain: Mapping[str, Any], environ: Mapping[str, str]
     ]
     if function == "FindNode":
         return _found(drain, findings)
-    documents = [one.to_document() for one in findings]
+    documents = [finding.to_document() for finding in findings]
     if function == "CompleteAction":
         return {
             "result": "NONE",
@@ -96,7 +96,7 @@ def gathered(drain: Mapping[str, Any]) -> list[Json]:
     """What the states before have found out."""
     places = [drain, *(drain.get(name) or {} for name in ("settle", "cordon", "node", "uncordon"))]
     places.append(progress.recorded(drain) or {})
-    return [one for place in places for one in place.get("findings") or ()]
+    return [finding for place in places for finding in place.get("findings") or ()]
 
 
 def _advanced(function: str, drain: Mapping[str, Any], documents: list[Json]) -> Json:
@@ -104,8 +104,8 @@ def _advanced(function: str, drain: Mapping[str, Any], documents: list[Json]) ->
     before = recorded or {"number": 0, "findings": []}
     following = NEXT.get(function) or (progress.WAIT_FOR_VOLUMES if before["number"] else progress.HEARTBEAT)
     number = before["number"] + (function == "Heartbeat")
-    told = {(one["what"], one["by"]) for one in before.get("findings") or ()}
-    fresh = [one for one in documents if (one["what"], one["by"]) not in told]
+    told = {(finding["what"], finding["by"]) for finding in before.get("findings") or ()}
+    fresh = [finding for finding in documents if (finding["what"], finding["by"]) not in told]
     advanced = replace(Progress(number, clock.now()), next=following)
     return {**advanced.to_document(), "findings": [*(before.get("findings") or ()), *fresh]}
 
@@ -155,7 +155,7 @@ def _taken(function: str, drain: Mapping[str, Any], environ: Mapping[str, str]) 
 
 def _silent(documents: Iterable[Mapping[str, Any]]) -> bool:
     """Whether the cluster has not answered a state before: another try costs seconds and says the same."""
-    return any(one["what"] == THE_API and one["mend"] == Mend.NETWORK for one in documents)
+    return any(finding["what"] == THE_API and finding["mend"] == Mend.NETWORK for finding in documents)
 
 
 def _dry_run(function: str, drain: Mapping[str, Any], client: Any) -> Iterable[Finding]:
@@ -175,7 +175,7 @@ def _dry_run(function: str, drain: Mapping[str, Any], client: Any) -> Iterable[F
 
 
 def _found(drain: Mapping[str, Any], findings: list[Finding]) -> Json:
-    lost = [one for one in findings if one.what == THE_API and one.result is not Result.OK]
+    lost = [finding for finding in findings if finding.what == THE_API and finding.result is not Result.OK]
     nothing: tuple[NodeRef | None, list[Finding]] = (None, [])
     node, found = nothing if lost else _look_for_node(drain)
     document: Json = {**dict.fromkeys(DOCUMENT), **drain}
@@ -183,7 +183,7 @@ def _found(drain: Mapping[str, Any], findings: list[Finding]) -> Json:
         None if node is None else {"name": node.name, "uid": node.uid, "excluded": False, "cordoned": False}
     )
     document["cluster"] = aws_rights.place_of(drain, os.environ).cluster
-    return {**document, "findings": [one.to_document() for one in [*findings, *found]]}
+    return {**document, "findings": [finding.to_document() for finding in [*findings, *found]]}
 
 
 def _look_for_node(drain: Mapping[str, Any]) -> tuple[NodeRef | None, list[Finding]]:

@@ -48,7 +48,9 @@ def test_the_state_machine_calls_the_deployed_functions(deployment):
     text = client.describe_state_machine(stateMachineArn=arn)["definition"]
     assert "${" not in text
     states = json.loads(text)["States"].values()
-    called = {one["Parameters"]["FunctionName"].split(":")[6] for one in states if one["Type"] == "Task"}
+    called = {
+        state["Parameters"]["FunctionName"].split(":")[6] for state in states if state["Type"] == "Task"
+    }
     assert called <= {function.name for function in deployment.functions.values()}
 
 

@@ -69,7 +69,7 @@ def test_retries_pause_on_the_clock(machine):
     machine.functions["work"] = failing(3)
     arn = machine.start(task(Retry=[PATIENT]))
     machine.finish(arn)
-    began = [one["timestamp"].timestamp() - T0 for one in machine.events(arn, "TaskStarted")]
+    began = [event["timestamp"].timestamp() - T0 for event in machine.events(arn, "TaskStarted")]
     assert began == [0, 100, 300, 700]
 
 

@@ -34,12 +34,12 @@ def listed(world, **options):
 
 def test_what_runs_is_sorted_by_its_start_and_the_rest_by_its_end(world):
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_ListExecutions.html"""
-    assert [one["name"] for one in listed(world)["executions"]] == ["third", "first", "second"]
+    assert [execution["name"] for execution in listed(world)["executions"]] == ["third", "first", "second"]
 
 
 def test_a_redriven_one_shows_when_and_how_often(world):
     """redriveCount and redriveDate of ExecutionListItem, beside the start that it keeps."""
-    (first,) = [one for one in listed(world)["executions"] if one["name"] == "first"]
+    (first,) = [execution for execution in listed(world)["executions"] if execution["name"] == "first"]
     assert first["redriveCount"] == 1
     assert first["startDate"] < first["redriveDate"] <= first["stopDate"]
 
@@ -49,7 +49,7 @@ def test_the_list_has_pages(world):
     page = listed(world, maxResults=2)
     assert len(page["executions"]) == 2
     rest = listed(world, maxResults=2, nextToken=page["nextToken"])
-    assert [one["name"] for one in rest["executions"]] == ["second"]
+    assert [execution["name"] for execution in rest["executions"]] == ["second"]
     assert "nextToken" not in rest
 
 
@@ -57,8 +57,10 @@ def test_a_list_that_is_behind_shows_what_was(world):
     """It is eventually consistent: what has started since is missing, what has ended since still runs."""
     world.aws.execution_list.lag_s = 5
     try:
-        assert [one["name"] for one in listed(world)["executions"]] == ["first", "second"]
+        assert [execution["name"] for execution in listed(world)["executions"]] == ["first", "second"]
         world.pass_time(10)
-        assert [one["status"] for one in listed(world, statusFilter="RUNNING")["executions"]] == []
+        assert [
+            execution["status"] for execution in listed(world, statusFilter="RUNNING")["executions"]
+        ] == []
     finally:
         world.aws.execution_list.lag_s = 0

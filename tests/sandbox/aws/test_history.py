@@ -23,7 +23,9 @@ def test_a_history_read_without_a_request_is_what_boto3_returns():
         client = boto3.client("stepfunctions", region_name="eu-west-1")
         answered = client.get_execution_history(executionArn=failed["executionArn"])["events"]
         assert world.history(failed["executionArn"]) == answered
-        assert {"TaskFailed", "ExecutionRedriven", "ExecutionSucceeded"} <= {one["type"] for one in answered}
+        assert {"TaskFailed", "ExecutionRedriven", "ExecutionSucceeded"} <= {
+            event["type"] for event in answered
+        }
 
 
 def test_a_history_of_no_execution_is_an_error_and_not_an_empty_list():

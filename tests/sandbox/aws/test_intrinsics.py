@@ -17,7 +17,7 @@ MAPPINGS = {"Sizes": {"small": {"memory": 256}}}
 @pytest.fixture
 def resolver():
     """Resolves against the values above; resources answer with what was asked of them."""
-    return Resolver(PARAMETERS, CONDITIONS, lambda one, name: f"<{one}.{name}>", MAPPINGS)
+    return Resolver(PARAMETERS, CONDITIONS, lambda logical_id, name: f"<{logical_id}.{name}>", MAPPINGS)
 
 
 @pytest.mark.parametrize(

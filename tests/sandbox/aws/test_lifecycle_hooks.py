@@ -199,7 +199,7 @@ def test_two_instances_have_an_action_each(group):
     group.hook()
     first, second = group.terminate(), None
     found = group.api.describe_auto_scaling_groups()["AutoScalingGroups"][0]["Instances"]
-    second = next(one["InstanceId"] for one in found if one["InstanceId"] != first)
+    second = next(instance["InstanceId"] for instance in found if instance["InstanceId"] != first)
     group.api.terminate_instance_in_auto_scaling_group(InstanceId=second, ShouldDecrementDesiredCapacity=True)
     group.complete(LifecycleActionToken=token(group.events[0]))
     assert (group.state(first), group.state(second)) == ("", "Terminating:Wait")

@@ -35,8 +35,8 @@ def test_a_release_makes_what_the_checkout_makes(released):
     theirs = translate(released, VALUES)["Resources"]
     assert set(theirs) == set(ours)
     assert theirs["DrainNode"] == ours["DrainNode"]
-    assert {name: one for name, one in theirs.items() if one["Type"] == "AWS::IAM::Role"} == {
-        name: one for name, one in ours.items() if one["Type"] == "AWS::IAM::Role"
+    assert {name: resource for name, resource in theirs.items() if resource["Type"] == "AWS::IAM::Role"} == {
+        name: resource for name, resource in ours.items() if resource["Type"] == "AWS::IAM::Role"
     }
 
 

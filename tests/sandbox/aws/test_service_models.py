@@ -34,7 +34,7 @@ def test_another_region_config_or_model_is_another_client(tmp_path):
         session.client("sqs", config=own),
         boto3.Session(botocore_session=core).client("sqs"),
     ]
-    assert len({id(one) for one in made}) == len(made)
+    assert len({id(client) for client in made}) == len(made)
 
 
 def test_a_handler_of_one_session_is_not_called_for_another():

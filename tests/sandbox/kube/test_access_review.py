@@ -94,7 +94,7 @@ def test_the_status_of_a_pod_is_a_right_of_its_own(drainer, kube):
     path = "/api/v1/namespaces/default/pods/app"
     status, pod = drainer("PATCH", f"{path}/status", patch, strategic)
     assert status == 200
-    assert {one["type"] for one in pod["status"]["conditions"]} == {"Ready", "DisruptionTarget"}
+    assert {condition["type"] for condition in pod["status"]["conditions"]} == {"Ready", "DisruptionTarget"}
     assert drainer("PATCH", path, patch, strategic)[0] == 403
     fewer = [rule for rule in RULES if rule["resources"] != ["pods/status"]]
     kube.cluster.change("ClusterRole", "drains", "", {"rules": fewer})

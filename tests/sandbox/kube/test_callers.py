@@ -165,7 +165,7 @@ def test_two_watches_of_one_function_wait_side_by_side(kube, clock):
             watches = [
                 threads.submit(client.watch_until_gone, "n", listing, listing.pods, 15) for _ in range(2)
             ]
-            assert [len(one.result()) for one in watches] == [1, 1]
+            assert [len(watch.result()) for watch in watches] == [1, 1]
         assert clock.now() - began == 15
         client.pods_on("n")
         assert clock.now() - began == 15

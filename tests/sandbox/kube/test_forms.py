@@ -71,7 +71,7 @@ def test_the_disruption_target_stays_on_a_pod_that_is_deleted_after_its_eviction
     api.evict("app")
     kube.clock.sleep(1)
     ending = api("DELETE", POD, {"gracePeriodSeconds": 0})[1]
-    conditions = {one["type"]: one for one in ending["status"]["conditions"]}
+    conditions = {condition["type"]: condition for condition in ending["status"]["conditions"]}
     assert conditions["DisruptionTarget"]["reason"] == "EvictionByEvictionAPI"
     assert conditions["Ready"]["status"] == "True"
 

@@ -45,7 +45,7 @@ def test_all_scenarios_are_there():
     assert len(RECORDED["scenarios"]) == 103
 
 
-@pytest.mark.parametrize("scenario", RECORDED["scenarios"], ids=lambda one: one["name"])
+@pytest.mark.parametrize("scenario", RECORDED["scenarios"], ids=lambda scenario: scenario["name"])
 def test_the_emulator_answers_as_the_real_server_did(server, scenario):
     """A drain that works here must work there; none of the 103 is excepted."""
     run = f"r{next(RUNS)}x"

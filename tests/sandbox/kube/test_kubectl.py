@@ -180,7 +180,7 @@ def test_drain_waits_for_a_budget_and_ends(kubectl):
     freed = threading.Event()
 
     def free():
-        refused = [one for one in kubectl.server.audit_log if one["responseStatus"]["code"] == 429]
+        refused = [event for event in kubectl.server.audit_log if event["responseStatus"]["code"] == 429]
         if refused and not freed.is_set():
             cluster.change("PodDisruptionBudget", "web", "default", {"spec": {"maxUnavailable": "100%"}})
             freed.set()

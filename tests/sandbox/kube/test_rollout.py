@@ -43,7 +43,7 @@ def pods(kube, old):
         age = "old" if pod["metadata"]["name"] == old else "new"
         ends = pod["metadata"].get("deletionGracePeriodSeconds")
         shown.append((age, pod["status"]["phase"], ready, ends))
-    return sorted(shown, key=lambda one: one[0] == "new")
+    return sorted(shown, key=lambda pod: pod[0] == "new")
 
 
 def counts(kube, *names):
@@ -53,7 +53,9 @@ def counts(kube, *names):
 
 def reason(kube, kind="Progressing"):
     conditions = kube.cluster.get("Deployment", "web")["status"]["conditions"]
-    return next((one["status"], one["reason"]) for one in conditions if one["type"] == kind)
+    return next(
+        (condition["status"], condition["reason"]) for condition in conditions if condition["type"] == kind
+    )
 
 
 def budget_of(kube):
@@ -180,8 +182,8 @@ def test_many_replicas_are_never_fewer_than_may_be_missing(kube, api):
     api("PATCH", PATH, restart())
     kube.clock.sleep(60)
     assert rollout.complete(kube.cluster.get("Deployment", "web"), seen[-1])
-    assert min(one.get("availableReplicas", 0) for one in seen) == 8
-    assert max(one["replicas"] for one in seen) <= 13
+    assert min(status.get("availableReplicas", 0) for status in seen) == 8
+    assert max(status["replicas"] for status in seen) <= 13
     assert counts(kube, "replicas", "updatedReplicas", "availableReplicas") == (10, 10, 10)
 
 

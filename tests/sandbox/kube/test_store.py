@@ -50,12 +50,12 @@ def test_lists_are_what_a_search_through_all_pods_finds(clock, steps):
     """An index that forgot a pod would hide it from the drain, and from every test of it."""
     store = Store(clock)
     play(store, steps)
-    pods = sorted(store.pods(), key=lambda one: (one["metadata"]["namespace"], one["metadata"]["name"]))
+    pods = sorted(store.pods(), key=lambda pod: (pod["metadata"]["namespace"], pod["metadata"]["name"]))
     assert store.all(POD) == pods
     for namespace in NAMESPACES:
-        assert store.all(POD, namespace) == [one for one in pods if one["metadata"]["namespace"] == namespace]
+        assert store.all(POD, namespace) == [pod for pod in pods if pod["metadata"]["namespace"] == namespace]
     for node in NODES:
-        on_node = [one for one in pods if one["spec"].get("nodeName", "") == node]
+        on_node = [pod for pod in pods if pod["spec"].get("nodeName", "") == node]
         assert store.all(POD, node=node) == on_node
         assert sorted(map(id, store.pods_on(node))) == sorted(map(id, on_node))
         assert store.loads().get(node, 0) == (len(on_node) if node else 0)
@@ -69,12 +69,12 @@ def test_who_listens_to_a_node_hears_what_concerns_it_and_no_more(clock, steps):
     store.subscribe(everything.append)
     store.subscribe(on_node.append, POD, "n1")
     play(store, steps)
-    versions = [one for one in everything if "n1" in (node_of(one.object), node_of(one.before))]
+    versions = [change for change in everything if "n1" in (node_of(change.object), node_of(change.before))]
     assert on_node == versions
 
 
-def node_of(one):
-    return one["spec"].get("nodeName", "") if one else None
+def node_of(change):
+    return change["spec"].get("nodeName", "") if change else None
 
 
 def test_who_listens_to_a_kind_hears_of_no_other(clock):

@@ -21,9 +21,9 @@ def hold(cluster, clock, seconds):
 
 def in_the_world(deaths, held_s):
     with World(workload=cluster_workload) as world:
-        for one in deaths:
-            world.aws.lambda_faults.append(LambdaFault(f"{one.state}Function", one.error, one.times))
-        instance = max(world.instances, key=lambda one: len(world.pods_on(world.instances[one])))
+        for death in deaths:
+            world.aws.lambda_faults.append(LambdaFault(f"{death.state}Function", death.error, death.times))
+        instance = max(world.instances, key=lambda instance: len(world.pods_on(world.instances[instance])))
         hold(world.kube.cluster, world.clock, held_s)
         world.terminate(instance)
         world.settle()
@@ -36,7 +36,7 @@ def in_rehearsal(deaths, held_s):
     stage = Stage(3, {}, recording=True)
     with stage.set(cluster_workload(list(stage.instances.values()))):
         stage.deaths += deaths
-        instance = max(stage.instances, key=lambda one: len(stage.pods_on(stage.instances[one])))
+        instance = max(stage.instances, key=lambda instance: len(stage.pods_on(stage.instances[instance])))
         hold(stage.cluster, stage.clock, held_s)
         stage.deliver(stage.terminate(instance))
         stage.clock.run(7200)
@@ -65,5 +65,5 @@ def test_both_interpreters_go_the_same_way(held_s):
 def test_both_retry_and_fail_alike(error):
     """Retry by name, and an end where no name fits."""
     deaths = [("Cordon", error, 3)]
-    ours = in_rehearsal([Death(*one) for one in deaths], 0.5)
-    assert ours == in_the_world([Death(*one) for one in deaths], 0.5)
+    ours = in_rehearsal([Death(*death) for death in deaths], 0.5)
+    assert ours == in_the_world([Death(*death) for death in deaths], 0.5)
