@@ -8,7 +8,6 @@ from stepdrain.document.step import Step
 from stepdrain.rules import reasons, stuck_pods
 from stepdrain.rules.pods import Pod
 from stepdrain.rules.reasons import Reason
-from stepdrain.states import routes
 
 RECENT_S = 31
 """Since then an attempt has looked, also one that polls."""
@@ -25,7 +24,7 @@ class WaitingEvents:
         self._step, self._warn, self._started_at = step, warn, started_at
         self._overdue = False
         # What EvictBatch has just found blocked it has written by itself.
-        news = routes.probing(record) or record.refused_since == record.asked_at or record.leaving > 0
+        news = record.probing or record.refused_since == record.asked_at or record.leaving > 0
         self.blocked: bool | None = None if step.attempt or not news else False
         """Whether it is known that nothing may go and nothing leaves; None before the first look."""
 
