@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from stepdrain.clock import to_epoch_s
 from stepdrain.document.progress import Progress
 from stepdrain.document.step import parse
@@ -40,6 +41,16 @@ def test_a_retry_counts_no_blocked_pod_again():
     """The first attempt of the visit has counted it."""
     assert "EvictionsBlocked" not in metrics.of_batch(a_step(attempt=3), Progress(0, T0, blocked=4))
     assert metrics.of_blocked(a_step(attempt=1), 5) == {}
+
+
+@pytest.mark.parametrize("held", [{"refused_since": T0 + 60}, {"rolling": ("default/web",)}])
+def test_a_pod_that_is_asked_for_again_is_counted_once_a_heartbeat(held):
+    """A budget that flaps for 48 hours refuses it more than a thousand times."""
+    after = Progress(0, T0, blocked=1)
+    before = Progress(0, T0, asked_at=T0 + 90, **held)
+    assert "EvictionsBlocked" not in metrics.of_batch(a_step(record=before), after)
+    sent = Progress(1, T0 + 840, asked_at=T0 + 90, **held)
+    assert metrics.of_batch(a_step(record=sent), after)["EvictionsBlocked"] == 1
 
 
 def test_the_age_of_a_redriven_drain_begins_at_the_redrive():

@@ -33,8 +33,11 @@ class Cluster:
             return action()
         self._acting = True
         self.clock.enter()
+        callers = self.server.callers
         try:
-            return action()
+            # Both watches of a handler are one caller's: it is busy as soon as either has news.
+            with callers.marking(), callers.invocation():
+                return action()
         finally:
             self.clock.leave()
             self._acting = False

@@ -1,8 +1,10 @@
 """WaitForPods: gone is 404 or another UID, and the wait is the state machine's, not the function's."""
 
+import json
+
 import pytest
-from stepdrain.clock import to_epoch_s
-from stepdrain.errors import KubeUnavailable, NotYet, PodsRemaining
+from stepdrain.clock import to_epoch_s, to_rfc3339
+from stepdrain.errors import EvictionBlocked, KubeUnavailable, NotYet, PodsRemaining
 from stepdrain.steps import evict_batch, wait_for_pods
 
 from stepdrain_sandbox.kube.faults import Fault
@@ -151,3 +153,49 @@ def test_the_event_about_such_a_pod_is_not_held_back_by_a_watch(cluster, node, p
         waited(cluster, payload(progress={**record, "number": 1}))
     later = cluster.asked()[asked:]
     assert later.index(("create", "events", 201)) < later.index(("watch", "pods", 200))
+
+
+def budget(node, name):
+    """A budget that never allows the pods of that name to go."""
+    spec = {"maxUnavailable": 0, "selector": {"matchLabels": {"app": name}}}
+    return {"kind": "PodDisruptionBudget", "metadata": {"namespace": node, "name": name}, "spec": spec}
+
+
+def test_pods_are_named_as_blocked_when_the_last_other_pod_has_left(cluster, node, payload):
+    """Until then something moves. The attempt watches on: one that ended sooner would look throttled."""
+    cluster.pod(node, "held")
+    cluster.create(budget(node, "held"))
+    cluster.pass_time(1)
+    record = leaving(cluster, node, payload, 5)
+    event, began = payload(attempt=1, progress=record), cluster.clock.now()
+    with pytest.raises(EvictionBlocked, match="None of 1 pods can be evicted now"):
+        waited(cluster, event)
+    assert cluster.clock.now() - began == 20
+    (written,) = [e for e in cluster.list("Event") if e["involvedObject"]["name"] == node]
+    assert written["reason"] == "PodsBlocked"
+    assert f"{node}/held: disruption budget held " in written["message"]
+    assert to_epoch_s(written["firstTimestamp"]) - began == 5
+
+
+def test_a_watch_that_has_shown_something_needs_no_second_list(cluster, node, payload):
+    """No proxy has held it back."""
+    cluster.pod(node, "slow", spec={"terminationGracePeriodSeconds": 60})
+    record = leaving(cluster, node, payload, 5)
+    event, asked = payload(attempt=1, progress=record), len(cluster.asked())
+    with pytest.raises(PodsRemaining):
+        waited(cluster, event)
+    assert cluster.asked()[asked:] == [("list", "pods", 200), ("watch", "pods", 200)]
+
+
+def test_a_refusal_in_the_second_of_the_start_is_followed_by_a_pause(cluster, node, payload):
+    """The document has whole seconds and the start has not: the start is no heartbeat after the refusal."""
+    cluster.pod(node)
+    body = {"kind": "Status", "message": 'admission webhook "guard" denied the request: no'}
+    refusing = Fault("create", f"/{node}/.*/eviction", times=-1, status=403, body=json.dumps(body))
+    cluster.server.faults.add(refusing)
+    cluster.pass_time(0.4)
+    event = payload()
+    event["execution"]["StartTime"] = f"{to_rfc3339(cluster.clock.now())[:-1]}.400Z"
+    record = evict_batch.handler(event, None)
+    again = {**payload(progress=record), "execution": event["execution"]}
+    assert evict_batch.handler(again, None)["refusedSince"]

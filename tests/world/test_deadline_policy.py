@@ -116,6 +116,34 @@ def _seconds(text):
     return int(hours) * 3600 + int(minutes) * 60 + int(seconds)
 
 
+@pytest.mark.parametrize("on_timeout", ["force", "force-or-fail"])
+def test_force_ends_at_its_deadline_for_a_pod_that_does_not_end(on_timeout):
+    """A finalizer that nobody removes, on a Ready node: a minute after the deadline that is over."""
+    parameters = {"OnTimeout": on_timeout, "DrainTimeout": "600"}
+    with World(nodes=2, workload=workload, parameters=parameters) as world:
+        instance, node = fullest(world)
+        pod = world.pods_on(node)[0]["metadata"]["name"]
+        world.kube.cluster.change("Pod", pod, "default", {"metadata": {"finalizers": ["example.com/wait"]}})
+        world.terminate(instance)
+        world.settle()
+        (execution,) = world.executions()
+        told = {event["reason"]: event["message"] for event in world.kube.cluster.list("Event")}
+        took = execution["stopDate"].timestamp() - execution["startDate"].timestamp()
+        assert 660 <= took <= 665
+        if on_timeout == "force-or-fail":
+            assert (execution["status"], execution["error"]) == ("FAILED", "DrainTimedOut")
+            assert world.lifecycle_state(instance) == "Terminating:Wait"
+            assert "DrainReleased" not in told
+            said = [execution["cause"]]
+        else:
+            assert output(world)["completed"]["outcome"] == "released"
+            assert world.lifecycle_state(instance) == ""
+            said = [output(world)["completed"]["reason"], told["DrainReleased"]]
+        for text in said:
+            assert f"default/{pod}: overdue since " in text
+            assert "example.com/wait" in text
+
+
 def test_continue_lets_the_instance_go_with_its_pods(at_deadline):
     """G4: completed because the policy says so; the reason names what was left."""
     world, instance = at_deadline("continue")

@@ -72,6 +72,18 @@ class Progress:
     unwatched: str = ""
     """Why attempts poll although they should watch, e.g. a proxy holds watches back; "" if they watch."""
 
+    @property
+    def probing(self) -> bool:
+        """Whether evictions have not been asked for since the last heartbeat: budgets are asked whatever they
+        say."""
+        # The document has whole seconds: of two moments in one, the evictions came after the heartbeat.
+        return self.asked_at is None or int(self.heartbeat_at) > self.asked_at
+
+    @property
+    def held_before(self) -> bool:
+        """Whether EvictBatch comes back to pods that it has found held since the last heartbeat."""
+        return not self.probing and (self.refused_since is not None or bool(self.rolling))
+
     def to_document(self) -> dict[str, Any]:
         """``$.progress`` as a function returns it."""
         return {

@@ -51,11 +51,11 @@ def of_batch(step: Step, record: Progress) -> Numbers:
 
 
 def of_blocked(step: Step, pods: int) -> Numbers:
-    """Count of the pods that budgets hold, once for each visit of EvictBatch and not for each retry.
+    """Count of the pods that budgets hold, once for each batch and not each time it is asked for again.
 
-    A state that waits for 48 hours would else count the same pod a thousand times.
+    A drain that is held for 48 hours would else count the same pod a thousand times.
     """
-    return {Metric.EVICTIONS_BLOCKED: pods} if step.attempt == 0 else {}
+    return {} if step.attempt or step.progress.held_before else {Metric.EVICTIONS_BLOCKED: pods}
 
 
 def of_heartbeat(step: Step, now: float) -> Numbers:

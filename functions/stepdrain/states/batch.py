@@ -108,7 +108,7 @@ def _choose(rest: list[Pod], later: list[Pod], step: Step, cluster: Cluster, war
     if not begun(step) and (refused := budgets.multiple([*rolled.others, *later], listed)):
         warn("MultipleBudgets", _multiple(refused))
     choice = budgets.choose(rolled.others, listed, step.policy.batch_size)
-    probe = routes.probing(step.progress) if step.wait_s is not None else step.attempt == 0
+    probe = step.progress.probing if step.wait_s is not None else step.attempt == 0
     asked = choice.evict or (rolled.others[:1] if probe else [])
     return Choice(asked, [*rolled.held, *choice.blocked], rolled)
 

@@ -96,7 +96,7 @@ def _refused_since(step: Step, moved: Moved, now: float) -> float | None:
     if (moved.old_pods and fewer) or moved.forced or moved.rolled.begun:
         return None
     # Neither a probe nor a look at rollouts was expected to move anything.
-    if moved.nothing and (routes.probing(record) or _looks_at_rollouts(step, now)):
+    if moved.nothing and (record.probing or _looks_at_rollouts(step, now)):
         return record.refused_since
     if record.refused_since is None or now - (record.asked_at or now) > QUIET_S:
         return now

@@ -77,13 +77,6 @@ def must_be_shortened(pod: Pod, policy: Policy, timing: Timing) -> bool:
     return has is None or deadline.fitting_grace(own, timing.now, timing.grace_until) < has
 
 
-def probing(record: Progress) -> bool:
-    """Whether evictions have not been asked for since the last heartbeat: budgets are asked whatever they
-    say."""
-    # The document has whole seconds: of two moments in one, the evictions came after the heartbeat.
-    return record.asked_at is None or int(record.heartbeat_at) > record.asked_at
-
-
 def pause_over_at(record: Progress) -> float:
     """From when on evictions may be asked for again, in epoch seconds."""
     if record.refused_since is None or record.asked_at is None:

@@ -17,11 +17,10 @@ from stepdrain.rules.budgets import Budget
 from stepdrain.rules.pods import Action, Pod
 from stepdrain.rules.reasons import Reason
 from stepdrain.states import remaining_pods, routes, waiting
+from stepdrain.states.waiting_events import WaitingEvents, Warn
 
 LOOKS_S = (1, 2, 4, 8)
 """Pauses between the looks of a visit's first attempt that cannot watch; most pods leave by then."""
-Warn = Callable[[str, str], None]
-"""Writes a Warning on the Node: its reason (reporting.node_events.REASONS), and its message."""
 POLL_S, LONG_S = 31, 3600
 """A moment that comes before the next attempt, so soon, is waited for in this one. After so long, polls
 thin out."""
@@ -76,11 +75,8 @@ def wait_for_pods(
 
     One list of the pods, and one of the budgets if a pod is still to be evicted; then a watch on each, no
     longer than ``until`` (epoch seconds), and after a quiet one the lists again. ``unwatched`` says why
-    not to
-    watch: then the first attempt of a visit lists four times more within 15 s. ``warn`` gets the reason
-    and the
-    message of an Event about pods that are long past their grace on a node that is Ready, when they become so
-    and at the first attempt of a visit.
+    not to watch: then the first attempt of a visit lists four times more within 15 s. ``warn`` writes the
+    Events that ``WaitingEvents`` names.
     Raises PodsRemaining or EvictionBlocked after a watch, else WatchUnavailable, naming the pods: those that
     leave with the end of their grace, those that are held with what holds them.
     """
@@ -89,12 +85,14 @@ def wait_for_pods(
     if (decided := look.decide(view, clock.now())) is not None:
         return decided
     # Before the wait: an Event is not held back for as long as a watch lasts.
-    events = _Events(look, warn, started_at)
-    events.write(view, clock.now())
+    events = WaitingEvents(step, warn, started_at)
+    look.report(view, clock.now(), events)
     return _wait(look, view, clock, until, unwatched, events)
 
 
-def _wait(look: _Look, view: View, clock: Clock, until: float, unwatched: str, events: _Events) -> Progress:
+def _wait(
+    look: _Look, view: View, clock: Clock, until: float, unwatched: str, events: WaitingEvents
+) -> Progress:
     step, why = look.step, unwatched or look.step.progress.unwatched
     while not why:
         listed, began = view, clock.now()
@@ -111,56 +109,18 @@ def _wait(look: _Look, view: View, clock: Clock, until: float, unwatched: str, e
             return replace(decided, unwatched=DEAF) if deaf else decided
         if over:
             break
-        events.write(view, clock.now())
+        look.report(view, clock.now(), events)
     if why and step.wait_s is not None:
         decided, view = _poll(look, view, clock, until)
         if decided is not None:
             return decided
-    events.write(view, clock.now())
+    look.report(view, clock.now(), events)
     raise look.not_yet(view, clock.now(), why)
 
 
-def _ends_watch(look: _Look, view: View, clock: Clock, events: _Events) -> bool:
+def _ends_watch(look: _Look, view: View, clock: Clock, events: WaitingEvents) -> bool:
     now = clock.now()
     return look.decide(view, now) is not None or (look.blocks(view, now) and not events.blocked)
-
-
-class _Events:
-    """What one attempt writes on the Node, each at most once; the round makes one Event of all attempts'."""
-
-    def __init__(self, look: _Look, warn: Warn, started_at: float) -> None:
-        record = look.step.progress
-        self._look, self._warn, self._started_at = look, warn, started_at
-        self._overdue = False
-        # What EvictBatch has just found blocked it has written by itself.
-        news = routes.probing(record) or record.refused_since == record.asked_at or record.leaving > 0
-        self.blocked: bool | None = None if look.step.attempt or not news else False
-        """Whether it is known that nothing may go and nothing leaves; None before the first look."""
-
-    def write(self, view: View, now: float) -> None:
-        """PodsBlocked when that begins, PodsOverdue when a pod becomes overdue; both in a visit's first."""
-        blocked = self._look.blocks(view, now)
-        if blocked and self.blocked is False:
-            held = self._look.awaited(view, self._look.seen(view, now), now)
-            self._warn("PodsBlocked", blocked_sentence(held))
-        self.blocked = blocked
-        self._overdue = self._overdue or _warn_unended(self._look, self._started_at, now, self._warn)
-
-
-def blocked_sentence(held: list[Reason]) -> str:
-    """What the Node's Event says about pods that are held."""
-    return f"{len(held)} pods cannot be evicted now: {'; '.join(reasons.phrases(held))}."
-
-
-def _warn_unended(look: _Look, started_at: float, now: float, warn: Warn) -> bool:
-    """At the first attempt of a visit, and in the attempt in which a pod has become one of them."""
-    recent, policy = min(started_at, now) - POLL_S, look.step.policy
-    new = any(stuck_pods.named_from(pod, policy) > recent for pod in look.unended)
-    if not look.unended or (look.step.attempt > 0 and not new):
-        return False
-    named = "; ".join(reasons.phrases(stuck_pods.why_unended(look.unended)))
-    warn("PodsOverdue", f"{len(look.unended)} evicted pods do not end: {named}.")
-    return True
 
 
 def _poll(look: _Look, view: View, clock: Clock, until: float) -> tuple[Progress | None, View]:
@@ -237,6 +197,11 @@ class _Look:
         """Whether pods are still to go, none may go now, and none leaves."""
         seen = self.seen(view, now)
         return bool(seen.staying) and not seen.leaving and self.decide(view, now) is None
+
+    def report(self, view: View, now: float, events: WaitingEvents) -> None:
+        """Write what must stand on the Node."""
+        held = self.awaited(view, self.seen(view, now), now) if self.blocks(view, now) else []
+        events.write(held, self.unended, now)
 
     def seen(self, view: View, now: float) -> Seen:
         """The pods by what is to be waited for; asks once whether the kubelet answers if some are overdue."""

@@ -65,7 +65,7 @@ def _once(step: Step) -> Progress:
         _record_rolled(step, record, cluster, now)
     if record.forced > step.progress.forced:
         _record_forced(step, record, cluster, now)
-    if record.blocked and record.evicted == step.progress.evicted and routes.probing(step.progress):
+    if record.blocked and record.evicted == step.progress.evicted and step.progress.probing:
         # Once a heartbeat: an Event for each attempt would only hide the others.
         named = "; ".join(record.blockers)
         _record_blocked(step, f"{record.blocked} pods cannot be evicted now: {named}.", cluster, now)
