@@ -23,6 +23,7 @@ from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 
 from stepdrain_sandbox.aws import permissions, pre_deployment, release
+from stepdrain_sandbox.aws.encryption import Encryption
 from stepdrain_sandbox.aws.intrinsics import Resolver
 from stepdrain_sandbox.aws.language_extensions import expand, parameter_values
 from stepdrain_sandbox.aws.pre_deployment import Existing
@@ -38,12 +39,13 @@ NOTHING = Existing()
 
 @dataclass(frozen=True)
 class Function:
-    """A deployed function: its handler's dotted name, its environment and its timeout in seconds."""
+    """A deployed function: its handler's dotted name, environment, timeout in seconds and role's name."""
 
     name: str
     handler: str
     environment: dict[str, str]
     timeout_s: float = 900
+    role: str = ""
 
     def load(self) -> Callable[[Json, Any], Any]:
         """The handler itself."""
@@ -86,6 +88,8 @@ class Deployment:
 
     functions: dict[str, Function] = field(default_factory=dict)
     state_machines: dict[str, str] = field(default_factory=dict)
+    encrypted: dict[str, Encryption] = field(default_factory=dict)
+    """By the ARN of each state machine that a key of the account's own encrypts."""
     queues: dict[str, str] = field(default_factory=dict)
     failure_queues: dict[str, str] = field(default_factory=dict)
     """Function name to the name of its on-failure queue."""
@@ -112,6 +116,10 @@ class Deployment:
 def as_text(value: Any) -> str:
     """A parameter as CloudFormation shows it: a list with commas, the rest as text."""
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _name_in(role_arn: str) -> str:
+    return role_arn.rsplit("/", 1)[-1]
 
 
 @cache
@@ -150,10 +158,9 @@ def _translated(
                 properties["CodeUri"] = CODE
             case "AWS::Serverless::LayerVersion":
                 properties["ContentUri"] = CODE
-            case "AWS::Serverless::StateMachine":
-                properties["Definition"] = json.loads(
-                    machines[release.key_name(properties.pop("DefinitionUri"))]
-                )
+            case "AWS::StepFunctions::StateMachine":
+                location = properties.pop("DefinitionS3Location")
+                properties["DefinitionString"] = machines[release.key_name(location)]
     session = boto3.Session(region_name="eu-west-1")
     values = parameter_values(document, given)
     translated: Json = Translator({}, Parser(), boto_session=session).translate(document, values)
@@ -312,7 +319,11 @@ class Stack:
         environment = properties.get("Environment", {}).get("Variables", {})
         texts = {key: str(value) for key, value in environment.items()}
         self.deployment.functions[logical_id] = Function(
-            self._name(logical_id), properties["Handler"], texts, properties["Timeout"]
+            self._name(logical_id),
+            properties["Handler"],
+            texts,
+            properties["Timeout"],
+            _name_in(properties["Role"]),
         )
 
     def _parameter(self, logical_id: str, properties: Json) -> None:
@@ -370,8 +381,7 @@ class Stack:
         self._client("sns").create_topic(Name=self._name(logical_id))
 
     def _state_machine(self, logical_id: str, properties: Json) -> None:
-        definition = json.dumps(properties["Definition"]) if "Definition" in properties else ""
-        definition = definition or properties["DefinitionString"]
+        definition = properties["DefinitionString"]
         for name, value in properties.get("DefinitionSubstitutions", {}).items():
             definition = definition.replace(f"${{{name}}}", str(value))
         client = self._client("stepfunctions")
@@ -380,7 +390,9 @@ class Stack:
             definition=definition,
             roleArn=f"arn:aws:iam::{self._account}:role/sandbox",
         )
-        self.deployment.state_machines[logical_id] = made["stateMachineArn"]
+        arn = self.deployment.state_machines[logical_id] = made["stateMachineArn"]
+        if key := properties["EncryptionConfiguration"].get("KmsKeyId"):
+            self.deployment.encrypted[arn] = Encryption(key, _name_in(properties["RoleArn"]))
 
     def _rule(self, logical_id: str, properties: Json) -> None:
         events = self._client("events")
