@@ -15,7 +15,9 @@ from tempfile import TemporaryDirectory
 
 from release.archives import sha256, write_zip
 
-LOCAL = re.compile(r"^(?P<indent> +)(?P<key>CodeUri|ContentUri|DefinitionUri): (?P<path>[\w./-]+)$", re.M)
+LOCAL = re.compile(
+    r"^(?P<indent> +)(?P<key>CodeUri|ContentUri|DefinitionS3Location): (?P<path>[\w./-]+)$", re.M
+)
 METADATA = re.compile(
     r"^(?P<indent> +)Metadata:"
     r"(?: \{BuildMethod: .*\}\n|\n(?:(?P=indent)  (?:BuildMethod|ContextPath|cfn-lint): .*\n)+)",

@@ -38,7 +38,7 @@ class Unsupported(ValueError):
 
 
 def substituted(text: str, values: Mapping[str, str]) -> str:
-    """The definition with each ``${Name}`` replaced by its value, as SAM's DefinitionSubstitutions do.
+    """The definition with each ``${Name}`` replaced by its value, as DefinitionSubstitutions do.
 
     Raises Unsupported for a placeholder without a value.
     """

@@ -430,7 +430,7 @@ variable "permissions_boundary_arn" {
 
 variable "kms_key_arn" {
   type        = string
-  description = "ARN of your own KMS key for logs, topic, queues, tables and environments. Empty: the stack makes a key for logs and topic, and AWS's own keys encrypt the rest."
+  description = "ARN of your own KMS key for logs, topic, queues, tables, state machines and environments. Empty: the stack makes a key for logs and topic, and AWS's own keys encrypt the rest."
   default     = ""
 }
 

@@ -124,7 +124,9 @@ def _refused(error: ClientError) -> CommandError:
         return CommandError(f"The AWS credentials are no longer valid ({code}): log in again.", NO_ACCESS)
     if code in DENIALS:
         named = re.search(r"perform: ([\w-]+:\w+)", message)
-        action = named[1] if named else error.operation_name
+        # Step Functions reads what is encrypted in the name of whoever asks.
+        asked = "kms:Decrypt" if code.startswith("Kms") else error.operation_name
+        action = named[1] if named else asked
         return CommandError(f"You lack the permission {action}: {message}", NO_ACCESS)
     status = USAGE if "DoesNotExist" in code or code == "InvalidArn" else FAILED
     return CommandError(f"{error.operation_name} answered {code}: {message}", status)

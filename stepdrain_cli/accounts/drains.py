@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from botocore.exceptions import ClientError
 from stepdrain.clock import to_rfc3339
 from stepdrain.document.progress import recorded
 from stepdrain.reporting.failure_message import last_state
@@ -17,6 +18,7 @@ from stepdrain.rules.policy import Policy
 from stepdrain.verification.findings import REHEARSALS
 
 from stepdrain_cli.accounts.account import Account
+from stepdrain_cli.accounts.node_names import with_private_name
 from stepdrain_cli.terminal.exits import DONE, FAILED, REFUSED, TIMED_OUT, CommandError
 from stepdrain_recorded import history
 from stepdrain_recorded.timeline import Timeline, timeline
@@ -105,13 +107,23 @@ def find(account: Account, target: str) -> Drain:
     """
     if target.startswith("arn:"):
         return _by_arn(account, target)
-    found = matching(account, target)
+    found = matching(account, target) or _of_its_instance(account, target)
     if not found:
         raise CommandError(
             f"No drain of {target} is among the newest {SEARCHED}; "
             f"`stepdrain list{account.flags}` shows the names."
         )
     return min(_of_one_node(target, found), key=lambda one: urgency(one, found))
+
+
+def _of_its_instance(account: Account, name: str) -> list[Drain]:
+    """Drains that ended before they had found their node: what is known of them is the instance alone."""
+    try:
+        instances = with_private_name(account, name)
+    except ClientError:
+        # Who may not ask EC2 is told that there is none of that name, and how to list them.
+        return []
+    return [one for instance in instances for one in matching(account, instance)]
 
 
 def _by_arn(account: Account, arn: str) -> Drain:

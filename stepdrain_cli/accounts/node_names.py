@@ -1,4 +1,4 @@
-"""Which node of a cluster a person means."""
+"""Which node of a cluster, or which instance, a person means by a name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,25 @@ from typing import Any
 from stepdrain.adapters.kube import Kube
 from stepdrain.rules import nodes
 
+from stepdrain_cli.accounts.account import Account
 from stepdrain_cli.terminal.exits import CommandError
+
+ALIVE = ("pending", "running", "stopping", "stopped")
+"""States of an instance that has not ended (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-lifecycle.html)."""
+
+
+def with_private_name(account: Account, text: str) -> list[str]:
+    """Ids of the instances that live whose private DNS name is ``text``, or begins with it and a dot.
+
+    That is a node's name as a rule. Raises what botocore raises.
+    """
+    filters = [
+        {"Name": "private-dns-name", "Values": [text, f"{text}.*"]},
+        {"Name": "instance-state-name", "Values": list(ALIVE)},
+    ]
+    pages = account.client("ec2").get_paginator("describe_instances").paginate(Filters=filters)
+    reservations = [one for page in pages for one in page["Reservations"]]
+    return [one["InstanceId"] for reservation in reservations for one in reservation["Instances"]]
 
 
 def named_node(cluster: Kube, text: str) -> Mapping[str, Any] | None:

@@ -17,11 +17,8 @@ from stepdrain.states.find_node import nodes_of
 
 from stepdrain_cli.accounts.account import Account
 from stepdrain_cli.accounts.installation import cluster_of
-from stepdrain_cli.accounts.node_names import named_node
+from stepdrain_cli.accounts.node_names import named_node, with_private_name
 from stepdrain_cli.terminal.exits import CommandError
-
-ALIVE = ("pending", "running", "stopping", "stopped")
-"""States of an instance that has not ended (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-lifecycle.html)."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +73,7 @@ def _instance(account: Account, text: str, installed: IntakeSettings) -> str:
         if nodes.EC2_INSTANCE.fullmatch(text):
             return text
         raise CommandError(f"{text} is no instance id: that is i- and 8 or 17 digits from 0 to f.")
-    found = _by_private_name(account, text) or _by_node_name(account, text, installed)
+    found = with_private_name(account, text) or _by_node_name(account, text, installed)
     if not found:
         named = " or ".join(installed.clusters)
         raise CommandError(
@@ -86,17 +83,6 @@ def _instance(account: Account, text: str, installed: IntakeSettings) -> str:
     if len(found) > 1:
         raise CommandError(f"{text} can mean {', '.join(sorted(found))}: give the instance id.")
     return found[0]
-
-
-def _by_private_name(account: Account, text: str) -> list[str]:
-    """Instances that live whose private DNS name is ``text``, or begins with it and a dot."""
-    filters = [
-        {"Name": "private-dns-name", "Values": [text, f"{text}.*"]},
-        {"Name": "instance-state-name", "Values": list(ALIVE)},
-    ]
-    pages = account.client("ec2").get_paginator("describe_instances").paginate(Filters=filters)
-    reservations = [one for page in pages for one in page["Reservations"]]
-    return [one["InstanceId"] for reservation in reservations for one in reservation["Instances"]]
 
 
 def _by_node_name(account: Account, text: str, installed: IntakeSettings) -> list[str]:

@@ -1,8 +1,8 @@
 """What AWS services do with a function's or a state machine's role: no function can try that itself.
 
 Lambda writes the log, takes messages from a queue, hands failed events on and attaches network interfaces;
-Step Functions invokes functions and delivers logs; both send traces; SNS and Lambda use the key. IAM's
-simulator says what the roles' policies allow, permissions boundaries included
+Step Functions invokes functions and delivers logs; both send traces; SNS, Lambda and Step Functions use the
+key. IAM's simulator says what the roles' policies allow, permissions boundaries included
 (https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html).
 """
 
@@ -58,6 +58,8 @@ MACHINES = {
     "AdmitNode": ("WaitForNode", "Uncordon", "CompleteAction"),
 }
 """The functions that each invokes."""
+READERS = ("StartDrain", "Sweep", "Uncordon", "Notify")
+"""The functions that read executions."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,8 @@ class Use:
     """False where a drain goes on without, with less to read afterwards."""
     of: str = ""
     """What the resource is, where one action is used on several."""
-    via: str = ""
-    """Host of the service that uses a key, for the condition kms:ViaService."""
+    context: tuple[tuple[str, str], ...] = ()
+    """Condition keys of the request and their values: by which service a key is used, and for what."""
 
 
 def findings(deployed: Deployed) -> Iterator[Finding]:
@@ -103,7 +105,18 @@ def uses(deployed: Deployed) -> Iterator[Use]:
         yield from (Use(name, TRACE, "*", needed=False) for name in (*functions, *MACHINES))
     if deployed.parameters.get("KmsKeyArn"):
         for name in functions:
-            yield Use(name, KEY, made.key(), of="its environment", via=made.host("lambda"))
+            yield Use(name, KEY, made.key(), of="its environment", context=(made.via("lambda"),))
+        yield from _encrypted_executions(made)
+
+
+def _encrypted_executions(made: Arns) -> Iterator[Use]:
+    """https://docs.aws.amazon.com/step-functions/latest/dg/encryption-at-rest.html"""
+    for machine in MACHINES:
+        yield Use(machine, KEY, made.key(), of="its executions", context=(made.executions(machine),))
+        yield Use(machine, KEY[1:], made.key(), of="its logs", context=(made.logs(),), needed=False)
+    for name in READERS:
+        context = (made.via("states"), made.executions("DrainNode"))
+        yield Use(name, KEY[:1], made.key(), of="executions", context=context)
 
 
 @dataclass(frozen=True)
@@ -141,18 +154,25 @@ class Arns:
         given = self.deployed.parameters.get("KmsKeyArn")
         return given or self._arn("kms", f"key/{self.deployed.ids['Key']}")
 
-    def host(self, service: str) -> str:
-        """As kms:ViaService has it."""
+    def via(self, service: str) -> tuple[str, str]:
+        """A key is used by this service in the role's name."""
         suffix = "amazonaws.com.cn" if ":aws-cn:" in self.deployed.stack_arn else "amazonaws.com"
-        return f"{service}.{self.deployed.region}.{suffix}"
+        return "kms:ViaService", f"{service}.{self.deployed.region}.{suffix}"
+
+    def executions(self, machine: str) -> tuple[str, str]:
+        """A key is used for the executions of this state machine."""
+        return "kms:EncryptionContext:aws:states:stateMachineArn", self.deployed.ids[machine]
+
+    def logs(self) -> tuple[str, str]:
+        """A key is used for logs on their way."""
+        return "kms:EncryptionContext:SourceArn", self._arn("logs", "*")
 
 
 def _simulated(deployed: Deployed, use: Use) -> Iterator[Finding]:
-    context: list[dict[str, Any]] = []
-    if use.via:
-        context = [
-            {"ContextKeyName": "kms:ViaService", "ContextKeyType": "string", "ContextKeyValues": [use.via]}
-        ]
+    context: list[dict[str, Any]] = [
+        {"ContextKeyName": name, "ContextKeyType": "string", "ContextKeyValues": [value]}
+        for name, value in use.context
+    ]
     role = Arns(deployed).role(use.by)
     answer = deployed.account.client("iam").simulate_principal_policy(
         PolicySourceArn=role,

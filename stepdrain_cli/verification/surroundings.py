@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from botocore.exceptions import BotoCoreError, ClientError
+from stepdrain.reporting import links
 from stepdrain.rules.reasons import counted
 from stepdrain.verification.findings import Result
 
@@ -74,7 +75,7 @@ def _dead_letters(deployed: Deployed) -> Check:
     ]
     count = int(found[asked[0]])
     events = counted(count, "event")
-    said = f"{events} could not be handled; docs/operations.md says what each means." if count else ""
+    said = f"{events} could not be handled; next: {links.COMMAND} Dead letters" if count else ""
     command = (
         f"aws sqs receive-message --region {deployed.region} --queue-url {url} --message-attribute-names All"
         if count

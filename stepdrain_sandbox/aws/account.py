@@ -28,6 +28,7 @@ from stepdrain import clock as drain_clock
 from stepdrain.adapters import concurrent, connections
 
 from stepdrain_sandbox.aws import (
+    encryption,
     engine,
     groups,
     left_out,
@@ -128,6 +129,9 @@ class AwsFault:
     times: int = 1
 
 
+DATA = ("input", "output")
+
+
 def client_error(operation: str, code: str, message: str, status: int = 400) -> ClientError:
     """The error that botocore raises for an answer with this code."""
     answer: Any = {
@@ -137,10 +141,13 @@ def client_error(operation: str, code: str, message: str, status: int = 400) -> 
     return ClientError(answer, operation)
 
 
-def status_event(shown: Mapping[str, Any], now: float) -> Json:
+def status_event(shown: Mapping[str, Any], now: float, *, encrypted: bool = False) -> Json:
     """The event ``Step Functions Execution Status Change`` for an answer of DescribeExecution.
 
+    ``encrypted``: by a key of the account's own; then input, output, error and cause are left out.
+
     https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html
+    https://docs.aws.amazon.com/step-functions/latest/dg/encryption-at-rest.html (FAQs)
     """
     detail: Json = {
         "executionArn": shown["executionArn"],
@@ -149,12 +156,11 @@ def status_event(shown: Mapping[str, Any], now: float) -> Json:
         "status": shown["status"],
         "startDate": int(shown["startDate"].timestamp() * 1000),
         "stopDate": int(shown["stopDate"].timestamp() * 1000) if shown.get("stopDate") else None,
-        "input": shown["input"],
-        "output": shown.get("output"),
-        "error": shown.get("error"),
-        "cause": shown.get("cause"),
+        **{f"{name}Details": {"included": not encrypted} if shown.get(name) else None for name in DATA},
         "redriveCount": shown.get("redriveCount", 0),
     }
+    if not encrypted:
+        detail |= {name: shown.get(name) for name in (*DATA, "error", "cause")}
     return {
         "version": "0",
         "id": str(uuid.uuid4()),
@@ -403,6 +409,7 @@ class Account:
                     raise fault.error
                 if self.load is not None and (code := self.load.request(operation)):
                     raise client_error(operation, code, "Rate exceeded")
+            self._use_the_key(function, operation, parameters)
             if answer := self._left_out.get(operation):
                 return answer(parameters)
             if refusal := limits.broken(operation, parameters):
@@ -411,11 +418,19 @@ class Account:
 
         return make_api_call
 
+    def _use_the_key(self, function: str | None, operation: str, parameters: Json) -> None:
+        made = self.deployment
+        role = made.functions[function].role if function else None
+        refused = encryption.refusal(operation, parameters, role, made.encrypted, made.policies)
+        if refused:
+            raise client_error(operation, *refused)
+
     def _ended(self, execution_arn: str) -> None:
         """Publish the event that Step Functions publishes when an execution has closed."""
         client = boto3.client("stepfunctions", region_name=REGION)
         shown = client.describe_execution(executionArn=execution_arn)
-        self.delivery.send(status_event(shown, self.clock.now()))
+        encrypted = shown["stateMachineArn"] in self.deployment.encrypted
+        self.delivery.send(status_event(shown, self.clock.now(), encrypted=encrypted))
 
     def messages(self) -> list[Json]:
         """The messages sent to the stack's topics, in order: Subject, and Message as in a mail."""

@@ -23,6 +23,7 @@ from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 
 from stepdrain_sandbox.aws import permissions, pre_deployment, release
+from stepdrain_sandbox.aws.encryption import Encryption
 from stepdrain_sandbox.aws.intrinsics import Resolver
 from stepdrain_sandbox.aws.language_extensions import expand, parameter_values
 from stepdrain_sandbox.aws.pre_deployment import Existing
@@ -38,7 +39,7 @@ NOTHING = Existing()
 
 @dataclass(frozen=True)
 class Function:
-    """A deployed function: its handler's dotted name, its environment and its timeout in seconds.
+    """A deployed function: its handler's dotted name, environment, timeout in seconds and role's name.
 
     ``reserved``: its reserved concurrency, a count: it may use no more, and nobody else may use it.
     """
@@ -47,6 +48,7 @@ class Function:
     handler: str
     environment: dict[str, str]
     timeout_s: float = 900
+    role: str = ""
     reserved: int | None = None
 
     def load(self) -> Callable[[Json, Any], Any]:
@@ -90,6 +92,8 @@ class Deployment:
 
     functions: dict[str, Function] = field(default_factory=dict)
     state_machines: dict[str, str] = field(default_factory=dict)
+    encrypted: dict[str, Encryption] = field(default_factory=dict)
+    """By the ARN of each state machine that a key of the account's own encrypts."""
     queues: dict[str, str] = field(default_factory=dict)
     failure_queues: dict[str, str] = field(default_factory=dict)
     """Function name to the name of its on-failure queue."""
@@ -116,6 +120,10 @@ class Deployment:
 def as_text(value: Any) -> str:
     """A parameter as CloudFormation shows it: a list with commas, the rest as text."""
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _name_in(role_arn: str) -> str:
+    return role_arn.rsplit("/", 1)[-1]
 
 
 @cache
@@ -154,10 +162,9 @@ def _translated(
                 properties["CodeUri"] = CODE
             case "AWS::Serverless::LayerVersion":
                 properties["ContentUri"] = CODE
-            case "AWS::Serverless::StateMachine":
-                properties["Definition"] = json.loads(
-                    machines[release.key_name(properties.pop("DefinitionUri"))]
-                )
+            case "AWS::StepFunctions::StateMachine":
+                location = properties.pop("DefinitionS3Location")
+                properties["DefinitionString"] = machines[release.key_name(location)]
     session = boto3.Session(region_name="eu-west-1")
     values = parameter_values(document, given)
     translated: Json = Translator({}, Parser(), boto_session=session).translate(document, values)
@@ -320,6 +327,7 @@ class Stack:
             properties["Handler"],
             texts,
             properties["Timeout"],
+            _name_in(properties["Role"]),
             properties.get("ReservedConcurrentExecutions"),
         )
 
@@ -378,8 +386,7 @@ class Stack:
         self._client("sns").create_topic(Name=self._name(logical_id))
 
     def _state_machine(self, logical_id: str, properties: Json) -> None:
-        definition = json.dumps(properties["Definition"]) if "Definition" in properties else ""
-        definition = definition or properties["DefinitionString"]
+        definition = properties["DefinitionString"]
         for name, value in properties.get("DefinitionSubstitutions", {}).items():
             definition = definition.replace(f"${{{name}}}", str(value))
         client = self._client("stepfunctions")
@@ -388,7 +395,9 @@ class Stack:
             definition=definition,
             roleArn=f"arn:aws:iam::{self._account}:role/sandbox",
         )
-        self.deployment.state_machines[logical_id] = made["stateMachineArn"]
+        arn = self.deployment.state_machines[logical_id] = made["stateMachineArn"]
+        if key := properties["EncryptionConfiguration"].get("KmsKeyId"):
+            self.deployment.encrypted[arn] = Encryption(key, _name_in(properties["RoleArn"]))
 
     def _rule(self, logical_id: str, properties: Json) -> None:
         events = self._client("events")

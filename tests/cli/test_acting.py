@@ -9,6 +9,7 @@ from stepdrain.rules.node_marks import CORDONED_BY, EXCLUDE_LABEL, LABELLED_BY
 
 from stepdrain_cli.__main__ import cli
 from stepdrain_cli.accounts import name_completion
+from stepdrain_sandbox.aws.account import LambdaFault
 from stepdrain_sandbox.examples.recordings import seeded
 from stepdrain_sandbox.kube.rbac import User
 from stepdrain_sandbox.workload import cluster_workload, lone_pod
@@ -22,7 +23,7 @@ ARN = "arn:aws:states:eu-west-1:123456789012:execution:stepdrain-DrainNode"
 def world():
     """Fourteen nodes with a pod or two each; the installation protects unmanaged pods."""
     parameters = {"EvictUnmanaged": "false", "NodeConditions": "true"}
-    with seeded(), World(nodes=14, workload=_workload, parameters=parameters) as world:
+    with seeded(), World(nodes=15, workload=_workload, parameters=parameters) as world:
         yield world
 
 
@@ -276,6 +277,18 @@ def test_a_failed_drain_comes_before_one_that_a_person_started_later(stepdrain, 
     for typed in ("i-one", "node-one"):
         shown = json.loads(stepdrain("status", typed, "-o", "json")[1])
         assert (shown["status"], shown["arn"]) == ("FAILED", failed)
+
+
+def test_a_drain_that_never_found_its_node_is_found_by_the_nodes_name(stepdrain, world, one):
+    """Its document knows the instance alone; EC2 knows whose private DNS name that is.
+
+    By the name's first label, too, which moto cannot show: its filters know no ``*``.
+    """
+    world.aws.lambda_faults.append(LambdaFault("FindNodeFunction", "MemoryError"))
+    world.terminate(one[0])
+    world.pass_time(10)
+    shown = json.loads(stepdrain("status", "node-one", "-o", "json")[1])
+    assert (shown["status"], shown["state"], shown["instance"]) == ("FAILED", "FindNode", "i-one")
 
 
 def test_watch_without_a_node_follows_all_that_run(stepdrain, world, one):

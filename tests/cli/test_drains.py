@@ -218,6 +218,13 @@ def test_all_failed_drains_go_on_and_end_well(stepdrain, world):
             "You lack the permission states:ListExecutions: User: arn",
         ),
         (
+            ClientError(
+                {"Error": {"Code": "KmsAccessDeniedException", "Message": "The key may not be used."}},
+                "DescribeExecution",
+            ),
+            "You lack the permission kms:Decrypt: The key may not be used.",
+        ),
+        (
             ClientError({"Error": {"Code": "ExpiredTokenException", "Message": "m"}}, "ListExecutions"),
             "The AWS credentials are no longer valid (ExpiredTokenException): log in again.",
         ),

@@ -51,9 +51,14 @@ def mailbox(monkeypatch: pytest.MonkeyPatch) -> str:
 
 def failed_execution() -> str:
     """The ARN of an execution that ended in EvictBatch."""
+    return ended(MACHINE)
+
+
+def ended(definition: dict[str, Any]) -> str:
+    """The ARN of an execution of this state machine that has ended."""
     client = boto3.client("stepfunctions")
     role = "arn:aws:iam::123456789012:role/r"
-    machine = client.create_state_machine(name="m", definition=json.dumps(MACHINE), roleArn=role)
+    machine = client.create_state_machine(name="m", definition=json.dumps(definition), roleArn=role)
     arn: str = client.start_execution(
         stateMachineArn=machine["stateMachineArn"],
         name="i-1234567890abcdef0-87654321",
@@ -101,6 +106,46 @@ def test_a_history_that_cannot_be_read_does_not_silence_the_message(mailbox: str
     gone = f"arn:aws:states:{REGION}:123456789012:execution:m:i-1234567890abcdef0-87654321"
     notify.handler(status_change(gone), None)
     assert "ended as FAILED" in received(mailbox)["Message"]
+
+
+def bare(event: dict[str, Any]) -> dict[str, Any]:
+    """The event as it is of an execution that a key of the account's own encrypts."""
+    left_out = ("input", "output", "error", "cause")
+    detail = {name: value for name, value in event["detail"].items() if name not in left_out}
+    return {**event, "detail": {**detail, "inputDetails": {"included": False}}}
+
+
+def test_what_the_event_of_an_encrypted_execution_leaves_out_is_told_all_the_same(mailbox: str) -> None:
+    """Error and cause are what the message is for."""
+    notify.handler(bare(status_change(failed_execution())), None)
+    message = received(mailbox)
+    assert message["Subject"] == "Stepdrain: drain of n1 FAILED (DrainRefused)"
+    assert "Pod shop/web-1 has no controller." in message["Message"]
+    assert "Group:      workers" in message["Message"]
+
+
+def test_an_execution_that_cannot_be_read_is_named_as_the_reason_why_the_message_is_short(
+    mailbox: str,
+) -> None:
+    """And not that no cause was recorded, which nobody knows."""
+    gone = f"arn:aws:states:{REGION}:123456789012:execution:m:i-1234567890abcdef0-87654321"
+    notify.handler(bare(status_change(gone)), None)
+    why = received(mailbox)["Message"].partition("Why:")[2].partition("\n")[0]
+    assert "the execution could not be read: DescribeExecution answered ExecutionDoesNotExist" in why
+
+
+def test_the_loss_of_an_encrypted_drain_is_told(mailbox: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its output is what says that pods were lost."""
+    monkeypatch.setenv("STEPDRAIN_NOTIFY_ABOUT", "losses")
+    output = {**INPUT, "completed": {"result": "CONTINUE", "outcome": "released", "reason": "2 pods left."}}
+    event = bare(
+        status_change(
+            ended({"StartAt": "End", "States": {"End": {"Type": "Pass", "Result": output, "End": True}}})
+        )
+    )
+    event["detail"]["status"] = "SUCCEEDED"
+    notify.handler(event, None)
+    assert received(mailbox)["Subject"] == "Stepdrain: drain of n1 is over (released, 2 pods left.)"
 
 
 def succeeded(outcome: str, reason: str = "") -> dict[str, Any]:

@@ -92,6 +92,7 @@ GRANTS = {
         ("ec2:DescribeInstances", "*"),
     },
     "NotifyRole": {
+        ("states:DescribeExecution", EXECUTIONS),
         ("states:GetExecutionHistory", EXECUTIONS),
         ("eks:DescribeCluster", CLUSTER),
         ("dynamodb:GetItem", CACHE),
@@ -365,15 +366,57 @@ def test_a_given_key_encrypts_everything_and_no_other_is_made() -> None:
         assert "SqsManagedSseEnabled" not in queue
     for table in stack.of_type("AWS::DynamoDB::Table").values():
         assert table["SSESpecification"] == {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": KEY}
+    for machine in stack.of_type("AWS::StepFunctions::StateMachine").values():
+        assert machine["EncryptionConfiguration"] == {"Type": "CUSTOMER_MANAGED_KMS_KEY", "KmsKeyId": KEY}
     used_by = stack.of_type("AWS::IAM::ManagedPolicy")["KeyPolicy"]["Roles"]
     assert set(used_by) == {f"<{name}>" for name in GRANTS}
     assert "<Key" not in json.dumps([stack.resources, stack.outputs])
 
 
+@pytest.mark.parametrize("machine", ["DrainNode", "AdmitNode"])
+def test_a_machine_uses_the_key_for_its_own_executions_and_logs(machine: str) -> None:
+    """As the page has it, without kms:ViaService: the role uses the key itself
+    (https://docs.aws.amazon.com/step-functions/latest/dg/encryption-at-rest.html)."""
+    stack = Stack(KmsKeyArn=KEY)
+    own = [s for n, s in statements(stack) if n == f"{machine}Role" and "kms:" in json.dumps(s["Action"])]
+    states = f"arn:aws:states:eu-west-1:123456789012:stateMachine:stepdrain-{machine}"
+    logs = "arn:aws:logs:eu-west-1:123456789012:*"
+    assert [(s["Action"], s["Resource"], s["Condition"]["StringEquals"]) for s in own] == [
+        (
+            ["kms:Decrypt", "kms:GenerateDataKey"],
+            KEY,
+            {"kms:EncryptionContext:aws:states:stateMachineArn": states},
+        ),
+        ("kms:GenerateDataKey", KEY, {"kms:EncryptionContext:SourceArn": logs}),
+    ]
+
+
+def test_the_functions_that_read_executions_may_decrypt_those_of_drains() -> None:
+    """Before anything starts by the alias that is encrypted."""
+    stack = Stack(KmsKeyArn=KEY)
+    policy = stack.of_type("AWS::IAM::ManagedPolicy")["ExecutionsKeyPolicy"]
+    reading = {role for role in GRANTS if ("states:DescribeExecution", EXECUTIONS) in grants(stack, role)}
+    assert set(policy["Roles"]) == {f"<{role}>" for role in reading}
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert (statement["Action"], statement["Resource"]) == ("kms:Decrypt", KEY)
+    assert statement["Condition"]["StringEquals"] == {
+        "kms:ViaService": "states.eu-west-1.amazonaws.com",
+        "kms:EncryptionContext:aws:states:stateMachineArn": (
+            "arn:aws:states:eu-west-1:123456789012:stateMachine:stepdrain-DrainNode"
+        ),
+    }
+    for machine in ("DrainNode", "AdmitNode"):
+        assert stack.resources[f"{machine}Aliaslive"]["Metadata"] == {"After": "<ExecutionsKeyPolicy>"}
+
+
 def test_without_a_key_of_yours_the_stack_makes_one_for_logs_and_topic(stack: Stack) -> None:
     """AWS's own keys encrypt the rest, for nothing."""
     assert set(stack.of_type("AWS::KMS::Key")) == {"Key"}
-    assert "KeyPolicy" not in stack.resources
+    assert not {"KeyPolicy", "ExecutionsKeyPolicy"} & set(stack.resources)
+    # Named, since a property that is gone would leave a machine with the key it had.
+    for machine in stack.of_type("AWS::StepFunctions::StateMachine").values():
+        assert machine["EncryptionConfiguration"] == {"Type": "AWS_OWNED_KEY"}
+    assert "kms:" not in json.dumps([stack.resources[f"{one}Role"] for one in ("DrainNode", "AdmitNode")])
     assert not [f for f in stack.of_type("AWS::Lambda::Function").values() if "KmsKeyArn" in f]
     assert all(queue["SqsManagedSseEnabled"] is True for queue in stack.of_type("AWS::SQS::Queue").values())
 

@@ -53,7 +53,7 @@ CREATE_ONLY: dict[str, tuple[str, ...]] = {
     "AWS::StepFunctions::StateMachine": ("StateMachineName", "StateMachineType"),
     "AWS::StepFunctions::StateMachineAlias": ("Name",),
 }
-# SAM makes a new one of each with every change, and keeps the old version for the drains that run on it.
+# Each change makes a new one, and old versions of state machines stay for the drains that run on them.
 BY_CONTENT = {"AWS::Lambda::LayerVersion", "AWS::StepFunctions::StateMachineVersion"}
 # These notices come by a queue now.
 BY_QUEUE = {f"{rule}RulePermission" for rule in ("SpotInterruption", "Rebalance", "Capacity", "StateChange")}
@@ -151,7 +151,7 @@ def test_the_manual_describes_both_ways() -> None:
 
 
 def test_a_drain_that_runs_meets_the_same_functions_and_the_same_machine() -> None:
-    """Its version is kept by SAM, its functions by their logical ids."""
+    """Its version is retained, its functions keep their logical ids."""
     after = now()
     for name, resource in BEFORE.items():
         if resource["Type"] in (

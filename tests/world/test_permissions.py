@@ -34,6 +34,7 @@ SERVICES_OWN = {
 """Granted, and called by no line of the code."""
 
 
+KEY = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 MANY = {"GroupNames": "workers,a,b,c,d,e"}
 """More than stand in an environment."""
 
@@ -171,7 +172,8 @@ SCENARIOS = [
     (never_joined, {}),
     (gone, {}),
     (blocked, {"OnTimeout": "force", "DrainTimeout": "1500"}),
-    (uncached(refused), {"EvictUnmanaged": "false", "NodeConditions": "true"}),
+    # With a key the event of the failure says nothing: Notify asks the execution.
+    (uncached(refused), {"EvictUnmanaged": "false", "NodeConditions": "true", "KmsKeyArn": KEY}),
 ]
 
 

@@ -54,15 +54,32 @@ def node_event(node: NodeRef, reason: str, message: str, occasion: str, now: flo
     ``occasion`` tells equal reasons apart: the execution's name, and the round where one matters.
     A Node's Events live in the namespace default (kubernetes/kubernetes, pkg/apis/core/validation).
     """
-    digest = hashlib.sha256(f"{node.uid}/{reason}/{occasion}".encode()).hexdigest()[:16]
+    involved = {"apiVersion": "v1", "kind": "Node", "name": node.name, "uid": node.uid}
+    return event_on(involved, "default", (reason, REASONS[reason]), message, occasion, now)
+
+
+def event_on(
+    involved: Mapping[str, str],
+    namespace: str,
+    what: tuple[str, str],
+    message: str,
+    occasion: str,
+    now: float,
+) -> dict[str, Any]:
+    """The core/v1 Event about the object ``involved`` (an ObjectReference); ``what`` is its reason and type.
+
+    Its name follows from the object's UID, the reason and ``occasion``.
+    """
+    reason, kind = what
+    digest = hashlib.sha256(f"{involved['uid']}/{reason}/{occasion}".encode()).hexdigest()[:16]
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"namespace": "default", "name": f"{node.name[:200]}.{digest}"},
-        "involvedObject": {"apiVersion": "v1", "kind": "Node", "name": node.name, "uid": node.uid},
+        "metadata": {"namespace": namespace, "name": f"{involved['name'][:200]}.{digest}"},
+        "involvedObject": dict(involved),
         "reason": reason,
         "message": message[:MESSAGE_CHARACTERS],
-        "type": REASONS[reason],
+        "type": kind,
         "source": {"component": f"stepdrain/{VERSION}"},
         "firstTimestamp": to_rfc3339(now),
         "lastTimestamp": to_rfc3339(now),

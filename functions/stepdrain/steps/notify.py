@@ -6,7 +6,7 @@ The message goes first and counts alone: what cannot be written on the Node is l
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stepdrain import clock
@@ -14,8 +14,8 @@ from stepdrain.adapters import connections, invocation
 from stepdrain.adapters.aws import Aws
 from stepdrain.errors import DrainError
 from stepdrain.intake import returns, settings
-from stepdrain.reporting import failure_message, logs, node_conditions
-from stepdrain.reporting.failure_message import LastState, Message, NodeReport
+from stepdrain.reporting import failure_message, logs, node_conditions, status_change
+from stepdrain.reporting.failure_message import Message, NodeReport
 from stepdrain.reporting.node_events import record_event
 from stepdrain.verification import rehearsal
 from stepdrain.verification.findings import REHEARSALS
@@ -45,12 +45,15 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     detail = event["detail"]
     if detail["name"].startswith(REHEARSALS):
         return {"ignored": f"{detail['name']} is a rehearsal."}
+    with connections.patient(PATIENCE_S):
+        detail, history = _read(detail, account)
     if detail.get("error") == returns.CALLED_OFF:
         return {"ignored": str(detail.get("cause"))}
     if detail["status"] == "SUCCEEDED":
         return _succeeded(detail, account, runbook)
-    with connections.patient(PATIENCE_S):
-        last = _last_state(detail, account)
+    # The event's times are epoch milliseconds
+    # (https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html).
+    last = failure_message.last_state(history, detail["startDate"] / 1000)
     message = failure_message.failure(detail, last, clock.now(), runbook)
     answer = _sent(account, message, detail["name"])
     if sentence := failure_message.on_the_node(detail, last):
@@ -94,13 +97,30 @@ def _write_on(sentence: NodeReport, now: float) -> None:
             LOG.warning(not_recorded)
 
 
-def _last_state(detail: Mapping[str, Any], account: Aws) -> LastState | None:
+def _read(detail: dict[str, Any], account: Aws) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The event's detail with what it leaves out, and the history, which no other message needs."""
+    complete = status_change.is_complete(detail)
+    if complete and detail["status"] == "SUCCEEDED":
+        return detail, []
+    history = _history(detail, account)
+    return detail if complete else _completed(detail, history, account), history
+
+
+def _history(detail: Mapping[str, Any], account: Aws) -> list[dict[str, Any]]:
     try:
-        history = account.last_events(detail["executionArn"])
+        return account.last_events(detail["executionArn"])
     except DrainError as error:
         # A message without the state is better than none.
         LOG.warning(f"The execution's history could not be read: {error}")
-        return None
-    # The event's times are epoch milliseconds
-    # (https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html).
-    return failure_message.last_state(history, detail["startDate"] / 1000)
+        return []
+
+
+def _completed(
+    detail: Mapping[str, Any], history: Sequence[Mapping[str, Any]], account: Aws
+) -> dict[str, Any]:
+    try:
+        described = account.described_execution(detail["executionArn"])
+    except DrainError as error:
+        LOG.warning(f"What the event leaves out could not be read: {error}")
+        described = {"cause": f"The event does not say it, and the execution could not be read: {error}"}
+    return status_change.completed(detail, history, described)

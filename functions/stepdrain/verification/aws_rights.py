@@ -125,6 +125,7 @@ CALLS: dict[str, list[tuple[str, Call]]] = {
     ],
     "Notify": [
         DESCRIBE_CLUSTER,
+        DRAIN,
         ("states:GetExecutionHistory", lambda aws, at: aws.history_of_nothing(at.state_machine_arn)),
         ("sns:Publish", lambda aws, at: aws.publish_nothing(at.topic_arn)),
     ],

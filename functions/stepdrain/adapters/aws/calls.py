@@ -29,18 +29,19 @@ MAKING = threading.Lock()
 https://boto3.amazonaws.com/v1/documentation/api/latest/guide/session.html
 """
 # The error codes with which AWS services throttle; ResourceContention is Auto Scaling's
-# (https://docs.aws.amazon.com/autoscaling/ec2/APIReference/CommonErrors.html).
+# (https://docs.aws.amazon.com/autoscaling/ec2/APIReference/CommonErrors.html), those that begin with Kms Step
+# Functions' (https://docs.aws.amazon.com/step-functions/latest/apireference/API_DescribeExecution.html).
 THROTTLES = {
     "Throttling", "ThrottlingException", "ThrottledException", "RequestLimitExceeded", "RequestThrottled",
     "RequestThrottledException", "ProvisionedThroughputExceededException", "TransactionConflictException",
-    "TooManyRequestsException", "ResourceContention", "ResourceContentionFault",
+    "TooManyRequestsException", "ResourceContention", "ResourceContentionFault", "KmsThrottlingException",
 }  # fmt: skip
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 4.0
 _PATIENCE: contextvars.ContextVar[float] = contextvars.ContextVar("patience", default=0.0)
 """Epoch seconds until which calls are retried."""
 DENIALS = {
     "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "ExpiredToken", "ExpiredTokenException",
-    "InvalidClientTokenId", "UnrecognizedClientException", "AuthFailure",
+    "InvalidClientTokenId", "UnrecognizedClientException", "AuthFailure", "KmsAccessDeniedException",
 }  # fmt: skip
 
 

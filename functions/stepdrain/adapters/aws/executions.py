@@ -82,6 +82,14 @@ class Executions(Clients):
         read = listing if status == "RUNNING" else islice(listing, 1)
         return [execution["name"] for page in read for execution in page["executions"]]
 
+    def described_execution(self, execution_arn: str) -> dict[str, Any]:
+        """DescribeExecution: input, output, error and cause as they are, where the execution has them.
+
+        Raises AwsRejected if there is no such execution.
+        """
+        client = self._client("stepfunctions")
+        return dict(call(client, "describe_execution", executionArn=execution_arn))
+
     def last_events(self, execution_arn: str) -> list[dict[str, Any]]:
         """The newest 200 events of an execution: enough for its last state with all retries."""
         client = self._client("stepfunctions")

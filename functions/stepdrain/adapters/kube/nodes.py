@@ -1,13 +1,14 @@
-"""Nodes and the Events on them."""
+"""Nodes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from stepdrain.adapters.kube.calls import Calls, Json
+from stepdrain.adapters.kube.calls import Json
+from stepdrain.adapters.kube.events import Events
 
 
-class Nodes(Calls):
+class Nodes(Events):
     """Its part of stepdrain.adapters.kube.Kube; nodes are core/v1 Node JSON."""
 
     def node(self, name: str) -> Json | None:
@@ -27,8 +28,3 @@ class Nodes(Calls):
         """Merge ``body`` into the Node's status, conditions by their type; None if there is no such Node."""
         timeout = self._write_timeout()
         return self._get_or_none(self._core.patch_node_status, name, dict(body), _request_timeout=timeout)
-
-    def create_event(self, event: Mapping[str, object]) -> None:
-        """Store a core/v1 Event in the namespace default; KubeConflict if it stands there already."""
-        timeout = self._write_timeout()
-        self._json(self._core.create_namespaced_event, "default", dict(event), _request_timeout=timeout)

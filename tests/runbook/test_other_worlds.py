@@ -1,0 +1,57 @@
+"""Sections that need a world of their own: no rights, another machine, an arrival."""
+
+import shutil
+
+import pytest
+
+from stepdrain_sandbox.world import World
+from tests.runbook.conftest import workload
+from tests.runbook.night import Night
+from tests.runbook.sections import plays
+from tests.world import trouble
+
+pytestmark = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
+
+
+@plays("KubeForbidden")
+def test_a_missing_right_is_given_by_the_sections_commands(monkeypatch, tmp_path):
+    """The manifests were never applied; kubectl applies them now."""
+    with World(nodes=3, workload=workload, rbac=[]) as world:
+        night = Night(world, monkeypatch, tmp_path, next(iter(world.instances)))
+        world.terminate(night.instance)
+        night.fails_with("KubeForbidden")
+        night.play("KubeForbidden")
+        night.drained()
+
+
+@plays("TIMED_OUT")
+def test_a_drain_that_ran_to_the_machines_own_end(monkeypatch, tmp_path):
+    """A function gave no answer in the drain's last minutes."""
+    short = trouble.template(tmp_path, machine_s=300)
+    with World(nodes=3, workload=workload, template=short) as world:
+        night = Night(world, monkeypatch, tmp_path, next(iter(world.instances)))
+        night.blanks["BUDGET"] = "web-0"
+        night.hold()
+        world.terminate(night.instance)
+        night.fails_with("TIMED_OUT", "TIMED_OUT")
+        night.hold(1)
+        night.play("TIMED_OUT")
+        night.drained()
+
+
+@plays("NodeNotReady", "NodeNeverReady")
+def test_an_instance_that_never_becomes_ready_is_replaced(monkeypatch, tmp_path):
+    """Its action is abandoned after AdmitTimeout."""
+    with World(nodes=1, parameters={"AdmitTimeout": "300"}) as world:
+        night = Night(world, monkeypatch, tmp_path, next(iter(world.instances)))
+        world.add_launch_hook()
+        world.boots_after_s = None
+        night.instance = night.blanks["INSTANCE"] = world.scale_out()
+        world.pass_time(60)
+        night.play("NodeNotReady")
+        world.pass_time(400)
+        world.boots_after_s = 10.0
+        world.settle(machine="AdmitNode", every_s=30)
+        first = world.executions("AdmitNode")[0]
+        assert '"never ready"' in first["output"]
+        night.play("NodeNeverReady")
