@@ -80,7 +80,7 @@ def test_requests_stay_within_the_bound_with_a_dead_kubelet(world, dying):
     world.terminate(instance)
     world.settle()
     assert len(requests_of(world)) <= leaving + 6 + 4 * attempts(world)
-    assert attempts(world) <= 10
+    assert attempts(world) <= 12
 
 
 def test_a_kubelet_that_comes_back_in_time_ends_its_pods(world, dying):
