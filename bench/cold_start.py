@@ -131,7 +131,12 @@ def _event(handler: str, uid: str) -> Json:
         detail = {"executionArn": arn, "name": "x", "status": "FAILED", "startDate": 0, "input": "{}"}
         return {"region": "eu-west-1", "detail": detail}
     begun = to_rfc3339(now())
-    document: Json = {"instanceId": INSTANCE, "cluster": CLUSTER, "lifecycle": LIFECYCLE}
+    document: Json = {
+        "instanceId": INSTANCE,
+        "cluster": CLUSTER,
+        "reason": "scale-in",
+        "lifecycle": LIFECYCLE,
+    }
     if handler != "stepdrain.steps.find_node.handler":
         document["node"] = {"name": INSTANCE, "uid": uid}
     return {

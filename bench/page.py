@@ -70,13 +70,16 @@ def _derived(results: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _when_cold(cells: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """How much later drains are whose functions are all cold (seconds), and a warm invocation's time."""
+    """How late drains are whose functions are all cold (seconds), and what a warm invocation takes."""
     cold = [one for one in cells if one["tool"] == measurement.COLD]
     warm = {(one["kind"], one["after_s"]): one for one in cells if one["tool"] == measurement.STEPDRAIN}
+    theirs = {(one["kind"], one["after_s"]): one for one in cells if one["tool"] == measurement.KUBECTL}
+    than_kubectl = [one["late_s"] - theirs[one["kind"], one["after_s"]]["late_s"] for one in cold]
     later = [one["late_s"] - warm[one["kind"], one["after_s"]]["late_s"] for one in cold]
     return {
         "invocation_s": DURATIONS.invocation + DURATIONS.transition,
         "cold_more_s": max(later, default=0.0),
+        "cold_than_kubectl_s": max(than_kubectl, default=0.0),
         "cold_first_s": max((one["first_s"] for one in cold if one["first_s"] is not None), default=0.0),
     }
 

@@ -23,8 +23,11 @@ WEBHOOK_MORE_S = 2.0
 OUTAGE_S = {ORDINARY: 30.0, INTERRUPTED: 5.0}
 SCHEDULE_S = 1.5
 """By how much kubectl may differ from its schedule: it looks once a second, and requests take time."""
-SPREAD = "Medians of five instants, spread over 5 s, in virtual time with warm functions."
-REAL = "In real time, beside kubectl itself."
+SPREAD = (
+    "Times are medians of five instants, spread over 5 s after the one that is named, in virtual time with "
+    "warm functions, where nothing else is said."
+)
+REAL = "Those in real time are one run each, beside kubectl itself."
 
 
 def targets(measured: Json) -> list[Target]:

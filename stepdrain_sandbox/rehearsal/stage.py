@@ -31,9 +31,18 @@ from stepdrain_sandbox.world import CLUSTER, GROUP, HOOK, everybody, node_manife
 
 Json = dict[str, Any]
 TEXT = DRAIN_NODE.read_text()
-DEFINITION = definition.parse(definition.substituted(TEXT, functions.substitutions(TEXT, REGION, ACCOUNT)))
+
+
+def substituted(text: str) -> Json:
+    """The definition in an .asl.json file, with the functions' ARNs in it."""
+    return definition.parse(definition.substituted(text, functions.substitutions(text, REGION, ACCOUNT)))
+
+
+DEFINITION = substituted(TEXT)
 MACHINE_ARN = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:DrainNode"
 RBAC_MANIFESTS = rbac_manifests({"RollBlocked": "blocked"})
+AT_ONCE = 150
+"""More invocations than that at one moment are laps without a pause, which would fill a history."""
 TERMINATING = "autoscaling:EC2_INSTANCE_TERMINATING"
 
 
@@ -50,11 +59,18 @@ class Death:
 class Stage:
     """A small stepdrain_sandbox.world.World; ``environment`` has ``STEPDRAIN_…`` variables for the functions.
 
-    ``recording``: executions keep their histories, which takes time.
+    ``recording``: executions keep their histories, which takes time. ``machine``: another definition than the
+    present one, substituted.
     """
 
     def __init__(
-        self, nodes: int, environment: dict[str, str], heartbeat_s: int = 1800, *, recording: bool = False
+        self,
+        nodes: int,
+        environment: dict[str, str],
+        heartbeat_s: int = 1800,
+        *,
+        recording: bool = False,
+        machine: Json = DEFINITION,
     ) -> None:
         self.clock = QuietClock()
         self.cluster = Cluster(self.clock)
@@ -65,7 +81,7 @@ class Stage:
         self.transport = Transport(self.clock, self.cluster, everybody("stepdrain", RBAC_MANIFESTS))
         # The longest pause that jitter can draw: what holds for it holds for shorter pauses.
         self.machine = Machine(
-            DEFINITION,
+            machine,
             self.clock,
             self._invoke,
             arn=MACHINE_ARN,
@@ -81,6 +97,7 @@ class Stage:
         self.skew_s = 0.0
         """Seconds by which the functions' clock is ahead."""
         self.intake_errors: list[str] = []
+        self._moment, self._invoked = 0.0, 0
         self._environment = {
             "STEPDRAIN_CLUSTER": CLUSTER,
             "STEPDRAIN_STATE_MACHINE_ARN": MACHINE_ARN,
@@ -151,6 +168,7 @@ class Stage:
 
     def _invoke(self, function: str, event: Json) -> Any:
         state = functions.name(function)
+        self._count(state)
         death = next((death for death in self.deaths if death.state == state and death.times > 0), None)
         if death is not None:
             death.times -= 1
@@ -160,6 +178,14 @@ class Stage:
         if death is not None:
             raise TaskFailed(death.error, "simulated")
         return answer
+
+    def _count(self, state: str) -> None:
+        """Raise RuntimeError for laps without a pause, in which no time would ever pass."""
+        if self._moment != self.clock.now():
+            self._moment, self._invoked = self.clock.now(), 0
+        self._invoked += 1
+        if self._invoked > AT_ONCE:
+            raise RuntimeError(f"G8: {self._invoked} invocations without a pause, the last one of {state}.")
 
     def pods_on(self, node: str) -> list[Json]:
         """The pods bound to a node."""

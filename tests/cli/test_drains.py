@@ -116,6 +116,8 @@ def test_status_of_a_blocked_drain_says_what_it_waits_for_and_how_long_it_may(st
         "Deadline:  in 59 min, at TIME",
         "Heartbeat:  in 29 min, at TIME",
         f"Console:  {CONSOLE}/states/home?region=eu-west-1#/v2/executions/details/{ARN}:i-blocked-TOKEN",
+        f"Log:  {CONSOLE}/cloudwatch/home?region=eu-west-1#logsV2:log-groups/log-group/"
+        "$252Faws$252Flambda$252Fstepdrain-WaitForPods",
     ]
 
 

@@ -55,13 +55,17 @@ class App:
 
 @dataclass(frozen=True)
 class Fault:
-    """From ``at_s`` on, ``times`` requests of this verb are answered so; ``cut``: how an answer is lost."""
+    """From ``at_s`` on, ``times`` requests of this verb are answered so; ``cut``: how an answer is lost.
+
+    ``watch``: what becomes of watches instead (stepdrain_sandbox.kube.faults.Fault).
+    """
 
     at_s: int
     verb: str
     status: int
     cut: str
     times: int
+    watch: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ class Night:
     refusals: list[tuple[str, tuple[str, str, int]]] = field(default_factory=list)
     deaths: list[tuple[str, str, int, bool]] = field(default_factory=list)
     edits: list[tuple[int, int, int]] = field(default_factory=list)
-    """(when, which app, how many its budget allows from then on)."""
+    """(when, which app, how many its budget allows from then on; -1: the budget is deleted)."""
     skews: list[tuple[int, int]] = field(default_factory=list)
     """(when, by how many seconds the functions' clock is off from then on)."""
     redrive_after_s: list[int] = field(default_factory=list)
@@ -112,6 +116,14 @@ FAULTS = st.builds(
     status=st.sampled_from(STATUSES),
     cut=st.sampled_from(["", "", "lost", "truncate"]),
     times=st.sampled_from([1, 2, 5, 40]),
+) | st.builds(
+    Fault,
+    at_s=st.sampled_from([0, 2, 60]),
+    verb=st.just("watch"),
+    status=st.just(0),
+    cut=st.just(""),
+    times=st.sampled_from([1, 5, -1]),
+    watch=st.sampled_from(["buffered", "silent", "ends", "expired", "cut"]),
 )
 REFUSALS = st.tuples(st.sampled_from(CALLS), st.sampled_from([THROTTLED, DENIED, DOWN]))
 DIES = st.tuples(
@@ -146,7 +158,7 @@ def nights(**fixed: Any) -> st.SearchStrategy[Night]:
         "refusals": st.lists(REFUSALS, max_size=3),
         "deaths": st.lists(DIES, max_size=2),
         "edits": st.lists(
-            st.tuples(st.sampled_from([5, 300, 1500]), st.integers(0, 2), st.integers(0, 2)), max_size=2
+            st.tuples(st.sampled_from([5, 300, 301, 1500]), st.integers(0, 2), st.integers(-1, 2)), max_size=3
         ),
         "skews": st.lists(st.tuples(st.sampled_from([0, 5, 600]), st.integers(-90, 90)), max_size=2),
         "redrive_after_s": st.lists(st.sampled_from([10, 600, 3000]), max_size=2),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 from stepdrain import errors
 from stepdrain.errors import DrainError
@@ -12,7 +14,8 @@ from stepdrain_engine.execution import Execution
 from stepdrain_recorded import audit
 from stepdrain_sandbox import guarantees
 from stepdrain_sandbox.kube.faults import Fault
-from stepdrain_sandbox.rehearsal.stage import Death, Stage
+from stepdrain_sandbox.rehearsal.stage import DEFINITION, Death, Stage
+from stepdrain_sandbox.workload import budget
 from tests.properties.nights import DEATHS, HOURS_S, Night
 
 LASTS_S = 8 * HOURS_S
@@ -21,9 +24,9 @@ NO_NAMES = {"KeyError", *DEATHS}
 """What the deaths of a night are called; any other name must be one of stepdrain.errors."""
 
 
-def play(night: Night) -> Stage:
-    """The stage after the night, its redrives and a quiet morning."""
-    stage = Stage(night.nodes, night.policy, night.heartbeat_s)
+def play(night: Night, machine: dict[str, Any] = DEFINITION) -> Stage:
+    """The stage after the night, its redrives and a quiet morning, on that definition of DrainNode."""
+    stage = Stage(night.nodes, night.policy, night.heartbeat_s, machine=machine)
     with stage.set(night.manifests(list(stage.instances.values()))):
         _prepare(stage, night)
         stage.clock.run(LASTS_S)
@@ -64,15 +67,22 @@ def _terminate(stage: Stage, instance: str, deliveries: list[int]) -> None:
 def fault(drawn: object) -> Fault:
     """What the transport does to requests, of a night's fault."""
     status, cut = drawn.status, drawn.cut  # type: ignore[attr-defined]
+    if drawn.watch:  # type: ignore[attr-defined]
+        return Fault(drawn.verb, times=drawn.times, watch=drawn.watch)  # type: ignore[attr-defined]
     if not status:
         return Fault(drawn.verb, times=drawn.times, cut=cut or "reset")  # type: ignore[attr-defined]
     return Fault(drawn.verb, times=drawn.times, status=status, body="{cut")  # type: ignore[attr-defined]
 
 
 def edit(stage: Stage, name: str, allows: int) -> None:
-    """Somebody edits a budget, if there is one of that name."""
-    if stage.cluster.get("PodDisruptionBudget", name, "default") is not None:
+    """Somebody edits a workload's budget, deletes it (-1), or makes one."""
+    there = stage.cluster.get("PodDisruptionBudget", name, "default") is not None
+    if there and allows < 0:
+        stage.cluster.remove("PodDisruptionBudget", name, "default")
+    elif there:
         stage.cluster.change("PodDisruptionBudget", name, "default", {"spec": {"maxUnavailable": allows}})
+    elif allows >= 0:
+        stage.cluster.create(budget("default", name, {"app": name.removeprefix("app")}, allows))
 
 
 def mend(stage: Stage) -> None:
@@ -95,6 +105,8 @@ def _cluster(stage: Stage, night: Night) -> Iterator[str]:
         yield from guarantees.order_broken(written, node, stage.witness.homes.get(node, set()))
     yield from guarantees.deletions_made(written, policy)
     yield from guarantees.others_touched(written, stage.witness.staying)
+    accepted = Counter(one.object for one in written if one.kind == "evict" and one.status == 201)
+    yield from (f"G7: {pod} was evicted {times} times." for pod, times in accepted.items() if times > 1)
     # Pods that came back go with the machine, and budgets fall with them (docs/decisions/0033).
     if not policy.startswith("force") and not any(stage.witness.left.values()) and not stage.witness.returned:
         yield from guarantees.budgets_broken(stage.witness.budgets)

@@ -74,8 +74,10 @@ class Shift(RuleBasedStateMachine):
         if self.stage.cluster.get("Node", f"node-{node}") is not None:
             self.stage.cluster.create(lone_pod(f"lone{self.names}", f"node-{node}"))
 
-    @rule(number=st.integers(1, 5), allows=st.integers(0, 2))
+    @rule(number=st.integers(1, 5), allows=st.integers(-1, 2))
     def edit(self, number, allows):
+        if number > self.names:
+            return
         play.edit(self.stage, f"app{number}", allows)
 
     @precondition(lambda self: len(self.events) < NODES)

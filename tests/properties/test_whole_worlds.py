@@ -56,6 +56,9 @@ def test_a_night_in_the_whole_world_keeps_the_guarantees(shard, night):
 
 
 def injected(world, fault):
+    if fault.watch:
+        world.kube.faults.add(Fault(fault.verb, times=fault.times, watch=fault.watch))
+        return
     cut = {"lost": "reset"}.get(fault.cut, fault.cut) or ("" if fault.status else "reset")
     world.kube.faults.add(
         Fault(
