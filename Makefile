@@ -73,22 +73,24 @@ demo: .venv/run  ## Drain one node of a three-node cluster, live, in this proces
 	  [ ! -f out/demo/history.json ] || .venv/bin/stepdrain report --from-file out/demo/history.json \
 	    --audit out/demo/audit.jsonl --out out/demo/report.html | sed 's/^/Report: /'; exit $$status
 
+# What shares a module's fixture stays in one process (tests/conftest.py).
+PROCESSES := -n 2 --dist loadgroup
 test: .venv/test  ## Run the test suite, with a sample of what is long by nature
-	.venv/bin/pytest -n 2 $(ARGS)
+	.venv/bin/pytest $(PROCESSES) $(ARGS)
 
 test-long: .venv/test  ## Run what `make test` leaves out: the rest of the fault tables and of the generated nights
-	.venv/bin/pytest -n 2 -m long $(ARGS)
+	.venv/bin/pytest $(PROCESSES) -m long $(ARGS)
 
 test-all: .venv/test  ## Run everything: make test and make test-long
-	.venv/bin/pytest -n 2 -m "" $(ARGS)
+	.venv/bin/pytest $(PROCESSES) -m "" $(ARGS)
 
 test-more: .venv/test  ## Run the property tests with twenty times as many, new examples
-	HYPOTHESIS_PROFILE=more .venv/bin/pytest -n 2 -m "" tests/properties tests/steps $(ARGS)
+	HYPOTHESIS_PROFILE=more .venv/bin/pytest $(PROCESSES) -m "" tests/properties tests/steps $(ARGS)
 
 quick: .venv/test  ## Run the tests of one area within 30 seconds: AREA=rules, steps, world/test_drain.py (below tests/)
 	@[ -n "$(AREA)" ] && [ -e "tests/$(AREA)" ] || { \
 	  echo 'Name a folder or a file below tests/, for example: make quick AREA=rules' >&2; exit 2; }
-	.venv/bin/pytest $(if $(filter world properties sandbox steps,$(AREA)),-n 2) tests/$(AREA) $(ARGS)
+	.venv/bin/pytest $(if $(filter world properties sandbox steps,$(AREA)),$(PROCESSES)) tests/$(AREA) $(ARGS)
 
 bench: .venv/bench  ## Measure what a drain costs, beside kubectl drain; exit 1 if a target is missed (15 minutes)
 	.venv/bin/python -m bench $(ARGS)

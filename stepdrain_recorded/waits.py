@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from stepdrain_recorded import pod_presence
+from stepdrain_recorded import pod_timelines
 from stepdrain_recorded.timeline import Timeline
 
 SHOWN = 200
@@ -43,10 +43,10 @@ def waits(line: Timeline) -> list[Wait]:
 
 
 def _essence(cause: str) -> object:
-    pods = pod_presence.named(cause)
+    pods = pod_timelines.named(cause)
     if not pods:
         return TIMES.sub("", cause)
-    return frozenset((pod, pod_presence.budget(why) or TIMES.sub("", why)) for pod, why in pods.items())
+    return frozenset((pod, pod_timelines.budget(why) or TIMES.sub("", why)) for pod, why in pods.items())
 
 
 def _errors(line: Timeline) -> Iterator[tuple[str, float, str, str]]:

@@ -20,8 +20,8 @@ from tests.shards import seeded
 # `make test` derives its examples from their shards' numbers: the same each time, on every machine.
 # `make test-more` makes new ones, and prints how to repeat one that fails.
 SLOW = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
-hypothesis_settings.register_profile("ci", derandomize=True, database=None, max_examples=50, **SLOW)
-hypothesis_settings.register_profile("more", max_examples=1_000, print_blob=True, **SLOW)
+hypothesis_settings.register_profile("ci", derandomize=True, database=None, max_examples=25, **SLOW)
+hypothesis_settings.register_profile("more", max_examples=500, print_blob=True, **SLOW)
 hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 # No test asks an endpoint, a profile or a file of whoever runs it (tests/sandbox/test_sealed.py).
@@ -43,6 +43,15 @@ def pytest_terminal_summary(terminalreporter):
     if KUBECTL is None:
         text = "kubectl is not installed: tests/sandbox/kube/test_kubectl.py was skipped."
         terminalreporter.write_line(text, yellow=True)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Keep together what shares a module's fixture: otherwise each process of `make test` makes its own."""
+    for item in items:
+        fixtures = item._fixtureinfo.name2fixturedefs.values()
+        if any(definitions[-1].scope == "module" for definitions in fixtures):
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.split("::")[0]))
 
 
 @pytest.fixture(autouse=True)

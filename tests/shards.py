@@ -11,7 +11,7 @@ import hypothesis
 import pytest
 from hypothesis import settings
 
-SHARDS = 10
+SHARDS = 20
 sharded = pytest.mark.parametrize(
     "shard", [0, *(pytest.param(number, marks=pytest.mark.long) for number in range(1, SHARDS))]
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from stepdrain_recorded.pod_presence import Stay, budget
+from stepdrain_recorded.pod_timelines import PodTimeline, budget
 from stepdrain_recorded.timeline import Timeline, Visit
 
 WIDTH, GUTTER, ROW, TOP = 1000, 250, 26, 30
@@ -193,14 +193,14 @@ def _merged(bars: Iterable[Bar]) -> list[Bar]:
     return [bar for bar, _ in done]
 
 
-def pods(line: Timeline, met: list[Stay]) -> Picture:
+def pods(line: Timeline, met: list[PodTimeline]) -> Picture:
     """One row for each pod: blocked, its grace, what it took beyond; at most 200 rows."""
     axis, shown = Axis(line), met[:SHOWN_PODS]
-    rows = [_pod_row(line, axis, stay, TOP + ROW * number) for number, stay in enumerate(shown)]
+    rows = [_pod_row(line, axis, timeline, TOP + ROW * number) for number, timeline in enumerate(shown)]
     return Picture(TOP + ROW * len(rows) + 6, axis.ticks(), rows, _marks(line, axis), len(met) - len(shown))
 
 
-def _pod_row(line: Timeline, axis: Axis, stay: Stay, y: float) -> Row:
+def _pod_row(line: Timeline, axis: Axis, timeline: PodTimeline, y: float) -> Row:
     bars = [
         Bar(
             axis.x(span.start),
@@ -209,22 +209,24 @@ def _pod_row(line: Timeline, axis: Axis, stay: Stay, y: float) -> Row:
             f"blocked: {span.why}",
             budget(span.why),
         )
-        for span in stay.blocked
+        for span in timeline.blocked
     ]
-    if stay.evicted is not None:
-        until = stay.gone if stay.gone is not None else line.ended
-        how = "deleted past its budget" if stay.forced else "evicted"
-        title = f"{how} at {duration(stay.evicted - axis.start)}, {_how_it_left(stay, axis)}"
-        kind = "forced" if stay.forced else "grace"
-        bars.append(Bar(axis.x(stay.evicted), _length(axis, stay.evicted, until), kind, title))
-    dots = [Bar(axis.x(stay.gone), 0, "gone", "gone")] if stay.gone is not None else []
-    return Row(shortened(stay.pod), y, stay.pod, bars, dots)
+    if timeline.evicted is not None:
+        until = timeline.gone if timeline.gone is not None else line.ended
+        how = "deleted past its budget" if timeline.forced else "evicted"
+        title = f"{how} at {duration(timeline.evicted - axis.start)}, {_how_it_left(timeline, axis)}"
+        kind = "forced" if timeline.forced else "grace"
+        bars.append(Bar(axis.x(timeline.evicted), _length(axis, timeline.evicted, until), kind, title))
+    dots = [Bar(axis.x(timeline.gone), 0, "gone", "gone")] if timeline.gone is not None else []
+    return Row(shortened(timeline.pod), y, timeline.pod, bars, dots)
 
 
-def _how_it_left(stay: Stay, axis: Axis) -> str:
+def _how_it_left(timeline: PodTimeline, axis: Axis) -> str:
     until = (
-        "" if stay.grace_ends is None else f"; its grace ran until {duration(stay.grace_ends - axis.start)}"
+        ""
+        if timeline.grace_ends is None
+        else f"; its grace ran until {duration(timeline.grace_ends - axis.start)}"
     )
-    if stay.gone is None:
+    if timeline.gone is None:
         return f"not gone when the history ends{until}"
-    return f"gone after {duration(stay.gone - (stay.evicted or stay.gone))}{until}"
+    return f"gone after {duration(timeline.gone - (timeline.evicted or timeline.gone))}{until}"

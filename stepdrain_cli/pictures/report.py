@@ -13,7 +13,7 @@ from stepdrain.reporting import links, next_steps
 
 from stepdrain_cli.pictures import chart, costs
 from stepdrain_recorded import audit as audit_log
-from stepdrain_recorded import pod_presence, waits
+from stepdrain_recorded import pod_timelines, waits
 from stepdrain_recorded.timeline import Timeline, timeline
 
 Json = dict[str, Any]
@@ -44,8 +44,8 @@ class Number:
 def render(events: Sequence[Mapping[str, Any]], audit: Sequence[Mapping[str, Any]] | None = None) -> str:
     """The report of a history (stepdrain_recorded.history) and, if there is one, of an audit log."""
     line = timeline(events)
-    inside = pod_presence.within(line, audit or ())
-    met = pod_presence.stays(line, inside)
+    inside = pod_timelines.within(line, audit or ())
+    met = pod_timelines.read(line, inside)
     environment = Environment(
         loader=PackageLoader("stepdrain_cli.pictures"),
         autoescape=True,

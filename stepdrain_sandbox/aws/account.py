@@ -31,6 +31,7 @@ from stepdrain_sandbox.aws import (
     encryption,
     engine,
     groups,
+    instance_filters,
     left_out,
     limits,
     parsers,
@@ -278,6 +279,7 @@ class Account:
         enter(self.scheduled_events.answering())
         enter(self.hooks.holding())
         enter(groups.described_in_part())
+        enter(instance_filters.with_wildcards())
         enter(mock.patch.object(BaseClient, "_make_api_call", self._recorded(BaseClient._make_api_call)))
         enter(mock.patch.object(drain_clock, "source", self.clock.now))
         enter(mock.patch.object(drain_clock, "sleeper", self.clock.sleep))

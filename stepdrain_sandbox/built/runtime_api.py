@@ -1,4 +1,4 @@
-"""A small Lambda Runtime API: what a function's process asks for its event and tells its result.
+"""A small Lambda Runtime API: a function's process gets its event from it and posts its result.
 
 Why: with it, ``awslambdaric``, which is the client that Lambda itself runs Python functions
 with, runs what was built, in a process of its own and without a container

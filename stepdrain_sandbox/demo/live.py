@@ -28,7 +28,7 @@ class Live:
         self._began = world.clock.now()
         self._told: dict[str, int] = {}
         self._over: dict[str, Any] = {}
-        """When an execution ended whose story is told; a redrive ends at another time."""
+        """When each execution ended whose lines are printed; a redrive ends at another time."""
         self._pods = self._snapshot()
         self._edges: dict[str, str] = {}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -20,11 +21,8 @@ EACH_WITHIN_S = 60
 
 def play(say: Callable[[str], None], nodes: int = 3) -> Outcome:
     """Replace all ``nodes`` (a count) in real time, saying what happens."""
-    clock = RealClock()
-    try:
+    with contextlib.closing(RealClock()) as clock:
         return run(say, nodes, clock)
-    finally:
-        clock.close()
 
 
 def run(say: Callable[[str], None], nodes: int, clock: Clock, look_every_s: float = LOOK_EVERY_S) -> Outcome:

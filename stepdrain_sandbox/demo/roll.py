@@ -5,6 +5,7 @@ Both serve a request each 100 ms, as through a Service: whichever pod is Ready a
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -27,11 +28,8 @@ PARAMETERS = {"RollBlocked": "blocked"}
 
 def play(say: Callable[[str], None], nodes: int = 3) -> Outcome:
     """Drain both nodes in real time, saying what happens; ``nodes``: a count, three or more."""
-    clock = RealClock()
-    try:
+    with contextlib.closing(RealClock()) as clock:
         return run(say, nodes, clock)
-    finally:
-        clock.close()
 
 
 def run(say: Callable[[str], None], nodes: int, clock: Clock, look_every_s: float = LOOK_EVERY_S) -> Outcome:

@@ -13,7 +13,7 @@ from stepdrain_sandbox import guarantees, workload
 from stepdrain_sandbox.aws.deploy import Function
 from stepdrain_sandbox.clock import Clock, RealClock
 from stepdrain_sandbox.demo import edges
-from stepdrain_sandbox.demo.live import Live
+from stepdrain_sandbox.demo.live import LOOK_EVERY_S, Live
 from stepdrain_sandbox.world import TEMPLATE, World
 
 Json = dict[str, Any]
@@ -48,17 +48,18 @@ class Outcome:
 
 def play(choices: Choices, say: Callable[[str], None], functions: Functions | None = None) -> Outcome:
     """Play the story in real time, saying what happens; ``functions`` run elsewhere, if given."""
-    clock = RealClock()
-    try:
+    with contextlib.closing(RealClock()) as clock:
         return run(choices, say, clock, functions)
-    finally:
-        clock.close()
 
 
 def run(
-    choices: Choices, say: Callable[[str], None], clock: Clock, functions: Functions | None = None
+    choices: Choices,
+    say: Callable[[str], None],
+    clock: Clock,
+    functions: Functions | None = None,
+    look_every_s: float = LOOK_EVERY_S,
 ) -> Outcome:
-    """Play the story on ``clock``, saying what happens."""
+    """Play the story on ``clock``, saying what happens; ``look_every_s``: seconds between two looks at it."""
     world = World(
         clock=clock,
         nodes=choices.nodes,
@@ -70,7 +71,7 @@ def run(
         # What is at the edges stands on the first node.
         instance_id, node = next(iter(world.instances.items())) if choices.edges else _chosen(world)
         staying = [_key(pod) for pod in world.pods_on(node) if _of_daemonset(pod)]
-        live = Live(world, say)
+        live = Live(world, say, look_every_s=look_every_s)
         _prepare(world, choices, node, live)
         live.say(f"Auto Scaling terminates {instance_id} ({node}); the hook holds it in Terminating:Wait")
         world.terminate(instance_id)

@@ -90,7 +90,7 @@ def _permits(rule: Json, attempt: Attempt) -> bool:
 
 
 def forbidden(user: User, attempt: Attempt) -> ApiError:
-    """403 as the authorizer words it: with no causes, which tells it from an admission's refusal."""
+    """403 as the authorizer words it: without causes, unlike a refusal by admission."""
     plural = attempt.resource.split("/")[0]
     where = f'in the namespace "{attempt.namespace}"' if attempt.namespace else "at the cluster scope"
     what = f'resource "{attempt.resource}" in API group "{attempt.group}"'

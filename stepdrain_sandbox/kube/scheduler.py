@@ -1,6 +1,6 @@
 """A toy scheduler: the schedulable node with the fewest pods, if its labels fit the nodeSelector.
 
-What fits nowhere stays Pending and is told why, in the words of kubernetes/kubernetes
+A pod that fits nowhere stays Pending, with the reason in its conditions, worded as in kubernetes/kubernetes
 pkg/scheduler/framework/types.go (FitError). A node has room for as many pods as its
 ``status.allocatable.pods`` says, if it says so.
 """

@@ -79,7 +79,7 @@ class Store:
         self._on_nodes: dict[str, dict[Key, Json]] = defaultdict(dict)
         """The pods of each node; those that have none under ""."""
         self._listeners: dict[tuple[str, str | None], list[Listener]] = defaultdict(list)
-        """By a kind's plural and a node; ("", None) are told of everything."""
+        """By a kind's plural and a node; ("", None) is called for every change."""
 
     def get(self, resource: Resource, namespace: str, name: str) -> Json | None:
         """The object, None if there is none; cluster-scoped objects have the namespace ""."""
@@ -114,7 +114,7 @@ class Store:
     def create(self, resource: Resource, obj: Json) -> Json:
         """Store a new object with uid, creationTimestamp and resourceVersion.
 
-        ValueError if one of that name is there: it would be lost, and nobody told.
+        ValueError if one of that name is there: it would be lost without a notice.
         """
         key = obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
         metadata = {
@@ -130,7 +130,7 @@ class Store:
             return self._put(resource, {**obj, "metadata": metadata}, "ADDED", None)
 
     def replace(self, resource: Resource, before: Json, after: Json) -> Json:
-        """Store a changed object; one that is equal keeps its resourceVersion and tells nobody."""
+        """Store a changed object; one that is equal keeps its resourceVersion and calls no listener."""
         if after == before:
             return before
         metadata = dict(after["metadata"])
@@ -157,7 +157,7 @@ class Store:
         """Call ``listener`` with each change, in the changing thread; returns how to stop that.
 
         ``resource`` chooses the changes of one kind, and ``node`` those of the pods that are, or were, on
-        that node: of a hundred watches on as many nodes, one is told.
+        that node: of a hundred watches on as many nodes, one is called.
         """
         key = (resource.plural if resource is not None else "", node)
         with self.lock:

@@ -3,7 +3,7 @@
 import pytest
 
 from stepdrain_cli.pictures import chart, costs
-from stepdrain_recorded import pod_presence, waits
+from stepdrain_recorded import pod_timelines, waits
 from stepdrain_recorded.timeline import timeline
 from tests.cli.histories import begun
 
@@ -52,10 +52,10 @@ def test_a_redrive_is_a_new_visit_though_aws_does_not_enter_the_state_again():
 def test_a_pod_is_blocked_until_it_is_evicted_and_its_grace_ends_as_the_cause_says():
     """The server and our own reading of a budget word it differently; the stretch is one."""
     line = timeline(blocked_then_evicted().events)
-    first, second = pod_presence.stays(line)
+    first, second = pod_timelines.read(line)
     assert (first.pod, second.pod) == ("default/db-0", "default/db-1")
     assert [(span.start - line.started, span.end - line.started) for span in first.blocked] == [(3, 18)]
-    assert pod_presence.budget(first.blocked[0].why) == "budget db"
+    assert pod_timelines.budget(first.blocked[0].why) == "budget db"
     assert (first.evicted - line.started, first.grace_ends - line.started) == (18, 40)
     assert first.gone == line.ended
 
@@ -76,7 +76,7 @@ def test_the_audit_log_tells_evictions_and_when_the_kubelet_deleted_the_pod():
         event("kubelet/v1", "system:node:n", "delete", 9),
     ]
     line = timeline(blocked_then_evicted().events)
-    web = next(stay for stay in pod_presence.stays(line, audit) if stay.pod == "default/web")
+    web = next(timeline for timeline in pod_timelines.read(line, audit) if timeline.pod == "default/web")
     assert (web.evicted - line.started, web.gone - line.started, web.forced) == (4, 9, False)
 
 

@@ -1,6 +1,6 @@
 """Whatever the night, the guarantees hold.
 
-Four properties: 200 nights in `make test`, 2,000 in `make test-all`, 40,000 new ones in `make test-more`.
+Four properties: 100 nights in `make test`, 2,000 in `make test-all`, 40,000 new ones in `make test-more`.
 Each runs in one thread on the rehearsal's stage (docs/decisions/0013); test_whole_worlds.py
 plays some of them in the whole world.
 """

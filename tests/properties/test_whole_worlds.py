@@ -13,7 +13,7 @@ from stepdrain_sandbox.world import World
 from tests.properties.nights import POLICIES, nights
 from tests.shards import sharded
 
-EXAMPLES, MORE = 2, 24
+EXAMPLES, MORE = 1, 12
 """Nights in each shard."""
 CALLS = {
     "group_tags": "DescribeAutoScalingGroups",

@@ -104,7 +104,7 @@ def test_the_demo_asks_nobody(configured):
     """PutRule and CreateCluster of it once did."""
     clock = VirtualClock()
     try:
-        outcome = run(Choices(), lambda _line: None, clock)
+        outcome = run(Choices(), lambda _line: None, clock, look_every_s=1)
     finally:
         clock.close()
     assert outcome.broken == []

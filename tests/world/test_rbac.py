@@ -23,6 +23,7 @@ from stepdrain_sandbox.world import CLUSTER, World, rbac_manifests
 from tests.shards import sampled
 from tests.template.stack import Stack
 
+pytestmark = pytest.mark.xdist_group("rbac")  # All compare with what ``rightly`` has played.
 EVERYTHING = {"NodeConditions": "true"}
 """Parameters with which each file of kubernetes/ is applied."""
 ROLLING = {"RollBlocked": "blocked", **EVERYTHING}

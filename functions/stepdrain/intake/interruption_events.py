@@ -26,7 +26,7 @@ from stepdrain.intake.settings import IntakeSettings
 from stepdrain.schemas.validation import validate
 
 NOTICE_S = 120
-"""From a spot interruption warning to the interruption; EC2 grants no more to an instance that stops."""
+"""From a spot interruption warning to the interruption; an instance that is stopped gets no longer."""
 BLOCK_ENDS_EARLY_S = 1800
 """Instances of a Capacity Block are terminated from this long before its end date."""
 ENDS = re.compile(r"_(RETIREMENT|TERMINATION|STOP)_")
@@ -161,7 +161,7 @@ def _entities(detail: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _health_mark(detail: Mapping[str, Any]) -> str:
-    # Updates of an event come again under its ARN, pages too: the instance tells those apart.
+    # Updates and further pages of an event have the same ARN; the instance distinguishes the pages.
     return hashlib.sha256(detail["eventArn"].encode()).hexdigest()[:8]
 
 

@@ -43,7 +43,7 @@ class Start:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What could not be read and was not used; the drain tells it on the node, too."""
+        """Settings that could not be read and were not used; the drain also writes them on the node."""
         return tuple(self.document.get("warnings", ()))
 
 
@@ -150,7 +150,7 @@ def start_swept(
 ) -> Start:
     """The execution for an instance that waits behind our hook without one, its event being lost.
 
-    As ``start``, but nobody tells the action's token: the instance id stands for it, which is enough
+    As ``start``, but without the action's token, which only the lost event had: the instance id is enough
     for Auto Scaling (adapters.aws). The name is the same at every sweep, so that two sweeps start one;
     ``number`` is 2 and more for an instance that was swept in an earlier wait, too.
     """
@@ -206,5 +206,5 @@ def timeouts(hook: Mapping[str, Any]) -> dict[str, int]:
 
 
 def noted(problems: Sequence[str]) -> dict[str, list[str]]:
-    """The part of a document that tells what could not be read; nothing where all could."""
+    """The part of a document that lists what could not be read; empty if everything could."""
     return {"warnings": list(problems)} if problems else {}

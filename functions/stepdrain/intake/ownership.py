@@ -200,7 +200,7 @@ def lifecycle_of(
 ) -> dict[str, Any] | None:
     """The lifecycle action by which our hook holds the instance now, without its token; None if it does not.
 
-    The instance id stands for the token, which nobody tells afterwards (stepdrain.adapters.aws).
+    The instance id stands for the token, which no API returns afterwards (stepdrain.adapters.aws).
     """
     held = HELD.get(account.lifecycle_state(instance_id)) if group else None
     if held is None:

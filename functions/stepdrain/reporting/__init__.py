@@ -1,1 +1,1 @@
-"""What people and machines are told about a drain."""
+"""What a drain reports to people and to machines."""

@@ -1,4 +1,4 @@
-"""What a person is told about a drain that ended: enough to act on, at 3 a.m., without another tool.
+"""The message about a drain that ended: enough to act on at 3 a.m., without another tool.
 
 Built from the event ``Step Functions Execution Status Change`` and the execution's last
 state (https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html).
@@ -107,8 +107,8 @@ def success(detail: Mapping[str, Any], runbook: str = "") -> Message:
     """The message for a drain that succeeded, whatever it cost."""
     document = json.loads(detail.get("output") or "{}")
     completed = document.get("completed") or {}
-    told = ", ".join(filter(None, (completed.get("outcome"), completed.get("reason"))))
-    return _success(detail, document, told or "its output is too long for the event", runbook)
+    end = ", ".join(filter(None, (completed.get("outcome"), completed.get("reason"))))
+    return _success(detail, document, end or "its output is too long for the event", runbook)
 
 
 def trial(stack: str, region: str, runbook: str = "") -> Message:
@@ -137,10 +137,10 @@ def _message(
     where: next_steps.Steps,
     thread: str,
 ) -> Message:
-    told = [f"{f'{name}:':<12}{value}" for name, value in facts]
+    listed = [f"{f'{name}:':<12}{value}" for name, value in facts]
     commands = [line for text, command in [*steps, *others] for line in (text, f"  {command}")]
     linked = [f"{f'{name}:':<12}{link}" for name, link in where]
-    body = "\n".join([headline, "", *told, "", *commands, *([""] if commands else []), *linked])
+    body = "\n".join([headline, "", *listed, "", *commands, *([""] if commands else []), *linked])
     shown = [f"{text} `{command}`" for text, command in steps]
     shown += [f"{name}: {link}" for name, link in where]
     chat = custom_notification(headline, facts, shown, thread=thread, kind="stepdrain")

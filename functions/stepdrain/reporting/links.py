@@ -33,7 +33,7 @@ CONSOLES = {
 def runbook(error: str = "", url: str = "") -> str:
     """Where to read about ``error`` (none: the whole runbook): a page, or the command that prints it.
 
-    ``url`` is the installation's own page, "" if it has none. The command is told where nothing is published.
+    ``url`` is the installation's own page, "" if it has none. Without a published page it is the command.
     """
     page = url or (f"{REPOSITORY}/{RUNBOOK}" if REPOSITORY else "")
     if page:

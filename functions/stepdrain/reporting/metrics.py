@@ -66,8 +66,8 @@ def of_heartbeat(step: Step, now: float) -> Numbers:
 def of_completion(step: Step, now: float) -> Numbers:
     """Seconds from the start to the completed action, time that a failed drain waited for a person included.
 
-    For an instance that never joined a count of 1 instead, and nothing for one that arrives. Told after the
-    action is completed, so that a retry that did not get so far tells nothing.
+    For an instance that never joined a count of 1 instead, and nothing for one that arrives. Published
+    after the action is completed, so that a retry that did not get that far publishes nothing.
     """
     if step.never_joined:
         return {Metric.NEVER_JOINED: 1}

@@ -7,7 +7,7 @@ from stepdrain.reporting import links
 MACHINE = "-DrainNode"
 DEFAULT_STACK = "stepdrain"
 ANEW = ("NodeNotFound", "InvalidEvent", "ClusterNotFound", "States.Runtime")
-"""What stands in the drain's input, which a redrive keeps: mended, the drain has to be started anew."""
+"""The cause is in the drain's input, which a redrive keeps: fix it, then start a new drain."""
 OVER = ("LifecycleActionExpired",)
 POLICY = {"DrainRefused": "evictUnmanaged=true", "DrainTimedOut": "onTimeout=force"}
 """Errors that another policy can end, each with the one that is meant most often."""

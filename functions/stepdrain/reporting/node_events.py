@@ -1,4 +1,4 @@
-"""The drain's sentence on the Node itself, as Kubernetes Events: ``kubectl describe node`` tells it.
+"""What a drain writes on the Node itself, as Kubernetes Events: ``kubectl describe node`` shows them.
 
 An Event never decides about a drain: if it cannot be written, the sentence why goes to
 the function's log and the drain goes on.
@@ -49,9 +49,9 @@ class Cluster(Protocol):
 
 
 def node_event(node: NodeRef, reason: str, message: str, occasion: str, now: float) -> dict[str, Any]:
-    """The core/v1 Event; its name follows from node, reason and ``occasion``, so telling twice is once.
+    """The core/v1 Event; its name follows from node, reason and ``occasion``, so writing it twice is once.
 
-    ``occasion`` tells equal reasons apart: the execution's name, and the round where one matters.
+    ``occasion`` distinguishes Events of the same reason: the execution's name, with the round if it matters.
     A Node's Events live in the namespace default (kubernetes/kubernetes, pkg/apis/core/validation).
     """
     involved = {"apiVersion": "v1", "kind": "Node", "name": node.name, "uid": node.uid}
@@ -105,7 +105,7 @@ def record_event(
     try:
         cluster.create_event(node_event(node, reason, message, occasion, now))
     except KubeConflict:
-        return None  # It was told by an earlier attempt of the same step.
+        return None  # An earlier attempt of the same step has written it.
     except DrainError as error:
         return f"Event {reason} could not be written: {error}"
     return None

@@ -1,4 +1,4 @@
-"""What the Eviction API answered, told apart, and what a batch of answers comes to.
+"""Classifies the answers of the Eviction API, and sums up those of a batch.
 
 An answer is about the pod (a budget, a webhook or policy, its namespace), about the API, or about us. Only
 the text says which: a webhook chooses its own status code, 401 and 409 among them. What is about one
@@ -185,9 +185,8 @@ class Tally:
     def error(self) -> DrainError | None:
         """The error that the batch comes to, None if it moved anything or nothing failed.
 
-        What a person must mend is raised even beside successes: it would not go away, and
-        the pods that were evicted stay evicted. What may pass by itself counts only when
-        nothing else moved.
+        What a person must fix is raised even if other pods were evicted: it would not go away, and
+        those pods stay evicted. What may pass by itself is raised only if no pod moved.
         """
         for kind in STOPPED.values():
             if kind in self.errors:

@@ -190,7 +190,7 @@ def owner_of(raw: Json) -> Owner | None:
 def current(workload: Workload, pod: Pod, replica_set: Json | None = None) -> bool:
     """Whether the pod was made from the workload's present template.
 
-    For a Deployment's pod its ReplicaSet tells, whose template is compared as the controller does it: all but
+    For a Deployment's pod the template of its ReplicaSet is compared, as the controller does it: all but
     the label that the controller adds (kubernetes/kubernetes, pkg/controller/deployment/util,
     EqualIgnoreHash). Revisions would lag: they are counted only when the controller has seen a change.
     """

@@ -1,6 +1,6 @@
-"""Notify: tell somebody how a drain ended. No state: a rule on its status calls it.
+"""Notify: send a message when a drain has ended. It is no state: an EventBridge rule calls it.
 
-The message goes first and counts alone: what cannot be written on the Node is logged.
+The message is sent first. If the Event cannot be written on the Node afterwards, that is only logged.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which rights in AWS each function uses, tried by calls that cannot act.
 
-Reads are sent as they are. A call that would change something names what cannot exist: whoever lacks the
-right is told AccessDenied, and whoever has it is told that there is no such thing. IAM decides before the
+Reads are sent as they are. A call that would change something names what cannot exist: without the
+right the answer is AccessDenied, with it that there is no such thing. IAM decides before the
 service looks at what a request names
 (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html).
 """

@@ -35,7 +35,7 @@ class Span:
 
 
 @dataclass
-class Stay:
+class PodTimeline:
     """One pod during the drain. ``grace_ends`` is its deletionTimestamp, if a Cause names it."""
 
     pod: str
@@ -66,16 +66,16 @@ def budget(why: str) -> str:
     return "two budgets" if "more than one" in why or "more than one PodDisruptionBudget" in why else ""
 
 
-def stays(line: Timeline, audit: Sequence[AuditEvent] = ()) -> list[Stay]:
+def read(line: Timeline, audit: Sequence[AuditEvent] = ()) -> list[PodTimeline]:
     """All pods that the history and the audit log name, in the order in which the drain met them."""
-    found: dict[str, Stay] = {}
+    found: dict[str, PodTimeline] = {}
     _evictions(found, line, audit)
     _blocked(found, line)
     _leaving(found, line)
     _gone(found, line, audit)
-    for stay in found.values():
-        _close(stay, line)
-    return sorted(found.values(), key=lambda stay: (stay.begins, stay.pod))
+    for timeline in found.values():
+        _close(timeline, line)
+    return sorted(found.values(), key=lambda timeline: (timeline.begins, timeline.pod))
 
 
 def within(line: Timeline, audit: Iterable[AuditEvent]) -> list[AuditEvent]:
@@ -87,16 +87,16 @@ def within(line: Timeline, audit: Iterable[AuditEvent]) -> list[AuditEvent]:
     ]
 
 
-def _evictions(found: dict[str, Stay], line: Timeline, audit: Sequence[AuditEvent]) -> None:
+def _evictions(found: dict[str, PodTimeline], line: Timeline, audit: Sequence[AuditEvent]) -> None:
     for change in changes(within(line, audit)):
         if change.kind in ("evict", "delete") and change.status < 300:
-            stay = _stay(found, change.object)
-            if stay.evicted is None or change.kind == "delete":
-                stay.evicted = stay.evicted or to_epoch_s(change.at)
-                stay.forced = stay.forced or change.kind == "delete"
+            timeline = _timeline(found, change.object)
+            if timeline.evicted is None or change.kind == "delete":
+                timeline.evicted = timeline.evicted or to_epoch_s(change.at)
+                timeline.forced = timeline.forced or change.kind == "delete"
 
 
-def _blocked(found: dict[str, Stay], line: Timeline) -> None:
+def _blocked(found: dict[str, PodTimeline], line: Timeline) -> None:
     for visit in line.visits:
         if visit.state != "EvictBatch":
             continue
@@ -108,22 +108,26 @@ def _blocked(found: dict[str, Stay], line: Timeline) -> None:
                 _note_blocked(found, named(texts), attempt, whole=not MORE.search(texts))
 
 
-def _note_blocked(found: dict[str, Stay], pods: Mapping[str, str], attempt: Attempt, *, whole: bool) -> None:
-    for pod, stay in found.items():
-        if stay.blocked and stay.blocked[-1].end == float("inf") and pod not in pods and whole:
-            stay.blocked[-1].end = attempt.at
+def _note_blocked(
+    found: dict[str, PodTimeline], pods: Mapping[str, str], attempt: Attempt, *, whole: bool
+) -> None:
+    for pod, timeline in found.items():
+        if timeline.blocked and timeline.blocked[-1].end == float("inf") and pod not in pods and whole:
+            timeline.blocked[-1].end = attempt.at
     for pod, why in pods.items():
-        stay = _stay(found, pod)
-        still = bool(stay.blocked) and stay.blocked[-1].end == float("inf")
+        timeline = _timeline(found, pod)
+        still = bool(timeline.blocked) and timeline.blocked[-1].end == float("inf")
         # The server words the same refusal differently from rules/budgets.py.
-        same = still and (budget(stay.blocked[-1].why) or stay.blocked[-1].why) == (budget(why) or why)
+        same = still and (budget(timeline.blocked[-1].why) or timeline.blocked[-1].why) == (
+            budget(why) or why
+        )
         if still and not same:
-            stay.blocked[-1].end = attempt.at
+            timeline.blocked[-1].end = attempt.at
         if not same:
-            stay.blocked.append(Span(attempt.at, float("inf"), why))
+            timeline.blocked.append(Span(attempt.at, float("inf"), why))
 
 
-def _leaving(found: dict[str, Stay], line: Timeline) -> None:
+def _leaving(found: dict[str, PodTimeline], line: Timeline) -> None:
     """Evictions known only from a WaitForPods Cause: dated by the last EvictBatch that evicted pods."""
     last_batch = line.started
     for visit in line.visits:
@@ -133,13 +137,13 @@ def _leaving(found: dict[str, Stay], line: Timeline) -> None:
             if attempt.error not in REMAINING:
                 continue
             for pod, why in named(attempt.cause).items():
-                stay = _stay(found, pod)
-                stay.evicted = stay.evicted or last_batch
+                timeline = _timeline(found, pod)
+                timeline.evicted = timeline.evicted or last_batch
                 until = UNTIL.search(why)
-                stay.grace_ends = to_epoch_s(until[1]) if until else stay.grace_ends
+                timeline.grace_ends = to_epoch_s(until[1]) if until else timeline.grace_ends
 
 
-def _gone(found: dict[str, Stay], line: Timeline, audit: Sequence[AuditEvent]) -> None:
+def _gone(found: dict[str, PodTimeline], line: Timeline, audit: Sequence[AuditEvent]) -> None:
     for event in within(line, audit):
         reference = event.get("objectRef") or {}
         by_kubelet = (event.get("user") or {}).get("username", "").startswith("system:node:")
@@ -147,20 +151,20 @@ def _gone(found: dict[str, Stay], line: Timeline, audit: Sequence[AuditEvent]) -
         key = f"{reference.get('namespace')}/{reference.get('name')}"
         if by_kubelet and whole_pod and event["verb"] == "delete" and key in found:
             found[key].gone = to_epoch_s(event["requestReceivedTimestamp"])
-    for stay in found.values():
-        if stay.evicted is not None and stay.gone is None:
-            stay.gone = _last_seen(stay, line)
+    for timeline in found.values():
+        if timeline.evicted is not None and timeline.gone is None:
+            timeline.gone = _last_seen(timeline, line)
 
 
-def _last_seen(stay: Stay, line: Timeline) -> float | None:
+def _last_seen(timeline: PodTimeline, line: Timeline) -> float | None:
     """Without the kubelet's DELETE: the end of the first WaitForPods attempt that does not name the pod."""
     for visit in line.visits:
         for attempt in visit.attempts if visit.state == "WaitForPods" else ():
             ended = attempt.ended or attempt.at
             cut = bool(MORE.search(attempt.cause))
-            waits = attempt.error in REMAINING and (cut or stay.pod in named(attempt.cause))
+            waits = attempt.error in REMAINING and (cut or timeline.pod in named(attempt.cause))
             if (
-                ended > (stay.evicted or 0)
+                ended > (timeline.evicted or 0)
                 and not waits
                 and (not attempt.error or attempt.error in REMAINING)
             ):
@@ -168,12 +172,14 @@ def _last_seen(stay: Stay, line: Timeline) -> float | None:
     return None
 
 
-def _close(stay: Stay, line: Timeline) -> None:
-    until = stay.evicted or stay.gone or line.ended
-    for span in stay.blocked:
+def _close(timeline: PodTimeline, line: Timeline) -> None:
+    until = timeline.evicted or timeline.gone or line.ended
+    for span in timeline.blocked:
         span.end = max(span.start, min(span.end, until))
-    stay.blocked = [span for span in stay.blocked if span.end > span.start or stay.evicted is None]
+    timeline.blocked = [
+        span for span in timeline.blocked if span.end > span.start or timeline.evicted is None
+    ]
 
 
-def _stay(found: dict[str, Stay], pod: str) -> Stay:
-    return found.setdefault(pod, Stay(pod))
+def _timeline(found: dict[str, PodTimeline], pod: str) -> PodTimeline:
+    return found.setdefault(pod, PodTimeline(pod))
