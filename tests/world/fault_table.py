@@ -38,7 +38,7 @@ gone for ten minutes     ·                 ·                 ·               
 NODE = """
                          Label             Cordon            EvictBatch        WaitForPods       WaitForVolumes    WaitForTargets
 cordon lifted            ·                 ·                 ·                 ·                 ·                 ·
-node registered anew     –                 –                 ·                 ·                 ·                 ·
+node registered anew     ·                 ·                 ·                 ·                 ·                 ·
 stale twin node          ·                 ·                 ·                 ·                 ·                 ·
 """
 """What happens to the Node just before this state's first attempt, behind a budget that holds one pod for a while."""

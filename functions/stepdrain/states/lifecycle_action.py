@@ -53,8 +53,8 @@ def heartbeat(step: Step, auto_scaling: AutoScaling, clock: Clock) -> Progress:
 
     The heartbeat is sent even when the drain is over, so that whoever is called has a whole heartbeat
     timeout to look and redrive. One that cannot be sent is noted, and the drain goes on: it is due again
-    after 30 s. Raises LifecycleActionExpired if Auto Scaling waits no longer, AwsDenied if it has denied the
-    call for five minutes, DrainTimedOut or DrainReleased as ``onTimeout`` says.
+    after 30 s. Raises LifecycleActionExpired if Auto Scaling waits no longer (DrainReleased after a redrive),
+    AwsDenied if it has denied the call for five minutes, DrainTimedOut or DrainReleased as the policy says.
     """
     failure = _sent(step, auto_scaling, clock)
     now = clock.now()
@@ -101,11 +101,14 @@ def _record(step: Step, auto_scaling: AutoScaling) -> None:
     except AwsRejected as error:
         if NO_ACTION not in str(error):
             raise
-        raise LifecycleActionExpired(
+        expired = (
             f"Auto Scaling no longer waits for {step.instance_id} (hook {step.lifecycle['hook']}): "
-            "the action was completed by somebody else or timed out, and the instance is going. "
-            "A redrive cannot hold it."
-        ) from error
+            "the action was completed by somebody else or timed out, and the instance is going."
+        )
+        if step.redriven:
+            # Whoever redrives has been told, and nothing is left to do.
+            raise DrainReleased(expired) from error
+        raise LifecycleActionExpired(f"{expired} A redrive cannot hold it.") from error
 
 
 def _end(step: Step, timing: Timing) -> None:
@@ -188,7 +191,8 @@ def _already_completed(
     EC2 is asked whether the instance is there still, for a person who has redriven a drain that was over.
     """
     late = {**answer, "result": "ALREADY_COMPLETED"}
-    if step.attempt or answer["outcome"] not in ("drained", NODE_GONE, NEVER_JOINED):
+    own = ("drained", NODE_GONE, NEVER_JOINED, *(["released"] if step.redriven else []))
+    if step.attempt or answer["outcome"] not in own:
         return late
     gone, unknown = _gone(instance_id, auto_scaling)
     if gone:
