@@ -106,9 +106,11 @@ def _load(name: str) -> Any:
 
 def _show(found: list[Target]) -> None:
     table = Table("part", "what", "figure", "at most", "", "")
-    for one in found:
-        verdict = "met" if one.met else "[bold red]MISSED"
-        table.add_row(one.part, one.name, figure(one.figure), figure(one.limit), one.unit, verdict)
+    for target in found:
+        verdict = "met" if target.met else "[bold red]MISSED"
+        table.add_row(
+            target.part, target.name, figure(target.figure), figure(target.limit), target.unit, verdict
+        )
     # Wide enough for a file, where no terminal says how wide it is.
     Console(width=140).print(table)
 
@@ -116,7 +118,7 @@ def _show(found: list[Target]) -> None:
 def _write_pages() -> None:
     results = {name: _load(name) for name in (*JUDGES, "machine")}
     # Judged anew, so that the page is whole also when the last run measured a part alone.
-    results["targets"] = [one.to_document() for part in JUDGES for one in JUDGES[part](results[part])]
+    results["targets"] = [target.to_document() for part in JUDGES for target in JUDGES[part](results[part])]
     # They take hours, and are played one by one.
     results["storms"] = storm.section_of((DOCS / "performance.md").read_text())
     for name in page.PAGES:

@@ -103,7 +103,7 @@ def _metrics(resource: Mapping[str, Any]) -> int:
 
 def targets(measured: Mapping[str, Any]) -> list[Target]:
     """What drains of 110 pods cost, what holds a watch, and what runs while nothing is drained."""
-    dollars = {one["name"]: one["dollars"] for one in measured["drains"]}
+    dollars = {drain["name"]: drain["dollars"] for drain in measured["drains"]}
     return [
         *(Target(PART, f"dollars, {name}", dollars[name], limit, "$") for name, limit in LIMITS.items()),
         *(

@@ -57,11 +57,11 @@ def _derived(results: Mapping[str, Any]) -> dict[str, Any]:
     }
     return {
         "engine_ms": 1000 * sum(cell["engine_s"] / cell["transitions"] for cell in ours) / len(ours),
-        "first": [one for one in results["targets"] if one["part"] in FIRST],
-        "others": [one for one in results["targets"] if one["part"] not in FIRST],
+        "first": [target for target in results["targets"] if target["part"] in FIRST],
+        "others": [target for target in results["targets"] if target["part"] not in FIRST],
         "beside": list(judgement.pairs(results["waiting"]["virtual"])),
         **_when_cold(results["waiting"]["virtual"]),
-        "missed": [one for one in results["targets"] if not one["met"]],
+        "missed": [target for target in results["targets"] if not target["met"]],
         "cold_functions": len(DRAIN),
         "cold_path_s": sum(compiled[name]["invoked_cpu_s"] for name in DRAIN),
         "prices": {"region": prices.REGION, "as_of": prices.AS_OF},
@@ -71,16 +71,16 @@ def _derived(results: Mapping[str, Any]) -> dict[str, Any]:
 
 def _when_cold(cells: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     """How late drains are whose functions are all cold (seconds), and what a warm invocation takes."""
-    cold = [one for one in cells if one["tool"] == measurement.COLD]
-    warm = {(one["kind"], one["after_s"]): one for one in cells if one["tool"] == measurement.STEPDRAIN}
-    theirs = {(one["kind"], one["after_s"]): one for one in cells if one["tool"] == measurement.KUBECTL}
-    than_kubectl = [one["late_s"] - theirs[one["kind"], one["after_s"]]["late_s"] for one in cold]
-    later = [one["late_s"] - warm[one["kind"], one["after_s"]]["late_s"] for one in cold]
+    cold = [cell for cell in cells if cell["tool"] == measurement.COLD]
+    warm = {(cell["kind"], cell["after_s"]): cell for cell in cells if cell["tool"] == measurement.STEPDRAIN}
+    theirs = {(cell["kind"], cell["after_s"]): cell for cell in cells if cell["tool"] == measurement.KUBECTL}
+    than_kubectl = [cell["late_s"] - theirs[cell["kind"], cell["after_s"]]["late_s"] for cell in cold]
+    later = [cell["late_s"] - warm[cell["kind"], cell["after_s"]]["late_s"] for cell in cold]
     return {
         "invocation_s": DURATIONS.invocation + DURATIONS.transition,
         "cold_more_s": max(later, default=0.0),
         "cold_than_kubectl_s": max(than_kubectl, default=0.0),
-        "cold_first_s": max((one["first_s"] for one in cold if one["first_s"] is not None), default=0.0),
+        "cold_first_s": max((cell["first_s"] for cell in cold if cell["first_s"] is not None), default=0.0),
     }
 
 

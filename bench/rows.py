@@ -49,7 +49,7 @@ def _verdict(target: Cell) -> Row:
 
 def _beside(pair: tuple[Cell, Cell]) -> Row:
     ours, theirs = pair
-    first = [one["first_s"] if one["first_s"] is not None else "" for one in pair]
+    first = [cell["first_s"] if cell["first_s"] is not None else "" for cell in pair]
     return [
         ours["kind"],
         ours["after_s"],
@@ -68,7 +68,7 @@ def _grace(cell: Cell) -> Row:
         cell["deadline_s"],
         cell["own_s"],
         cell["given_s"],
-        *("" if one is None else one for one in known),
+        *("" if moment is None else moment for moment in known),
     ]
 
 

@@ -56,7 +56,7 @@ def measure(say: Callable[[str], None], one_node: Json, cold_start: Json) -> Jso
         "idle_day": asdict(idle) | {"dollars": idle.dollars},
         "months": [{"drains": count, "dollars": count * each + sum(fixed.values())} for count in MONTHLY],
         "pod_month": cost.pod_month(),
-        "functions": {name: asdict(one) for name, one in functions.items()},
+        "functions": {name: asdict(function) for name, function in functions.items()},
         "watching_mb": {name: memory_mb()[name] for name in WATCHING},
     }
 
@@ -71,7 +71,7 @@ def known_functions(one_node: Json, cold_start: Json) -> dict[str, Function]:
     visits = Counter(cell["invocations"])
     work = {state: seconds / visits[state] for state, seconds in cell["states_s"].items()}
     work |= {"WaitForPods": work["EvictBatch"], INTAKE: work["FindNode"]}
-    cold = {one["function"]: one for one in cold_start["functions"] if one["compiled"]}
+    cold = {function["function"]: function for function in cold_start["functions"] if function["compiled"]}
     memory = memory_mb()
     return {
         name: Function(memory[name], cold[name]["invoked_cpu_s"], work.get(name, work["FindNode"]))

@@ -40,12 +40,12 @@ def targets(measured: Json) -> list[Target]:
         *(
             Target(
                 PART,
-                f"history of 48 h, {one['name']}",
-                max(one["computed"], one["played"]),
-                one["limit"],
+                f"history of 48 h, {night['name']}",
+                max(night["computed"], night["played"]),
+                night["limit"],
                 "events",
             )
-            for one in measured["nights"]
+            for night in measured["nights"]
         ),
         *_schedule(measured["checked"]),
     ]
@@ -80,7 +80,7 @@ def _real(runs: list[Json]) -> Iterator[Target]:
     def late_s(tool: str, kind: str) -> dict[str, float]:
         return {
             "late_s": statistics.median(
-                one["late_s"] for one in runs if (one["tool"], one["kind"]) == (tool, kind)
+                run["late_s"] for run in runs if (run["tool"], run["kind"]) == (tool, kind)
             )
         }
 
@@ -114,13 +114,13 @@ def _graces(cells: list[Json]) -> Iterator[Target]:
 
 def _schedule(checked: list[Json]) -> Iterator[Target]:
     if checked:
-        most_s = max(abs(one["real_s"] - one["schedule_s"]) for one in checked)
+        most_s = max(abs(scene["real_s"] - scene["schedule_s"]) for scene in checked)
         yield Target(PART, "kubectl differs from its schedule by at most", most_s, SCHEDULE_S, "s", REAL)
 
 
 def pairs(cells: list[Json]) -> Iterator[tuple[Json, Json]]:
     """Stepdrain's cell and kubectl's of each scene, in their order."""
-    theirs = {(one["kind"], one["after_s"]): one for one in cells if one["tool"] == KUBECTL}
-    for one in cells:
-        if one["tool"] == STEPDRAIN:
-            yield one, theirs[one["kind"], one["after_s"]]
+    theirs = {(cell["kind"], cell["after_s"]): cell for cell in cells if cell["tool"] == KUBECTL}
+    for cell in cells:
+        if cell["tool"] == STEPDRAIN:
+            yield cell, theirs[cell["kind"], cell["after_s"]]

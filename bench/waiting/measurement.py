@@ -50,9 +50,10 @@ def cold_starts(measured: Json) -> dict[str, float]:
     """Seconds that each state's cold start takes by the clock: measured CPU, at the function's memory."""
     memory = memory_mb()
     return {
-        one["function"]: PLACING_S + one["invoked_cpu_s"] * max(1.0, FULL_VCPU_MB / memory[one["function"]])
-        for one in measured["functions"]
-        if one["compiled"]
+        function["function"]: PLACING_S
+        + function["invoked_cpu_s"] * max(1.0, FULL_VCPU_MB / memory[function["function"]])
+        for function in measured["functions"]
+        if function["compiled"]
     }
 
 
@@ -80,9 +81,11 @@ def cell_of(tool: str, spread: Sequence[Scene], seen: Sequence[Seen]) -> Json:
     could be done at best (``Scene.due_s``); ``noticed_s``: from a pod's end until the tool knew.
     """
     scene, pairs = spread[0], list(zip(spread, seen, strict=True))
-    first = [one.accepted[0] - scene.changes_at_s for scene, one in pairs if scene.changes_at_s is not None]
-    late = [one.done - (max(one.gone) if scene.exits_after_s else scene.due_s) for scene, one in pairs]
-    noticed = [one.noticed - max(one.gone) for one in seen]
+    first = [
+        drain.accepted[0] - scene.changes_at_s for scene, drain in pairs if scene.changes_at_s is not None
+    ]
+    late = [drain.done - (max(drain.gone) if scene.exits_after_s else scene.due_s) for scene, drain in pairs]
+    noticed = [drain.noticed - max(drain.gone) for drain in seen]
     return {
         "tool": tool,
         "kind": scene.kind,
@@ -91,5 +94,5 @@ def cell_of(tool: str, spread: Sequence[Scene], seen: Sequence[Seen]) -> Json:
         "late_s": statistics.median(late),
         "late_worst_s": max(late),
         "noticed_s": statistics.median(noticed),
-        "requests": statistics.median(one.requests for one in seen),
+        "requests": statistics.median(drain.requests for drain in seen),
     }

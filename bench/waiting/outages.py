@@ -46,7 +46,7 @@ def _cell(kind: str, begins_s: float, lasts_s: float) -> Json:
         virtual.run_until(stage, lambda: stage.clock.now() > over_at + 60)
         asked = [to_epoch_s(event["requestReceivedTimestamp"]) for event in stage.transport.audit_log]
         # The last attempt that began within the outage: what comes next depends on its pauses.
-        state = [one for one, attempt_at, _, _ in stage.invocations if attempt_at <= over_at][-1]
+        state = [name for name, attempt_at, _, _ in stage.invocations if attempt_at <= over_at][-1]
         after_s = _next(asked, over_at) - over_at
         return {"kind": kind, "begins_s": begins_s, "lasts_s": lasts_s, "state": state, "after_s": after_s}
 

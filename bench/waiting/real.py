@@ -69,9 +69,9 @@ def play(kubectl: str | None, say: Callable[[str], None]) -> list[Json]:
             found = [_document(world, run) for run in runs]
     finally:
         clock.close()
-    for one in found:
+    for run in found:
         say(
-            f"{one['tool']}, {one['kind']} {one['after_s']} s, in real time: done after {one['done_s']:.2f} s"
+            f"{run['tool']}, {run['kind']} {run['after_s']} s, in real time: done after {run['done_s']:.2f} s"
         )
     return found
 
@@ -170,10 +170,10 @@ def check(found: Sequence[Json]) -> list[Json]:
     checked = []
     for scene in SCENES:
         measured = next(
-            one for one in found
-            if (one["tool"], one["kind"], one["after_s"]) == ("kubectl", scene.kind, scene.after_s)
+            run for run in found
+            if (run["tool"], run["kind"], run["after_s"]) == ("kubectl", scene.kind, scene.after_s)
         )  # fmt: skip
         played = virtual.kubectl(scene, measured["first_s"])
-        one = {"kind": scene.kind, "after_s": scene.after_s}
-        checked.append({**one, "real_s": measured["done_s"], "schedule_s": played.done})
+        what = {"kind": scene.kind, "after_s": scene.after_s}
+        checked.append({**what, "real_s": measured["done_s"], "schedule_s": played.done})
     return checked

@@ -146,7 +146,7 @@ class KubectlDrain:
         loop = self._loops[name]
         if loop.request is not None:
             self._clock.call_at(loop.at, lambda: self._wait_for_limiter(name))
-        elif all(one.request is None for one in self._loops.values()):
+        elif all(loop.request is None for loop in self._loops.values()):
             self.ended_at = self._clock.now()
 
     def _wait_for_limiter(self, name: str) -> None:
