@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+from functools import partial
 
 import boto3
 from click.testing import CliRunner
@@ -12,20 +13,22 @@ from stepdrain_cli.commands import options
 from stepdrain_cli.terminal import interaction
 
 
+@contextlib.contextmanager
+def account_of(world, flags=""):
+    """Replaces the account behind --sandbox by that of a test's world."""
+    session, clock = boto3.Session(region_name="eu-west-1"), world.clock
+    with accounts.translated_errors():
+        yield accounts.Account(session, world.machine, clock.now, clock.sleep, world, flags)
+
+
 class Typist:
     """Types commands. ``names`` maps readable names (``i-one``, ``node-one``) to real ones."""
 
     def __init__(self, world, monkeypatch, names):
         self.world, self.names = world, names
         self._monkeypatch, self.plain = monkeypatch, False
-        monkeypatch.setattr("stepdrain_cli.accounts.account.on_sandbox", self._account)
+        monkeypatch.setattr("stepdrain_cli.accounts.account.on_sandbox", partial(account_of, world))
         monkeypatch.setattr(options, "SANDBOX_NOTE", "NOTE")
-
-    @contextlib.contextmanager
-    def _account(self, flags=""):
-        session, clock = boto3.Session(region_name="eu-west-1"), self.world.clock
-        with accounts.translated_errors():
-            yield accounts.Account(session, self.world.machine, clock.now, clock.sleep, self.world, flags)
 
     def __call__(self, *arguments, answer=None):
         """Exit status, stdout and stderr of a command; ``answer`` is what somebody at a terminal types."""

@@ -1,17 +1,16 @@
 """``stepdrain bundle``: everything a maintainer needs, and nothing that must stay private."""
 
-import contextlib
 import json
 import zipfile
+from functools import partial
 
-import boto3
 import pytest
 from click.testing import CliRunner
 
 from stepdrain_cli.__main__ import cli
-from stepdrain_cli.accounts.account import Account
 from stepdrain_cli.bundles.redaction import Redaction, summary
 from stepdrain_sandbox.examples.drains import drains
+from tests.cli.accounts import account_of
 
 KEY = "AKIAIOSFODNN7EXAMPLE"
 SECRETS = {
@@ -106,13 +105,8 @@ def world():
 def bundle(world, monkeypatch):
     """Runs ``stepdrain bundle`` for the drain that failed in this module's world."""
 
-    @contextlib.contextmanager
-    def same_world(flags=""):
-        session = boto3.Session(region_name="eu-west-1")
-        yield Account(session, world.machine, world.clock.now, world.clock.sleep, world, flags)
-
-    monkeypatch.setattr("stepdrain_cli.accounts.account.on_sandbox", same_world)
-    failed = next(one["name"] for one in world.executions() if one["status"] == "FAILED")
+    monkeypatch.setattr("stepdrain_cli.accounts.account.on_sandbox", partial(account_of, world))
+    failed = next(drain["name"] for drain in world.executions() if drain["status"] == "FAILED")
     return lambda file: CliRunner().invoke(cli, ["bundle", failed, "--sandbox", "--out", str(file)])
 
 

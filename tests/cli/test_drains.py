@@ -1,8 +1,8 @@
 """The commands about drains: output to the letter, on the account behind --sandbox."""
 
-import contextlib
 import json
 import re
+from functools import partial
 
 import pytest
 import yaml
@@ -14,6 +14,7 @@ from stepdrain_cli.accounts import account as accounts
 from stepdrain_cli.accounts import drains as found_drains
 from stepdrain_cli.terminal.exits import NO_ACCESS, CommandError
 from stepdrain_sandbox.examples.drains import drains
+from tests.cli.accounts import account_of
 
 ARN = "arn:aws:states:eu-west-1:123456789012:execution:stepdrain-DrainNode"
 CONSOLE = "https://eu-west-1.console.aws.amazon.com"
@@ -30,15 +31,7 @@ def world():
 @pytest.fixture
 def stepdrain(world, monkeypatch):
     """Runs a command with --sandbox on this module's world; what is random gets a name."""
-    import boto3
-
-    @contextlib.contextmanager
-    def same_world(flags=""):
-        session = boto3.Session(region_name="eu-west-1")
-        with accounts.translated_errors():
-            yield accounts.Account(session, world.machine, world.clock.now, world.clock.sleep, world, flags)
-
-    monkeypatch.setattr("stepdrain_cli.accounts.account.on_sandbox", same_world)
+    monkeypatch.setattr("stepdrain_cli.accounts.account.on_sandbox", partial(account_of, world))
 
     def run(*arguments, text=None):
         named = [replaced(argument, unmasked(world)) for argument in arguments]
