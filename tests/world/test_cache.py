@@ -122,6 +122,20 @@ def test_the_sweep_reads_the_addresses_of_a_large_group_in_advance(world, monkey
     assert asked(world, "DescribeInstances")[before:] == []
 
 
+def test_targets_are_looked_at_where_auto_scaling_throttles(world, monkeypatch):
+    """Each look that is throttled lists the node's pods again, for hundreds of drains at once."""
+    monkeypatch.setattr(instances, "FEWEST", NODES)
+    world.pass_time(330)
+    error = client_error("DescribeAutoScalingGroups", "Throttling", "Rate exceeded")
+    world.terminate(next(iter(world.instances)))
+    world.pass_time(1)
+    world.aws.schedules.stop()
+    world.aws.aws_faults.append(AwsFault("DescribeAutoScalingGroups", error, times=-1))
+    world.settle()
+    assert {one["status"] for one in world.executions()} == {"SUCCEEDED"}
+    assert asked(world, "DescribeAutoScalingGroups").count("WaitForTargetsFunction") == 1
+
+
 def test_an_instance_that_the_sweep_has_not_seen_is_asked_for(world, monkeypatch):
     """A cache that lags must not hide a node."""
     monkeypatch.setattr(instances, "FEWEST", NODES)

@@ -1,4 +1,4 @@
-"""Names and addresses of a large group's instances, in the stack's cache.
+"""Names and addresses of a large group's instances, and its target groups, in the stack's cache.
 
 FindNode needs them, EC2 grants 20 requests a second
 (https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html), and a scale-in takes hundreds of
@@ -8,15 +8,18 @@ request. Instances that are younger than the last sweep are not in the cache: th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from stepdrain.adapters import connections
+from stepdrain.errors import AwsThrottled
 
 FEWEST = 50
 """Instances of a group that is kept: for smaller ones EC2's quota does."""
 KEPT_S, RENEWED_S = 86_400, 43_200
 """Seconds that a part of a group is kept, and after which it is written anew."""
+TARGETS_KEPT_S = 1200
+"""More than the longest time between two sweeps (SweepMinutes in template.yaml)."""
 FIELDS = {"privateDnsName": "PrivateDnsName", "privateIpAddress": "PrivateIpAddress"}
 
 
@@ -68,3 +71,41 @@ def _outdated(kept: Mapping[str, Any], members: Mapping[str, Any], now: float) -
 def _key(group: str, instance_id: str) -> str:
     # Sixteen parts: an item holds 400 KB, and a reader pays for its size.
     return f"instances/{group}/{instance_id[-1:]}"
+
+
+class Balancers(Protocol):
+    """What WaitForTargets asks of the AWS adapter (stepdrain.states.wait_for_targets.Account)."""
+
+    def balancers_of(self, cluster: str) -> list[str]: ...
+    def group_target_groups(self, group: str) -> list[str]: ...
+    def target_states(self, target_groups: Sequence[str], instance_id: str) -> dict[str, str]: ...
+    def classic_states(self, names: Sequence[str], instance_id: str) -> dict[str, str]: ...
+
+
+class WithKeptTargetGroups:
+    """An account that knows a large group's target groups from the last sweep, where AWS throttles."""
+
+    def __init__(self, account: Balancers) -> None:
+        self._account = account
+        self.balancers_of = account.balancers_of
+        self.target_states = account.target_states
+        self.classic_states = account.classic_states
+
+    def group_target_groups(self, group: str) -> list[str]:
+        """ARNs of the group's target groups; raises AwsThrottled if they are not kept either."""
+        try:
+            return self._account.group_target_groups(group)
+        except AwsThrottled:
+            kept = connections.cached(_targets_key(group))
+            if kept is None:
+                raise
+            return list(kept)
+
+
+def remember_target_groups(group: str, arns: Sequence[str]) -> None:
+    """Keep the ARNs of the target groups that are attached to a group, until some sweeps have failed."""
+    connections.keep(_targets_key(group), list(arns), TARGETS_KEPT_S)
+
+
+def _targets_key(group: str) -> str:
+    return f"targets/{group}"

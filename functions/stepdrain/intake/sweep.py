@@ -88,6 +88,8 @@ class Found:
     left: list[Left] = field(default_factory=list)
     members: dict[str, list[str]] = field(default_factory=dict)
     """Ids of the instances of each group that was looked at."""
+    target_groups: dict[str, list[str]] = field(default_factory=dict)
+    """ARNs of the target groups that are attached to each group."""
     warnings: list[str] = field(default_factory=list)
     """Sentences about tags and groups that cannot be used."""
 
@@ -130,6 +132,7 @@ def sweep(settings: IntakeSettings, account: Account, now: float, interval_s: in
     found = Found(left=[left for group in groups for left in retained(group)])
     for group in groups:
         found.members[group["AutoScalingGroupName"]] = [instance for instance, _ in _states(group)]
+        found.target_groups[group["AutoScalingGroupName"]] = list(group.get("TargetGroupARNs", ()))
     since = now - LONGEST_WAIT_S
     drains = list(account.executions(settings.state_machine_arn, since)) if groups else []
     for group in groups:

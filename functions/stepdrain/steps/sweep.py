@@ -31,6 +31,7 @@ def handler(_event: dict[str, Any], _context: object) -> dict[str, Any]:
         for group, members in found.members.items():
             if len(members) >= instances.FEWEST:
                 instances.remember(group, members, account, clock.now())
+                instances.remember_target_groups(group, found.target_groups[group])
     for warning in found.warnings:
         LOG.warning(warning)
     for name in found.started:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from stepdrain import attempt, clock
-from stepdrain.adapters import connections, invocation
+from stepdrain.adapters import connections, instances, invocation
 from stepdrain.reporting import logs
 from stepdrain.states.wait_for_targets import wait_for_targets
 from stepdrain.verification import rehearsal
@@ -19,6 +19,6 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     return attempt.run(
         event,
         lambda step, cluster, _until, _unwatched: wait_for_targets(
-            step, cluster, connections.aws(), clock.now()
+            step, cluster, instances.WithKeptTargetGroups(connections.aws()), clock.now()
         ),
     )
