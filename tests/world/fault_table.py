@@ -16,11 +16,11 @@ import re
 KUBERNETES = """
                          FindNode          Label             Cordon            EvictBatch        eviction          WaitForPods       watch                 WaitForVolumes    WaitForTargets
 401 once                 ·                 ·                 ·                 ·                 ·                 ·                 ·                     ·                 ·
-401 for ever             KubeUnauthorized  KubeUnauthorized  KubeUnauthorized  KubeUnauthorized  KubeUnauthorized  KubeUnauthorized  KubeUnauthorized      KubeUnauthorized  KubeUnauthorized
+401 for ever             KubeUnauthorized  KubeUnauthorized  KubeUnauthorized  KubeUnauthorized  KubeUnauthorized  KubeUnauthorized  ·                     KubeUnauthorized  KubeUnauthorized
 10 s of 401              ·                 ·                 ·                 ·                 ·                 ·                 ·                     ·                 ·
 10 s of 403              ·                 ·                 ·                 ·                 ·                 ·                 ·                     ·                 ·
 webhook refuses one pod  –                 –                 –                 –                 ·                 –                 –                     –                 –
-403                      KubeForbidden     ·                 KubeForbidden     KubeForbidden     KubeForbidden     KubeForbidden     KubeForbidden         KubeForbidden     ·
+403                      KubeForbidden     ·                 KubeForbidden     KubeForbidden     KubeForbidden     KubeForbidden     ·                     KubeForbidden     ·
 409                      ·                 ·                 ·                 ·                 ·                 ·                 ·                     ·                 ·
 429 budget               ·                 ·                 ·                 ·                 ·                 ·                 ·                     ·                 ·
 429 overload             ·                 ·                 ·                 ·                 ·                 ·                 ·                     ·                 ·
