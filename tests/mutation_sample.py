@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = Path("functions/stepdrain")
 MODULES = {
     "rules/budgets": ["rules/test_budgets.py"],
+    "rules/deadline": ["rules/test_deadline.py"],
     "rules/eviction_answers": ["rules/test_eviction_answers.py"],
     "rules/nodes": ["rules/test_nodes.py", "states/test_protection.py"],
     "rules/pods": ["rules/test_pods.py"],
@@ -33,6 +34,12 @@ MODULES = {
     "states/label": ["steps/test_label.py"],
     "states/cordon": ["steps/test_cordon.py"],
     "states/uncordon": ["steps/test_uncordon.py"],
+    "states/routes": ["document/test_progress.py", "states/test_force.py", "steps/test_wait_for_pods.py"],
+    "states/waiting": ["states/test_waiting.py", "document/test_progress.py"],
+    "states/evict_batch": ["states/test_force.py", "steps/test_evict_batch.py"],
+    "states/batch": ["states/test_force.py", "steps/test_evict_batch.py"],
+    "states/eviction_requests": ["states/test_force.py", "steps/test_evict_batch.py"],
+    "states/wait_for_pods": ["document/test_progress.py", "steps/test_wait_for_pods.py"],
 }
 SWAPS: dict[type[ast.AST], type[ast.AST]] = {
     ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
@@ -86,7 +93,7 @@ def main(count: int, seed: int) -> int:
             tests = [str(copied / "tests" / test) for test in MODULES[module]]
             command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
             try:
-                ran = subprocess.run(command, cwd=copied, capture_output=True, timeout=120, check=False)
+                ran = subprocess.run(command, cwd=copied, capture_output=True, timeout=300, check=False)
                 died = ran.returncode != 0
             except subprocess.TimeoutExpired:
                 died = True

@@ -16,17 +16,7 @@ import urllib3
 from kubernetes.client.exceptions import ApiException
 
 from kubernetes import client
-from stepdrain import VERSION
-from stepdrain.errors import (
-    AdmissionDenied,
-    DrainError,
-    KubeConflict,
-    KubeForbidden,
-    KubeRejected,
-    KubeThrottled,
-    KubeUnauthorized,
-    KubeUnavailable,
-)
+from stepdrain import VERSION, errors
 from stepdrain.reporting import links, logs
 from stepdrain.rules.eviction_answers import UNREACHED, Answer
 
@@ -86,7 +76,7 @@ class Calls:
     def _get_or_none(self, method: Callable[..., Any], *arguments: Any, **options: Any) -> Json | None:
         try:
             return self._json(method, *arguments, **options)
-        except KubeRejected as error:
+        except errors.KubeRejected as error:
             if not missing(error):
                 raise
             return None
@@ -159,16 +149,16 @@ def optional(read: Callable[[], T], otherwise: T, what: str) -> T:
     """
     try:
         return read()
-    except KubeForbidden as error:
+    except errors.KubeForbidden as error:
         LOG.warning(f"{what} cannot be read, and the drain goes on without: {error}")
         return otherwise
-    except KubeRejected as error:
+    except errors.KubeRejected as error:
         if not missing(error):
             raise
         return otherwise
 
 
-def missing(error: DrainError) -> bool:
+def missing(error: errors.DrainError) -> bool:
     """Whether the API server answered that there is no such object, or no such API (404)."""
     return isinstance(error.__cause__, ApiException) and error.__cause__.status == 404
 
@@ -198,27 +188,31 @@ def translated(error: ApiException) -> Exception:
     answer = answer_of(error)
     message = answer.message
     if answer.admission_denied:
-        return AdmissionDenied(f"The cluster's own rules refuse the request: {message}")
+        return errors.AdmissionDenied(f"The cluster's own rules refuse the request: {message}")
     match error.status:
         case 401:
-            return KubeUnauthorized(
+            return errors.KubeUnauthorized(
                 "The cluster does not know the caller (401). A function's role needs an access entry "
                 f"({links.runbook('KubeUnauthorized')}); a kubeconfig, credentials that are still valid."
             )
         case 403 if not UNREACHED.search(message):
-            return KubeForbidden(f"{message}. Apply kubernetes/rbac.yaml and check the access entry's group.")
+            return errors.KubeForbidden(
+                f"{message}. Apply kubernetes/rbac.yaml and check the access entry's group."
+            )
         case 409:
-            return KubeConflict(message)
+            return errors.KubeConflict(message)
         case 429:
-            return KubeThrottled(f"The Kubernetes API asks for fewer requests: {message}")
+            return errors.KubeThrottled(f"The Kubernetes API asks for fewer requests: {message}")
         case status if not status or status >= 500 or UNREACHED.search(message):
-            return KubeUnavailable(f"The Kubernetes API answered {status or 'with a TLS failure'}: {message}")
+            return errors.KubeUnavailable(
+                f"The Kubernetes API answered {status or 'with a TLS failure'}: {message}"
+            )
         case status:
-            return KubeRejected(f"The Kubernetes API refused the request ({status}): {message}")
+            return errors.KubeRejected(f"The Kubernetes API refused the request ({status}): {message}")
 
 
-def _unusable(error: Exception) -> KubeUnavailable:
-    return KubeUnavailable(
+def _unusable(error: Exception) -> errors.KubeUnavailable:
+    return errors.KubeUnavailable(
         f"The Kubernetes API gave no usable answer: {why(error).rstrip('.')}. "
         "Check that the cluster is up and can be reached from here."
     )
