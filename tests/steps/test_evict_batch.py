@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from stepdrain.clock import to_rfc3339
 from stepdrain.errors import DrainRefused, EvictionBlocked, EvictionStillBlocked, KubeForbidden
 from stepdrain.steps import evict_batch
 
@@ -22,6 +23,13 @@ def evictions(cluster):
 def of_daemonset(name):
     owner = {"apiVersion": "apps/v1", "kind": "DaemonSet", "name": name, "uid": "u", "controller": True}
     return {"metadata": {"ownerReferences": [owner]}}
+
+
+def on_pods(cluster, node):
+    """Name, UID, reason and message of the Events on pods in the namespace called like the node."""
+    events = [one for one in cluster.list("Event") if one["metadata"]["namespace"] == node]
+    about = [(one["involvedObject"], one) for one in events]
+    return [(pod["name"], pod["uid"], one["reason"], one["message"]) for pod, one in about]
 
 
 def blocked(cluster, node, app="web"):
@@ -91,6 +99,42 @@ def test_a_budget_that_blocks_everything_is_recorded_on_the_node_once(cluster, n
     cluster.pass_time(2)
     evict_batch.handler(payload(progress=record), None)
     assert cluster.told(node) == ["PodsBlocked"]
+
+
+def test_a_blocked_pod_says_so_itself_once_a_heartbeat(cluster, node, payload):
+    """Who owns the application describes the pod, and not a Node. A repeated attempt writes nothing twice."""
+    pod = cluster.pod(node)
+    blocked(cluster, node)
+    record = evict_batch.handler(payload(), None)
+    cluster.pass_time(2)
+    evict_batch.handler(payload(), None)
+    evict_batch.handler(payload(progress=record), None)
+    ((name, uid, reason, message),) = on_pods(cluster, node)
+    assert (name, uid, reason) == ("web", pod["metadata"]["uid"], "EvictionBlocked")
+    why = record["blockers"][0].removeprefix(f"{node}/web: ")
+    assert message == f"Drain drain-of-{node} of node {node} cannot evict it now: {why}"
+    later = {**record, "number": 1, "heartbeatAt": to_rfc3339(cluster.clock.now() + 1)}
+    evict_batch.handler(payload(progress=later), None)
+    assert len(on_pods(cluster, node)) == 2
+
+
+def test_a_pod_whose_batch_moves_others_has_no_event(cluster, node, payload):
+    """Its budget may give way when they have gone."""
+    cluster.pod(node)
+    cluster.pod(node, "free")
+    blocked(cluster, node)
+    assert evict_batch.handler(payload(), None)["blocked"] == 1
+    assert on_pods(cluster, node) == []
+
+
+def test_no_more_pods_get_an_event_than_a_message_names(cluster, node, payload):
+    """What a drain sends is bounded, however many pods a budget holds."""
+    for number in range(25):
+        cluster.pod(node, f"web-{number}", metadata={"labels": {"app": "web"}})
+    blocked(cluster, node)
+    assert evict_batch.handler(payload(), None)["blocked"] == 25
+    assert len(on_pods(cluster, node)) == 20
+    assert [status for verb, what, status in cluster.asked() if what == "events"] == [201] * 21
 
 
 def test_what_a_budget_forbids_is_asked_for_once_a_heartbeat(cluster, node, payload):

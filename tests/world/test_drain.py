@@ -198,7 +198,7 @@ def test_a_blocking_budget_is_waited_for_and_named(world):
     assert world.executions()[0]["status"] == "SUCCEEDED"
     assert guarantees.deletions_made(audit.changes(world.kube.audit_log), "fail") == []
     told = {event["reason"] for event in world.kube.cluster.list("Event")}
-    assert told == {"DrainStarted", "PodsBlocked", "Drained"}
+    assert told == {"DrainStarted", "PodsBlocked", "EvictionBlocked", "Drained"}
 
 
 def test_a_node_that_is_deleted_while_it_is_drained_is_not_told_as_drained(world):

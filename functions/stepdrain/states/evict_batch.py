@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -20,6 +20,10 @@ QUIET_S = 300
 """After so many seconds without a request to evict, a refusal begins to count anew."""
 
 
+Held = Callable[[Sequence[Pod], Sequence[Reason]], None]
+"""Gets the pods that are to go, and by name those that cannot, with what holds each."""
+
+
 class Cluster(batch.Cluster, Protocol):
     """What EvictBatch asks of the Kubernetes adapter."""
 
@@ -28,14 +32,20 @@ class Cluster(batch.Cluster, Protocol):
 
 
 def evict_batch(
-    step: Step, cluster: Cluster, now: float, warn: Warn, *, for_deadline: bool = False
+    step: Step,
+    cluster: Cluster,
+    now: float,
+    warn: Warn,
+    held: Held | None = None,
+    *,
+    for_deadline: bool = False,
 ) -> Progress:
     """Evict what can be evicted now; the record says how many, and who was blocked by what.
 
     It never waits: what could not go is waited for in WaitForPods. ``for_deadline`` restricts it to the pods
     whose grace would not fit any more. ``warn`` gets the reason and the message of an Event, at the beginning
     of a drain: about annotations that cannot be read, and about pods that no eviction can move, since two
-    budgets select them.
+    budgets select them. ``held`` is called if no pod could be evicted, and budgets or webhooks hold some.
     Raises DrainRefused before anything is evicted if the policy forbids a pod's eviction; the errors of
     ``eviction_answers.Tally.error`` if the API refused; EvictionBlocked (or EvictionStillBlocked) if nothing
     could be evicted and the execution runs on the first definition.
@@ -55,6 +65,8 @@ def evict_batch(
     moved = batch.move(staying, leaving, step, cluster, timing, warn, for_deadline=for_deadline)
     if error := moved.tally.error():
         raise error
+    if held and moved.tally.blocked and not moved.tally.evicted:
+        held(staying, moved.tally.blocked)
     record = _record(known, step, now, moved, len(leaving))
     if timing.pace is not None and moved.nothing and moved.tally.blocked and not timing.heartbeat_due:
         named = "; ".join(record.blockers)

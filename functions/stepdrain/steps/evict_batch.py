@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,8 +20,11 @@ from stepdrain.errors import (
     Transient,
 )
 from stepdrain.intake import settings
-from stepdrain.reporting import logs, metrics, node_conditions
+from stepdrain.reporting import logs, metrics, node_conditions, pod_events
 from stepdrain.reporting.node_events import record_event
+from stepdrain.rules import reasons
+from stepdrain.rules.pods import Pod
+from stepdrain.rules.reasons import Reason
 from stepdrain.states import concurrency_limit, lifecycle_action, routes
 from stepdrain.states.evict_batch import evict_batch
 from stepdrain.verification import rehearsal
@@ -80,6 +84,10 @@ def _evict(step: Step, cluster: Any, now: float) -> Progress:
         if not_recorded := record_event(cluster, step.node, reason, sentence, step.name, now):
             LOG.warning(not_recorded)
 
+    def held(pods: Sequence[Pod], blocked: Sequence[Reason]) -> None:
+        if _first_of_round(step):
+            _record_on_pods(step, pods, blocked, cluster, now)
+
     try:
         _take_turn(step, now)
     except (NotYourTurn, StillNotYourTurn):
@@ -89,11 +97,11 @@ def _evict(step: Step, cluster: Any, now: float) -> Progress:
             return replace(before, next=progress.WAIT_FOR_PODS)
         if not timing.forces:
             raise
-        record = evict_batch(step, cluster, now, warn, for_deadline=True)
+        record = evict_batch(step, cluster, now, warn, held, for_deadline=True)
         if (record.evicted, record.forced) == (before.evicted, before.forced):
             raise
         return record
-    return evict_batch(step, cluster, now, warn)
+    return evict_batch(step, cluster, now, warn, held)
 
 
 def _record_rolled(step: Step, record: Progress, cluster: Any, now: float) -> None:
@@ -107,6 +115,23 @@ def _record_rolled(step: Step, record: Progress, cluster: Any, now: float) -> No
 def _record_blocked(step: Step, sentence: str, cluster: Any, now: float) -> None:
     occasion = f"{step.name}/{step.progress.number}"
     if not_recorded := record_event(cluster, step.node, "PodsBlocked", sentence, occasion, now):
+        LOG.warning(not_recorded)
+
+
+def _first_of_round(step: Step) -> bool:
+    """Whether what is blocked is recorded: once between two heartbeats."""
+    return step.progress.probing if step.wait_s is not None else step.attempt == 0
+
+
+def _record_on_pods(
+    step: Step, pods: Sequence[Pod], blocked: Sequence[Reason], cluster: Any, now: float
+) -> None:
+    """On each pod that is named, too: its owner looks there, and not at a Node."""
+    occasion = f"{step.name}/{step.progress.number}"
+    named = blocked[: reasons.NAMED]
+    for not_recorded in cluster.create_events(
+        pod_events.blocked(pods, named, step.node.name, step.name, occasion, now)
+    ):
         LOG.warning(not_recorded)
 
 
