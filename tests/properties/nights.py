@@ -57,7 +57,8 @@ class App:
 class Fault:
     """From ``at_s`` on, ``times`` requests of this verb are answered so; ``cut``: how an answer is lost.
 
-    ``watch``: what becomes of watches instead (stepdrain_sandbox.kube.faults.Fault).
+    ``watch``: what becomes of watches instead (stepdrain_sandbox.kube.faults.Fault). ``webhook``: the status
+    with which an admission webhook denies evictions instead. ``refuse``: "token" or "rbac", for ten seconds.
     """
 
     at_s: int
@@ -66,6 +67,8 @@ class Fault:
     cut: str
     times: int
     watch: str = ""
+    webhook: int = 0
+    refuse: str = ""
 
 
 @dataclass(frozen=True)
@@ -109,21 +112,44 @@ APPS = st.builds(
     system=st.booleans(),
     strategy=st.sampled_from([None, (), (("maxUnavailable", 0),), (("maxUnavailable", 1), ("maxSurge", 1))]),
 )
-FAULTS = st.builds(
-    Fault,
-    at_s=st.sampled_from([0, 0, 2, 10, 60, 600]),
-    verb=st.sampled_from(["get", "list", "patch", "create", "watch", "delete", ".*"]),
-    status=st.sampled_from(STATUSES),
-    cut=st.sampled_from(["", "", "lost", "truncate"]),
-    times=st.sampled_from([1, 2, 5, 40]),
-) | st.builds(
+REFUSED = st.builds(
     Fault,
     at_s=st.sampled_from([0, 2, 60]),
-    verb=st.just("watch"),
+    verb=st.sampled_from(["get", "list", "patch", "create", ".*"]),
     status=st.just(0),
     cut=st.just(""),
-    times=st.sampled_from([1, 5, -1]),
-    watch=st.sampled_from(["buffered", "silent", "ends", "expired", "cut"]),
+    times=st.just(-1),
+    refuse=st.sampled_from(["token", "rbac"]),
+)
+DENIED_BY_WEBHOOK = st.builds(
+    Fault,
+    at_s=st.sampled_from([0, 2, 60]),
+    verb=st.just("create"),
+    status=st.just(0),
+    cut=st.just(""),
+    times=st.sampled_from([1, 5, 40, -1]),
+    webhook=st.sampled_from([400, 403, 429, 500]),
+)
+FAULTS = (
+    st.builds(
+        Fault,
+        at_s=st.sampled_from([0, 0, 2, 10, 60, 600]),
+        verb=st.sampled_from(["get", "list", "patch", "create", "watch", "delete", ".*"]),
+        status=st.sampled_from(STATUSES),
+        cut=st.sampled_from(["", "", "lost", "truncate"]),
+        times=st.sampled_from([1, 2, 5, 40]),
+    )
+    | st.builds(
+        Fault,
+        at_s=st.sampled_from([0, 2, 60]),
+        verb=st.just("watch"),
+        status=st.just(0),
+        cut=st.just(""),
+        times=st.sampled_from([1, 5, -1]),
+        watch=st.sampled_from(["buffered", "silent", "ends", "expired", "cut"]),
+    )
+    | REFUSED
+    | DENIED_BY_WEBHOOK
 )
 REFUSALS = st.tuples(st.sampled_from(CALLS), st.sampled_from([THROTTLED, DENIED, DOWN]))
 DIES = st.tuples(

@@ -14,11 +14,15 @@ from stepdrain_engine.execution import Execution
 from stepdrain_recorded import audit
 from stepdrain_sandbox import guarantees
 from stepdrain_sandbox.kube.faults import Fault
+from stepdrain_sandbox.kube.status import failure
 from stepdrain_sandbox.rehearsal.stage import DEFINITION, Death, Stage
 from stepdrain_sandbox.workload import budget
 from tests.properties.nights import DEATHS, HOURS_S, Night
 
 LASTS_S = 8 * HOURS_S
+REFUSED_S = 10
+"""So long a token or a right is refused: an API server restarts, an access entry propagates."""
+DENIAL = 'admission webhook "guard.example.com" denied the request: not this pod'
 LARGEST_DOCUMENT = 32 * 1024
 NO_NAMES = {"KeyError", *DEATHS}
 """What the deaths of a night are called; any other name must be one of stepdrain.errors."""
@@ -49,7 +53,7 @@ def _prepare(stage: Stage, night: Night) -> None:
     for number, instance in enumerate(list(stage.instances)[: night.victims]):
         later(number * night.apart_s, _terminate, stage, instance, night.deliveries)
     for drawn in night.faults:
-        later(drawn.at_s, stage.transport.faults.add, fault(drawn))
+        later(drawn.at_s, stage.transport.faults.add, fault(drawn), REFUSED_S if drawn.refuse else None)
     for at_s, number, allows in night.edits:
         later(at_s, edit, stage, f"app{number}", allows)
     for at_s, seconds in night.skews:
@@ -69,6 +73,11 @@ def fault(drawn: object) -> Fault:
     status, cut = drawn.status, drawn.cut  # type: ignore[attr-defined]
     if drawn.watch:  # type: ignore[attr-defined]
         return Fault(drawn.verb, times=drawn.times, watch=drawn.watch)  # type: ignore[attr-defined]
+    if drawn.refuse:  # type: ignore[attr-defined]
+        return Fault(drawn.verb, refuse=drawn.refuse)  # type: ignore[attr-defined]
+    if drawn.webhook:  # type: ignore[attr-defined]
+        denied = failure(drawn.webhook, "", DENIAL)  # type: ignore[attr-defined]
+        return Fault(drawn.verb, "/eviction", drawn.times, denied.status, denied.body)  # type: ignore[attr-defined]
     if not status:
         return Fault(drawn.verb, times=drawn.times, cut=cut or "reset")  # type: ignore[attr-defined]
     return Fault(drawn.verb, times=drawn.times, status=status, body="{cut")  # type: ignore[attr-defined]

@@ -1,6 +1,6 @@
 """Whatever the night, the guarantees hold.
 
-Four properties: 100 nights in `make test`, 2,000 in `make test-all`, 40,000 new ones in `make test-more`.
+Five properties: 100 nights in `make test`, 2,000 in `make test-all`, 40,000 new ones in `make test-more`.
 Each runs in one thread on the rehearsal's stage (docs/decisions/0013); test_whole_worlds.py
 plays some of them in the whole world.
 """
@@ -8,7 +8,7 @@ plays some of them in the whole world.
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.properties.nights import POLICIES, nights
+from tests.properties.nights import DENIED_BY_WEBHOOK, POLICIES, REFUSED, nights
 from tests.properties.play import broken, play
 from tests.shards import sharded
 
@@ -62,3 +62,21 @@ def test_an_account_on_a_bad_night_keeps_the_guarantees(shard, night):
 def test_a_redriven_night_keeps_the_guarantees(shard, night):
     """G5 A redrive goes on from that state with fresh retries and a fresh deadline."""
     assert broken(play(night), night) == []
+
+
+@sharded
+@given(
+    nights(
+        policy=PATIENT,
+        faults=st.lists(DENIED_BY_WEBHOOK | REFUSED, min_size=1, max_size=2),
+        refusals=st.just([]),
+        deaths=st.just([]),
+        skews=st.just([]),
+    )
+)
+def test_one_odd_answer_stops_no_drain(shard, night):
+    """What a webhook denies is held like what a budget holds; ten seconds of 401 or 403 pass."""
+    stage = play(night)
+    assert broken(stage, night) == []
+    ends = {execution.error for execution in stage.machine.executions.values()}
+    assert not ends & {"KubeForbidden", "KubeRejected", "KubeUnauthorized", "KubeConflict"}
