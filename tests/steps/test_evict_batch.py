@@ -108,7 +108,9 @@ def test_a_blocked_pod_says_so_itself_once_a_heartbeat(cluster, node, payload):
     record = evict_batch.handler(payload(), None)
     cluster.pass_time(2)
     evict_batch.handler(payload(), None)
-    evict_batch.handler(payload(progress=record), None)
+    before = len(cluster.asked())
+    evict_batch.handler({**payload(progress=record), "execution": OLDER}, None)
+    assert "events" not in [what for _, what, _ in cluster.asked()[before:]]
     ((name, uid, reason, message),) = on_pods(cluster, node)
     assert (name, uid, reason) == ("web", pod["metadata"]["uid"], "EvictionBlocked")
     why = record["blockers"][0].removeprefix(f"{node}/web: ")
