@@ -19,7 +19,7 @@ from stepdrain_recorded.timeline import Attempt, Timeline
 NAMED = re.compile(
     r"(?:^|[;:] )([a-z0-9.-]+/[a-z0-9.-]+): (.*?)(?=; [a-z0-9.-]+/[a-z0-9.-]+: |; and \d+ more$|$)"
 )
-UNTIL = re.compile(r"has until (\S+)")
+UNTIL = re.compile(r"has until ([\dT:+-]+Z?)")
 MORE = re.compile(r"and \d+ more$")
 BLOCKED = ("EvictionBlocked", "EvictionStillBlocked")
 REMAINING = ("PodsRemaining", "PodsStillRemaining")

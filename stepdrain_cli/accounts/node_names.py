@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stepdrain.adapters.kube import Kube
 from stepdrain.rules import nodes
 
-from stepdrain_cli.accounts.account import Account
 from stepdrain_cli.terminal.exits import CommandError
+
+if TYPE_CHECKING:
+    from stepdrain_cli.accounts.account import Account
 
 ALIVE = ("pending", "running", "stopping", "stopped")
 """States of an instance that has not ended (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-lifecycle.html)."""

@@ -114,7 +114,7 @@ def test_a_bad_policy_is_one_sentence(kubeconfig):
         cli, ["plan", "n1", "--kubeconfig", kubeconfig, "--policy", "onTimeout=explode"]
     )
     assert result.exit_code == 2
-    assert "it takes fail, force, continue or abandon" in result.stderr
+    assert "it takes fail, force, force-or-fail, continue or abandon" in result.stderr
 
 
 def run_main(monkeypatch, *arguments):
@@ -155,7 +155,7 @@ def test_credentials_that_the_cluster_refuses_are_one_sentence(monkeypatch, caps
     assert run_main(monkeypatch, "plan", "n1", "--kubeconfig", str(path)) == 5
     error = capsys.readouterr().err
     assert error.startswith("Error: The cluster does not know the caller (401). ")
-    assert error.endswith("a kubeconfig needs credentials that are still valid.\n")
+    assert error.endswith("a kubeconfig, credentials that are still valid.\n")
 
 
 def test_a_run_drains_for_real_and_ends_with_the_result(kubeconfig, tmp_path, cluster):

@@ -102,10 +102,12 @@ def test_status_of_a_blocked_drain_says_what_it_waits_for_and_how_long_it_may(st
         "Instance:  i-blocked",
         f"Execution:  {ARN}:i-blocked-TOKEN",
         "Status:  RUNNING after 1 min",
-        "State:  WaitForPods, attempt 1, since 1 min",
+        "State:  WaitForPods, attempt 2, since 1 min",
         "Pods:  1 evicted, 1 leaving, 2 blocked",
         f"  default/orders-db-POD: {needs}",
         f"  default/orders-db-POD: {needs}",
+        "Waits for:  None of 2 pods can be evicted now: default/orders-db-POD: "
+        f"{needs}; default/orders-db-POD: {needs}.",
         "Deadline:  in 59 min, at TIME",
         "Heartbeat:  in 29 min, at TIME",
         f"Console:  {CONSOLE}/states/home?region=eu-west-1#/v2/executions/details/{ARN}:i-blocked-TOKEN",
@@ -178,7 +180,7 @@ def test_watch_tells_what_happens_until_the_drain_ends(stepdrain):
     status, out, _ = stepdrain("watch", "node-blocked", "--interval", "40")
     assert status == 0
     assert "<- EvictBatch, not yet: default/orders-db-" in out
-    assert out.count("not yet: EvictionBlocked") == 2
+    assert out.count("not yet: EvictionBlocked") == 3
     assert out.splitlines()[-1].endswith("== Succeeded")
     assert "\x1b" not in out
 

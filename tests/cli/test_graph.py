@@ -28,7 +28,7 @@ def test_every_state_and_every_way_is_in_the_graph():
 
 def test_a_state_that_waits_says_for_what():
     """Errors of the moment are not what a state waits for."""
-    assert '"EvictBatch\\nasks again: EvictionBlocked"' in graph.dot(MACHINE)
+    assert '"EvictBatch\\nasks again: NotYourTurn"' in graph.dot(MACHINE)
     assert 'Label [label="Label"]' in graph.dot(MACHINE)
 
 

@@ -22,6 +22,8 @@ WITHOUT_TAGS = {
     "AWS::IAM::ManagedPolicy",
     "AWS::KMS::Alias",
     "AWS::Lambda::Permission",
+    "AWS::StepFunctions::StateMachineAlias",
+    "AWS::StepFunctions::StateMachineVersion",
     "AWS::Logs::QueryDefinition",
     "AWS::SNS::Subscription",
     "AWS::SNS::TopicPolicy",

@@ -38,7 +38,8 @@ def watches_until(step: Step, now: float, until: float) -> float:
     The first of a visit is short, so that the console soon names what is waited for, which only the end of an
     attempt tells. Not where evictions are refused lap after lap, whose visits would fill the history.
     """
-    first = step.attempt == 0 and step.progress.refused_since is None
+    since = step.progress.refused_since
+    first = step.attempt == 0 and (since is None or now - since < WATCHED_S)
     return min(until, now + FIRST_WATCH_S) if first else until
 
 

@@ -163,9 +163,9 @@ def test_two_watches_of_one_function_wait_side_by_side(kube, clock):
         began = clock.now()
         with ThreadPoolExecutor(2) as threads:
             watches = [
-                threads.submit(client.watch_until_gone, "n", listing, listing.pods, 15) for _ in range(2)
+                threads.submit(client.follow, listing, 15, lambda seen: not seen.pods) for _ in range(2)
             ]
-            assert [len(watch.result()) for watch in watches] == [1, 1]
+            assert [len(watch.result()[0].pods) for watch in watches] == [1, 1]
         assert clock.now() - began == 15
         client.pods_on("n")
         assert clock.now() - began == 15
