@@ -17,7 +17,7 @@ from tests.cli.accounts import Typist
 OPTIONAL = {
     "start": {"DescribeCluster"},
     "undo": {"DescribeCluster"},
-    "doctor": {"DescribeCluster", "ListAccessEntries"},
+    "doctor": {"DescribeCluster", "GetAccountSettings", "ListAccessEntries"},
 }
 """What a command does without: it shows or prints the rest, and says what it could not ask."""
 
