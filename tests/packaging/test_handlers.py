@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +51,15 @@ STATUS = {
 }
 
 
-def task(drain: dict[str, Any]) -> dict[str, Any]:
-    """The payload of a Task."""
+def now() -> str:
+    """The time as a payload has it."""
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def task(drain: dict[str, Any], since: str = TIME) -> dict[str, Any]:
+    """The payload of a Task of an execution that has begun at ``since``."""
     return {
-        "execution": {"Name": "x", "StartTime": TIME},
+        "execution": {"Name": "x", "StartTime": since},
         "state": {"Name": "s", "EnteredTime": TIME, "RetryCount": 0},
         "drain": drain,
     }
@@ -79,7 +85,8 @@ TO_AWS = {
     "stepdrain.steps.sweep.handler": ({}, "AwsUnavailable"),
     "stepdrain.steps.wait_for_node.handler": (task(HELD), "AwsUnavailable"),
     "stepdrain.steps.wait_for_targets.handler": (task(HELD), "AwsUnavailable"),
-    "stepdrain.steps.heartbeat.handler": (task(HELD), "AwsUnavailable"),
+    # Without a deadline that is over, which would end the drain whatever AWS answers.
+    "stepdrain.steps.heartbeat.handler": (task(HELD, since=now()), "AwsUnavailable"),
     "stepdrain.steps.complete_action.handler": (task(HELD), "AwsUnavailable"),
     "stepdrain.steps.notify.handler": ({"region": "eu-west-1", "detail": STATUS}, "AwsUnavailable"),
 }

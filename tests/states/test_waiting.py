@@ -18,11 +18,11 @@ from tests.document.test_progress import T0, an_event
         (1, 2, ""),
         (2, 8, CROWDED),
         (9, 236, CROWDED),
-        # Two watches, the first of 20 s, or nine.
-        (2, 142, ""),
-        (9, 989, ""),
+        # Two watches, the first of 15 s, or nine.
+        (2, 137, ""),
+        (9, 984, ""),
         # Five watches, and then Lambda throttled three times.
-        (8, 505 + 26, CROWDED),
+        (8, 500 + 26, CROWDED),
     ],
 )
 def test_an_attempt_that_comes_too_soon_for_a_watch_polls(attempt, after_s, why):

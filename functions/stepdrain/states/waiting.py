@@ -18,7 +18,7 @@ DENIED = "the cluster does not allow the watch"
 """Why an attempt cannot watch where a right is missing, as the beginning of the end of "polled, since …"."""
 CROWDED = "Lambda throttled the attempts before, or they could not watch"
 """Why a drain polls until its next heartbeat, as the end of "polled, since …"."""
-FIRST_WATCH_S = 20
+FIRST_WATCH_S = 15
 """Seconds for which the first attempt of a visit watches."""
 REPEATED, WATCHED_S = 2, 90
 """From so many repetitions on, attempts that each took less than so many seconds did not watch."""

@@ -1,7 +1,7 @@
 """The rehearsal's answers go wrong as the emulator's do: a fault that did nothing would prove nothing."""
 
 import pytest
-from stepdrain.errors import KubeForbidden, KubeThrottled, KubeUnauthorized, KubeUnavailable
+from stepdrain.errors import KubeForbidden, KubeThrottled, KubeUnauthorized
 
 from stepdrain_sandbox.kube.cluster import Cluster
 from stepdrain_sandbox.kube.faults import Fault
