@@ -18,6 +18,7 @@ OPTIONAL = {
     "start": {"DescribeCluster"},
     "undo": {"DescribeCluster"},
     "doctor": {"DescribeCluster", "GetAccountSettings", "ListAccessEntries"},
+    "undo": {"DescribeInstances"},
 }
 """What a command does without: it shows or prints the rest, and says what it could not ask."""
 

@@ -5,6 +5,7 @@ import json
 import pytest
 from stepdrain.clock import to_epoch_s, to_rfc3339
 from stepdrain.errors import EvictionBlocked, KubeUnavailable, NotYet, PodsRemaining
+from stepdrain.states.waiting import FIRST_WATCH_S
 from stepdrain.steps import evict_batch, wait_for_pods
 
 from stepdrain_sandbox.kube.faults import Fault
@@ -44,7 +45,7 @@ def test_pods_within_their_grace_are_named(cluster, node, payload):
     began = cluster.clock.now()
     with pytest.raises(PodsRemaining, match=f"1 evicted pods are still on the node: {node}/web: has until 2"):
         waited(cluster, payload(progress=record))
-    assert cluster.clock.now() - began == 20
+    assert cluster.clock.now() - began == FIRST_WATCH_S
     assert "Drained" not in cluster.told(node)
 
 
