@@ -16,9 +16,8 @@ from tests.cli.accounts import Typist
 
 OPTIONAL = {
     "start": {"DescribeCluster"},
-    "undo": {"DescribeCluster"},
+    "undo": {"DescribeCluster", "DescribeInstances"},
     "doctor": {"DescribeCluster", "GetAccountSettings", "ListAccessEntries"},
-    "undo": {"DescribeInstances"},
 }
 """What a command does without: it shows or prints the rest, and says what it could not ask."""
 
