@@ -27,7 +27,7 @@ from stepdrain.errors import (
 from stepdrain.intake import settings
 from stepdrain.reporting import logs
 from stepdrain.reporting.drain_reports import report_end
-from stepdrain.reporting.node_events import record_event
+from stepdrain.reporting.node_events import write_event
 from stepdrain.states import routes, waiting
 
 LOG = logs.logger()
@@ -115,5 +115,4 @@ def _warn_denied(step: Step, denied: str) -> None:
     sentence = f"The drain polls every 10 to 30 seconds instead of watching, since {denied}"
     LOG.warning(sentence, node=step.node.name)
     cluster, now = connections.kube(step.cluster), clock.now()
-    if not_recorded := record_event(cluster, step.node, "WatchDenied", sentence, step.name, now):
-        LOG.warning(not_recorded)
+    write_event(cluster, step.node, "WatchDenied", sentence, step.name, now)

@@ -15,8 +15,10 @@ from stepdrain.clock import to_rfc3339
 from stepdrain.document.progress import Progress
 from stepdrain.document.step import NodeRef
 from stepdrain.errors import DrainError, KubeConflict
+from stepdrain.reporting import logs
 from stepdrain.rules.reasons import counted
 
+LOG = logs.logger()
 NORMAL, WARNING = "Normal", "Warning"
 REASONS = {
     "DrainStarted": NORMAL,
@@ -109,3 +111,11 @@ def record_event(
     except DrainError as error:
         return f"Event {reason} could not be written: {error}"
     return None
+
+
+def write_event(
+    cluster: Cluster, node: NodeRef, reason: str, message: str, occasion: str, now: float
+) -> None:
+    """``record_event``, with a warning in the function's log if the Event could not be written."""
+    if not_recorded := record_event(cluster, node, reason, message, occasion, now):
+        LOG.warning(not_recorded)

@@ -10,7 +10,7 @@ from stepdrain.adapters import connections, invocation
 from stepdrain.document.step import Step, parse
 from stepdrain.intake import settings
 from stepdrain.reporting import drain_reports, logs
-from stepdrain.reporting.node_events import record_event
+from stepdrain.reporting.node_events import write_event
 from stepdrain.states.cordon import cordon
 from stepdrain.verification import rehearsal
 
@@ -29,8 +29,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         LOG.warning(not_recorded)
     if denied := (event["drain"].get("settle") or {}).get("denied"):
         sentence = f"Load balancers still send to this node, for its label was refused: {denied}"
-        if unwritten := record_event(cluster, step.node, "LabelDenied", sentence, step.name, now):
-            LOG.warning(unwritten)
+        write_event(cluster, step.node, "LabelDenied", sentence, step.name, now)
     LOG.info("node cordoned", node=step.node.name, cordoned=cordoned)
     return {"cordoned": cordoned, "at": clock.to_rfc3339(now), "findings": []}
 

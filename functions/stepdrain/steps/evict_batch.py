@@ -21,7 +21,7 @@ from stepdrain.errors import (
 )
 from stepdrain.intake import settings
 from stepdrain.reporting import logs, metrics, node_conditions, pod_events
-from stepdrain.reporting.node_events import record_event
+from stepdrain.reporting.node_events import write_event
 from stepdrain.rules import reasons
 from stepdrain.rules.pods import Pod
 from stepdrain.rules.reasons import Reason
@@ -81,8 +81,7 @@ def _evict(step: Step, cluster: Any, now: float) -> Progress:
     """The batch, if it is the drain's turn; without a turn only what the deadline leaves no more time for."""
 
     def warn(reason: str, sentence: str) -> None:
-        if not_recorded := record_event(cluster, step.node, reason, sentence, step.name, now):
-            LOG.warning(not_recorded)
+        write_event(cluster, step.node, reason, sentence, step.name, now)
 
     def held(pods: Sequence[Pod], blocked: Sequence[Reason]) -> None:
         if _first_of_round(step):
@@ -108,14 +107,12 @@ def _record_rolled(step: Step, record: Progress, cluster: Any, now: float) -> No
     named = ", ".join(record.rolled[len(step.progress.rolled) :])
     LOG.info("workloads rolled", node=step.node.name, workloads=named)
     sentence, occasion = f"Restarted instead of evicting their pods: {named}", f"{step.name}/{named}"
-    if not_recorded := record_event(cluster, step.node, "WorkloadsRolled", sentence, occasion, now):
-        LOG.warning(not_recorded)
+    write_event(cluster, step.node, "WorkloadsRolled", sentence, occasion, now)
 
 
 def _record_blocked(step: Step, sentence: str, cluster: Any, now: float) -> None:
     occasion = f"{step.name}/{step.progress.number}"
-    if not_recorded := record_event(cluster, step.node, "PodsBlocked", sentence, occasion, now):
-        LOG.warning(not_recorded)
+    write_event(cluster, step.node, "PodsBlocked", sentence, occasion, now)
 
 
 def _first_of_round(step: Step) -> bool:
@@ -147,8 +144,7 @@ def _record_forced(step: Step, record: Progress, cluster: Any, now: float) -> No
     named = record.forced_pods[len(step.progress.forced_pods) :]
     sentence = f"{record.forced} pods were deleted for the deadline, as the policy says: {'; '.join(named)}."
     occasion = f"{step.name}/{record.forced}"
-    if not_recorded := record_event(cluster, step.node, "PodsForced", sentence, occasion, now):
-        LOG.warning(not_recorded)
+    write_event(cluster, step.node, "PodsForced", sentence, occasion, now)
     LOG.warning("pods deleted for the deadline", node=step.node.name, pods=named)
 
 

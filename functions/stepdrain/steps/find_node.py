@@ -12,7 +12,7 @@ from stepdrain.document.step import NodeRef, Step, document, parse
 from stepdrain.errors import NodeNotFound, NodeNotRegistered
 from stepdrain.intake import ownership, settings
 from stepdrain.reporting import logs
-from stepdrain.reporting.node_events import record_event
+from stepdrain.reporting.node_events import write_event
 from stepdrain.rules import nodes
 from stepdrain.rules.nodes import Instance
 from stepdrain.states import find_node
@@ -59,8 +59,7 @@ def _tell_never_joined(step: Step, instance: Instance, sentence: str) -> None:
     missing = NodeRef(instance.private_dns_name, instance.private_dns_name)
     message = f"{sentence} The instance is let go without a drain."
     cluster = connections.kube(step.cluster)
-    if not_recorded := record_event(cluster, missing, "NeverJoined", message, step.name, clock.now()):
-        LOG.warning(not_recorded)
+    write_event(cluster, missing, "NeverJoined", message, step.name, clock.now())
 
 
 def _completed(drain: dict[str, Any]) -> dict[str, Any]:
@@ -112,8 +111,7 @@ def _node(step: Step) -> NodeRef:
     ):
         if sentence:
             LOG.warning(sentence)
-            if not_recorded := record_event(cluster, node, reason, sentence, step.name, clock.now()):
-                LOG.warning(not_recorded)
+            write_event(cluster, node, reason, sentence, step.name, clock.now())
     return node
 
 

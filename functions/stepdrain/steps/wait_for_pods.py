@@ -11,7 +11,7 @@ from stepdrain.document import progress
 from stepdrain.document.progress import Progress
 from stepdrain.document.step import Step
 from stepdrain.reporting import logs
-from stepdrain.reporting.node_events import record_event
+from stepdrain.reporting.node_events import write_event
 from stepdrain.states import lifecycle_action, protection
 from stepdrain.states.wait_for_pods import wait_for_pods
 from stepdrain.verification import rehearsal
@@ -54,5 +54,4 @@ def _warn(step: Step, cluster: Any, reason: str, sentence: str) -> None:
     """Once a round: the Event's name follows from the round."""
     LOG.warning(sentence, node=step.node.name)
     occasion = f"{step.name}/{step.progress.number}"
-    if not_recorded := record_event(cluster, step.node, reason, sentence, occasion, clock.now()):
-        LOG.warning(not_recorded)
+    write_event(cluster, step.node, reason, sentence, occasion, clock.now())
