@@ -25,8 +25,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from stepdrain.rules.deadline import LONGEST_LAP_S, Hook, heartbeat_after_s, lap_pause_s
-from stepdrain.states.wait_for_pods import LONG_S, POLL_S
-from stepdrain.states.waiting import FIRST_WATCH_S
+from stepdrain.states.wait_for_pods import LONG_S
+from stepdrain.states.waiting import FIRST_WATCH_S, POLL_S
 
 from statemachine.retriers import REFERENCE_HEARTBEAT_S
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -13,14 +12,9 @@ from stepdrain.rules.budgets import Budget
 from stepdrain.rules.eviction_answers import Tally
 from stepdrain.rules.pods import Pod
 from stepdrain.rules.reasons import Reason
-from stepdrain.states import eviction_requests, rolling, routes
+from stepdrain.states import eviction_requests, rolling, routes, waiting
 from stepdrain.states.rolling import Rolling
-
-POLL_S = 31
-"""What a poll may be late."""
-
-Warn = Callable[[str, str], None]
-"""Writes a Warning on the Node: its reason (reporting.node_events.REASONS), and its message."""
+from stepdrain.states.waiting_events import Warn
 
 
 class Cluster(rolling.Cluster, eviction_requests.Cluster, Protocol):
@@ -81,7 +75,7 @@ def move(
     the deadline.
     """
     # Who waits for a turn asks again only after that long.
-    ahead = replace(timing, now=timing.now + POLL_S) if for_deadline else timing
+    ahead = replace(timing, now=timing.now + waiting.POLL_S) if for_deadline else timing
     due = [pod for pod in staying if routes.must_be_asked(pod, step.policy, ahead)]
     late = [pod for pod in leaving if routes.must_be_shortened(pod, step.policy, timing)]
     first = [] if for_deadline else waves.first([*staying, *leaving])

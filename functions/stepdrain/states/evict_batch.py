@@ -14,7 +14,8 @@ from stepdrain.rules import pods, reasons, stuck_pods, waves
 from stepdrain.rules.pods import Action, Listing, Pod
 from stepdrain.rules.reasons import Reason
 from stepdrain.states import batch, remaining_pods, routes, waiting
-from stepdrain.states.batch import Moved, Warn
+from stepdrain.states.batch import Moved
+from stepdrain.states.waiting_events import Warn
 
 QUIET_S = 300
 """After so many seconds without a request to evict, a refusal begins to count anew."""

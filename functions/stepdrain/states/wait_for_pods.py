@@ -17,13 +17,13 @@ from stepdrain.rules.budgets import Budget
 from stepdrain.rules.pods import Action, Pod
 from stepdrain.rules.reasons import Reason
 from stepdrain.states import remaining_pods, routes, waiting
+from stepdrain.states.waiting import POLL_S
 from stepdrain.states.waiting_events import WaitingEvents, Warn
 
 LOOKS_S = (1, 2, 4, 8)
 """Pauses between the looks of a visit's first attempt that cannot watch; most pods leave by then."""
-POLL_S, LONG_S = 31, 3600
-"""A moment that comes before the next attempt, so soon, is waited for in this one. After so long, polls
-thin out."""
+LONG_S = 3600
+"""After so many seconds polls thin out."""
 DEAF_AFTER_S = 5
 """A watch that was quiet for so long is compared with a new list: a proxy may have held its events back."""
 DEAF = "a watch on the cluster showed nothing although pods or budgets had changed; a proxy may hold it back"

@@ -18,6 +18,8 @@ DENIED = "the cluster does not allow the watch"
 """Why an attempt cannot watch where a right is missing, as the beginning of the end of "polled, since …"."""
 CROWDED = "Lambda throttled the attempts before, or they could not watch"
 """Why a drain polls until its next heartbeat, as the end of "polled, since …"."""
+POLL_S = 31
+"""The longest from one attempt that polls to the next, in seconds: Retry's pause, and the attempt."""
 FIRST_WATCH_S = 15
 """Seconds for which the first attempt of a visit watches."""
 REPEATED, WATCHED_S = 2, 90

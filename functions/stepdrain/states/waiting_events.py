@@ -8,9 +8,7 @@ from stepdrain.document.step import Step
 from stepdrain.rules import reasons, stuck_pods
 from stepdrain.rules.pods import Pod
 from stepdrain.rules.reasons import Reason
-
-RECENT_S = 31
-"""Since then an attempt has looked, also one that polls."""
+from stepdrain.states import waiting
 
 Warn = Callable[[str, str], None]
 """Writes a Warning on the Node: its reason (reporting.node_events.REASONS), and its message."""
@@ -44,5 +42,6 @@ class WaitingEvents:
             self._overdue = True
 
     def _new(self, unended: Sequence[Pod], now: float) -> bool:
-        recent = min(self._started_at, now) - RECENT_S
+        # Since then an attempt has looked, also one that polls.
+        recent = min(self._started_at, now) - waiting.POLL_S
         return any(stuck_pods.named_from(pod, self._step.policy) > recent for pod in unended)

@@ -61,7 +61,7 @@ def _once(step: Step) -> Progress:
         record = _evict(step, cluster, now)
     except (EvictionBlocked, EvictionStillBlocked) as blocked:
         metrics.publish(step.cluster, metrics.of_blocked(step, blocked.pods))
-        if step.attempt == 0:
+        if _first_of_round(step):
             _record_blocked(step, str(blocked), cluster, now)
         raise
     metrics.publish(step.cluster, metrics.of_batch(step, record))
