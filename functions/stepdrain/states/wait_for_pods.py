@@ -120,7 +120,7 @@ def _wait(
 
 def _ends_watch(look: _Look, view: View, clock: Clock, events: WaitingEvents) -> bool:
     now = clock.now()
-    return look.decide(view, now) is not None or (look.blocks(view, now) and not events.blocked)
+    return look.decide(view, now) is not None or (not events.blocked and look.blocks(view, now))
 
 
 def _poll(look: _Look, view: View, clock: Clock, until: float) -> tuple[Progress | None, View]:
@@ -194,12 +194,12 @@ class _Look:
         return bool(self._evictions(view, self.seen(view, now)))
 
     def blocks(self, view: View, now: float) -> bool:
-        """Whether pods are still to go, none may go now, and none leaves."""
+        """Whether pods are still to go, and none leaves; of a view for which nothing was decided."""
         seen = self.seen(view, now)
-        return bool(seen.staying) and not seen.leaving and self.decide(view, now) is None
+        return bool(seen.staying) and not seen.leaving
 
     def report(self, view: View, now: float, events: WaitingEvents) -> None:
-        """Write what must stand on the Node."""
+        """Write what must stand on the Node; of a view for which nothing was decided."""
         held = self.awaited(view, self.seen(view, now), now) if self.blocks(view, now) else []
         events.write(held, self.unended, now)
 
