@@ -15,12 +15,12 @@ from stepdrain_cli.doctor import groups
 from stepdrain_cli.terminal.exits import CommandError
 from stepdrain_cli.verification import versions
 from stepdrain_cli.verification.deployed import Deployed
+from stepdrain_cli.verification.service_rights import MACHINES
 
 Json = dict[str, Any]
 Said = Callable[[str], None]
 WITHIN_S = 180
 POLL_S = 2
-MACHINES = ("DrainNode", "AdmitNode")
 INTAKE = ("StartDrain", "Sweep", "Notify")
 """Functions that no state calls."""
 

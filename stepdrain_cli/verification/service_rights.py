@@ -8,14 +8,17 @@ key. IAM's simulator says what the roles' policies allow, permissions boundaries
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from stepdrain.verification import kube_rights
 from stepdrain.verification.findings import Finding, Mend, Result
 
 from stepdrain_cli.verification.deployed import Deployed
+from stepdrain_deployed import ADMIT_NODE, DRAIN_NODE
 
 LOG = ("logs:CreateLogStream", "logs:PutLogEvents")
 TAKE = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
@@ -43,20 +46,14 @@ DELIVER = (
     "logs:DescribeResourcePolicies",
     "logs:DescribeLogGroups",
 )
-MACHINES = {
-    "DrainNode": (
-        "FindNode",
-        "Label",
-        "Cordon",
-        "EvictBatch",
-        "WaitForPods",
-        "Heartbeat",
-        "WaitForVolumes",
-        "WaitForTargets",
-        "CompleteAction",
-    ),
-    "AdmitNode": ("WaitForNode", "Uncordon", "CompleteAction"),
-}
+
+
+def _tasks(definition: Path) -> tuple[str, ...]:
+    states = json.loads(definition.read_text())["States"]
+    return tuple(name for name, state in states.items() if state["Type"] == "Task")
+
+
+MACHINES = {name: _tasks(file) for name, file in (("DrainNode", DRAIN_NODE), ("AdmitNode", ADMIT_NODE))}
 """The functions that each invokes."""
 READERS = ("StartDrain", "Sweep", "Uncordon", "Notify")
 """The functions that read executions."""

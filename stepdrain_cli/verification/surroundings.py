@@ -9,13 +9,11 @@ from stepdrain.reporting import links
 from stepdrain.rules.reasons import counted
 from stepdrain.verification.findings import Result
 
+from stepdrain_cli.doctor.concurrency import FEW_CONCURRENT
 from stepdrain_cli.verification import hooks, rules, subscribers
 from stepdrain_cli.verification.checks import BY, Check
 from stepdrain_cli.verification.deployed import Deployed
 from stepdrain_cli.verification.rehearsal import Rehearsal
-
-FEW_CONCURRENT = 200
-"""Accounts with fewer concurrent executions poll instead of watching (docs/operations.md)."""
 
 
 def checks(deployed: Deployed, rehearsal: Rehearsal) -> Iterator[Check]:
