@@ -5,6 +5,8 @@ from stepdrain.clock import to_rfc3339
 from stepdrain.errors import NodeNeverReady, NodeNotReady, NothingToDo
 from stepdrain.steps import wait_for_node
 
+from stepdrain_sandbox.kube.faults import Fault
+
 LIFECYCLE = {
     "group": "workers",
     "hook": "stepdrain-launch",
@@ -57,3 +59,24 @@ def test_an_instance_that_enters_a_warm_pool_is_not_waited_for(arriving, step):
     """It will be stopped, and serves nobody yet."""
     with pytest.raises(NothingToDo, match="enters a warm pool"):
         wait_for_node.handler(step(arriving, lifecycle={**LIFECYCLE, "destination": "WarmPool"}), None)
+
+
+def watching(step, arriving, **more):
+    """What an attempt that may watch for two minutes is sent."""
+    return {**step(arriving, **more), "waitSeconds": 120}
+
+
+def test_the_first_watch_is_short(world, arriving, not_ready, step):
+    """The console names what an attempt waits for only when it ends."""
+    began = world.clock.now()
+    with pytest.raises(NodeNotReady):
+        wait_for_node.handler(watching(step, arriving), None)
+    assert 10 < world.clock.now() - began < 30
+
+
+@pytest.mark.parametrize("path", ["/nodes", "/nodes/"])
+def test_an_api_server_that_does_not_answer_is_asked_again_within_the_attempt(world, arriving, step, path):
+    """Retry's pauses are for what Lambda and Step Functions answer."""
+    name = world.instances[arriving["instanceId"]]
+    world.kube.faults.add(Fault(path=path, status=503, times=2))
+    assert wait_for_node.handler(watching(step, arriving), None)["name"] == name
