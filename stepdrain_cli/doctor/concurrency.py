@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from stepdrain_cli.doctor.groups import Finding
 
 FEW_CONCURRENT = 200
 """With fewer, drains should poll: each that watches holds one of them."""
 
 
-def finding(limit: int, *, waiting: str, max_watchers: int) -> Finding | None:
-    """What is wrong with ``limit``, the account's concurrent executions; ``waiting`` and ``max_watchers`` as
-    the parameters have them.
+def finding(limit: int, parameters: Mapping[str, str]) -> Finding | None:
+    """What is wrong with ``limit``, the account's concurrent executions, under the stack's parameters.
 
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
     """
-    if waiting == "poll" or max_watchers:
+    if parameters.get("Waiting") == "poll" or int(parameters.get("MaxWatchers", "0")):
         return None
     if limit < FEW_CONCURRENT:
         what = f"Lambda runs {limit} functions at once in this account, and each drain that watches holds one"

@@ -234,12 +234,7 @@ class Doctor:
     def _concurrency(self) -> None:
         client: Any = self.session.client("lambda")
         limit = client.get_account_settings()["AccountLimit"]["ConcurrentExecutions"]
-        chosen = self._parameters()
-        found = concurrency.finding(
-            limit,
-            waiting=chosen.get("Waiting", "watch"),
-            max_watchers=int(chosen.get("MaxWatchers", "0")),
-        )
+        found = concurrency.finding(limit, self._parameters())
         self.result.findings += [found] if found else []
 
     def _cluster(self) -> Json:

@@ -9,7 +9,7 @@ from stepdrain.reporting import links
 from stepdrain.rules.reasons import counted
 from stepdrain.verification.findings import Result
 
-from stepdrain_cli.doctor.concurrency import FEW_CONCURRENT
+from stepdrain_cli.doctor import concurrency
 from stepdrain_cli.verification import hooks, rules, subscribers
 from stepdrain_cli.verification.checks import BY, Check
 from stepdrain_cli.verification.deployed import Deployed
@@ -93,9 +93,8 @@ def _concurrency(deployed: Deployed, group: str) -> Check:
     if limit < size:
         said = f"{limit} are allowed, and group {group} may have {size} instances that go at once."
         return Check(what, BY, Result.MISSING, said, raise_it)
-    if limit < FEW_CONCURRENT:
-        said = f"{limit} are allowed: with fewer than {FEW_CONCURRENT} set waiting to polling."
-        return Check(what, BY, Result.DEGRADED, said, raise_it)
+    if (found := concurrency.finding(limit, deployed.parameters)) is not None:
+        return Check(what, BY, Result.DEGRADED, f"{found.what}.", found.command)
     return Check(what, BY, Result.OK)
 
 

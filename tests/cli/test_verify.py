@@ -338,6 +338,8 @@ def test_a_quota_that_is_too_small_is_found(verify, world):
     world.aws.concurrent_executions = 1000
     assert (found["result"], slower["result"]) == ("missing", "degraded")
     assert "request-service-quota-increase" in found["command"]
+    # As doctor advises.
+    assert slower["command"] == "sam deploy --parameter-overrides Waiting=poll"
 
 
 def test_dead_letters_are_found(verify, world):
