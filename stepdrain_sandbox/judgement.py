@@ -52,8 +52,22 @@ def _budgets(world: World) -> list[str]:
 
 def _completed_early(world: World) -> list[str]:
     completed = {instance for _, what, instance in world.aws.hooks.log if what in ("CONTINUE", "ABANDON")}
-    left = [pod for instance in completed for pod in world.witness.left.get(instance, ())]
-    return guarantees.completed_early(left, released=any(map(_released, world.executions())))
+    executions = world.executions()
+    given_up = {(_instance(execution), pod) for execution in executions for pod in _given_up(execution)}
+    left = [
+        pod
+        for instance in completed
+        for pod in world.witness.left.get(instance, ())
+        if (instance, pod) not in given_up
+    ]
+    return guarantees.completed_early(left, released=any(map(_released, executions)))
+
+
+def _given_up(execution: Json) -> set[str]:
+    """The pods (``namespace/name``) that the drain's result says it has given up."""
+    record = json.loads(execution.get("output") or "{}").get("progress") or {}
+    named = [*record.get("stuckPods", ()), *record.get("unendedPods", ())]
+    return {name for name, given_up, _ in (phrase.partition(": given up") for phrase in named) if given_up}
 
 
 def _released(execution: Json) -> bool:

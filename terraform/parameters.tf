@@ -30,6 +30,7 @@ locals {
     BatchSize               = tostring(var.batch_size)
     GracePeriod             = tostring(var.grace_period)
     StuckAfter              = tostring(var.stuck_after)
+    OverduePods             = var.overdue_pods
     EvictUnmanaged          = tostring(var.evict_unmanaged)
     DeleteEmptyDirData      = tostring(var.delete_empty_dir_data)
     EvictDaemonSets         = tostring(var.evict_daemon_sets)

@@ -245,6 +245,17 @@ variable "stuck_after" {
   }
 }
 
+variable "overdue_pods" {
+  type        = string
+  description = "What becomes of a pod that should have ended StuckAfter and five minutes ago, on a node that is Ready. wait: it is named, and holds the drain. give-up: the drain goes on without it, and names it in its result."
+  default     = "wait"
+
+  validation {
+    condition     = contains(["wait", "give-up"], var.overdue_pods)
+    error_message = "It is one of: wait, give-up."
+  }
+}
+
 variable "evict_unmanaged" {
   type        = bool
   description = "Evict pods that no controller will start again (kubectl drain --force)."

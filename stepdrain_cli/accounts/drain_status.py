@@ -56,7 +56,8 @@ def _pods(found: Standing) -> Lines:
         return []
     forced = f" ({record['forced']} forced)" if record["forced"] else ""
     counts = f"{record['evicted']} evicted{forced}, {record['leaving']} leaving, {record['blocked']} blocked"
-    return [("Pods", counts), *(("", blocker) for blocker in record["blockers"])]
+    given_up = [*record.get("stuckPods", ()), *record.get("unendedPods", ())]
+    return [("Pods", counts), *(("", named) for named in [*record["blockers"], *given_up])]
 
 
 def _running(found: Standing, now: float) -> Lines:

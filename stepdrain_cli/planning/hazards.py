@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stepdrain.clock import to_rfc3339
+from stepdrain.rules import stuck_pods
 from stepdrain.rules.budgets import Budget, Ledger
 from stepdrain.rules.pods import Pod
 from stepdrain.rules.policy import Policy
@@ -98,7 +99,7 @@ def _of_pod(pod: Pod, policy: Policy, now: float) -> Iterable[str]:
     grace = pod.grace_s if policy.grace_period < 0 else policy.grace_period
     if pod.deletion_at is not None and now > pod.deletion_at:
         late = f"should have ended at {to_rfc3339(pod.deletion_at)}, {int(now - pod.deletion_at)} s ago"
-        yield f"{pod.key} {late}: {_still_there(pod)}"
+        yield f"{pod.key} {late}: {_still_there(pod)}; {_then(pod, policy)}"
     elif finalizers := _finalizers(pod):
         yield f"{pod.key} stays after its end until its finalizers are taken away: {', '.join(finalizers)}"
     if grace >= policy.drain_timeout:
@@ -113,6 +114,13 @@ def _finalizers(pod: Pod) -> list[str]:
 def _still_there(pod: Pod) -> str:
     finalizers = _finalizers(pod)
     return f"it has finalizers, {', '.join(finalizers)}" if finalizers else "its kubelet has not ended it"
+
+
+def _then(pod: Pod, policy: Policy) -> str:
+    if policy.overdue_pods == "wait":
+        return "the drain waits for it (overduePods is wait)"
+    named_from = to_rfc3339(stuck_pods.named_from(pod, policy))
+    return f"the drain gives it up from {named_from} on (overduePods is give-up)"
 
 
 def _returning(leaving: Sequence[Pod], bound: Collection[str]) -> Iterable[str]:

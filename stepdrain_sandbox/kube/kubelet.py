@@ -17,6 +17,8 @@ READY_AFTER = "sandbox.stepdrain/ready-after"
 """Annotation on a pod: seconds from its arrival on a node until it is Ready."""
 EXITS_AFTER = "sandbox.stepdrain/exits-after"
 """Annotation on a pod: seconds from its eviction until its containers have ended, if before its grace."""
+UNKILLABLE = "sandbox.stepdrain/unkillable"
+"""Annotation on a pod, "true": its process hangs in the kernel, and no signal ends it."""
 DEAD = "sandbox.stepdrain/kubelet-dead"
 """Annotation on a node, "true": its kubelet does not answer; no pod of it starts or leaves."""
 READY_AFTER_S = 2.0
@@ -102,7 +104,7 @@ class Kubelets:
         """All containers have ended: the kubelet deletes the pod with grace 0, by its UID."""
         with self._store.lock:
             pod = self._same(key, uid)
-            if pod is not None and self._answers(pod):
+            if pod is not None and self._answers(pod) and not _unkillable(pod):
                 deletion.delete(self._store, POD, pod, Options(grace_s=0, uid=uid))
                 self._audit(kubelet_deletion(pod, self._store.clock.now()))
 
@@ -128,6 +130,10 @@ class Kubelets:
     @staticmethod
     def _dead(node: Json) -> bool:
         return (node["metadata"].get("annotations") or {}).get(DEAD) == "true"
+
+
+def _unkillable(pod: Json) -> bool:
+    return (pod["metadata"].get("annotations") or {}).get(UNKILLABLE) == "true"
 
 
 def _seconds(pod: Json, annotation: str, default: float) -> float:

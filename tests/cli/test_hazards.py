@@ -161,9 +161,11 @@ def test_a_pod_past_its_grace_is_told(finalizers, why):
     """A drain would begin by waiting for it."""
     late = pod()
     late["metadata"] |= {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": finalizers}
-    assert told(late, SIBLING, now=1767225600.0 + 90) == [
-        f"default/db-0 should have ended at 2026-01-01T00:00:00Z, 90 s ago: {why}"
-    ]
+    ended = f"default/db-0 should have ended at 2026-01-01T00:00:00Z, 90 s ago: {why}; the drain"
+    assert told(late, SIBLING, now=1767225600.0 + 90) == [f"{ended} waits for it (overduePods is wait)"]
+    gives_up = "gives it up from 2026-01-01T00:10:00Z on (overduePods is give-up)"
+    policy = Policy(overdue_pods="give-up")
+    assert told(late, SIBLING, now=1767225600.0 + 90, policy=policy) == [f"{ended} {gives_up}"]
     assert told(late, SIBLING, now=1767225600.0 - 90) == (
         ["default/db-0 stays after its end until its finalizers are taken away: example.io/backup"]
         if finalizers

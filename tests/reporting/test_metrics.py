@@ -62,7 +62,7 @@ def test_the_age_of_a_redriven_drain_begins_at_the_redrive():
 def test_the_duration_of_a_redriven_drain_is_all_of_it():
     """That long the instance was held."""
     step = a_step(redriven="2026-01-01T05:00:00Z")
-    assert metrics.of_completion(step, T0 + 6 * 3600) == {"DrainDuration": 6 * 3600}
+    assert metrics.of_completion(step, T0 + 6 * 3600) == {"DrainDuration": 6 * 3600, "PodsGivenUp": 0}
     assert metrics.of_completion(a_step(nothingToDo={}), T0 + 300) == {}
 
 

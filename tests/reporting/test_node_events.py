@@ -36,6 +36,17 @@ def test_one_pod_is_not_many(evicted, sentence):
     assert drained("d", Progress(0, 0, evicted=evicted)) == ("Drained", sentence)
 
 
+def test_pods_that_were_given_up_are_named_with_the_reason():
+    """Those of a silent kubelet, and those that did not end on a Ready node."""
+    late = {"unended": 2, "unended_pods": ("c/d: y", "e/f: z")}
+    record = Progress(0, 0, evicted=3, stuck=1, stuck_pods=("a/b: x",), **late)
+    assert drained("d", record) == (
+        "DrainedButStuck",
+        "Drain d is done: 3 pods were evicted. 1 pod was given up, since the node's kubelet no longer "
+        "answers: a/b: x. 2 pods were given up, although the node is Ready: c/d: y; e/f: z.",
+    )
+
+
 class Refusing:
     """A cluster that takes no Events."""
 

@@ -22,6 +22,7 @@ def test_the_document_is_spelled_as_amazon_spells_json():
         "evictDaemonsets": False,
         "gracePeriod": -1,
         "stuckAfter": 300,
+        "overduePods": "wait",
         "waitForVolumes": True,
         "waitForTargets": "auto",
         "roll": "off",

@@ -60,6 +60,26 @@ def test_a_pod_is_named_five_minutes_after_it_would_be_given_up():
     assert stuck_pods.unended([later, POD], Policy(), T0 + 601) == [POD, later]
 
 
+def test_a_pod_that_nobody_asked_to_go_is_never_unended():
+    """Its deletion has no time yet."""
+    assert stuck_pods.unended([replace(POD, deletion_at=None)], Policy(), T0 + 9999) == []
+
+
+@pytest.mark.parametrize(
+    ("silent", "overdue_pods", "since_s"),
+    [(True, "wait", 300), (True, "give-up", 300), (False, "give-up", 600), (False, "wait", None)],
+)
+def test_when_a_pod_is_given_up(silent, overdue_pods, since_s):
+    """Of a silent kubelet after stuckAfter; of one that answers five minutes later, or never."""
+    policy = Policy(overdue_pods=overdue_pods)
+    found = [
+        after
+        for after in (0, 299, 300, 599, 600, 9999)
+        if stuck_pods.given_up([POD], policy, T0 + after, silent=silent)
+    ]
+    assert found == [after for after in (0, 299, 300, 599, 600, 9999) if since_s and after >= since_s]
+
+
 def test_given_up_pods_are_named_like_blockers():
     """At most 20, since the document is small."""
     named = stuck_pods.names([replace(POD, name=f"web-{number}") for number in range(25)])
@@ -74,3 +94,17 @@ def test_pods_that_were_given_up_do_not_call_the_drain_back(given_up, now, calle
     """They stay on the node to its end: a drain that went back to them would never rest."""
     step = parse(an_event(progress=Progress(0, T0, stuck=given_up).to_document()))
     assert remaining_pods.occupied(remaining_pods.sort([POD], step), step, now) is called_back
+
+
+@pytest.mark.parametrize(("overdue_pods", "called_back"), [("wait", True), ("give-up", False)])
+def test_pods_given_up_on_a_ready_node_do_not_call_the_drain_back(overdue_pods, called_back):
+    """WaitForVolumes and EvictBatch decide as WaitForPods did, each for itself."""
+    step = parse(an_event(policy={"overduePods": overdue_pods}))
+    assert remaining_pods.occupied(remaining_pods.sort([POD], step), step, T0 + 600) is called_back
+
+
+def test_an_execution_on_the_first_definition_gives_up_no_pod_on_a_ready_node():
+    """It would drop the fields that name them."""
+    event = an_event(policy={"overduePods": "give-up"})
+    del event["waitSeconds"]
+    assert parse(event).policy.overdue_pods == "wait"

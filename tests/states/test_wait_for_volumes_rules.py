@@ -86,6 +86,15 @@ def test_a_pod_that_came_back_is_evicted_first():
     assert wait(an_empty_node(), Cluster(WEB), T0 + 1).next == "EvictBatch"
 
 
+def test_the_volume_of_a_pod_that_is_given_up_on_a_ready_node_is_not_waited_for():
+    """The kubelet detaches nothing that a pod may still write to."""
+    late = replace(WEB, deletion_at=T0 - 600, claims=("data",))
+    step = an_empty_node(unended=1)
+    gives_up = replace(step, policy=replace(step.policy, overdue_pods="give-up"))
+    assert wait(gives_up, Cluster(late), T0 + 1).next == "WaitForTargets"
+    assert wait(step, Cluster(late), T0 + 1).next == "EvictBatch"
+
+
 @pytest.mark.parametrize(("attempt", "then"), [(0, "WaitForTargets"), (1, "EvictBatch")])
 def test_a_pod_that_landed_while_volumes_were_waited_for_is_evicted(attempt, then):
     """G4: nothing evictable is left. WaitForPods has looked a moment ago where nothing was waited for."""

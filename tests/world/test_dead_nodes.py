@@ -5,8 +5,8 @@ import json
 import pytest
 
 from stepdrain_recorded import audit
-from stepdrain_sandbox import guarantees
-from stepdrain_sandbox.kube.kubelet import DEAD
+from stepdrain_sandbox import guarantees, judgement
+from stepdrain_sandbox.kube.kubelet import DEAD, UNKILLABLE
 from stepdrain_sandbox.workload import cluster_workload
 from stepdrain_sandbox.world import World
 from tests.world.test_drain import attempts, fullest, requests_of
@@ -112,6 +112,65 @@ def test_a_pod_with_a_finalizer_on_a_healthy_node_is_waited_for(world):
     world.kube.cluster.remove("Pod", pod["name"], pod["namespace"])
     world.settle()
     assert output(world)["progress"]["stuck"] == 0
+
+
+HELD = [
+    ({"finalizers": ["example.com/wait"]}, "its finalizers hold it (example.com/wait)"),
+    ({"annotations": {UNKILLABLE: "true"}}, "it has no finalizers; look at the kubelet's log"),
+]
+
+
+def held_on_a_ready_node(world, metadata):
+    """The fullest node's instance, and the first of its pods, which will not end."""
+    instance, node = fullest(world)
+    pod = evictable(world, node)[0]["metadata"]
+    world.kube.cluster.change("Pod", pod["name"], pod["namespace"], {"metadata": metadata})
+    return instance, f"{pod['namespace']}/{pod['name']}"
+
+
+@pytest.mark.parametrize(("metadata", "why"), HELD, ids=["finalizer", "unkillable"])
+def test_a_pod_that_does_not_end_on_a_ready_node_is_given_up_where_the_policy_says_so(metadata, why):
+    """G4 The action is completed by what the policy lets go, and each pod that is left is named."""
+    with World(workload=cluster_workload, tags={"stepdrain:overdue-pods": "give-up"}) as world:
+        instance, pod = held_on_a_ready_node(world, metadata)
+        began = world.clock.now()
+        world.terminate(instance)
+        world.settle()
+        result = output(world)
+        named = result["progress"]["unendedPods"]
+        assert (result["progress"]["unended"], result["progress"]["stuck"]) == (1, 0)
+        assert named[0].startswith(f"{pod}: given up: it should have ended by ")
+        assert named[0].endswith(why)
+        assert f"1 pod was given up, although the node is Ready: {named[0]}." in result["completed"]["reason"]
+        assert result["completed"]["outcome"] == "drained"
+        told = {event["reason"]: event["message"] for event in world.kube.cluster.list("Event")}
+        assert named[0] in told["DrainedButStuck"]
+        assert "Drained" not in told
+        # The next wave has up to 225 s of grace.
+        assert 600 < world.clock.now() - began < 600 + 300 + 225
+        assert judgement.broken(world) == []
+
+
+def test_the_other_pods_are_waited_for_and_the_next_wave_leaves():
+    """The pod that is given up holds nothing; under evictDaemonsets, theirs leave after it, too."""
+    tags = {"stepdrain:overdue-pods": "give-up", "stepdrain:evict-daemonsets": "true"}
+    with World(workload=cluster_workload, tags=tags) as world:
+        instance, _ = held_on_a_ready_node(world, {"finalizers": ["example.com/wait"]})
+        leaving = len(world.pods_on(world.instances[instance]))
+        world.terminate(instance)
+        world.settle()
+        assert output(world)["progress"]["evicted"] == leaving
+
+
+def test_by_default_it_holds_the_drain_to_its_deadline():
+    """And the message about the failure names it."""
+    with World(workload=cluster_workload, tags={"stepdrain:drain-timeout": "1800"}) as world:
+        instance, pod = held_on_a_ready_node(world, {"finalizers": ["example.com/wait"]})
+        world.terminate(instance)
+        world.settle()
+        execution = world.executions()[0]
+        assert (execution["status"], execution["error"]) == ("FAILED", "DrainTimedOut")
+        assert f"{pod}: should have ended by " in execution["cause"]
 
 
 def test_the_margin_is_the_groups_to_choose():

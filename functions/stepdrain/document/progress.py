@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stepdrain import clock
+from stepdrain.rules.reasons import counted
 
 FIND_NODE = "FindNode"
 EVICT_BATCH, WAIT_FOR_PODS = "EvictBatch", "WaitForPods"
@@ -33,6 +34,10 @@ class Progress:
     stuck: int = 0
     """Pods given up because the node's kubelet no longer answers."""
     stuck_pods: tuple[str, ...] = ()
+    """The first 20 of them as phrases."""
+    unended: int = 0
+    """Pods given up although the node is Ready, since they should have ended long ago."""
+    unended_pods: tuple[str, ...] = ()
     """The first 20 of them as phrases."""
     forced: int = 0
     """Pods deleted past their budgets because the policy said force."""
@@ -84,6 +89,14 @@ class Progress:
         """Whether EvictBatch comes back to pods that it has found held since the last heartbeat."""
         return not self.probing and (self.refused_since is not None or bool(self.rolling))
 
+    @property
+    def given_up(self) -> tuple[str, ...]:
+        """A sentence about the pods that were given up for each reason there is for it."""
+        silent = f"since the node's kubelet no longer answers: {'; '.join(self.stuck_pods)}."
+        late = f"although the node is Ready: {'; '.join(self.unended_pods)}."
+        sentences = ((self.stuck, silent), (self.unended, late))
+        return tuple(f"{counted(pods, 'pod', 'were')} given up, {why}" for pods, why in sentences if pods)
+
     def to_document(self) -> dict[str, Any]:
         """``$.progress`` as a function returns it."""
         return {
@@ -95,6 +108,8 @@ class Progress:
             "blocked": self.blocked,
             "stuck": self.stuck,
             "stuckPods": list(self.stuck_pods),
+            "unended": self.unended,
+            "unendedPods": list(self.unended_pods),
             "forced": self.forced,
             "forcedPods": list(self.forced_pods),
             "returned": list(self.returned),
@@ -140,6 +155,8 @@ def from_document(document: Mapping[str, Any] | None, begun_at: str) -> Progress
         blocked=document["blocked"],
         stuck=document["stuck"],
         stuck_pods=tuple(document.get("stuckPods", ())),
+        unended=document.get("unended", 0),
+        unended_pods=tuple(document.get("unendedPods", ())),
         forced=document["forced"],
         forced_pods=tuple(document.get("forcedPods", ())),
         returned=tuple(document.get("returned", ())),

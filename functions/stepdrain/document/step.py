@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from stepdrain import clock
@@ -124,7 +124,7 @@ def parse(event: Mapping[str, Any]) -> Step:
         node_name=drain.get("nodeName"),
         lifecycle=drain.get("lifecycle"),
         ends_at=clock.to_epoch_s(drain["endsAt"]) if drain.get("endsAt") else None,
-        policy=Policy.from_document(drain.get("policy") or {}),
+        policy=_policy(drain.get("policy") or {}, given_up_is_noted="waitSeconds" in event),
         found_node=_node(node) if node else None,
         progress=progress.from_document(
             progress.recorded(drain), execution.get("RedriveTime") or execution["StartTime"]
@@ -172,6 +172,12 @@ def document(drain: Mapping[str, Any], node: NodeRef) -> dict[str, Any]:
     if not node.gone:
         del found["gone"]
     return {**dict.fromkeys(DOCUMENT), **drain, "node": found}
+
+
+def _policy(found: Mapping[str, Any], *, given_up_is_noted: bool) -> Policy:
+    policy = Policy.from_document(found)
+    # The first definition drops the fields that name such pods.
+    return policy if given_up_is_noted else replace(policy, overdue_pods="wait")
 
 
 def _node(found: Mapping[str, Any]) -> NodeRef:

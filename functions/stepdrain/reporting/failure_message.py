@@ -181,7 +181,8 @@ def _pods(record: Mapping[str, Any]) -> str:
     counts = f"{record['evicted']} evicted, {record['leaving']} leaving, {record['blocked']} blocked"
     if (record.get("foundAgainIn") or 0) > 0 or record.get("foundAgainIn") == 0:
         counts += " (the node lost its cordon or was registered anew meanwhile: Event CordonLost)"
-    return "; ".join([counts, *record["blockers"]])
+    given_up = [*record.get("stuckPods", ()), *record.get("unendedPods", ())]
+    return "; ".join([counts, *record["blockers"], *given_up])
 
 
 def _time_left(document: Mapping[str, Any], last: LastState | None, error: str, now: float) -> str:

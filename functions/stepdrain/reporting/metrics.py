@@ -30,6 +30,7 @@ class Metric(StrEnum):
     PODS_EVICTED = "PodsEvicted"
     EVICTIONS_BLOCKED = "EvictionsBlocked"
     PODS_FORCED = "PodsForced"
+    PODS_GIVEN_UP = "PodsGivenUp"
 
 
 SECONDS = {Metric.DRAIN_AGE, Metric.DRAIN_DURATION}
@@ -64,14 +65,18 @@ def of_heartbeat(step: Step, now: float) -> Numbers:
 
 
 def of_completion(step: Step, now: float) -> Numbers:
-    """Seconds from the start to the completed action, time that a failed drain waited for a person included.
+    """Seconds from the start to the completed action, time that a failed drain waited for a person included;
+    and the count of pods that were given up.
 
     For an instance that never joined a count of 1 instead, and nothing for one that arrives. Published
     after the action is completed, so that a retry that did not get that far publishes nothing.
     """
     if step.never_joined:
         return {Metric.NEVER_JOINED: 1}
-    return {} if step.nothing_to_do or step.admission else {Metric.DRAIN_DURATION: now - step.begun_at}
+    if step.nothing_to_do or step.admission:
+        return {}
+    given_up = step.progress.stuck + step.progress.unended
+    return {Metric.DRAIN_DURATION: now - step.begun_at, Metric.PODS_GIVEN_UP: given_up}
 
 
 def publish(cluster: str, numbers: Numbers) -> None:

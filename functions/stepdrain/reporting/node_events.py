@@ -94,10 +94,9 @@ def drained(name: str, record: Progress) -> tuple[str, str]:
     done = f"Drain {name} is done: {counted(record.evicted, 'pod', 'were')} evicted"
     if record.returned:
         done = f"{done}; others came back: {'; '.join(record.returned)}"
-    if not record.stuck:
+    if not record.given_up:
         return "Drained", done
-    given_up = f"{record.stuck} given up, since the node's kubelet no longer answers"
-    return "DrainedButStuck", f"{done}, {given_up}: {'; '.join(record.stuck_pods)}"
+    return "DrainedButStuck", f"{done}. {' '.join(record.given_up)}"
 
 
 def record_event(

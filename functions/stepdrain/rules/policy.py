@@ -24,6 +24,7 @@ LONGEST_SETTLE_S = 120
 """A longer settle time and ten minutes of API outage would not fit before the first heartbeat."""
 ON_TIMEOUT = ("fail", "force", "continue", "abandon", "force-or-fail")
 ROLL = ("off", "annotated", "singletons", "blocked")
+OVERDUE_PODS = ("wait", "give-up")
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,9 @@ class Policy:
     """Seconds of grace for each pod; -1 uses the pod's own (--grace-period)."""
     stuck_after: int = 300
     """Seconds past a pod's grace after which the drain stops waiting for it, if the kubelet is gone."""
+    overdue_pods: str = "wait"
+    """What becomes of a pod that is five minutes later still there, on a Ready node: wait, or give-up
+    (--skip-wait-for-delete-timeout)."""
     wait_for_volumes: bool = True
     """Complete only when the volumes of the evicted pods are detached from the instance."""
     wait_for_targets: str = "auto"
@@ -103,6 +107,11 @@ def _roll(text: str) -> str:
     return ROLL[ROLL.index(text.lower())]
 
 
+def _overdue_pods(text: str) -> str:
+    """wait or give-up"""
+    return OVERDUE_PODS[OVERDUE_PODS.index(text.lower())]
+
+
 def _wait_for_targets(text: str) -> str:
     """auto, off, or a whole number of seconds from 1 to 3600"""
     return text.lower() if text.lower() in ("auto", "off") else str(_integer(1, LONGEST_DELAY_S)(text))
@@ -119,6 +128,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "evict_daemonsets": _boolean,
     "grace_period": _integer(-1, 172_800),
     "stuck_after": _integer(60, 172_800),
+    "overdue_pods": _overdue_pods,
     "wait_for_volumes": _boolean,
     "wait_for_targets": _wait_for_targets,
     "roll": _roll,

@@ -6,6 +6,9 @@ and with it the drain would stay until its deadline, for an instance that dies a
 pod is given up: named in the result, and left to the end of its machine. It is never deleted with
 grace 0, which would let a StatefulSet start its successor while it may still run
 (https://kubernetes.io/docs/tasks/run-application/force-delete-stateful-set-pod/).
+
+Where the kubelet answers, a finalizer or a process that cannot be killed holds the pod. It is named, and
+waited for or given up as the policy's ``overdue_pods`` says.
 """
 
 from __future__ import annotations
@@ -35,7 +38,7 @@ def named_from(pod: Pod, policy: Policy) -> float:
 
 def unended(late: Iterable[Pod], policy: Policy, now: float) -> list[Pod]:
     """The pods among ``late`` that are named although their kubelet answers, the latest first."""
-    named = [pod for pod in late if now >= named_from(pod, policy)]
+    named = [pod for pod in late if pod.deletion_at and now >= named_from(pod, policy)]
     return sorted(named, key=lambda pod: pod.deletion_at or 0)
 
 
@@ -51,10 +54,12 @@ def _why_unended(pod: Pod) -> str:
     return f"{late}: it has no finalizers; look at the kubelet's log"
 
 
-def awaited(terminating: Sequence[Pod], policy: Policy, now: float, *, silent: bool) -> list[Pod]:
-    """Those that are still waited for; the overdue are not where the node's kubelet is ``silent``."""
-    given_up = overdue(terminating, policy, now) if silent else []
-    return [pod for pod in terminating if pod not in given_up]
+def given_up(terminating: Sequence[Pod], policy: Policy, now: float, *, silent: bool) -> list[Pod]:
+    """The overdue where the node's kubelet is ``silent``; else those five minutes later, if the policy says
+    so."""
+    if silent:
+        return overdue(terminating, policy, now)
+    return unended(terminating, policy, now) if policy.overdue_pods == "give-up" else []
 
 
 def silent(node: Mapping[str, Any] | None, uid: str) -> bool:
@@ -70,8 +75,13 @@ def silent(node: Mapping[str, Any] | None, uid: str) -> bool:
     return not nodes.ready(node)
 
 
+def names_unended(pods: Iterable[Pod]) -> tuple[str, ...]:
+    """At most 20 of the pods given up on a Ready node as phrases, then how many more there are."""
+    return tuple(reasons.phrases([Reason(pod.key, f"given up: it {_why_unended(pod)}") for pod in pods]))
+
+
 def names(stuck: Sequence[Pod]) -> tuple[str, ...]:
-    """At most 20 of the given-up pods as phrases, then how many more there are."""
+    """At most 20 of the pods given up on a silent node as phrases, then how many more there are."""
     named = [
         Reason(pod.key, f"given up, its grace ended at {to_rfc3339(pod.deletion_at or 0)}") for pod in stuck
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -10,7 +10,7 @@ from stepdrain.document import progress
 from stepdrain.document.progress import Progress
 from stepdrain.document.step import Step
 from stepdrain.errors import DrainRefused
-from stepdrain.rules import pods, reasons, stuck_pods, waves
+from stepdrain.rules import pods, reasons, waves
 from stepdrain.rules.pods import Action, Listing, Pod
 from stepdrain.rules.reasons import Reason
 from stepdrain.states import batch, remaining_pods, routes, waiting
@@ -55,13 +55,13 @@ def evict_batch(
     everything = cluster.pods_on(step.node.name).pods
     orphans = step.progress.orphans or _orphans(everything, step, cluster)
     sorted_pods = pods.sort(everything, step.policy, orphans, step.cordoned_at)
-    empty = _empty(sorted_pods, orphans)
+    leaving = remaining_pods.awaited(sorted_pods, step, now)
+    empty = _empty([*sorted_pods[Action.EVICT], *leaving], orphans)
     known = replace(step.progress, orphans=tuple(orphans), detached=step.progress.detached and empty)
     sorted_pods = remaining_pods.hold_daemonsets(sorted_pods, step.policy, known)
     _refuse(sorted_pods[Action.REFUSE], step)
     if not batch.begun(step) and (complaints := waves.complaints(sorted_pods[Action.EVICT])):
         warn("AnnotationIgnored", "; ".join(complaints))
-    leaving = stuck_pods.awaited(sorted_pods[Action.WAIT], step.policy, now, silent=step.progress.stuck > 0)
     staying = sorted_pods[Action.EVICT]
     moved = batch.move(staying, leaving, step, cluster, timing, warn, for_deadline=for_deadline)
     if error := moved.tally.error():
@@ -120,9 +120,8 @@ def _looks_at_rollouts(step: Step, now: float) -> bool:
     return bool(step.progress.rolling) and now >= routes.rollouts_looked_at(step)
 
 
-def _empty(sorted_pods: Mapping[Action, list[Pod]], orphans: Sequence[str]) -> bool:
+def _empty(going: Iterable[Pod], orphans: Sequence[str]) -> bool:
     """Whether nothing but DaemonSets' pods is to go: what has been detached stays so then."""
-    going = [pod for action in (Action.EVICT, Action.WAIT) for pod in sorted_pods[action]]
     return all(pod.of_daemonset and pod.uid not in orphans for pod in going)
 
 

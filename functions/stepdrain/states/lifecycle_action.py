@@ -153,9 +153,8 @@ def lets_go(step: Step, now: float) -> bool:
 
 def left_behind(step: Step, record: Progress) -> str:
     """What the Node's Event says then; ``record`` names the pods that are left."""
-    return (
-        f"Drain {step.name} has come to its end, and pods go with the instance: {'; '.join(record.blockers)}"
-    )
+    left = f"Drain {step.name} has come to its end, and pods go with the instance"
+    return " ".join([f"{left}: {'; '.join(record.blockers)}.", *record.given_up])
 
 
 def complete(step: Step, auto_scaling: AutoScaling) -> dict[str, Any]:
@@ -170,7 +169,7 @@ def complete(step: Step, auto_scaling: AutoScaling) -> dict[str, Any]:
     answer = {
         "result": result,
         "outcome": _outcome(step),
-        "reason": step.abandoned or step.released or step.no_node or _losses(step),
+        "reason": " ".join(filter(None, [step.abandoned or step.released or step.no_node, *_losses(step)])),
     }
     if step.lifecycle is None or step.instance_id is None:
         return {**answer, "result": "NONE"}
@@ -214,7 +213,7 @@ def _gone(instance_id: str, auto_scaling: AutoScaling) -> tuple[bool, str]:
         return False, f" Whether the instance is there still is not known: {error}"
 
 
-def _losses(step: Step) -> str:
+def _losses(step: Step) -> list[str]:
     """Sentences about pods that did not leave by an eviction, or unseen; empty if there are none."""
     record, sentences = step.progress, []
     if _node_gone(step):
@@ -224,15 +223,11 @@ def _losses(step: Step) -> str:
     if record.forced:
         named = "; ".join(record.forced_pods)
         sentences.append(f"{record.forced} pods were deleted for the deadline: {named}.")
-    if record.stuck:
-        named = "; ".join(record.stuck_pods)
-        sentences.append(
-            f"{record.stuck} pods were given up, since the node's kubelet no longer answers: {named}."
-        )
+    sentences += record.given_up
     if record.returned:
         named = "; ".join(record.returned)
         sentences.append(f"Pods came back and go with the instance: {named}.")
-    return " ".join(sentences)
+    return sentences
 
 
 def _outcome(step: Step) -> str:

@@ -33,8 +33,20 @@ def occupied(sorted_pods: Mapping[Action, list[Pod]], step: Step, now: float) ->
     A cordon keeps the scheduler away, and not a pod that names its node; and somebody may have
     lifted it. Pods that were given up do not count.
     """
-    leaving = stuck_pods.awaited(sorted_pods[Action.WAIT], step.policy, now, silent=step.progress.stuck > 0)
+    leaving = awaited(sorted_pods, step, now)
     return bool(sorted_pods[Action.EVICT] or sorted_pods[Action.REFUSE] or leaving)
+
+
+def awaited(sorted_pods: Mapping[Action, list[Pod]], step: Step, now: float) -> list[Pod]:
+    """The pods that were asked to go and are still waited for."""
+    left = given_up(sorted_pods, step, now)
+    return [pod for pod in sorted_pods[Action.WAIT] if pod not in left]
+
+
+def given_up(sorted_pods: Mapping[Action, list[Pod]], step: Step, now: float) -> list[Pod]:
+    """The pods that were asked to go and are left, by what WaitForPods has noted about the kubelet."""
+    silent = step.progress.stuck > 0
+    return stuck_pods.given_up(sorted_pods[Action.WAIT], step.policy, now, silent=silent)
 
 
 def sort(listed: Collection[Pod], step: Step) -> dict[Action, list[Pod]]:

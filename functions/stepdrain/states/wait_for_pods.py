@@ -61,10 +61,12 @@ class Seen:
     returned: list[Pod]
     """They tolerate the cordon, and go with the machine."""
     stuck: list[Pod] = field(default_factory=list)
+    unended: list[Pod] = field(default_factory=list)
+    """Given up although the kubelet answers."""
 
     @property
     def to_evict(self) -> list[Pod]:
-        """The pods of this wave that nobody has asked to go; stuck pods hold no wave."""
+        """The pods of this wave that nobody has asked to go; those that are given up hold no wave."""
         return [pod for pod in waves.first([*self.staying, *self.leaving]) if pod.deletion_at is None]
 
 
@@ -211,12 +213,12 @@ class _Look:
         if self._silent is None:
             node = self.step.node
             self._silent = stuck_pods.silent(self.cluster.node(node.name), node.uid)
-        if not self._silent:
-            self.unended = stuck_pods.unended(seen.leaving, self.step.policy, now)
-            return seen
-        given_up = stuck_pods.overdue(seen.leaving, self.step.policy, now)
+        given_up = stuck_pods.given_up(seen.leaving, self.step.policy, now, silent=self._silent)
         leaving = [pod for pod in seen.leaving if pod not in given_up]
-        return replace(seen, leaving=leaving, stuck=given_up)
+        if self._silent:
+            return replace(seen, leaving=leaving, stuck=given_up)
+        self.unended = stuck_pods.unended(seen.leaving, self.step.policy, now)
+        return replace(seen, leaving=leaving, unended=given_up)
 
     def awaited(self, view: View, seen: Seen, now: float) -> list[Reason]:
         """Each pod that is still to go: what holds it, or until when it may take."""
@@ -232,7 +234,8 @@ class _Look:
         ]
         slowest = sorted(seen.leaving, key=lambda pod: -(pod.deletion_at or 0))
         others = [Reason(pod.key, _until(pod, now)) for pod in slowest if pod not in self.unended]
-        return [*staying, *stuck_pods.why_unended(self.unended), *others]
+        unended = [pod for pod in self.unended if pod in seen.leaving]
+        return [*staying, *stuck_pods.why_unended(unended), *others]
 
     def not_yet(self, view: View, now: float, unwatched: str) -> NotYet:
         """The error that the attempt ends with."""
@@ -252,6 +255,8 @@ class _Look:
             leaving=len(seen.leaving),
             stuck=len(seen.stuck),
             stuck_pods=stuck_pods.names(seen.stuck),
+            unended=len(seen.unended),
+            unended_pods=stuck_pods.names_unended(seen.unended),
             returned=tuple(reasons.phrases([_why_left(pod, self.step) for pod in seen.returned])),
             blocked=min(before.blocked, len(seen.staying)),
         )

@@ -66,8 +66,8 @@ def wait_for_volumes(
     """The record with the state that comes next (states.routes); waits until there is one.
 
     One list of all attachments; if the node has any or had some, one list of its pods, and one GET for each
-    claim of a pod that stays: its volume stays attached, whoever else mounts it. Then a watch on the
-    attachments, no longer than ``until`` (epoch seconds), and not where ``unwatched`` says why.
+    claim of a pod that stays, or was given up: its volume stays attached, whoever else mounts it. Then a
+    watch on the attachments, no longer than ``until`` (epoch seconds), and not where ``unwatched`` says why.
     Raises VolumesAttached after a watch, else WatchUnavailable, naming the volumes.
     """
     now, node = clock.now(), step.node.name
@@ -79,7 +79,7 @@ def wait_for_volumes(
     sorted_pods = remaining_pods.sort(cluster.pods_on(node).pods, step)
     if remaining_pods.occupied(sorted_pods, step, now):
         return replace(step.progress, next=progress.EVICT_BATCH)
-    kept = _volumes_of(sorted_pods[Action.LEAVE], cluster)
+    kept = _volumes_of(sorted_pods[Action.LEAVE] + remaining_pods.given_up(sorted_pods, step, now), cluster)
     awaited = _awaited(attached, kept)
     if over or not awaited:
         return _detached(step)

@@ -38,7 +38,7 @@ class WaitingEvents:
         self.blocked = bool(held)
         if not self._overdue and unended and (self._step.attempt == 0 or self._new(unended, now)):
             named = "; ".join(reasons.phrases(stuck_pods.why_unended(unended)))
-            self._warn("PodsOverdue", f"{len(unended)} evicted pods do not end: {named}.")
+            self._warn("PodsOverdue", f"Evicted pods that do not end: {named}.")
             self._overdue = True
 
     def _new(self, unended: Sequence[Pod], now: float) -> bool:
