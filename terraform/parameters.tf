@@ -49,6 +49,7 @@ locals {
     LongDrainMinutes        = tostring(var.long_drain_minutes)
     CreateDashboard         = tostring(var.create_dashboard)
     NodeConditions          = tostring(var.node_conditions)
+    EvictionEvents          = tostring(var.eviction_events)
     Architecture            = var.architecture
     LogRetentionDays        = tostring(var.log_retention_days)
     LogLevel                = var.log_level

@@ -399,6 +399,12 @@ variable "node_conditions" {
   default     = false
 }
 
+variable "eviction_events" {
+  type        = bool
+  description = "Write a Kubernetes Event on each pod that is evicted, one request more for each."
+  default     = false
+}
+
 variable "architecture" {
   type        = string
   description = "Processor of the functions. The one layer serves both."

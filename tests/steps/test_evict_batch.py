@@ -7,6 +7,7 @@ from stepdrain.clock import to_rfc3339
 from stepdrain.errors import DrainRefused, EvictionBlocked, EvictionStillBlocked, KubeForbidden
 from stepdrain.steps import evict_batch
 
+from stepdrain_sandbox.kube.faults import Fault
 from stepdrain_sandbox.workload import budget
 
 
@@ -127,6 +128,49 @@ def test_a_pod_whose_batch_moves_others_has_no_event(cluster, node, payload):
     blocked(cluster, node)
     assert evict_batch.handler(payload(), None)["blocked"] == 1
     assert on_pods(cluster, node) == []
+
+
+def test_no_evicted_pod_has_an_event_unless_the_installation_says_so(cluster, node, payload):
+    """It costs a request for each pod: without the parameter the batch sends what it always has."""
+    cluster.pod(node)
+    cluster.pod(node, "second")
+    assert evict_batch.handler(payload(), None)["evicted"] == 2
+    assert [what for _, what, _ in cluster.asked()] == [
+        "pods",
+        "poddisruptionbudgets",
+        *["pods/eviction"] * 2,
+    ]
+    assert on_pods(cluster, node) == []
+
+
+def test_each_evicted_pod_has_one_event_where_the_installation_says_so(cluster, node, payload, monkeypatch):
+    """Its owner finds out which drain it was. One request more for each; one that stays says nothing."""
+    monkeypatch.setenv("STEPDRAIN_EVICTION_EVENTS", "true")
+    pods = [cluster.pod(node), cluster.pod(node, "second")]
+    held = cluster.pod(node, "held", metadata={"labels": {"app": "web"}})
+    blocked(cluster, node)
+    record = evict_batch.handler(payload(), None)
+    assert (record["evicted"], record["blocked"]) == (1, 2)
+    ((name, uid, reason, message),) = on_pods(cluster, node)
+    assert (name, uid, reason) == ("second", pods[1]["metadata"]["uid"], "Evicted")
+    assert message == f"Evicted: drain drain-of-{node} empties node {node}"
+    assert len([what for _, what, _ in cluster.asked() if what == "events"]) == 1
+    assert held["metadata"]["uid"] != uid
+
+
+def test_an_event_that_cannot_be_written_stops_no_eviction(cluster, node, payload, monkeypatch):
+    """It reports and never decides: the pods go, and one line of the log says for how many it failed."""
+    monkeypatch.setenv("STEPDRAIN_EVICTION_EVENTS", "true")
+    for name in ("web", "second"):
+        cluster.pod(node, name)
+    lines = []
+    monkeypatch.setattr(evict_batch.LOG, "warning", lambda text, **fields: lines.append((text, fields)))
+    cluster.server.faults.add(Fault("create", "/events", times=2, refuse="rbac"))
+    assert evict_batch.handler(payload(), None)["evicted"] == 2
+    assert terminating(cluster, node) == ["second", "web"]
+    ((text, fields),) = lines
+    assert (text, fields["count"]) == ("eviction events not written", 2)
+    assert fields["first"].startswith(f"Event Evicted on {node}/")
 
 
 def test_no_more_pods_get_an_event_than_a_message_names(cluster, node, payload):

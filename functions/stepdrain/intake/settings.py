@@ -79,6 +79,11 @@ def node_conditions(environ: Mapping[str, str]) -> bool:
     return environ.get("STEPDRAIN_NODE_CONDITIONS", "false") == "true"
 
 
+def eviction_events(environ: Mapping[str, str]) -> bool:
+    """Whether a drain writes an Event on each pod that it evicts (stepdrain.reporting.pod_events.evicted)."""
+    return environ.get("STEPDRAIN_EVICTION_EVENTS", "false") == "true"
+
+
 def unwatched(environ: Mapping[str, str]) -> str:
     """Why waiting states must not hold a watch, as the end of "polled, since …"; "" if they may."""
     return "the parameter Waiting is poll" if environ.get("STEPDRAIN_WAITING", "watch") == "poll" else ""

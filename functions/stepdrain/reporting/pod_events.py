@@ -37,7 +37,10 @@ def blocked(
 
 
 def evicted(pods: Iterable[Pod], node: str, drain: str, now: float) -> list[Json]:
-    """An Event on each of ``pods``, which the Eviction API has just taken."""
+    """An Event on each of ``pods``, whose eviction was just accepted.
+
+    Its name follows from pod and drain: a repeated attempt writes nothing twice.
+    """
     return [_event(pod, EVICTED, f"Evicted: drain {drain} empties node {node}", drain, now) for pod in pods]
 
 

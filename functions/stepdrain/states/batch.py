@@ -35,6 +35,8 @@ class Moved:
     old_pods: int
     """How many of those are asked now, with success."""
     rolled: Rolling
+    evicted: list[Pod]
+    """The pods whose eviction was accepted."""
 
     @property
     def nothing(self) -> bool:
@@ -85,7 +87,7 @@ def move(
     asked = eviction_requests.send(due, choice.asked, late, choice.held, step, cluster, timing)
     asked.tally.blocked = choice.rolled.explained(asked.tally.blocked)
     old = {pod.uid for pod in staying if pod.created_at < step.cordoned_at}
-    return Moved(asked.tally, asked.forced, len(old), len(old & asked.moved), choice.rolled)
+    return Moved(asked.tally, asked.forced, len(old), len(old & asked.moved), choice.rolled, asked.evicted)
 
 
 def _choose(rest: list[Pod], later: list[Pod], step: Step, cluster: Cluster, warn: Warn) -> Choice:

@@ -23,6 +23,8 @@ QUIET_S = 300
 
 Held = Callable[[Sequence[Pod], Sequence[Reason]], None]
 """Gets the pods that are to go, and by name those that cannot, with what holds each."""
+Evicted = Callable[[Sequence[Pod]], None]
+"""Gets the pods whose eviction was accepted."""
 
 
 class Cluster(batch.Cluster, Protocol):
@@ -38,6 +40,7 @@ def evict_batch(
     now: float,
     warn: Warn,
     held: Held | None = None,
+    evicted: Evicted | None = None,
     *,
     for_deadline: bool = False,
 ) -> Progress:
@@ -46,7 +49,8 @@ def evict_batch(
     It never waits: what could not go is waited for in WaitForPods. ``for_deadline`` restricts it to the pods
     whose grace would not fit any more. ``warn`` gets the reason and the message of an Event, at the beginning
     of a drain: about annotations that cannot be read, and about pods that no eviction can move, since two
-    budgets select them. ``held`` is called if no pod could be evicted, and budgets or webhooks hold some.
+    budgets select them. ``held`` is called if no pod could be evicted, and budgets or webhooks hold some;
+    ``evicted`` if some were, also before an error.
     Raises DrainRefused before anything is evicted if the policy forbids a pod's eviction; the errors of
     ``eviction_answers.Tally.error`` if the API refused; EvictionBlocked (or EvictionStillBlocked) if nothing
     could be evicted and the execution runs on the first definition.
@@ -64,6 +68,8 @@ def evict_batch(
         warn("AnnotationIgnored", "; ".join(complaints))
     staying = sorted_pods[Action.EVICT]
     moved = batch.move(staying, leaving, step, cluster, timing, warn, for_deadline=for_deadline)
+    if evicted and moved.evicted:
+        evicted(moved.evicted)
     if error := moved.tally.error():
         raise error
     if held and moved.tally.blocked and not moved.tally.evicted:

@@ -35,6 +35,8 @@ class Asked:
     """The pods that were deleted; the tally counts them as evicted, too, unless they were terminating."""
     moved: frozenset[str]
     """UIDs of the pods that leave since."""
+    evicted: list[Pod]
+    """The pods whose eviction was accepted: neither those that were deleted, nor those that were gone."""
 
 
 def send(
@@ -68,7 +70,7 @@ def send(
     shortened = [(pod, answer) for pod, answer in deleted if pod.uid not in refused]
     tally.errors = eviction_answers.tally(shortened).errors | tally.errors
     moved = frozenset(pod.uid for pod, answer in final if _leaves(answer))
-    return Asked(tally, _forced(deleted, graces, refused), moved)
+    return Asked(tally, _forced(deleted, graces, refused), moved, _accepted(answers))
 
 
 def _evict(asked: list[Pod], step: Step, cluster: Cluster, timing: Timing) -> Answers:
@@ -93,6 +95,10 @@ def _leaves(answer: Answer) -> bool:
     return eviction_answers.classify(answer) in (Outcome.ACCEPTED, Outcome.GONE)
 
 
+def _accepted(answers: Answers) -> list[Pod]:
+    return [pod for pod, answer in answers if eviction_answers.classify(answer) is Outcome.ACCEPTED]
+
+
 def _held(answer: Answer) -> bool:
     """Whether what refused the eviction is not asked for a DELETE: a budget, or a webhook for evictions."""
     outcome = eviction_answers.classify(answer)
@@ -102,8 +108,7 @@ def _held(answer: Answer) -> bool:
 
 def _forced(deleted: Answers, graces: Mapping[str, int], refused: Mapping[str, Answer]) -> list[Reason]:
     """Each pod that was deleted, with the reason as its owner reads it."""
-    accepted = [pod for pod, answer in deleted if eviction_answers.classify(answer) is Outcome.ACCEPTED]
-    return [Reason(pod.key, _why_forced(graces[pod.uid], refused.get(pod.uid))) for pod in accepted]
+    return [Reason(pod.key, _why_forced(graces[pod.uid], refused.get(pod.uid))) for pod in _accepted(deleted)]
 
 
 def _why_forced(grace_s: int, refusal: Answer | None) -> str:

@@ -87,6 +87,10 @@ def _evict(step: Step, cluster: Any, now: float) -> Progress:
         if _first_of_round(step):
             _record_on_pods(step, pods, blocked, cluster, now)
 
+    def evicted(pods: Sequence[Pod]) -> None:
+        if settings.eviction_events(os.environ):
+            _record_evicted(step, pods, cluster, now)
+
     try:
         _take_turn(step, now)
     except (NotYourTurn, StillNotYourTurn):
@@ -96,11 +100,11 @@ def _evict(step: Step, cluster: Any, now: float) -> Progress:
             return replace(before, next=progress.WAIT_FOR_PODS)
         if not timing.forces:
             raise
-        record = evict_batch(step, cluster, now, warn, held, for_deadline=True)
+        record = evict_batch(step, cluster, now, warn, held, evicted, for_deadline=True)
         if (record.evicted, record.forced) == (before.evicted, before.forced):
             raise
         return record
-    return evict_batch(step, cluster, now, warn, held)
+    return evict_batch(step, cluster, now, warn, held, evicted)
 
 
 def _record_rolled(step: Step, record: Progress, cluster: Any, now: float) -> None:
@@ -130,6 +134,12 @@ def _record_on_pods(
         pod_events.blocked(pods, named, step.node.name, step.name, occasion, now)
     ):
         LOG.warning(not_recorded)
+
+
+def _record_evicted(step: Step, pods: Sequence[Pod], cluster: Any, now: float) -> None:
+    """On each pod, for its owner; a line of the log for all that could not be written."""
+    if lost := cluster.create_events(pod_events.evicted(pods, step.node.name, step.name, now)):
+        LOG.warning("eviction events not written", count=len(lost), first=lost[0])
 
 
 def _resume(step: Step, cluster: node_conditions.Cluster) -> str | None:

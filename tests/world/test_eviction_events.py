@@ -1,0 +1,37 @@
+"""EvictionEvents: an Event on each pod that a drain evicts, where an installation asks for it."""
+
+import pytest
+
+from stepdrain_sandbox.workload import cluster_workload
+from stepdrain_sandbox.world import World
+
+
+def drained(parameters):
+    """The fullest node is drained: its evicted pods (namespace/name), the pods with Events, and how many
+    requests for Events were sent."""
+    with World(workload=lambda nodes: cluster_workload(nodes, replicas=9), parameters=parameters) as world:
+        instance, node = max(world.instances.items(), key=lambda item: len(world.pods_on(item[1])))
+        world.kube.audit_log.clear()
+        world.terminate(instance)
+        world.settle()
+        assert world.executions()[0]["status"] == "SUCCEEDED"
+        asked = [event for event in world.kube.audit_log if event["userAgent"].startswith("stepdrain/")]
+        evictions = [
+            event["objectRef"] for event in asked if event["objectRef"].get("subresource") == "eviction"
+        ]
+        written = [event for event in asked if event["objectRef"]["resource"] == "events"]
+        told = [one for one in world.kube.cluster.list("Event") if one["involvedObject"]["kind"] == "Pod"]
+        assert all(one["message"].endswith(f" empties node {node}") for one in told)
+    evicted = sorted(f"{one['namespace']}/{one['name']}" for one in evictions)
+    about = sorted(f"{one['metadata']['namespace']}/{one['involvedObject']['name']}" for one in told)
+    return evicted, about, len(written)
+
+
+@pytest.mark.parametrize("parameters", [{}, {"EvictionEvents": "true"}])
+def test_a_drain_writes_one_event_for_each_evicted_pod_if_asked_and_else_none(parameters):
+    """Without the parameter a drain sends DrainStarted and Drained, and not a request more."""
+    evicted, about, written = drained(parameters)
+    assert len(evicted) >= 4
+    assert len(set(evicted)) == len(evicted)
+    assert about == (evicted if parameters else [])
+    assert written == 2 + len(about)
