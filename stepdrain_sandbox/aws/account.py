@@ -215,6 +215,8 @@ class Account:
         self.clock = clock
         self.calls: list[tuple[str, str, str]] = []
         """(function's logical id, service, operation) of each call that a handler made."""
+        self.skew_s = 0.0
+        """Seconds by which the functions' clock is ahead of the cluster's and of AWS's."""
         self.lambda_faults: list[LambdaFault] = []
         self.concurrent_executions = left_out.CONCURRENT_EXECUTIONS
         """What Lambda lets run at once in the account and region, a count."""
@@ -281,11 +283,14 @@ class Account:
         enter(groups.described_in_part())
         enter(instance_filters.with_wildcards())
         enter(mock.patch.object(BaseClient, "_make_api_call", self._recorded(BaseClient._make_api_call)))
-        enter(mock.patch.object(drain_clock, "source", self.clock.now))
+        enter(mock.patch.object(drain_clock, "source", self._functions_now))
         enter(mock.patch.object(drain_clock, "sleeper", self.clock.sleep))
         enter(mock.patch.object(concurrent, "ThreadPoolExecutor", self._threads_of_the_function))
         enter(mock.patch.object(connections, "KEPT", Containers(self._current)))
         enter(mock.patch.object(connections, "new_session", self._signing(connections.new_session)))
+
+    def _functions_now(self) -> float:
+        return self.clock.now() + self.skew_s
 
     def _signing(self, original: Callable[[], boto3.Session]) -> Callable[[], boto3.Session]:
         """Sessions with the credentials of the function's own role, one for each function."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from email.utils import formatdate
 from typing import Any
 
 from starlette.requests import Request as HttpRequest
@@ -81,13 +82,18 @@ class Exchange:
         if over.is_set():
             self.call.took()
 
+    def _date(self) -> str:
+        """Go's server dates each answer (net/http); the cluster's time is the clock's."""
+        return formatdate(self.clock.now(), usegmt=True)
+
     async def respond(self, response: Response) -> None:
         """Send a whole answer."""
+        response.headers["date"] = self._date()
         await response(self.http.scope, self.http.receive, self.send)
 
     async def begin_stream(self) -> None:
         """Send the head of a watch."""
-        headers = [(b"content-type", b"application/json")]
+        headers = [(b"content-type", b"application/json"), (b"date", self._date().encode())]
         await self.send({"type": "http.response.start", "status": 200, "headers": headers})
 
     async def send_part(self, part: bytes, *, more: bool = True) -> None:
@@ -96,6 +102,7 @@ class Exchange:
 
     async def truncated(self, response: Response) -> None:
         """Announce the whole body, send half of it, and close the connection."""
+        response.headers["date"] = self._date()
         head = {
             "type": "http.response.start",
             "status": response.status_code,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Iterator, Sequence
+from email.utils import formatdate
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -39,8 +40,11 @@ class Answer:
 
     reason = ""
 
-    def __init__(self, status: int, data: bytes, lines: Iterator[bytes] | None = None) -> None:
+    def __init__(
+        self, status: int, data: bytes, lines: Iterator[bytes] | None = None, date_s: float | None = None
+    ) -> None:
         self.status, self.data, self._lines = status, data, lines or iter(())
+        self.headers = {} if date_s is None else {"Date": formatdate(date_s, usegmt=True)}
         self.closed: Callable[[], None] = lambda: None
 
     def getheaders(self) -> Json:
@@ -110,7 +114,7 @@ class Transport:
         now = self._clock.now()
         self.audit_log.append(audit.event(request, status, now, now))
         text = body if isinstance(body, str) else json.dumps(body)
-        return Answer(status, text.encode())
+        return Answer(status, text.encode(), date_s=now)
 
     def _watch(self, request: Request, trouble: str) -> Answer:
         """A watch, which sees from now on until it is closed; ``trouble`` is the ``watch`` of a Fault."""

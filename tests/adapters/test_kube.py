@@ -8,6 +8,7 @@ import itertools
 import json
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 import trustme
@@ -419,6 +420,19 @@ def test_what_the_cluster_does_not_know_is_none(server, node):
     """A node that is gone is an ordinary outcome of Label and Cordon."""
     assert client(server).node("nope") is None
     assert client(server).patch_node("nope", {"spec": {"unschedulable": True}}) is None
+
+
+def test_a_patch_says_when_the_api_server_answered(server, node):
+    """By the server's own clock, to the second."""
+    began = time.time()
+    patched = client(server).patch_node(node, {"spec": {"unschedulable": True}})
+    assert int(began) <= patched.at <= time.time()
+
+
+@pytest.mark.parametrize("headers", [{}, {"Date": "yesterday"}, {"Date": ""}])
+def test_an_answer_without_a_readable_date_has_no_time(headers):
+    """A proxy may take it away; the drain goes on with the function's clock."""
+    assert calls.sent_at(SimpleNamespace(headers=headers)) is None
 
 
 @pytest.mark.parametrize(

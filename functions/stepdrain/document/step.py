@@ -69,7 +69,7 @@ class Step:
     admission: bool
     """The instance arrives or comes back (AdmitNode), and does not leave."""
     cordoned_at: float
-    """Epoch seconds from which on a new pod came to the node past the drain's cordon."""
+    """Epoch seconds, by the API server's clock, from which on a new pod came to the node past the cordon."""
     no_node: str = ""
     """Why FindNode holds that the instance never joined; empty if it does not."""
     private_dns_name: str | None = None

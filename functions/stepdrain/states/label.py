@@ -16,6 +16,6 @@ def exclude_from_load_balancers(cluster: Cluster, node: NodeRef, by: str) -> tup
     """
     own = {} if node.excluded else {"annotations": {LABELLED_BY: by}}
     try:
-        return patch(cluster, node, {"metadata": {"labels": {EXCLUDE_LABEL: "true"}, **own}}), ""
+        return patch(cluster, node, {"metadata": {"labels": {EXCLUDE_LABEL: "true"}, **own}}) is not None, ""
     except (KubeForbidden, AdmissionDenied) as refused:
         return False, str(refused)

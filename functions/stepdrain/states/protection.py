@@ -35,7 +35,9 @@ def lost(
         return None
     if record.found_again_in is None or record.found_again_in >= record.number:
         return None
-    if now - max(step.cordoned_at, looked_at or 0.0) < FRESH_S:
+    # The cordon's time is the API server's, and the visit's is AWS's: a clock that is behind theirs must not
+    # put the look off.
+    if abs(now - max(step.cordoned_at, looked_at or 0.0)) < FRESH_S:
         return None
     why = nodes.unprotected(cluster.node(step.node.name), step.node.name, step.node.uid)
     if not why:

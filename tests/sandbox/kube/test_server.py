@@ -70,3 +70,24 @@ def test_the_bytes_of_each_client_are_counted(server):
     _, _, body = received.partition(b"\r\n\r\n")
     assert server.traffic.sent == {"curl": len(body)}
     assert server.traffic.received == {"curl": 0}
+
+
+@pytest.mark.parametrize(
+    ("path", "token", "status"),
+    [
+        ("/api/v1/nodes", "admin", 200),
+        ("/api/v1/nodes/none", "admin", 404),
+        ("/api/v1/nodes", "nobody", 401),
+        ("/api/v1/nodes?watch=true&timeoutSeconds=1", "admin", 200),
+    ],
+)
+def test_each_answer_has_a_date_by_the_worlds_clock(server, path, token, status):
+    """A client takes the API server's own time from it; uvicorn would write that of the machine."""
+    context = ssl.create_default_context(cadata=server.ca_pem)
+    lines = [f"GET {path} HTTP/1.1", "Host: localhost", f"Authorization: Bearer {token}", "", ""]
+    with context.wrap_socket(connected(server), server_hostname="127.0.0.1") as client:
+        client.sendall("\r\n".join(lines).encode())
+        head = client.recv(4096).decode()
+    assert head.startswith(f"HTTP/1.1 {status}")
+    assert "date: Thu, 01 Jan 2026 00:00:00 GMT" in head
+    assert head.lower().count("date:") == 1

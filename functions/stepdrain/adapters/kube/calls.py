@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 import urllib3
@@ -161,6 +162,18 @@ def optional(read: Callable[[], T], otherwise: T, what: str) -> T:
 def missing(error: errors.DrainError) -> bool:
     """Whether the API server answered that there is no such object, or no such API (404)."""
     return isinstance(error.__cause__, ApiException) and error.__cause__.status == 404
+
+
+def sent_at(response: Any) -> float | None:
+    """When the server sent its answer, by its own clock, in epoch seconds; None if it does not say.
+
+    Go's server, which the API server is, dates each answer (net/http, Header "Date"); whole seconds, by
+    https://www.rfc-editor.org/rfc/rfc9110#field.date. A proxy passes that on.
+    """
+    try:
+        return parsedate_to_datetime(response.headers["Date"]).timestamp()
+    except (KeyError, ValueError, TypeError):
+        return None
 
 
 def answer_of(error: ApiException) -> Answer:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from stepdrain.adapters.kube.calls import Json
+from stepdrain import errors
+from stepdrain.adapters.kube.calls import Json, missing, sent_at
 from stepdrain.adapters.kube.events import Events
+from stepdrain.states.node_patch import Patched
 
 
 class Nodes(Events):
@@ -19,10 +21,16 @@ class Nodes(Events):
         """All Nodes, in pages of 500."""
         return self._paged(self._core.list_node)
 
-    def patch_node(self, name: str, body: Mapping[str, object]) -> Json | None:
+    def patch_node(self, name: str, body: Mapping[str, object]) -> Patched | None:
         """Merge ``body`` into the Node; None if there is none. KubeConflict on another UID."""
         timeout = self._write_timeout()
-        return self._get_or_none(self._core.patch_node, name, dict(body), _request_timeout=timeout)
+        try:
+            response = self._answered(self._core.patch_node, name, dict(body), _request_timeout=timeout)
+        except errors.KubeRejected as error:
+            if not missing(error):
+                raise
+            return None
+        return Patched(sent_at(response))
 
     def patch_node_status(self, name: str, body: Mapping[str, object]) -> Json | None:
         """Merge ``body`` into the Node's status, conditions by their type; None if there is no such Node."""
