@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from stepdrain_sandbox.clock import Clock
 from stepdrain_sandbox.kube import audit, discovery, tables
-from stepdrain_sandbox.kube.callers import CALLER, Callers
+from stepdrain_sandbox.kube.callers import CALLER, NUMBER, Callers
 from stepdrain_sandbox.kube.cluster import Cluster
 from stepdrain_sandbox.kube.dynamic_admission import Delayed
 from stepdrain_sandbox.kube.exchange import ClientGone, Exchange
@@ -45,7 +45,8 @@ class App:
         if scope["type"] != "http":
             return
         http = HttpRequest(scope, receive)
-        exchange = Exchange(self._clock, http, send, self.callers.call(http.headers.get(CALLER, "")))
+        call = self.callers.call(http.headers.get(CALLER, ""), http.headers.get(NUMBER, ""))
+        exchange = Exchange(self._clock, http, send, call)
         try:
             await self._answer(exchange)
         finally:

@@ -98,6 +98,8 @@ class Exchange:
 
     async def send_part(self, part: bytes, *, more: bool = True) -> None:
         """Send lines of a watch."""
+        if part:
+            self.call.sent()
         await self.send({"type": "http.response.body", "body": part, "more_body": more})
 
     async def truncated(self, response: Response) -> None:

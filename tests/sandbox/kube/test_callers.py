@@ -169,3 +169,61 @@ def test_two_watches_of_one_function_wait_side_by_side(kube, clock):
         assert clock.now() - began == 15
         client.pods_on("n")
         assert clock.now() - began == 15
+
+
+@pytest.fixture
+def no_guesses(monkeypatch):
+    """Pauses so long that only a client's own reports let time pass; a list of those that were needed."""
+    for pause in ("SETTLES_S", "WORKS_S", "CLOSES_S"):
+        monkeypatch.setattr(callers, pause, 20)
+    guessed, after_pause = [], callers._Caller._after_pause
+
+    def noted(caller, *arguments):
+        before = caller._idle
+        after_pause(caller, *arguments)
+        guessed.extend([caller] * (caller._idle is not before))
+
+    monkeypatch.setattr(callers._Caller, "_after_pause", noted)
+    return guessed
+
+
+@pytest.mark.parametrize("of_budgets", [False, True], ids=["one watch", "two watches"])
+def test_a_client_that_says_what_it_has_read_needs_no_pause(kube, clock, no_guesses, of_budgets):
+    """Most waits of a drain are such watches, and a real pause for each would be most of a test."""
+    with kube.callers.marking(), kube.callers.invocation():
+        client = connect(lambda _fresh: Access(kube.url, kube.ca_pem, "admin"))
+        kube.cluster.create(lone_pod("app", "n"))
+        listing = client.pods_on("n")
+        listing = client.with_budgets(listing) if of_budgets else listing
+        began = clock.now()
+        clock.call_at(began + 100, lambda: kube.cluster.remove("Pod", "app", "default"))
+        client.follow(listing, 300, lambda view: not view.pods)
+        assert clock.now() - began == 100
+        client.follow(client.pods_on("n"), 50, lambda _view: False)
+        assert clock.now() - began == 150
+    assert no_guesses == []
+
+
+@pytest.mark.parametrize("of_budgets", [False, True], ids=["one watch", "two watches"])
+def test_a_client_that_works_on_what_it_has_read_is_busy(kube, clock, api, no_guesses, of_budgets):
+    """Otherwise a pod's grace could end while the function still looks at the event before."""
+    with kube.callers.marking(), kube.callers.invocation():
+        client = connect(lambda _fresh: Access(kube.url, kube.ca_pem, "admin"))
+        kube.cluster.create(lone_pod("app", "n"))
+        listing = client.pods_on("n")
+        listing = client.with_budgets(listing) if of_budgets else listing
+        looks = []
+
+        def enough(view):
+            at = clock.now()
+            # The server has turns in which it could find the function idle.
+            for _ in range(5):
+                assert api("GET", "/api/v1/nodes/n")[0] == 200
+            looks.append(clock.now() - at)
+            return not view.pods
+
+        clock.call_at(clock.now() + 100, lambda: kube.cluster.remove("Pod", "app", "default"))
+        client.follow(listing, 300, enough)
+        assert len(looks) > 1
+        assert set(looks) == {0}
+    assert no_guesses == []
