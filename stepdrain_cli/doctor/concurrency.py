@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from stepdrain.rules.reasons import counted
+
 from stepdrain_cli.doctor.groups import Finding
 
 FEW_CONCURRENT = 200
@@ -18,6 +20,7 @@ def finding(limit: int, parameters: Mapping[str, str]) -> Finding | None:
     if parameters.get("Waiting") == "poll" or int(parameters.get("MaxWatchers", "0")):
         return None
     if limit < FEW_CONCURRENT:
-        what = f"Lambda runs {limit} functions at once in this account, and each drain that watches holds one"
+        at_once = f"{counted(limit, 'function')} at once"
+        what = f"Lambda runs {at_once} in this account, and each drain that watches holds one"
         return Finding(what, "sam deploy --parameter-overrides Waiting=poll")
     return None

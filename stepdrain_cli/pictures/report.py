@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from stepdrain.clock import to_epoch_s, to_rfc3339
 from stepdrain.document.progress import recorded
 from stepdrain.reporting import links, next_steps
+from stepdrain.rules.reasons import counted
 
 from stepdrain_cli.pictures import chart, costs
 from stepdrain_recorded import audit as audit_log
@@ -100,13 +101,13 @@ def _numbers(line: Timeline, audit: Sequence[Mapping[str, Any]], audited: bool) 
         Number("retries", str(line.retries)),
         Number("heartbeats", str(sum(v.state == "Heartbeat" and not v.error for v in line.visits))),
         Number("API requests", str(ours) if audited else "–", "" if audited else "needs --audit"),
-        Number("transitions", str(line.transitions), f"{line.events} events of 25,000"),
+        Number("transitions", str(line.transitions), f"{line.events} of 25,000 events"),
         Number("cost", f"${costs.of_drain(line):.4f}", "without cold starts"),
     ]
 
 
 def _redrives(count: int) -> str:
-    return {0: "", 1: "with one redrive"}.get(count, f"with {count} redrives")
+    return f"with {counted(count, 'redrive')}" if count else ""
 
 
 def _trail(line: Timeline, changes: Sequence[audit_log.Change]) -> list[tuple[str, str, str, int]]:
@@ -123,11 +124,11 @@ def _trail(line: Timeline, changes: Sequence[audit_log.Change]) -> list[tuple[st
 
 def _doubt(line: Timeline, changes: Sequence[audit_log.Change]) -> str:
     done = sum(change.kind in ("evict", "delete") and change.status < 300 for change in changes)
-    counted = (recorded(line.document) or {}).get("evicted", 0)
-    if done == counted:
+    known = (recorded(line.document) or {}).get("evicted", 0)
+    if done == known:
         return ""
     return (
-        f"The audit log has {done} evictions in this time and the history counts {counted}: "
+        f"The audit log has {counted(done, 'eviction')} in this time and the history counts {known}: "
         "an audit log does not say on which node a pod ran, so some may belong to another drain."
     )
 

@@ -11,6 +11,7 @@ from stepdrain.rules import stuck_pods
 from stepdrain.rules.budgets import Budget, Ledger
 from stepdrain.rules.pods import Pod
 from stepdrain.rules.policy import Policy
+from stepdrain.rules.reasons import counted
 
 from stepdrain_cli.planning.placement import homeless, lone
 
@@ -86,13 +87,14 @@ def _why(budget: Budget) -> str:
     if budget.sync_failure:
         return f"cannot be counted: {budget.sync_failure}"
     if budget.never_gives_way:
-        pods = "its 1 pod" if budget.expected == 1 else f"all of its {budget.expected} pods"
+        pods = f"{'its' if budget.expected == 1 else 'all of its'} {counted(budget.expected, 'pod')}"
         return f"can never give way: {pods} must be healthy"
-    return f"allows no disruption now: it needs {budget.desired} healthy pods and has {budget.current}"
+    needed = counted(budget.desired, "healthy pod")
+    return f"allows no disruption now: it needs {needed} and has {budget.current}"
 
 
 def _pods(count: int) -> str:
-    return "1 pod" if count == 1 else f"each of {count} pods"
+    return f"{'each of ' if count > 1 else ''}{counted(count, 'pod')}"
 
 
 def _of_pod(pod: Pod, policy: Policy, now: float) -> Iterable[str]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from stepdrain.rules.reasons import counted
 from stepdrain.verification.findings import Result
 
 ORDER = [Result.MISSING, Result.DEGRADED, Result.UNKNOWN, Result.SKIPPED, Result.OK]
@@ -46,7 +47,7 @@ def rows(checks: Sequence[Check]) -> list[list[str]]:
         own = [check for check in checks if check.by == by]
         fine = [check for check in own if check.result is Result.OK]
         if fine:
-            listed.append(["ok", by, f"{len(fine)} of {len(own)} checks", ""])
+            listed.append(["ok", by, f"{len(fine)} of {counted(len(own), 'check')}", ""])
     return listed
 
 
@@ -69,9 +70,9 @@ def verdict(checks: Sequence[Check]) -> str:
     counts = {result: sum(check.result is result for check in checks) for result in ORDER}
     if well(checks):
         worse, skipped = counts[Result.DEGRADED], counts[Result.SKIPPED]
-        said = [f"Nothing to mend: {len(checks)} checks"]
+        said = [f"Nothing to mend: {counted(len(checks), 'check')}"]
         said += [f"{worse} of them could be better, and drains work without"] if worse else []
         said += [f"{skipped} skipped"] if skipped else []
         return f"{', '.join(said)}."
-    fine = f"{counts[Result.OK]} of {len(checks)} checks are fine"
+    fine = f"{counts[Result.OK]} of {counted(len(checks), 'check')} fine"
     return f"{counts[Result.MISSING]} to mend, {counts[Result.UNKNOWN]} unknown; {fine}."

@@ -91,7 +91,7 @@ def _concurrency(deployed: Deployed, group: str) -> Check:
         f"--quota-code L-B99A9384 --desired-value {max(1000, 4 * size)}"
     )
     if limit < size:
-        said = f"{limit} are allowed, and group {group} may have {size} instances that go at once."
+        said = f"{limit} may run, and group {group} may have {counted(size, 'instance')} that go at once."
         return Check(what, BY, Result.MISSING, said, raise_it)
     if (found := concurrency.finding(limit, deployed.parameters)) is not None:
         return Check(what, BY, Result.DEGRADED, f"{found.what}.", found.command)

@@ -63,7 +63,7 @@ def test_what_the_attempt_has_no_time_for_is_left_out(server):
     left = iter([60.0])
     cluster = kube(server, time_left=lambda: next(left, 0.0))
     assert cluster.create_events(events(server, "d", "e")) == [
-        "2 of 2 Events on pods were left out: the attempt is at its end."
+        "2 of 2 Events on pods left out: the attempt is at its end."
     ]
     assert not stored(server) & {"d", "e"}
     assert cluster.create_events([]) == []

@@ -83,7 +83,7 @@ def test_two_accounts_stay_apart():
     [
         "i-0123456789abcdef0",
         "uid 6f1d2c0a-1111-4222-8333-123456789012",
-        "default/web-5d78c9869d-c17d2: disruption budget web needs 1 healthy pods and has 1",
+        "default/web-5d78c9869d-c17d2: disruption budget web needs 1 healthy pod and has 1",
         "2026-01-01T00:00:08Z",
         "1767225600",
         "tokens are asked for again",

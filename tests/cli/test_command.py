@@ -58,7 +58,7 @@ def test_a_plan_shows_every_pod_with_wave_verdict_and_reason(kubeconfig):
     lines = [line.rstrip() for line in result.stdout.splitlines()]
     assert lines == [
         "WAVE  VERDICT  POD                      GRACE  REASON",
-        "1     blocked  default/db-0             2s     disruption budget db needs 1 healthy pods and has 1",
+        "1     blocked  default/db-0             2s     disruption budget db needs 1 healthy pod and has 1",
         "1     evict    default/debug            2s     no controller would put it back",
         "1     evict    default/web-a            2s     ReplicaSet web replaces it",
         "-     leave    kube-system/proxy-00000  30s    DaemonSet proxy would put it back",

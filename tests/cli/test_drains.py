@@ -106,7 +106,7 @@ def test_status_of_a_blocked_drain_says_what_it_waits_for_and_how_long_it_may(st
         "Pods:  1 evicted, 1 leaving, 2 blocked",
         f"  default/orders-db-POD: {needs}",
         f"  default/orders-db-POD: {needs}",
-        "Waits for:  None of 2 pods can be evicted now: default/orders-db-POD: "
+        "Waits for:  2 pods cannot be evicted now: default/orders-db-POD: "
         f"{needs}; default/orders-db-POD: {needs}.",
         "Deadline:  in 59 min, at TIME",
         "Heartbeat:  in 29 min, at TIME",

@@ -9,8 +9,8 @@ from tests.cli.histories import begun
 
 OURS = "disruption budget db needs 2 healthy pods and has 2"
 THEIRS = "The disruption budget db needs 2 healthy pods and has 2 currently"
-BLOCKED = f"None of 2 pods can be evicted now: default/db-0: {OURS}; default/db-1: {OURS}"
-SERVERS = f"None of 2 pods can be evicted now: default/db-1: {OURS}; default/db-0: {THEIRS}"
+BLOCKED = f"2 pods cannot be evicted now: default/db-0: {OURS}; default/db-1: {OURS}"
+SERVERS = f"2 pods cannot be evicted now: default/db-1: {OURS}; default/db-0: {THEIRS}"
 
 
 def blocked_then_evicted():
@@ -19,7 +19,7 @@ def blocked_then_evicted():
     history.attempt().leave("EvictBatch").enter("WaitForPods")
     history.attempt(
         "PodsRemaining",
-        "1 evicted pods are still on the node: default/db-0: has until 2026-01-01T00:00:40Z",
+        "1 evicted pod is still on the node: default/db-0: has until 2026-01-01T00:00:40Z",
         15,
     )
     return history.after(1).attempt(seconds=5).leave("WaitForPods")

@@ -19,7 +19,7 @@ DETAIL = {
     "cause": json.dumps(
         {
             "errorMessage": "The drain's deadline, 2026-01-01T01:00:00Z, is over. "
-            "Last: None of 1 pods can be evicted now: shop/web-1: "
+            "Last: 1 pod cannot be evicted now: shop/web-1: "
             "disruption budget web needs 2 healthy pods and has 2",
             "errorType": "DrainTimedOut",
         }
@@ -81,7 +81,7 @@ Group:      workers
 Cluster:    demo
 State:      Heartbeat
 Error:      DrainTimedOut
-Why:        The drain's deadline, 2026-01-01T01:00:00Z, is over. Last: None of 1 pods can be evicted now: \
+Why:        The drain's deadline, 2026-01-01T01:00:00Z, is over. Last: 1 pod cannot be evicted now: \
 shop/web-1: disruption budget web needs 2 healthy pods and has 2
 Pods:       3 evicted, 0 leaving, 1 blocked; shop/web-1: disruption budget web needs 2 healthy pods and has 2
 Time left:  30 minutes: at 2026-01-01T01:30:00Z Auto Scaling goes on with the instance anyway

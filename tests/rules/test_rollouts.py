@@ -91,10 +91,10 @@ def test_an_annotation_of_the_pod_counts_as_its_deployments():
     [
         ({"strategy": "Recreate"}, "its strategy is Recreate, which ends the old pod first"),
         ({"paused": True}, "it is paused"),
-        ({"updated": 0}, "its last rollout is not complete (0 of 1 pods updated, 1 available)"),
-        ({"observed_generation": 0}, "its last rollout is not complete (1 of 1 pods updated, 1 available)"),
-        ({"available": 0}, "its last rollout is not complete (1 of 1 pods updated, 0 available)"),
-        ({"total": 2}, "its last rollout is not complete (1 of 1 pods updated, 1 available)"),
+        ({"updated": 0}, "its last rollout is not complete (0 of 1 pod updated, 1 available)"),
+        ({"observed_generation": 0}, "its last rollout is not complete (1 of 1 pod updated, 1 available)"),
+        ({"available": 0}, "its last rollout is not complete (1 of 1 pod updated, 0 available)"),
+        ({"total": 2}, "its last rollout is not complete (1 of 1 pod updated, 1 available)"),
         (
             {"progressing": ("ProgressDeadlineExceeded", "ReplicaSet web has timed out progressing.")},
             "its last rollout has exceeded its progress deadline: ReplicaSet web has timed out progressing",

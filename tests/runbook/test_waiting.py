@@ -27,7 +27,7 @@ def test_a_budget_is_given_room(night):
     night.hold()
     night.world.terminate(night.instance)
     night.world.pass_time(20)
-    night.waits_for(f"disruption budget {night.blanks['BUDGET']} needs 1 healthy pods and has 1")
+    night.waits_for(f"disruption budget {night.blanks['BUDGET']} needs 1 healthy pod and has 1")
     night.play("EvictionBlocked")
     night.drained()
 
@@ -41,7 +41,7 @@ def test_a_turn_comes_by_itself(night, other):
     night.world.pass_time(5)
     night.world.terminate(night.instance)
     night.world.pass_time(20)
-    night.waits_for("At most 1 drains of the group run at once")
+    night.waits_for("At most 1 drain of the group may evict at once")
     night.world.clock.call_at(night.world.clock.now() + 60, lambda: other.hold(1))
     night.play("NotYourTurn")
     night.drained()

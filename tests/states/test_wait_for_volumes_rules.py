@@ -52,7 +52,7 @@ def wait(step, cluster, now):
 def test_an_attached_volume_is_watched_and_named():
     """A volume that takes half a minute must not be noticed later because the pods took an hour."""
     cluster = Cluster()
-    with pytest.raises(VolumesAttached, match=r"1 volumes .* pv-1: held by ebs.csi.aws.com\."):
+    with pytest.raises(VolumesAttached, match=r"1 volume is .* pv-1: held by ebs.csi.aws.com\."):
         wait(an_empty_node(), cluster, T0 + 1)
     assert cluster.watched_s == 120
 

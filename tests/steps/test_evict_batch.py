@@ -206,7 +206,7 @@ def test_on_the_first_definition_it_waits_itself(cluster, node, payload):
     for number, error in ((0, EvictionBlocked), (1, EvictionStillBlocked)):
         event = payload(attempt=1, progress={**record, "number": number})
         del event["waitSeconds"]
-        with pytest.raises(error, match=f"None of 1 pods can be evicted now: {node}/web: "):
+        with pytest.raises(error, match=f"1 pod cannot be evicted now: {node}/web: "):
             evict_batch.handler(event, None)
 
 

@@ -200,7 +200,7 @@ def test_without_the_right_a_pod_is_held_by_its_budget_as_before(cluster, node, 
     cluster.server.faults.add(Fault("get", times=-1, refuse="rbac"))
     record = attempt(payload)
     (said,) = record["blockers"]
-    assert "disruption budget web needs 1 healthy pods and has 1" in said
+    assert "disruption budget web needs 1 healthy pod and has 1" in said
     assert 'cannot get resource "replicasets"' in said
     assert said.endswith("Apply kubernetes/roll.yaml")
     assert record["evicted"] == 1

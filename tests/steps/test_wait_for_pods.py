@@ -43,7 +43,7 @@ def test_pods_within_their_grace_are_named(cluster, node, payload):
     """Until when they may take stands beside them, since that is what the reader asks next."""
     record = leaving(cluster, node, payload, 60)
     began = cluster.clock.now()
-    with pytest.raises(PodsRemaining, match=f"1 evicted pods are still on the node: {node}/web: has until 2"):
+    with pytest.raises(PodsRemaining, match=f"1 evicted pod is still on the node: {node}/web: has until 2"):
         waited(cluster, payload(progress=record))
     assert cluster.clock.now() - began == FIRST_WATCH_S
     assert "Drained" not in cluster.told(node)
@@ -169,7 +169,7 @@ def test_pods_are_named_as_blocked_when_the_last_other_pod_has_left(cluster, nod
     cluster.pass_time(1)
     record = leaving(cluster, node, payload, 5)
     event, began = payload(attempt=1, progress=record), cluster.clock.now()
-    with pytest.raises(EvictionBlocked, match="None of 1 pods can be evicted now"):
+    with pytest.raises(EvictionBlocked, match="1 pod cannot be evicted now"):
         waited(cluster, event)
     assert cluster.clock.now() - began == 20
     (written,) = [e for e in cluster.list("Event") if e["involvedObject"]["name"] == node]

@@ -100,7 +100,7 @@ def test_the_pods_of_daemonsets_are_waited_for_only_where_asked(wanted):
         (execution,) = world.executions("AdmitNode")
         waited = [e for e in world.history(execution["executionArn"]) if e["type"] == "TaskFailed"]
         causes = str([e["taskFailedEventDetails"]["cause"] for e in waited])
-        assert ("pods of DaemonSets" in causes) == (wanted == "true")
+        assert ("DaemonSet pod" in causes) == (wanted == "true")
 
 
 def test_a_drain_to_the_warm_pool_is_undone_on_return(world):

@@ -228,5 +228,5 @@ def test_a_plan_says_what_would_be_rolled_and_why(tmp_path):
         (line,) = plan(cluster, node, Policy(roll="blocked")).lines
         assert (line.verdict, line.reason) == ("blocked", "Deployment web cannot be rolled: it is paused")
         (line,) = plan(cluster, node, Policy()).lines
-        assert line.reason == "disruption budget web needs 1 healthy pods and has 1"
+        assert line.reason == "disruption budget web needs 1 healthy pod and has 1"
         assert world.patches() == []

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stepdrain.rules.pods import Pod
-from stepdrain.rules.reasons import Reason
+from stepdrain.rules.reasons import Reason, counted
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ class Ledger:
         if budget.allowed - self.spent[budget.namespace, budget.name] > 0:
             return None
         if budget.current <= budget.desired or self.spent[budget.namespace, budget.name]:
-            needs = f"needs {budget.desired} healthy pods and has {budget.current}"
+            needs = f"needs {counted(budget.desired, 'healthy pod')} and has {budget.current}"
             return f"disruption budget {budget.name} {needs}"
         return f"disruption budget {budget.name} does not allow evicting pods now"
 

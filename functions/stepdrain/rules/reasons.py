@@ -20,12 +20,13 @@ class Reason:
         return f"{self.name}: {self.why}"
 
 
+SINGULAR = {"were": "was", "are": "is", "have": "has", "do": "does", "go": "goes", "wait": "waits"}
+
+
 def counted(count: int, noun: str, verb: str = "") -> str:
-    """``3 pods``, ``1 pod``; with the plural ``verb`` "were" or "are": ``3 pods were``, ``1 pod was``."""
-    if count == 1:
-        singular = {"were": " was", "are": " is", "": ""}[verb]
-        return f"1 {noun}{singular}"
-    return f"{count:d} {noun}s{verb and f' {verb}'}"
+    """``3 pods``, ``1 pod``; with the plural ``verb``, one of SINGULAR: ``3 pods were``, ``1 pod was``."""
+    verbs = verb if count != 1 or not verb else SINGULAR[verb]
+    return f"{count:d} {noun}{'' if count == 1 else 's'} {verbs}".rstrip()
 
 
 def phrases(reasons: Sequence[Reason]) -> list[str]:

@@ -16,6 +16,7 @@ from typing import Any
 from stepdrain.clock import to_epoch_s, to_rfc3339
 from stepdrain.rules.budgets import Budget, spares_unready
 from stepdrain.rules.pods import Owner, Pod
+from stepdrain.rules.reasons import counted
 from stepdrain.rules.workloads import STATEFUL_SET, Workload, owner_of, why_not_ready
 
 ANNOTATION = "stepdrain/roll"
@@ -141,15 +142,15 @@ def _held_for_ever(workload: Workload, budgets: Collection[Budget]) -> bool:
     well, so that the budget is compared with what the Deployment asks for: an eviction that it then allows
     would come on top of what the rollout takes away.
     """
-    counted = [budget for budget in budgets if budget.observed and not budget.sync_failure]
-    if len(counted) > 1 or any(budget.never_gives_way for budget in counted):
-        return bool(counted)
-    return not workload.complete and any(budget.desired >= workload.replicas > 0 for budget in counted)
+    known = [budget for budget in budgets if budget.observed and not budget.sync_failure]
+    if len(known) > 1 or any(budget.never_gives_way for budget in known):
+        return bool(known)
+    return not workload.complete and any(budget.desired >= workload.replicas > 0 for budget in known)
 
 
 def _reason(workload: Workload, budgets: Collection[Budget]) -> str:
     """``Deployment web, 1 pod, because …``: all its pods are replaced once, not only the one on this node."""
-    count = "1 pod" if workload.replicas == 1 else f"{workload.replicas} pods"
+    count = counted(workload.replicas, "pod")
     names = sorted(budget.name for budget in budgets)
     if len(names) > 1:
         why = f"budgets {' and '.join(names)} both select it, and the Eviction API refuses that"
@@ -171,8 +172,8 @@ def _obstacle(workload: Workload, budgets: Collection[Budget]) -> str:
         message = workload.progressing[1]
         return f"its last rollout has exceeded its progress deadline: {message}".rstrip(": .")
     if not workload.complete:
-        counts = f"{workload.updated} of {workload.replicas} pods updated, {workload.available} available"
-        return f"its last rollout is not complete ({counts})"
+        updated = f"{workload.updated} of {counted(workload.replicas, 'pod')} updated"
+        return f"its last rollout is not complete ({updated}, {workload.available} available)"
     return "" if workload.kind == STATEFUL_SET else _short(workload, budgets)
 
 

@@ -11,7 +11,7 @@ from stepdrain.rules import budgets, reasons, waves
 from stepdrain.rules.budgets import Budget
 from stepdrain.rules.eviction_answers import Tally
 from stepdrain.rules.pods import Pod
-from stepdrain.rules.reasons import Reason
+from stepdrain.rules.reasons import Reason, counted
 from stepdrain.states import eviction_requests, rolling, routes, waiting
 from stepdrain.states.rolling import Rolling
 from stepdrain.states.waiting_events import Warn
@@ -110,8 +110,9 @@ def _choose(rest: list[Pod], later: list[Pod], step: Step, cluster: Cluster, war
 
 
 def _multiple(refused: list[Reason]) -> str:
+    pods = counted(len(refused), "pod")
     return (
-        f"{len(refused)} pods cannot be evicted, now or later, until one budget alone selects each: "
+        f"{pods} cannot be evicted, now or later, until one budget alone selects each: "
         f"{'; '.join(reasons.phrases(refused))}. Change a selector, or delete a budget "
         "(kubectl get poddisruptionbudgets --all-namespaces)"
     )

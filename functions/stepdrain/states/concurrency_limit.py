@@ -20,7 +20,7 @@ from stepdrain.clock import to_rfc3339
 from stepdrain.document.step import Step
 from stepdrain.errors import DrainError, NotYourTurn
 from stepdrain.rules import reasons
-from stepdrain.rules.reasons import Reason
+from stepdrain.rules.reasons import Reason, counted
 from stepdrain.states import waiting
 
 SILENCE_S, SHORTEST_HALF_S = 900, 300
@@ -104,6 +104,6 @@ def _sentence(step: Step, live: Sequence[Entry]) -> str:
     named = "; ".join(reasons.phrases(running)) or "drains that came earlier"
     most = step.policy.max_concurrent_drains
     return (
-        f"At most {most} drains of the group run at once (maxConcurrentDrains); the node is cordoned and "
-        f"waits for its turn behind: {named}."
+        f"At most {counted(most, 'drain')} of the group may evict at once (maxConcurrentDrains); the "
+        f"node is cordoned and waits for its turn behind: {named}."
     )

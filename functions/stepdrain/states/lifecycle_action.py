@@ -21,6 +21,7 @@ from stepdrain.errors import (
     DrainTimedOut,
     LifecycleActionExpired,
 )
+from stepdrain.rules.reasons import counted
 from stepdrain.states import concurrency_limit, routes, waiting
 
 # Auto Scaling answers with ValidationError, which it uses for much else; only the message tells.
@@ -222,7 +223,7 @@ def _losses(step: Step) -> list[str]:
         )
     if record.forced:
         named = "; ".join(record.forced_pods)
-        sentences.append(f"{record.forced} pods were deleted for the deadline: {named}.")
+        sentences.append(f"{counted(record.forced, 'pod', 'were')} deleted for the deadline: {named}.")
     sentences += record.given_up
     if record.returned:
         named = "; ".join(record.returned)

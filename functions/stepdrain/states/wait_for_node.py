@@ -17,7 +17,7 @@ from stepdrain.intake.settings import IntakeSettings
 from stepdrain.rules import nodes, reasons
 from stepdrain.rules.deadline import hook_of
 from stepdrain.rules.nodes import Instance
-from stepdrain.rules.reasons import Reason
+from stepdrain.rules.reasons import Reason, counted
 from stepdrain.states import find_node, node_patch, waiting
 from stepdrain.states.wait_for_pods import View
 
@@ -118,7 +118,7 @@ def _lacking(node: Mapping[str, Any], step: Step, cluster: Cluster) -> str:
         return ""
     late = _late(cluster.pods_on(name))
     named = "; ".join(reasons.phrases(late))
-    return f"Node {name} waits for {len(late)} pods of DaemonSets: {named}." if late else ""
+    return f"Node {name} waits for {counted(len(late), 'DaemonSet pod')}: {named}." if late else ""
 
 
 def _late(view: View) -> list[Reason]:

@@ -15,7 +15,7 @@ from stepdrain.errors import EvictionBlocked, NotYet, PodsRemaining
 from stepdrain.rules import budgets, first_definition, pods, reasons, stuck_pods, waves
 from stepdrain.rules.budgets import Budget
 from stepdrain.rules.pods import Action, Pod
-from stepdrain.rules.reasons import Reason
+from stepdrain.rules.reasons import Reason, counted
 from stepdrain.states import remaining_pods, routes, waiting
 from stepdrain.states.waiting import POLL_S
 from stepdrain.states.waiting_events import WaitingEvents, Warn
@@ -242,10 +242,10 @@ class _Look:
         seen = self.seen(view, now)
         named = "; ".join(reasons.phrases(self.awaited(view, seen, now)))
         kind: type[NotYet] = PodsRemaining if seen.leaving else EvictionBlocked
-        counts = f"None of {len(seen.staying)} pods can be evicted now"
+        counts = f"{counted(len(seen.staying), 'pod')} cannot be evicted now"
         if seen.leaving:
-            more = f", and {len(seen.staying)} are to be evicted" if seen.staying else ""
-            counts = f"{len(seen.leaving)} evicted pods are still on the node{more}"
+            more = f", and {counted(len(seen.staying), 'other', 'are')} to be evicted" if seen.staying else ""
+            counts = f"{counted(len(seen.leaving), 'evicted pod', 'are')} still on the node{more}"
         return waiting.not_yet(kind, f"{counts}: {named}.", self.step.timing(now), unwatched)
 
     def _record(self, seen: Seen) -> Progress:

@@ -18,7 +18,7 @@ from stepdrain.document.timing import Timing
 from stepdrain.errors import VolumesAttached
 from stepdrain.rules import reasons
 from stepdrain.rules.pods import Action, Listing, Pod
-from stepdrain.rules.reasons import Reason
+from stepdrain.rules.reasons import Reason, counted
 from stepdrain.states import remaining_pods, routes, waiting
 
 
@@ -113,7 +113,7 @@ def _awaited(attached: Iterable[Attachment], kept: Collection[str | None]) -> li
 
 
 def _sentence(awaited: list[Reason]) -> str:
-    what = f"{len(awaited)} volumes of pods that have left are attached to the node"
+    what = f"{counted(len(awaited), 'volume', 'are')} still attached to the node, of pods that have left"
     return f"{what}: {'; '.join(reasons.phrases(awaited))}."
 
 

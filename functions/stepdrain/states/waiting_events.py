@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from stepdrain.document.step import Step
 from stepdrain.rules import reasons, stuck_pods
 from stepdrain.rules.pods import Pod
-from stepdrain.rules.reasons import Reason
+from stepdrain.rules.reasons import Reason, counted
 from stepdrain.states import waiting
 
 Warn = Callable[[str, str], None]
@@ -34,7 +34,7 @@ class WaitingEvents:
         """
         if held and self.blocked is False:
             named = "; ".join(reasons.phrases(held))
-            self._warn("PodsBlocked", f"{len(held)} pods cannot be evicted now: {named}.")
+            self._warn("PodsBlocked", f"{counted(len(held), 'pod')} cannot be evicted now: {named}.")
         self.blocked = bool(held)
         if not self._overdue and unended and (self._step.attempt == 0 or self._new(unended, now)):
             named = "; ".join(reasons.phrases(stuck_pods.why_unended(unended)))

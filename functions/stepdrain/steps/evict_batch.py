@@ -24,7 +24,7 @@ from stepdrain.reporting import logs, metrics, node_conditions, pod_events
 from stepdrain.reporting.node_events import write_event
 from stepdrain.rules import reasons
 from stepdrain.rules.pods import Pod
-from stepdrain.rules.reasons import Reason
+from stepdrain.rules.reasons import Reason, counted
 from stepdrain.states import concurrency_limit, lifecycle_action, routes
 from stepdrain.states.evict_batch import evict_batch
 from stepdrain.verification import rehearsal
@@ -71,8 +71,8 @@ def _once(step: Step) -> Progress:
         _record_forced(step, record, cluster, now)
     if record.blocked and record.evicted == step.progress.evicted and step.progress.probing:
         # Once a heartbeat: an Event for each attempt would only hide the others.
-        named = "; ".join(record.blockers)
-        _record_blocked(step, f"{record.blocked} pods cannot be evicted now: {named}.", cluster, now)
+        sentence = f"{counted(record.blocked, 'pod')} cannot be evicted now: {'; '.join(record.blockers)}."
+        _record_blocked(step, sentence, cluster, now)
     LOG.info("batch evicted", node=step.node.name, attempt=step.attempt, progress=record.to_document())
     return record
 
@@ -152,7 +152,8 @@ def _resume(step: Step, cluster: node_conditions.Cluster) -> str | None:
 def _record_forced(step: Step, record: Progress, cluster: Any, now: float) -> None:
     """Who lost a pod past its budget must be able to find out why, on the Node and in the log."""
     named = record.forced_pods[len(step.progress.forced_pods) :]
-    sentence = f"{record.forced} pods were deleted for the deadline, as the policy says: {'; '.join(named)}."
+    deleted = counted(record.forced, "pod", "were")
+    sentence = f"{deleted} deleted for the deadline, as the policy says: {'; '.join(named)}."
     occasion = f"{step.name}/{record.forced}"
     write_event(cluster, step.node, "PodsForced", sentence, occasion, now)
     LOG.warning("pods deleted for the deadline", node=step.node.name, pods=named)

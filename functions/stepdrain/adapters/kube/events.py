@@ -9,6 +9,7 @@ from typing import Any
 from stepdrain.adapters.kube import calls
 from stepdrain.adapters.kube.calls import Calls
 from stepdrain.errors import DrainError, KubeConflict
+from stepdrain.rules.reasons import counted
 
 
 class Events(Calls):
@@ -30,7 +31,7 @@ class Events(Calls):
         with ThreadPoolExecutor(max_workers=min(calls.WORKERS, len(events))) as workers:
             answers = list(workers.map(self._created, events))
         late = sum(answer is None for answer in answers)
-        left_out = [f"{late} of {len(events)} Events on pods were left out: the attempt is at its end."]
+        left_out = [f"{late} of {counted(len(events), 'Event')} on pods left out: the attempt is at its end."]
         return [answer for answer in answers if answer] + (left_out if late else [])
 
     def _created(self, event: Mapping[str, Any]) -> str | None:
