@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from stepdrain_sandbox.world import World
+from stepdrain_sandbox.world import World, rbac_manifests
 from tests.runbook.conftest import workload
 from tests.runbook.night import Night
 from tests.runbook.sections import plays
@@ -22,6 +22,33 @@ def test_a_missing_right_is_given_by_the_sections_commands(monkeypatch, tmp_path
         night.fails_with("KubeForbidden")
         night.play("KubeForbidden")
         night.drained()
+
+
+@plays("WatchUnavailable", quick=True)
+def test_a_drain_that_may_not_watch_polls_until_the_right_is_given(monkeypatch, tmp_path):
+    """Manifests of an earlier version: the drain is later, and neither it nor its pod is lost."""
+    with World(nodes=3, workload=workload, rbac=without_watch()) as world:
+        night = Night(world, monkeypatch, tmp_path, next(iter(world.instances)))
+        night.blanks["BUDGET"] = "web-0"
+        night.hold()
+        world.terminate(night.instance)
+        world.pass_time(30)
+        night.waits_for("Polled, since ")
+        night.waits_for("disruption budget web-0 needs 1 healthy pod and has 1")
+        night.play("WatchUnavailable", mended=lambda: night.hold(1))
+        night.drained()
+        told = [event for event in world.kube.cluster.list("Event") if event["reason"] == "WatchDenied"]
+        assert [event["involvedObject"]["name"] for event in told] == [night.node]
+
+
+def without_watch():
+    """The manifests as they were before a drain watched."""
+    manifests = rbac_manifests({})
+    for manifest in manifests:
+        for rule in manifest.get("rules", ()):
+            if rule["resources"] != ["pods"]:
+                rule["verbs"] = [verb for verb in rule["verbs"] if verb != "watch"]
+    return manifests
 
 
 @plays("TIMED_OUT")
