@@ -47,9 +47,9 @@ def test_a_retry_counts_no_blocked_pod_again():
 def test_a_pod_that_is_asked_for_again_is_counted_once_a_heartbeat(held):
     """A budget that flaps for 48 hours refuses it more than a thousand times."""
     after = Progress(0, T0, blocked=1)
-    before = Progress(0, T0, asked_at=T0 + 90, **held)
+    before = Progress(0, T0, asked_after=T0, **held)
     assert "EvictionsBlocked" not in metrics.of_batch(a_step(record=before), after)
-    sent = Progress(1, T0 + 840, asked_at=T0 + 90, **held)
+    sent = Progress(1, T0 + 840, asked_after=T0, **held)
     assert metrics.of_batch(a_step(record=sent), after)["EvictionsBlocked"] == 1
 
 

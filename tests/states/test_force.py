@@ -42,7 +42,7 @@ class Cluster:
 
 def forced(pod, now, answer=HELD, **drain):
     cluster = Cluster(pod, answer)
-    asked = Progress(0, T0, asked_at=T0 + 1).to_document()
+    asked = Progress(0, T0, asked_at=T0 + 1, asked_after=T0).to_document()
     event = an_event(policy={"onTimeout": "force"}, progress=asked, **drain)
     return cluster, evict_batch(parse(event), cluster, now, print)
 

@@ -7,6 +7,7 @@ import pytest
 from stepdrain.clock import to_epoch_s, to_rfc3339
 
 from stepdrain_sandbox.kube.faults import Fault
+from stepdrain_sandbox.kube.status import failure
 from stepdrain_sandbox.rehearsal.stage import Stage
 from stepdrain_sandbox.workload import budget, replica_set
 from stepdrain_sandbox.world import CLUSTER
@@ -80,3 +81,20 @@ def test_the_error_of_a_long_outage_is_named_once():
     _, execution = unanswered(4000, 1800)
     assert "default/web-" in execution.cause
     assert execution.cause.count("out of order") == 1
+
+
+@pytest.mark.parametrize("skew_s", [-90, -1, 90])
+def test_refused_evictions_are_asked_again_after_a_pause_whatever_the_functions_clock_says(skew_s):
+    """G8 Whether a heartbeat has come since is no question of two clocks: Step Functions', and the functions'."""
+    stage = Stage(2, {"STEPDRAIN_ON_TIMEOUT": "fail", "STEPDRAIN_DRAIN_TIMEOUT": "600"})
+    with stage.set(HELD[:1]):
+        instance_id = next(id_ for id_, node in stage.instances.items() if stage.pods_on(node))
+        stage.skew_s = float(skew_s)
+        denied = failure(403, "", 'admission webhook "guard.example.com" denied the request: not this pod')
+        stage.transport.faults.add(Fault("create", "/eviction", -1, denied.status, denied.body))
+        stage.deliver(stage.terminate(instance_id))
+        stage.clock.run(900)
+        evictions = [event for event in stage.transport.audit_log if "/eviction" in event["requestURI"]]
+        (execution,) = stage.machine.executions.values()
+        assert execution.error == "DrainTimedOut"
+        assert 50 < len(evictions) < 160

@@ -64,6 +64,8 @@ class Progress:
     """Where a heartbeat that comes ``next`` leads back to."""
     asked_at: float | None = None
     """Epoch seconds at which EvictBatch last asked for evictions."""
+    asked_after: float | None = None
+    """``heartbeat_at`` when it did."""
     staying: int | None = None
     """Pods from before the cordon that EvictBatch found not asked to go when it last looked."""
     refused_since: float | None = None
@@ -81,8 +83,8 @@ class Progress:
     def probing(self) -> bool:
         """Whether evictions have not been asked for since the last heartbeat: budgets are asked whatever they
         say."""
-        # The document has whole seconds: of two moments in one, the evictions came after the heartbeat.
-        return self.asked_at is None or int(self.heartbeat_at) > self.asked_at
+        # Not by ``asked_at``: the clocks of EvictBatch, of Heartbeat and of Step Functions may differ.
+        return self.asked_after is None or int(self.asked_after) != int(self.heartbeat_at)
 
     @property
     def held_before(self) -> bool:
@@ -122,6 +124,7 @@ class Progress:
             "findings": list(self.findings),
             "then": self.then,
             "askedAt": _written(self.asked_at),
+            "askedAfter": _written(self.asked_after),
             "staying": self.staying,
             "refusedSince": _written(self.refused_since),
             "heartbeatTriedAt": _written(self.heartbeat_tried_at),
@@ -169,6 +172,7 @@ def from_document(document: Mapping[str, Any] | None, begun_at: str) -> Progress
         next=document["next"],
         then=document.get("then", EVICT_BATCH),
         asked_at=_read(document, "askedAt"),
+        asked_after=_read(document, "askedAfter"),
         staying=document.get("staying"),
         refused_since=_read(document, "refusedSince", begun),
         heartbeat_tried_at=_read(document, "heartbeatTriedAt"),

@@ -96,6 +96,7 @@ def _record(known: Progress, step: Step, now: float, moved: Moved, leaving: int)
         rolled=moved.rolled.remembered(record.rolled),
         rolling=tuple(held.name for held in moved.rolled.held)[: reasons.NAMED],
         asked_at=now,
+        asked_after=record.heartbeat_at,
         staying=moved.staying,
         refused_since=_refused_since(step, moved, now),
         # Heartbeat's function has failed, and led here.
