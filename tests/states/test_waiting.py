@@ -18,8 +18,8 @@ from tests.document.test_progress import T0, an_event
         (1, 2, ""),
         (2, 8, CROWDED),
         (9, 236, CROWDED),
-        # Two watches, the first of 15 s, or nine.
-        (2, 137, ""),
+        # Two watches, the first of 35 s, or nine.
+        (2, 157, ""),
         (9, 984, ""),
         # Five watches, and then Lambda throttled three times.
         (8, 500 + 26, CROWDED),

@@ -44,7 +44,7 @@ def test_pods_within_their_grace_are_named(cluster, node, payload):
     record = leaving(cluster, node, payload, 60)
     began = cluster.clock.now()
     with pytest.raises(PodsRemaining, match=f"1 evicted pod is still on the node: {node}/web: has until 2"):
-        waited(cluster, payload(progress=record))
+        waited(cluster, {**payload(progress=record), "waitSeconds": 120})
     assert cluster.clock.now() - began == FIRST_WATCH_S
     assert "Drained" not in cluster.told(node)
 

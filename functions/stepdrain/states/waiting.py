@@ -20,8 +20,10 @@ CROWDED = "Lambda throttled the attempts before, or they could not watch"
 """Why a drain polls until its next heartbeat, as the end of "polled, since …"."""
 POLL_S = 31
 """The longest from one attempt that polls to the next, in seconds: Retry's pause, and the attempt."""
-FIRST_WATCH_S = 15
-"""Seconds for which the first attempt of a visit watches."""
+FIRST_WATCH_S = 35
+"""Seconds for which the first attempt of a visit watches.
+
+More than the 30 s of grace that a pod has by default: most drains need no second attempt."""
 REPEATED, WATCHED_S = 2, 90
 """From so many repetitions on, attempts that each took less than so many seconds did not watch."""
 FIRST_DEFINITION: dict[type[NotYet], type[NotYet]] = {
