@@ -21,7 +21,7 @@ from typing import Any
 from unittest import mock
 
 from stepdrain_sandbox.clock import Clock, Idle
-from stepdrain_sandbox.kube.readers import Inbox, Invocation, reporting
+from stepdrain_sandbox.kube.readers import Inbox, Invocation, report
 
 CALLER, PATIENCE = "stepdrain-sandbox-caller", "stepdrain-sandbox-read-timeout"
 """Headers: the caller of a request, and the seconds that its client waits for the answer."""
@@ -119,8 +119,8 @@ class Callers:
             options["headers"] = {**(options.get("headers") or {}), **marks}
             answer = send(client, method, url, *arguments, **options)
             invocation = self._invocations.get(name)
-            if invocation is not None and hasattr(answer, "stream"):
-                answer.stream = reporting(answer.stream, invocation, lambda read: self._asked(number, read))
+            if invocation is not None and "watch" in dict(options.get("query_params") or ()):
+                report(answer, invocation, lambda read: self._asked(number, read))
             return answer
 
         with (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from queue import Queue
 from typing import Any
@@ -64,13 +65,13 @@ class Inbox(Queue[Any]):
         return super().get(block, timeout)
 
 
-def reporting(
-    stream: Callable[..., Iterator[bytes]], invocation: Invocation, asked: Callable[[int], None]
-) -> Callable[..., Iterator[bytes]]:
-    """``stream`` of an HTTP response, which calls ``asked`` with the count of its parts before each next."""
+def report(answer: Any, invocation: Invocation, asked: Callable[[int], None]) -> None:
+    """Have the stream of an HTTP response call ``asked``, with the count of its parts, before each next."""
+    # Not the response itself: it would be garbage only the collector finds, with its connection open.
+    kind, itself = type(answer), weakref.ref(answer)
 
     def parts(*arguments: Any, **options: Any) -> Iterator[bytes]:
-        inner, read = stream(*arguments, **options), 0
+        inner, read = kind.stream(itself(), *arguments, **options), 0
         while True:
             with invocation.lock:
                 if invocation.here:
@@ -87,4 +88,4 @@ def reporting(
             read += 1
             yield part
 
-    return parts
+    answer.stream = parts
