@@ -6,7 +6,7 @@ INSTALL := $(UV) pip install --quiet --compile-bytecode --require-hashes --pytho
 # A made environment is a stamp file: it is made again when its lock changes.
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test test-long test-all test-more quick bench bench-docs bench-storm check expand lint-template build site release release-smoke wheel wheel-smoke terraform examples graph cli-docs statemachine lock clean
+.PHONY: help demo test test-long test-all test-more quick bench bench-docs bench-storm mutants check expand lint-template build site release release-smoke wheel wheel-smoke terraform examples graph cli-docs statemachine lock clean
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
@@ -86,6 +86,9 @@ test-all: .venv/test  ## Run everything: make test and make test-long
 
 test-more: .venv/test  ## Run the property tests with twenty times as many, new examples
 	HYPOTHESIS_PROFILE=more .venv/bin/pytest $(PROCESSES) -m "" tests/properties tests/steps $(ARGS)
+
+mutants: .venv/test  ## Try a sample of mutants of the decisions against their modules' tests; exit 1 above 10 % alive (ARGS="--seed 2 states/routes"; minutes)
+	.venv/bin/python tests/mutation_sample.py $(ARGS)
 
 quick: .venv/test  ## Run the tests of one area within 30 seconds: AREA=rules, steps, world/test_drain.py (below tests/)
 	@[ -n "$(AREA)" ] && [ -e "tests/$(AREA)" ] || { \

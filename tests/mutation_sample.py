@@ -1,28 +1,44 @@
 """A sample of mutants of the decisions, each against its own module's tests: which live?
 
-    .venv/bin/python tests/mutation_sample.py [COUNT] [SEED]
+    make mutants ARGS="[--count 150] [--seed 1] [--all] [MODULE ...]"
 
-Not part of `make test`: 150 mutants take ten minutes. mutmut and cosmic-ray run a whole suite, or one
-command, for each mutant; here each module of rules/ and states/ goes with the test module of its own name.
+Not part of `make test`: 150 mutants take minutes. mutmut and cosmic-ray run a whole suite, or one command,
+for each mutant; here each module goes with the tests that TESTS names, and each mutant is a fork of a
+process that has imported the libraries already. A mutant that no test can kill, since it behaves as the
+original does, stands in equivalent_mutants.toml with the reason. The exit code is 1 if more than 10 % of the
+sample live, or the list names a mutant that does not exist.
 """
 
 from __future__ import annotations
 
+import argparse
 import ast
-import copy
+import gc
+import importlib.abc
+import importlib.util
+import multiprocessing
+import os
 import random
-import shutil
-import subprocess
+import resource
 import sys
-import tempfile
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGE = Path("functions/stepdrain")
-MODULES = {
+PACKAGE = ROOT / "functions/stepdrain"
+EQUIVALENT = Path(__file__).with_name("equivalent_mutants.toml")
+OWN = ("stepdrain", "statemachine", "tests", "bench")
+"""Beginnings of the names of packages that each fork imports anew: they may hold the mutant."""
+MOST_ALIVE = 0.1
+CPU_S, WALL_S = 60, 900
+"""Seconds of processor time, and of the clock, after which a mutant's tests count as failed."""
+TESTS = {
     "rules/budgets": ["rules/test_budgets.py"],
-    "rules/deadline": ["rules/test_deadline.py"],
+    "rules/deadline": ["rules/test_deadline.py", "document/test_timing.py", "states/test_force.py"],
     "rules/eviction_answers": ["rules/test_eviction_answers.py"],
     "rules/nodes": ["rules/test_nodes.py", "states/test_protection.py"],
     "rules/pods": ["rules/test_pods.py"],
@@ -31,16 +47,21 @@ MODULES = {
     "rules/waves": ["rules/test_waves.py"],
     "states/find_node": ["states/test_find_node.py"],
     "states/protection": ["states/test_protection.py"],
-    "states/label": ["steps/test_label.py"],
-    "states/cordon": ["steps/test_cordon.py"],
+    "states/label": ["states/test_label_and_cordon.py"],
+    "states/cordon": ["states/test_label_and_cordon.py"],
     "states/uncordon": ["steps/test_uncordon.py"],
-    "states/routes": ["document/test_progress.py", "states/test_force.py", "steps/test_wait_for_pods.py"],
+    "states/routes": ["states/test_routes.py"],
     "states/waiting": ["states/test_waiting.py", "document/test_progress.py"],
-    "states/evict_batch": ["states/test_force.py", "steps/test_evict_batch.py"],
-    "states/batch": ["states/test_force.py", "steps/test_evict_batch.py"],
-    "states/eviction_requests": ["states/test_force.py", "steps/test_evict_batch.py"],
-    "states/wait_for_pods": ["document/test_progress.py", "steps/test_wait_for_pods.py"],
+    "states/evict_batch": [
+        "states/test_evict_batch_rules.py",
+        "states/test_force.py",
+        "steps/test_evict_batch.py",
+    ],
+    "states/batch": ["states/test_batch.py", "states/test_force.py", "steps/test_evict_batch.py"],
+    "states/eviction_requests": ["states/test_eviction_requests.py", "states/test_force.py"],
+    "states/wait_for_pods": ["states/test_wait_for_pods.py", "document/test_progress.py"],
 }
+"""Each module of decisions, and its own tests: the quick ones first."""
 SWAPS: dict[type[ast.AST], type[ast.AST]] = {
     ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
     ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is,
@@ -48,62 +69,154 @@ SWAPS: dict[type[ast.AST], type[ast.AST]] = {
 }  # fmt: skip
 
 
-def mutants(tree: ast.Module) -> Iterator[tuple[int, str, ast.Module]]:
-    """Line, what was changed, and the changed module; each with one change."""
-    for number, node in enumerate(ast.walk(tree)):
-        for what, change in _changes(node):
-            changed = copy.deepcopy(tree)
-            change(list(ast.walk(changed))[number])
-            yield getattr(node, "lineno", 0), what, changed
+@dataclass(frozen=True)
+class Mutant:
+    """A module with one change; ``before`` and ``after`` are its line, as ast.unparse writes it."""
+
+    module: str
+    line: int
+    before: str
+    after: str
+    source: str
+
+    def __str__(self) -> str:
+        return f"{self.module}.py:{self.line}: {self.before}  →  {self.after}"
+
+
+def mutants(module: str) -> Iterator[Mutant]:
+    """Each mutant of a module of TESTS, always in the same order."""
+    tree = ast.parse((PACKAGE / f"{module}.py").read_text())
+    original = ast.unparse(tree)
+    for node in ast.walk(tree):
+        for field, value in _changes(node):
+            kept = getattr(node, field)
+            setattr(node, field, value)
+            source = ast.unparse(tree)
+            setattr(node, field, kept)
+            lines = zip(original.splitlines(), source.splitlines(), strict=True)
+            # ``return None`` that returns None is no mutant.
+            for before, after in [pair for pair in lines if pair[0] != pair[1]][:1]:
+                yield Mutant(module, node.lineno, before.strip(), after.strip(), source)
 
 
 def _changes(node: ast.AST) -> Iterator[tuple[str, object]]:
+    """Fields of the node, and what a mutant has in each."""
     if isinstance(node, ast.Compare) and type(node.ops[0]) in SWAPS:
-        other = SWAPS[type(node.ops[0])]
-        yield f"{type(node.ops[0]).__name__} → {other.__name__}", lambda n: n.ops.__setitem__(0, other())
+        yield "ops", [SWAPS[type(node.ops[0])](), *node.ops[1:]]
     if isinstance(node, ast.BoolOp | ast.BinOp) and type(node.op) in SWAPS:
-        other = SWAPS[type(node.op)]
-        yield f"{type(node.op).__name__} → {other.__name__}", lambda n: setattr(n, "op", other())
+        yield "op", SWAPS[type(node.op)]()
     if isinstance(node, ast.Constant) and type(node.value) is int:
-        yield f"{node.value} → {node.value + 1}", lambda n: setattr(n, "value", n.value + 1)
+        yield "value", node.value + 1
     if isinstance(node, ast.Constant) and type(node.value) is bool:
-        yield f"{node.value} → {not node.value}", lambda n: setattr(n, "value", not n.value)
+        yield "value", not node.value
     if isinstance(node, ast.If | ast.IfExp):
-        yield "condition negated", lambda n: setattr(n, "test", ast.UnaryOp(ast.Not(), n.test))
+        yield "test", ast.UnaryOp(ast.Not(), node.test)
     if isinstance(node, ast.Return) and node.value is not None:
-        yield "returns None", lambda n: setattr(n, "value", ast.Constant(None))
+        yield "value", ast.Constant(None)
 
 
-def main(count: int, seed: int) -> int:
-    found = [
-        (module, line, what, ast.unparse(ast.fix_missing_locations(changed)))
-        for module in MODULES
-        for line, what, changed in mutants(ast.parse((ROOT / PACKAGE / f"{module}.py").read_text()))
+class _Mutated(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
+    """Imports the mutant in its module's stead."""
+
+    def __init__(self, mutant: Mutant) -> None:
+        self._name = f"stepdrain.{mutant.module.replace('/', '.')}"
+        self._source = mutant.source
+
+    def find_spec(self, fullname, path, target=None):  # type: ignore[no-untyped-def]
+        return importlib.util.spec_from_loader(fullname, self) if fullname == self._name else None
+
+    def get_source(self, fullname: str) -> str:
+        return self._source
+
+
+def _test(module: str, mutant: Mutant | None) -> None:
+    """In a fork: run the module's tests; the exit code is pytest's."""
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
+    for descriptor in (1, 2):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
+    if mutant is not None:
+        sys.meta_path.insert(0, _Mutated(mutant))
+    tests = [str(ROOT / "tests" / test) for test in TESTS[module]]
+    # The libraries are imported already.
+    quiet = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    os._exit(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *quiet, f"--rootdir={ROOT}", *tests]))
+
+
+def passes(module: str, mutant: Mutant | None = None) -> bool:
+    """Whether the module's tests pass, with the mutant if there is one."""
+    run = multiprocessing.get_context("fork").Process(target=_test, args=(module, mutant))
+    run.start()
+    run.join(WALL_S)
+    if run.is_alive():
+        run.kill()
+        run.join()
+    return run.exitcode == 0
+
+
+def _preload() -> None:
+    """Import the libraries once for all forks, and forget our own modules."""
+    sys.path[:0] = [str(ROOT / "functions"), str(ROOT)]
+    # Where Python is told to write no bytecode, each fork would compile the tests for a second.
+    sys.dont_write_bytecode = False
+    for name in ("hypothesis.strategies", "_hypothesis_pytestplugin", "stepdrain_sandbox.world"):
+        importlib.import_module(name)
+    for name in [name for name in sys.modules if name.startswith(OWN)]:
+        del sys.modules[name]
+    gc.freeze()
+
+
+def equivalent() -> list[dict[str, str]]:
+    """What equivalent_mutants.toml lists: ``module`` ("*": any), ``before``, ``after`` (lines), ``why``."""
+    return list(tomllib.loads(EQUIVALENT.read_text())["mutant"])
+
+
+def _is(mutant: Mutant, entry: dict[str, str]) -> bool:
+    return entry["module"] in ("*", mutant.module) and (entry["before"], entry["after"]) == (
+        mutant.before,
+        mutant.after,
+    )
+
+
+def main(modules: Sequence[str], count: int | None, seed: int) -> int:
+    """Draw, try, and print; ``count`` None: all there are."""
+    found = [mutant for module in modules for mutant in mutants(module)]
+    sample = found if count is None else random.Random(seed).sample(found, min(count, len(found)))
+    listed = equivalent()
+    unknown = [
+        entry
+        for entry in listed
+        if entry["module"] in ("*", *modules) and not any(_is(mutant, entry) for mutant in found)
     ]
-    sample = random.Random(seed).sample(found, min(count, len(found)))
-    alive = []
-    with tempfile.TemporaryDirectory() as folder:
-        copied = Path(folder) / "checkout"
-        ignored = shutil.ignore_patterns(".*", "out", "build", "__pycache__")
-        shutil.copytree(ROOT, copied, ignore=ignored)
-        for module, line, what, text in sample:
-            file = copied / PACKAGE / f"{module}.py"
-            original = file.read_text()
-            file.write_text(text)
-            tests = [str(copied / "tests" / test) for test in MODULES[module]]
-            command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
-            try:
-                ran = subprocess.run(command, cwd=copied, capture_output=True, timeout=300, check=False)
-                died = ran.returncode != 0
-            except subprocess.TimeoutExpired:
-                died = True
-            file.write_text(original)
-            if not died:
-                alive.append(f"{module}.py:{line}: {what}")
-                print(f"alive: {alive[-1]}", flush=True)
-    print(f"{len(alive)} of {len(sample)} mutants live (of {len(found)} there are)")
-    return 0
+    for entry in unknown:
+        print(f"{EQUIVALENT.name} names a mutant that does not exist: {entry}")
+    _preload()
+    for module in dict.fromkeys(mutant.module for mutant in sample):
+        if not passes(module):
+            print(f"The tests of {module} fail without a mutant, too: {' '.join(TESTS[module])}")
+            return 2
+    alive = same = 0
+    for mutant in sample:
+        if any(_is(mutant, entry) for entry in listed):
+            same += 1
+        elif passes(mutant.module, mutant):
+            alive += 1
+            print(f"alive: {mutant}", flush=True)
+    killed = len(sample) - alive - same
+    print(f"Of {len(sample)} mutants (of {len(found)}): {killed} killed, {alive} alive, {same} equivalent.")
+    return int(bool(unknown) or alive > MOST_ALIVE * len(sample))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("modules", nargs="*", metavar="MODULE", help="such as states/routes; all by default")
+    parser.add_argument("--count", type=int, default=150, help="how many mutants to draw")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--all", action="store_true", help="try every mutant")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":
-    sys.exit(main(*(int(text) for text in (*sys.argv[1:], "150", "1")[:2])))
+    given = _arguments()
+    if strange := [module for module in given.modules if module not in TESTS]:
+        sys.exit(f"No decisions: {', '.join(strange)}. There are: {', '.join(TESTS)}.")
+    sys.exit(main(given.modules or list(TESTS), None if given.all else given.count, given.seed))

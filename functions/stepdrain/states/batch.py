@@ -82,7 +82,7 @@ def move(
     late = [pod for pod in leaving if routes.must_be_shortened(pod, step.policy, timing)]
     first = [] if for_deadline else waves.first([*staying, *leaving])
     rest = [pod for pod in first if pod.deletion_at is None and pod not in due]
-    later = [] if for_deadline else [pod for pod in staying if pod not in rest and pod not in due]
+    later = [pod for pod in staying if pod not in rest and pod not in due]
     choice = _choose(rest, later, step, cluster, warn)
     asked = eviction_requests.send(due, choice.asked, late, choice.held, step, cluster, timing)
     asked.tally.blocked = choice.rolled.explained(asked.tally.blocked)
