@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
 
-from stepdrain_sandbox.clock import Clock, Idle
+from stepdrain_sandbox.clock import Clock, Idle, VirtualClock
 from stepdrain_sandbox.kube.readers import Inbox, Invocation, report
 
 CALLER, PATIENCE = "stepdrain-sandbox-caller", "stepdrain-sandbox-read-timeout"
@@ -33,6 +33,9 @@ WORKS_S = 0.06
 """The same after its thread has worked meanwhile: on a busy machine it may just have lost its turn."""
 CLOSES_S = 0.25
 """The same after one of its requests has ended: it may be about to close the others or to send another."""
+HUNG_S = 300
+"""Real seconds that a client waits on a virtual clock, where the emulator ends a request when the client's
+own patience is over (exchange.py). Fifteen seconds of a storm may take the machine longer than that."""
 
 
 class Callers:
@@ -103,7 +106,7 @@ class Callers:
         from stepdrain.adapters.kube import watches  # noqa: PLC0415
 
         make, send = RESTClientObject.__init__, RESTClientObject.request
-        current = self._current
+        current, virtual = self._current, isinstance(self._clock, VirtualClock)
 
         def made(client: Any, *arguments: Any, **options: Any) -> None:
             make(client, *arguments, **options)
@@ -116,6 +119,8 @@ class Callers:
             timeout = options.get("_request_timeout")
             if timeout:
                 marks[PATIENCE] = str(timeout[1] if isinstance(timeout, tuple) else timeout)
+                if virtual:
+                    options["_request_timeout"] = HUNG_S
             options["headers"] = {**(options.get("headers") or {}), **marks}
             answer = send(client, method, url, *arguments, **options)
             invocation = self._invocations.get(name)

@@ -2,11 +2,13 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
+from kubernetes.client.rest import RESTClientObject
 from stepdrain.adapters.kube import Access, connect
 
-from stepdrain_sandbox.clock import Idle
+from stepdrain_sandbox.clock import Idle, RealClock, VirtualClock
 from stepdrain_sandbox.kube import callers
 from stepdrain_sandbox.kube.callers import Callers
 from stepdrain_sandbox.kube.dynamic_admission import hanging
@@ -227,3 +229,17 @@ def test_a_client_that_works_on_what_it_has_read_is_busy(kube, clock, api, no_gu
         assert len(looks) > 1
         assert set(looks) == {0}
     assert no_guesses == []
+
+
+@pytest.mark.parametrize(("clock", "waits_s"), [(VirtualClock, callers.HUNG_S), (RealClock, (3, 8))])
+def test_a_client_in_virtual_time_is_not_hurried_by_the_wall(monkeypatch, clock, waits_s):
+    """Fifteen seconds of a storm take a machine longer; the watches broke off, and the drains polled."""
+    sent = []
+    monkeypatch.setattr(RESTClientObject, "request", lambda *_, **options: sent.append(options))
+    clock = clock()
+    with Callers(clock).marking():
+        RESTClientObject.request(SimpleNamespace(), "GET", "https://cluster", _request_timeout=(3, 8))
+    clock.close()
+    (options,) = sent
+    assert options["_request_timeout"] == waits_s
+    assert options["headers"][callers.PATIENCE] == "8"
