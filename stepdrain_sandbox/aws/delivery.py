@@ -104,21 +104,26 @@ class Delivery:
 
         threading.Thread(target=attempt, daemon=True).start()
 
-    def _invoke_later(self, function: str, event: Json, attempt: int, pause_s: float = 1.0) -> None:
+    def _invoke_later(
+        self, function: str, event: Json, attempt: int, pause_s: float = 1.0, since: float | None = None
+    ) -> None:
         self.clock.enter()
-        run = threading.Thread(target=self._attempt, args=(function, event, attempt, pause_s), daemon=True)
-        run.start()
+        arguments = (function, event, attempt, pause_s, self.clock.now() if since is None else since)
+        threading.Thread(target=self._attempt, args=arguments, daemon=True).start()
 
-    def _attempt(self, function: str, event: Json, attempt: int, pause_s: float) -> None:
+    def _attempt(self, function: str, event: Json, attempt: int, pause_s: float, since: float) -> None:
         try:
             answer = invocation(lambda: self.invoke(function, json.loads(json.dumps(event))))
-            if _of_lambda(answer) and pause_s < self.oldest_s:
+            at, longer_s = self.clock.now() + pause_s, min(2 * pause_s, LONGEST_PAUSE_S)
+            if _of_lambda(answer) and at - since <= self.oldest_s:
                 # Not the function's own error: retried after one second, doubled up to five minutes.
-                at = self.clock.now() + min(pause_s, LONGEST_PAUSE_S)
-                self.clock.call_at(at, lambda: self._invoke_later(function, event, attempt, 2 * pause_s))
+                again = (function, event, attempt, longer_s, since)
+                self.clock.call_at(at, lambda: self._invoke_later(*again))
                 return
             self.answers.append((function, answer))
-            if "FunctionError" in answer:
+            if _of_lambda(answer):
+                self._keep(function, event, attempt, answer, "EventAgeExceeded")
+            elif "FunctionError" in answer:
                 self._failed(function, event, attempt, answer)
         finally:
             self.clock.leave()
@@ -128,12 +133,17 @@ class Delivery:
             at = self.clock.now() + RETRIES_AFTER_S[attempt]
             self.clock.call_at(at, lambda: self._invoke_later(function, event, attempt + 1))
             return
+        self._keep(function, event, attempt, answer, "RetriesExhausted")
+
+    def _keep(self, function: str, event: Json, attempt: int, answer: Json, condition: str) -> None:
+        """In the queue of the function's failed events
+        (https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html)."""
         url = self.failed(function)
         if url is None:
             return
         context = {
             "functionArn": function,
-            "condition": "RetriesExhausted",
+            "condition": condition,
             "approximateInvokeCount": attempt + 1,
         }
         letter = {

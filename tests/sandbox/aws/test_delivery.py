@@ -5,8 +5,9 @@ import json
 import boto3
 import pytest
 
-from stepdrain_sandbox.aws.account import ACCOUNT, REGION
+from stepdrain_sandbox.aws.account import ACCOUNT, REGION, InvocationFailed
 from stepdrain_sandbox.aws.delivery import Delivery
+from stepdrain_sandbox.aws.load import TOO_MANY
 from tests.sandbox.aws.conftest import T0
 
 EVENT = {"source": "aws.autoscaling", "detail-type": "D", "detail": {"n": 1}}
@@ -98,6 +99,29 @@ def test_what_failed_three_times_is_kept_with_the_reason(bus):
     assert letter["requestContext"]["approximateInvokeCount"] == 3
     assert letter["responsePayload"]["errorMessage"] == "no such group"
     assert letter["responsePayload"]["errorType"] == "LookupError"
+
+
+def test_what_lambda_throttles_is_tried_for_six_hours_and_then_kept(bus, monkeypatch):
+    """After a second, doubled up to five minutes; no attempt of the function's own is used up by it.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+    """
+
+    def throttled(name, event):
+        bus.asked.append((bus.clock.now() - T0, name, event))
+        raise InvocationFailed(TOO_MANY)
+
+    monkeypatch.setattr(bus.delivery, "invoke", throttled)
+    bus.send()
+    assert bus.times == [0, 1, 3, 7, 15, 31, 63, 127, 255, 511]
+    bus.clock.enter()
+    bus.clock.sleep(7 * 3600)
+    bus.clock.leave()
+    assert bus.times[9:12] == [511, 811, 1111]
+    assert 6 * 3600 - 300 <= bus.times[-1] <= 6 * 3600
+    (letter,) = bus.letters()
+    assert letter["requestPayload"] == EVENT
+    assert letter["requestContext"]["condition"] == "EventAgeExceeded"
 
 
 def test_a_function_without_a_queue_loses_the_event(bus):
