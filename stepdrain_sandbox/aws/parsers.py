@@ -9,10 +9,12 @@ each member of an answer it looks for the names that the member may have.
 from __future__ import annotations
 
 import contextlib
+import copy
 import pickle
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -32,6 +34,8 @@ PATHS = {
 """Parsed paths are immutable; the two modules use different dialects."""
 ROLES = {"moto.eks.models.validate_role_arn": cache(validate_role_arn)}
 """An ARN that is wrong raises each time."""
+COPYING = ("component.common.string.string_expression", "component.common.path.result_path", "eval.states")
+"""Modules that copy what flows between the states, many times for each state."""
 METHODS = "moto.core.responses.method_names_from_class"
 _keys, _spelled = AttributePicker.get_possible_keys, XFormedAttributePicker.get_possible_keys
 _parse, _validate = AmazonStateLanguageParser.parse, StepFunctionsParserBackend._validate_definition
@@ -51,6 +55,15 @@ def _machine(definition: str) -> tuple[Any, Any]:
         program, tree = _parsed(definition)
     # A program counts its retries while it runs, so the cached program never runs.
     return pickle.loads(program), tree
+
+
+def _copied(value: Any) -> Any:
+    """As copy.deepcopy, of which JSON's few types need a fraction."""
+    if type(value) is dict:
+        return {key: _copied(member) for key, member in value.items()}
+    if type(value) is list:
+        return [_copied(item) for item in value]
+    return value if type(value) in (str, int, float, bool, type(None)) else copy.deepcopy(value)
 
 
 def _names(original: Callable[[Any, Any], Iterable[str]]) -> Callable[[Any, Any], Iterable[str]]:
@@ -83,6 +96,8 @@ def asked_once() -> Iterator[None]:
     with contextlib.ExitStack() as patches:
         for name, cached in (PATHS | ROLES).items():
             patches.enter_context(mock.patch(name, cached))
+        for name in COPYING:
+            patches.enter_context(mock.patch(f"{ASL}.{name}.copy", SimpleNamespace(deepcopy=_copied)))
         # Anew each time: an embedded account adds methods to moto's classes.
         patches.enter_context(mock.patch(METHODS, cache(method_names_from_class)))
         patches.enter_context(mock.patch.object(AmazonStateLanguageParser, "parse", staticmethod(_machine)))

@@ -47,8 +47,9 @@ class ReplicaSetController:
         for _ in range(missing):
             pod = _pod_of(owner)
             self._store.create(POD, admission.admit(self._store, POD, owner["metadata"]["namespace"], pod))
-        for pod in sorted(counted, key=_worth)[: max(0, -missing)]:
-            end(self._store, pod)
+        if missing < 0:
+            for pod in sorted(counted, key=_worth)[:-missing]:
+                end(self._store, pod)
         self._count(key, owner)
 
     def _count(self, key: str, owner: Json) -> None:

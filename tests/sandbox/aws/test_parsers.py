@@ -1,5 +1,6 @@
 """A text is parsed once, and whoever gets the result cannot spoil it for the next."""
 
+import datetime
 from types import SimpleNamespace
 
 import pytest
@@ -64,3 +65,13 @@ def test_a_member_is_found_by_the_names_of_its_model_and_of_its_object(kind):
             kind(execution_arn="a"), "executionArn", shape.members["executionArn"]
         )
         assert picker(context) == "a"
+
+
+def test_what_flows_between_states_is_copied_whole():
+    """A state that changes its input must not change another's; what is not JSON is copied as before."""
+    inner = {"pods": ["a", {"b": None}], "at": datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)}
+    copied = parsers._copied(inner)
+    assert copied == inner
+    copied["pods"][1]["b"] = 1
+    copied["pods"].append("c")
+    assert inner["pods"] == ["a", {"b": None}]
