@@ -98,7 +98,7 @@ quick: .venv/test  ## Run the tests of one area within 30 seconds: AREA=rules, s
 bench: .venv/bench  ## Measure what a drain costs, beside kubectl drain; exit 1 if a target is missed (15 minutes)
 	.venv/bin/python -m bench $(ARGS)
 
-bench-storm: .venv/bench  ## Play storms of up to 2,000 instances against quotas, and write them into docs/performance.md (hours; ARGS=--quick minutes)
+bench-storm: .venv/bench  ## Play storms of up to 2,000 instances against quotas, and write them into docs/performance.md (an hour on two idle cores, two with ARGS=--half; ARGS=--quick minutes)
 	.venv/bin/python -m bench.storm $(ARGS)
 
 bench-docs: .venv/bench  ## Write docs/performance.md and docs/measurements.md from what make bench measured

@@ -17,8 +17,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from bench import cold_start, cost, listing, one_node, page, plot, scale, storm, usage
+from bench import cold_start, cost, listing, one_node, page, plot, scale, usage
 from bench.figures import figure
+from bench.storm.section import section_of
 from bench.targets import Target, missed
 from bench.waiting import judgement, measurement
 from stepdrain_sandbox.aws.deploy import ROOT
@@ -120,7 +121,7 @@ def _write_pages() -> None:
     # Judged anew, so that the page is whole also when the last run measured a part alone.
     results["targets"] = [target.to_document() for part in JUDGES for target in JUDGES[part](results[part])]
     # They take hours, and are played one by one.
-    results["storms"] = storm.section_of((DOCS / "performance.md").read_text())
+    results["storms"] = section_of((DOCS / "performance.md").read_text())
     for name in page.PAGES:
         (DOCS / name).write_text(page.render(results, name))
         click.echo(f"docs/{name}")

@@ -75,7 +75,7 @@ class World:
         for witness in (self.witness, self.rollout_witness):
             self.kube.cluster.store.subscribe(witness.see)
         chosen = {"ClusterName": CLUSTER, "GroupNames": GROUP, "HookName": HOOK, **(parameters or {})}
-        self.aws = Account(self.clock, template, chosen, self._gone)
+        self.aws = Account(self.clock, template, chosen, self.power_off)
         self._rbac = rbac_manifests(chosen) if rbac is None else list(rbac)
         self.balancers = LoadBalancers(self.clock, self.kube.cluster)
         self.instances: dict[str, str] = {}
@@ -199,7 +199,7 @@ class World:
     def _manifests(self, nodes: Sequence[str]) -> list[Json]:
         return list(self._workload(nodes)) if self._workload is not None else []
 
-    def _gone(self, instance_id: str) -> None:
+    def power_off(self, instance_id: str) -> None:
         """The machine is off: its Node and its pods vanish."""
         name, cluster = self.instances.get(instance_id), self.kube.cluster
         with cluster.store.lock:

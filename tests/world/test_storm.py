@@ -2,7 +2,8 @@
 
 import pytest
 
-from bench.storm import Storm, play
+from bench.storm.play import play
+from bench.storm.storms import Storm
 from stepdrain_sandbox.aws.quotas import QUOTAS, Bucket, Quotas
 from stepdrain_sandbox.clock import VirtualClock
 
