@@ -20,6 +20,7 @@ CALLS = (
 DEATHS = ("Sandbox.Timedout", "Runtime.ExitError", "Runtime.OutOfMemory", "Lambda.Unknown", "States.Timeout")
 STATUSES = (0, 401, 403, 409, 429, 500, 503, 200)
 """0 is a connection that is reset, 200 an answer that is no JSON."""
+NODE_CHANGES = ("cordon lifted", "registered anew", "stale twin")
 HOURS_S = 3600
 
 
@@ -91,6 +92,8 @@ class Night:
     """(when, which app, how many its budget allows from then on; -1: the budget is deleted)."""
     skews: list[tuple[int, int]] = field(default_factory=list)
     """(when, by how many seconds the functions' clock is off from then on)."""
+    nodes_changed: list[tuple[int, int, str]] = field(default_factory=list)
+    """(when, which victim's Node, what happens to it: one of NODE_CHANGES)."""
     redrive_after_s: list[int] = field(default_factory=list)
 
     def manifests(self, nodes: list[str]) -> list[dict[str, Any]]:
@@ -158,6 +161,9 @@ DIES = st.tuples(
     st.sampled_from([1, 2, 15]),
     st.booleans(),
 )
+NODES_CHANGED = st.tuples(
+    st.sampled_from([0, 1, 5, 35, 61, 301, 1600]), st.integers(0, 1), st.sampled_from(NODE_CHANGES)
+)
 POLICIES = st.fixed_dictionaries(
     {
         "STEPDRAIN_ON_TIMEOUT": st.sampled_from(ON_TIMEOUT),
@@ -187,6 +193,7 @@ def nights(**fixed: Any) -> st.SearchStrategy[Night]:
             st.tuples(st.sampled_from([5, 300, 301, 1500]), st.integers(0, 2), st.integers(-1, 2)), max_size=3
         ),
         "skews": st.lists(st.tuples(st.sampled_from([0, 5, 600]), st.integers(-90, 90)), max_size=2),
+        "nodes_changed": st.lists(NODES_CHANGED, max_size=2),
         "redrive_after_s": st.lists(st.sampled_from([10, 600, 3000]), max_size=2),
     }
     return st.builds(Night, **{**drawn, **fixed})

@@ -14,9 +14,11 @@ from stepdrain_engine.execution import Execution
 from stepdrain_recorded import audit
 from stepdrain_sandbox import guarantees
 from stepdrain_sandbox.kube.faults import Fault
+from stepdrain_sandbox.kube.kubelet import DEAD
 from stepdrain_sandbox.kube.status import failure
 from stepdrain_sandbox.rehearsal.stage import DEFINITION, Death, Stage
 from stepdrain_sandbox.workload import budget
+from stepdrain_sandbox.world import node_manifest
 from tests.properties.nights import DEATHS, HOURS_S, Night
 
 LASTS_S = 8 * HOURS_S
@@ -58,6 +60,9 @@ def _prepare(stage: Stage, night: Night) -> None:
         later(at_s, edit, stage, f"app{number}", allows)
     for at_s, seconds in night.skews:
         later(at_s, setattr, stage, "skew_s", float(seconds))
+    for at_s, number, what in night.nodes_changed:
+        instance = list(stage.instances)[: night.victims][-1 if number else 0]
+        later(at_s, change_node, stage, instance, what)
     stage.group.faults.extend(night.refusals)
     stage.deaths.extend(Death(*death) for death in night.deaths)
 
@@ -92,6 +97,26 @@ def edit(stage: Stage, name: str, allows: int) -> None:
         stage.cluster.change("PodDisruptionBudget", name, "default", {"spec": {"maxUnavailable": allows}})
     elif allows >= 0:
         stage.cluster.create(budget("default", name, {"app": name.removeprefix("app")}, allows))
+
+
+def change_node(stage: Stage, instance: str, what: str) -> None:
+    """Somebody lifts the cordon, the kubelet registers its Node anew, or a stale Node of the instance shows.
+
+    Nothing where the Node is gone.
+    """
+    name = stage.instances[instance]
+    if stage.cluster.get("Node", name) is None:
+        return
+    if what == "cordon lifted":
+        stage.cluster.change("Node", name, "", {"spec": {"unschedulable": None}})
+    elif what == "registered anew":
+        with stage.cluster.store.lock:
+            stage.cluster.remove("Node", name)
+            stage.cluster.create(node_manifest(name, instance))
+    elif stage.cluster.get("Node", f"stale-{name}") is None:
+        stale = node_manifest(f"stale-{name}", instance)
+        stale["metadata"]["annotations"] = {DEAD: "true"}
+        stage.cluster.create(stale)
 
 
 def mend(stage: Stage) -> None:
