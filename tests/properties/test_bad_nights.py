@@ -1,6 +1,6 @@
 """Whatever the night, the guarantees hold.
 
-Six properties: 150 nights in `make test`, 2,000 in `make test-all`, 40,000 new ones in `make test-more`.
+Six properties: 150 nights in `make test`, 3,000 in `make test-all`, 60,000 new ones in `make test-more`.
 Each runs in one thread on the rehearsal's stage (docs/decisions/0013); test_whole_worlds.py
 plays some of them in the whole world.
 """

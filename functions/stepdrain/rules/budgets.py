@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from stepdrain.rules.pods import Pod
 from stepdrain.rules.reasons import Reason, counted
@@ -45,13 +45,14 @@ class Budget:
 def parse(raw: Mapping[str, Any]) -> Budget:
     """A budget from its JSON as the API lists it (policy/v1 PodDisruptionBudget).
 
-    Raises KeyError, TypeError or ValueError if the name is missing or a count is not a number.
+    Raises KeyError, TypeError, ValueError or AttributeError if the name is missing, a count is not a number,
+    or the selector is none.
     """
     metadata, spec, status = raw["metadata"], raw.get("spec") or {}, raw.get("status") or {}
     return Budget(
         namespace=metadata["namespace"],
         name=metadata["name"],
-        selector=spec.get("selector"),
+        selector=_selector(spec.get("selector")),
         always_allow_unready=spec.get("unhealthyPodEvictionPolicy") == "AlwaysAllow",
         allowed=int(status.get("disruptionsAllowed") or 0),
         current=int(status.get("currentHealthy") or 0),
@@ -60,6 +61,15 @@ def parse(raw: Mapping[str, Any]) -> Budget:
         expected=int(status.get("expectedPods") or 0),
         sync_failure=_sync_failure(status.get("conditions") or ()),
     )
+
+
+def _selector(raw: Any) -> Mapping[str, Any] | None:
+    """The selector; raises where ``covers`` could not read it, since what cannot be parsed is skipped."""
+    if raw is not None:
+        dict(raw.get("matchLabels") or {})
+        for expression in raw.get("matchExpressions") or ():
+            _fits({}, expression)
+    return cast("Mapping[str, Any] | None", raw)
 
 
 def _sync_failure(conditions: Iterable[Mapping[str, Any]]) -> str:
@@ -77,24 +87,23 @@ def covers(budget: Budget, pod: Pod) -> bool:
     """
     if budget.namespace != pod.namespace or budget.selector is None:
         return False
-    equal = all(
-        pod.labels.get(key) == value for key, value in (budget.selector.get("matchLabels") or {}).items()
-    )
+    wanted = dict(budget.selector.get("matchLabels") or {})
+    equal = all(pod.labels.get(key) == value for key, value in wanted.items())
     expressions = budget.selector.get("matchExpressions") or ()
-    return equal and all(_fits(pod, expression) for expression in expressions)
+    return equal and all(_fits(pod.labels, expression) for expression in expressions)
 
 
-def _fits(pod: Pod, expression: Mapping[str, Any]) -> bool:
+def _fits(labels: Mapping[str, str], expression: Mapping[str, Any]) -> bool:
     key, values = expression["key"], expression.get("values") or ()
     match expression["operator"]:
         case "In":
-            return pod.labels.get(key) in values
+            return labels.get(key) in values
         case "NotIn":
-            return pod.labels.get(key) not in values
+            return labels.get(key) not in values
         case "Exists":
-            return key in pod.labels
+            return key in labels
         case "DoesNotExist":
-            return key not in pod.labels
+            return key not in labels
         case _:
             # From a later Kubernetes: the API server knows whether the budget covers the pod.
             return False

@@ -13,6 +13,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from stepdrain.rules.fields import mapping, mappings
+
 # Every load balancer controller takes the label's mere existence, the cloud provider's
 # service controller parses it as a boolean: "true" satisfies both
 # (kubernetes-sigs/aws-load-balancer-controller pkg/backend/endpoint_utils.go, kubernetes/cloud-provider).
@@ -53,14 +55,14 @@ class Undo:
 
 def marks_of(node: Mapping[str, Any]) -> Marks:
     """What drains of ours have set on the node."""
-    ours = node["metadata"].get("annotations") or {}
+    ours = mapping(node["metadata"].get("annotations"))
     conditions = {
         condition["type"]: found[1]
-        for condition in node.get("status", {}).get("conditions") or ()
+        for condition in mappings(mapping(node.get("status")).get("conditions"))
         if condition.get("type") in CONDITIONS
-        and (found := CONDITION_OF.match(condition.get("message") or ""))
+        and (found := CONDITION_OF.match(str(condition.get("message") or "")))
     }
-    return Marks(ours.get(LABELLED_BY, ""), ours.get(CORDONED_BY, ""), conditions)
+    return Marks(str(ours.get(LABELLED_BY) or ""), str(ours.get(CORDONED_BY) or ""), conditions)
 
 
 def held_by(node: Mapping[str, Any], running: Collection[str]) -> str:

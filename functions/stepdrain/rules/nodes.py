@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stepdrain.rules import pods
+from stepdrain.rules.fields import mapping, mappings
 from stepdrain.rules.node_marks import EXCLUDE_LABEL
 
 Json = Mapping[str, Any]
@@ -68,7 +69,7 @@ def instance_of(node: Json) -> str:
 
     The last path segment, as kubernetes/cloud-provider-aws reads it.
     """
-    return str((node.get("spec") or {}).get("providerID") or "").rsplit("/", 1)[-1]
+    return str(mapping(node.get("spec")).get("providerID") or "").rsplit("/", 1)[-1]
 
 
 def ec2_instance_of(node: Json) -> str | None:
@@ -84,12 +85,12 @@ def name_of(node: Json) -> str:
 
 def ready(node: Json) -> bool:
     """Whether the Node's condition Ready is True."""
-    return pods.ready(node.get("status") or {})
+    return pods.ready(mapping(node.get("status")))
 
 
 def silent(node: Json) -> bool:
     """Whether the Node has a condition Ready that is not True: its kubelet reports nothing, or trouble."""
-    conditions = (node.get("status") or {}).get("conditions") or ()
+    conditions = mappings(mapping(node.get("status")).get("conditions"))
     return any(c.get("type") == "Ready" for c in conditions) and not ready(node)
 
 
@@ -97,7 +98,7 @@ def bears(node: Json, instance: Instance) -> bool:
     """The second proof: no providerID, the instance's name or id as name or hostname, and its address."""
     if instance_of(node) or not _addresses(node) & instance.addresses:
         return False
-    labels = node["metadata"].get("labels") or {}
+    labels = mapping(node["metadata"].get("labels"))
     names = {_host(name_of(node)), _host(str(labels.get(HOSTNAME) or ""))}
     return bool(names & {_host(name) for name in instance.guesses})
 
@@ -108,7 +109,7 @@ def _host(name: str) -> str:
 
 
 def _addresses(node: Json) -> set[str]:
-    listed = (node.get("status") or {}).get("addresses") or ()
+    listed = mappings(mapping(node.get("status")).get("addresses"))
     internal = [address.get("address") for address in listed if address.get("type") == "InternalIP"]
     return {address for text in internal if (address := _address(text))}
 
@@ -161,8 +162,8 @@ def unprotected(node: Json | None, name: str, uid: str) -> str:
     if node["metadata"].get("uid") != uid:
         return f"Node {name} was registered anew, without cordon and label"
     missing = []
-    if not (node.get("spec") or {}).get("unschedulable"):
+    if not mapping(node.get("spec")).get("unschedulable"):
         missing.append("its cordon was lifted")
-    if EXCLUDE_LABEL not in (node["metadata"].get("labels") or {}):
+    if EXCLUDE_LABEL not in mapping(node["metadata"].get("labels")):
         missing.append(f"its label {EXCLUDE_LABEL} is missing")
     return f"Node {name}: {' and '.join(missing)}" if missing else ""

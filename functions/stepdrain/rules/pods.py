@@ -14,6 +14,7 @@ from math import inf
 from typing import Any, Protocol
 
 from stepdrain.clock import to_epoch_s
+from stepdrain.rules.fields import mapping, mappings, texts
 from stepdrain.rules.policy import Policy
 from stepdrain.rules.tolerations import CORDON, tolerates
 
@@ -115,50 +116,47 @@ def parse(raw: Mapping[str, Any]) -> Pod:
     The API server guarantees the names and the UID. Any other field that is missing or malformed counts as
     not set: a pod that cannot be parsed in full is still on the node.
     """
-    metadata, spec, status = raw["metadata"], _map(raw.get("spec")), _map(raw.get("status"))
-    volumes = _maps(spec.get("volumes"))
+    metadata, spec, status = raw["metadata"], mapping(raw.get("spec")), mapping(raw.get("status"))
+    volumes = mappings(spec.get("volumes"))
     return Pod(
         namespace=metadata["namespace"],
         name=metadata["name"],
         uid=metadata["uid"],
         phase=str(status.get("phase") or ""),
         ready=ready(status),
-        labels=_map(metadata.get("labels")),
-        annotations=_map(metadata.get("annotations")),
+        labels=texts(metadata.get("labels")),
+        annotations=texts(metadata.get("annotations")),
         priority_class=str(spec.get("priorityClassName") or ""),
-        owner=_controller(_maps(metadata.get("ownerReferences"))),
+        owner=_controller(mappings(metadata.get("ownerReferences"))),
         local_storage=any("emptyDir" in volume for volume in volumes),
         grace_s=_seconds(spec.get("terminationGracePeriodSeconds")),
         created_at=_time(metadata.get("creationTimestamp")) or 0.0,
         deletion_at=_time(metadata.get("deletionTimestamp")),
         claims=tuple(_claims(metadata["name"], volumes)),
-        tolerates_cordon=tolerates(_maps(spec.get("tolerations")), CORDON),
+        tolerates_cordon=tolerates(mappings(spec.get("tolerations")), CORDON),
         bound_to_node=_bound(spec),
-        finalizers=tuple(str(name) for name in metadata.get("finalizers") or ()),
-        deletion_grace_s=metadata.get("deletionGracePeriodSeconds"),
+        finalizers=tuple(map(str, _items(metadata.get("finalizers")))),
+        deletion_grace_s=_whole(metadata.get("deletionGracePeriodSeconds")),
     )
 
 
 def ready(status: Mapping[str, Any]) -> bool:
     """Whether the condition Ready of a pod's or a node's ``status`` is True."""
-    conditions = _maps(status.get("conditions"))
+    conditions = mappings(status.get("conditions"))
     return any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
-
-
-def _map(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _maps(value: Any) -> list[Mapping[str, Any]]:
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list | tuple) else []
 
 
 def _seconds(value: Any) -> int:
     # The API server's own default is 30.
+    found = _whole(value)
+    return 30 if found is None else found
+
+
+def _whole(value: Any) -> int | None:
     try:
         return int(value)
-    except (TypeError, ValueError):
-        return 30
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def _time(value: Any) -> float | None:
@@ -168,19 +166,23 @@ def _time(value: Any) -> float | None:
         return None
 
 
+def _items(value: Any) -> Collection[Any]:
+    return value if isinstance(value, list | tuple) else ()
+
+
 def _bound(spec: Mapping[str, Any]) -> bool:
     """Whether every node selector term names the pod's own node by a matchField (the terms are ORed)."""
-    affinity = _map(_map(spec.get("affinity")).get("nodeAffinity"))
-    required = _map(affinity.get("requiredDuringSchedulingIgnoredDuringExecution"))
-    terms = _maps(required.get("nodeSelectorTerms"))
+    affinity = mapping(mapping(spec.get("affinity")).get("nodeAffinity"))
+    required = mapping(affinity.get("requiredDuringSchedulingIgnoredDuringExecution"))
+    terms = mappings(required.get("nodeSelectorTerms"))
     own = {"key": "metadata.name", "operator": "In", "values": [spec.get("nodeName")]}
-    return bool(terms) and all(own in _maps(term.get("matchFields")) for term in terms)
+    return bool(terms) and all(own in mappings(term.get("matchFields")) for term in terms)
 
 
 def _claims(pod: str, volumes: Collection[Mapping[str, Any]]) -> Iterator[str]:
     for volume in volumes:
         if "persistentVolumeClaim" in volume:
-            if claim := _map(volume["persistentVolumeClaim"]).get("claimName"):
+            if claim := mapping(volume["persistentVolumeClaim"]).get("claimName"):
                 yield str(claim)
         elif "ephemeral" in volume:
             # https://kubernetes.io/docs/concepts/storage/ephemeral-volumes/#persistentvolumeclaim-naming

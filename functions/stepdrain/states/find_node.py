@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from stepdrain.document.step import NodeRef
 from stepdrain.errors import NodeNotRegistered, NothingToDo
 from stepdrain.rules import nodes
+from stepdrain.rules.fields import mapping
 from stepdrain.rules.node_marks import CORDONED_BY, EXCLUDE_LABEL, LABELLED_BY
 from stepdrain.rules.nodes import Instance
 
@@ -80,10 +81,10 @@ def named_node(cluster: Cluster, name: str) -> NodeRef:
 def reference(node: Json) -> NodeRef:
     """Name and UID of a Node, and what others had set on it."""
     metadata = node["metadata"]
-    ours = metadata.get("annotations") or {}
+    ours = mapping(metadata.get("annotations"))
     return NodeRef(
         metadata["name"],
         metadata["uid"],
-        excluded=EXCLUDE_LABEL in (metadata.get("labels") or {}) and LABELLED_BY not in ours,
-        cordoned=bool((node.get("spec") or {}).get("unschedulable")) and CORDONED_BY not in ours,
+        excluded=EXCLUDE_LABEL in mapping(metadata.get("labels")) and LABELLED_BY not in ours,
+        cordoned=bool(mapping(node.get("spec")).get("unschedulable")) and CORDONED_BY not in ours,
     )

@@ -46,7 +46,7 @@ def parse(raw: Mapping[str, Any]) -> Attachment | None:
     """
     spec = raw["spec"]
     volume = spec["source"].get("persistentVolumeName")
-    return Attachment(spec["nodeName"], volume, spec["attacher"]) if volume else None
+    return Attachment(spec["nodeName"], volume, str(spec.get("attacher") or "no driver")) if volume else None
 
 
 class Cluster(Protocol):
