@@ -429,6 +429,13 @@ def test_a_patch_says_when_the_api_server_answered(server, node):
     assert int(began) <= patched.at <= time.time()
 
 
+def test_a_truncated_answer_to_a_patch_is_no_success(server, node):
+    """All of it is read: only then can its connection be used again."""
+    answering(server, path=READ, cut="truncate")
+    with pytest.raises(KubeUnavailable):
+        client(server).patch_node(node, {"spec": {"unschedulable": True}})
+
+
 @pytest.mark.parametrize("headers", [{}, {"Date": "yesterday"}, {"Date": ""}])
 def test_an_answer_without_a_readable_date_has_no_time(headers):
     """A proxy may take it away; the drain goes on with the function's clock."""

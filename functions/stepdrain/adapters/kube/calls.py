@@ -83,12 +83,7 @@ class Calls:
             return None
 
     def _json(self, method: Callable[..., Any], *arguments: Any, **options: Any) -> Json:
-        response = self._answered(method, *arguments, **options)
-        try:
-            parsed: Json = json.loads(response.data)
-        except (urllib3.exceptions.HTTPError, ValueError) as error:
-            raise _unusable(error) from error
-        return parsed
+        return read(self._answered(method, *arguments, **options))
 
     def _answered(self, method: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         try:
@@ -162,6 +157,15 @@ def optional(read: Callable[[], T], otherwise: T, what: str) -> T:
 def missing(error: errors.DrainError) -> bool:
     """Whether the API server answered that there is no such object, or no such API (404)."""
     return isinstance(error.__cause__, ApiException) and error.__cause__.status == 404
+
+
+def read(response: Any) -> Json:
+    """The answer's body, all of it: only then can its connection be used again. Raises KubeUnavailable."""
+    try:
+        parsed: Json = json.loads(response.data)
+    except (urllib3.exceptions.HTTPError, ValueError) as error:
+        raise _unusable(error) from error
+    return parsed
 
 
 def sent_at(response: Any) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from stepdrain import errors
-from stepdrain.adapters.kube.calls import Json, missing, sent_at
+from stepdrain.adapters.kube.calls import Json, missing, read, sent_at
 from stepdrain.adapters.kube.events import Events
 from stepdrain.states.node_patch import Patched
 
@@ -30,6 +30,7 @@ class Nodes(Events):
             if not missing(error):
                 raise
             return None
+        read(response)
         return Patched(sent_at(response))
 
     def patch_node_status(self, name: str, body: Mapping[str, object]) -> Json | None:
