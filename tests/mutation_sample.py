@@ -49,9 +49,9 @@ TESTS = {
     "states/protection": ["states/test_protection.py"],
     "states/label": ["states/test_label_and_cordon.py"],
     "states/cordon": ["states/test_label_and_cordon.py"],
-    "states/uncordon": ["steps/test_uncordon.py"],
+    "states/uncordon": ["states/test_uncordon.py"],
     "states/routes": ["states/test_routes.py"],
-    "states/waiting": ["states/test_waiting.py", "document/test_progress.py"],
+    "states/waiting": ["states/test_waiting.py"],
     "states/evict_batch": [
         "states/test_evict_batch_rules.py",
         "states/test_force.py",

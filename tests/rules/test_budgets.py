@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from stepdrain.rules.budgets import Budget, Ledger, choose, covers, parse
+from stepdrain.rules.budgets import Budget, Ledger, choose, covers, multiple, parse
 from stepdrain.rules.pods import Pod
 
 POD = Pod(
@@ -190,3 +190,80 @@ def test_counts_may_be_text_or_null():
         "status": {"disruptionsAllowed": "2", "currentHealthy": None, "conditions": None},
     }
     assert (parse(raw).allowed, parse(raw).current, parse(raw).observed) == (2, 0, True)
+
+
+@pytest.mark.parametrize(
+    ("operator", "values", "with_label", "without"),
+    [
+        ("In", ["web", "api"], True, False),
+        ("In", ["db"], False, False),
+        ("NotIn", ["db"], True, True),
+        ("NotIn", ["web"], False, True),
+        ("Exists", None, True, False),
+        ("DoesNotExist", None, False, True),
+    ],
+)
+def test_each_operator_of_a_selector(operator, values, with_label, without):
+    """A pod without the label is in no list of its values."""
+    selector = {"matchExpressions": [{"key": "app", "operator": operator, "values": values}]}
+    budget = replace(BUDGET, selector=selector)
+    assert covers(budget, POD) is with_label
+    assert covers(budget, replace(POD, labels={})) is without
+
+
+def test_every_line_of_a_selector_has_to_fit():
+    """Labels and expressions are ANDed."""
+    fits, misfits = ({"key": "app", "operator": name} for name in ("Exists", "DoesNotExist"))
+    for expressions, labels, covered in [
+        ([fits, fits], {"app": "web"}, True),
+        ([fits, misfits], {"app": "web"}, False),
+        ([fits], {"app": "db"}, False),
+        ([fits], {"app": "web", "tier": "x"}, False),
+    ]:
+        selector = {"matchLabels": labels, "matchExpressions": expressions}
+        assert covers(replace(BUDGET, selector=selector), POD) is covered
+
+
+@pytest.mark.parametrize(
+    ("current", "desired", "spared"), [(1, 1, True), (0, 1, False), (0, 0, False), (3, 0, False)]
+)
+def test_an_unready_pod_is_spared_where_its_budget_wants_somebody_and_has_him(current, desired, spared):
+    """A budget that wants nobody counts as before."""
+    assert (obstacle(replace(POD, ready=False), current=current, desired=desired) is None) is spared
+
+
+def test_a_batch_spends_what_its_own_budget_allows():
+    """One for each pod that counts; pods of others, and unready ones that it spares, cost nothing."""
+    pods = [replace(POD, name=f"web-{number}", uid=f"{number}") for number in range(3)]
+    spared, other = replace(POD, name="spared", ready=False), replace(POD, name="db", labels={})
+    everywhere = replace(POD, name="x", namespace="other")
+    choice = choose([other, spared, everywhere, *pods], [replace(BUDGET, allowed=2)], batch_size=10)
+    assert [pod.name for pod in choice.evict] == ["db", "spared", "x", "web-0", "web-1"]
+    assert [blocked.name for blocked in choice.blocked] == ["shop/web-2"]
+
+
+def test_the_pods_that_two_budgets_select_are_named():
+    """Not those that one holds, nor those for which no budget counts."""
+    pods = [POD, replace(POD, name="one", labels={}), replace(POD, name="leaves", deletion_at=1.0)]
+    found = multiple(pods, [BUDGET, replace(BUDGET, name="all", selector={})])
+    assert [(reason.name, "all and web" in reason.why) for reason in found] == [("shop/web-1", True)]
+
+
+@pytest.mark.parametrize(
+    ("budget", "why"),
+    [
+        # Enough are healthy, and the batch has used what was allowed.
+        ({"allowed": 1, "current": 3, "spent": 1}, "needs 2 healthy pods and has 3"),
+        ({"allowed": 2, "current": 3, "spent": 1}, None),
+        ({"allowed": 0, "current": 2, "spent": 0}, "needs 2 healthy pods and has 2"),
+        ({"allowed": 0, "current": 3, "spent": 0}, "does not allow evicting pods now"),
+    ],
+)
+def test_why_a_budget_is_used_up(budget, why):
+    """In the server's words where it would say the same."""
+    spent = budget.pop("spent")
+    ledger = Ledger([replace(BUDGET, **budget)])
+    for _ in range(spent):
+        ledger.spend(POD)
+    found = ledger.obstacle(POD)
+    assert found == (why and f"disruption budget web {why}")

@@ -2,7 +2,7 @@
 
 import pytest
 from stepdrain.rules import nodes
-from stepdrain.rules.nodes import Instance, bears, described, instance_of, of_instance
+from stepdrain.rules.nodes import Instance, bears, described, ec2_instance_of, instance_of, of_instance
 
 IPV4, IPV6 = "10.0.0.1", "2600:1f18::1"
 
@@ -179,3 +179,33 @@ def test_a_node_is_silent_if_it_says_that_it_is_not_ready(conditions, ready, sil
     """A Node that has just been made says nothing yet."""
     node = {"metadata": {"name": "n"}, "status": {"conditions": conditions}}
     assert (nodes.ready(node), nodes.silent(node)) == (ready, silent)
+
+
+@pytest.mark.parametrize(
+    ("provider", "found"),
+    [
+        ("aws:///a/i-01234567", "i-01234567"),
+        ("aws:///a/i-0123456789abcdef0", "i-0123456789abcdef0"),
+        ("aws:///a/i-0123456", None),
+        ("aws:///a/i-012345678", None),
+        ("aws:///a/fargate-ip-10-0-0-1", None),
+        ("", None),
+    ],
+)
+def test_an_instance_of_ec2_has_eight_or_seventeen_digits(provider, found):
+    """Fargate's and other clouds' nodes are no instances."""
+    assert ec2_instance_of({"spec": {"providerID": provider}}) == found
+    assert ec2_instance_of({}) is None
+
+
+def test_the_node_that_is_drained_is_said_to_be_ready_by_its_own_condition():
+    """The others may be anything."""
+    assert "young is Ready and is drained" in nodes.others([YOUNG, SILENT], instance())
+    assert "none is Ready" in nodes.others([SILENT, SILENT], instance())
+
+
+def test_what_is_no_address_proves_nothing():
+    """Nor do two Nodes or instances that have none."""
+    name = "ip-10-0-0-1.ec2.internal"
+    assert not bears(a_node(name, address="none"), Instance("i-1", name))
+    assert described("i-1", {"PrivateIpAddress": "none"}).addresses == frozenset()

@@ -1,7 +1,7 @@
 """The verdict table, row by row; kubectl's own table is in its pkg/drain/filters.go."""
 
 import pytest
-from stepdrain.rules.pods import Action, orphans, parse, sort, verdict
+from stepdrain.rules.pods import Action, Owner, orphans, parse, sort, verdict
 from stepdrain.rules.policy import Policy
 
 
@@ -299,3 +299,72 @@ def test_every_row_of_kubectls_table_has_a_verdict(pod, orphan, careful, kubectl
     assert judged(raw, orphan=orphan, **as_kubectl)[0] is careful, kubectl
     ours = Action.EVICT if careful is Action.REFUSE else careful
     assert judged(raw, orphan=orphan)[0] is ours
+
+
+def test_a_pod_is_read_from_its_json():
+    """Each field that decides."""
+    pod = a_pod(
+        metadata__creationTimestamp="2026-01-01T00:00:10Z",
+        metadata__deletionTimestamp="2026-01-01T00:01:00Z",
+        metadata__deletionGracePeriodSeconds=45,
+        metadata__annotations={"stepdrain/wave": "3"},
+        spec__terminationGracePeriodSeconds=0,
+        spec__priorityClassName="system-node-critical",
+        spec__volumes=[{"emptyDir": {}}],
+    )
+    assert (pod.key, pod.uid, pod.phase, pod.ready) == ("shop/web-1", "u-1", "Running", True)
+    assert (pod.labels, pod.annotations) == ({"app": "web"}, {"stepdrain/wave": "3"})
+    assert (pod.created_at, pod.deletion_at) == (1767225610.0, 1767225660.0)
+    assert (pod.grace_s, pod.deletion_grace_s, pod.priority_class) == (0, 45, "system-node-critical")
+    assert (pod.local_storage, pod.tolerates_cordon, pod.bound_to_node) == (True, False, False)
+    assert pod.owner == Owner("apps/v1", "ReplicaSet", "web-5d9")
+    bare = a_pod()
+    assert (bare.created_at, bare.deletion_at, bare.deletion_grace_s) == (0.0, None, None)
+    assert (bare.local_storage, bare.priority_class) == (False, "")
+    assert a_pod(spec__tolerations=[{"operator": "Exists"}]).tolerates_cordon
+
+
+@pytest.mark.parametrize(
+    ("conditions", "is_ready"),
+    [
+        ([{"type": "Ready", "status": "True"}], True),
+        ([{"type": "Ready", "status": "False"}], False),
+        ([{"type": "Initialized", "status": "True"}], False),
+        ([{"type": "Initialized", "status": "True"}, {"type": "Ready", "status": "Unknown"}], False),
+        ([{"type": "Initialized", "status": "False"}, {"type": "Ready", "status": "True"}], True),
+        ([], False),
+    ],
+)
+def test_a_pod_is_ready_by_the_condition_of_that_name(conditions, is_ready):
+    """Other conditions say something else."""
+    assert a_pod(status__conditions=conditions).ready is is_ready
+
+
+@pytest.mark.parametrize(
+    ("kind", "policy", "why"),
+    [
+        ("ReplicaSet", {}, "ReplicaSet x replaces it; its emptyDir data is lost"),
+        (None, {}, "no controller would put it back; its emptyDir data is lost"),
+        (
+            "ReplicaSet",
+            {"delete_emptydir_data": False},
+            "has an emptyDir volume, and deleteEmptydirData is false",
+        ),
+        (None, {"evict_unmanaged": False}, "no controller would put it back, and evictUnmanaged is false"),
+        ("ReplicaSet", {"evict_unmanaged": False}, "ReplicaSet x replaces it; its emptyDir data is lost"),
+    ],
+)
+def test_what_is_lost_with_a_pod_is_said(kind, policy, why):
+    """Its emptyDir, and the pod itself where nobody makes another."""
+    owners = [{"apiVersion": "apps/v1", "kind": kind, "name": "x", "controller": True}] if kind else []
+    pod = a_pod(metadata__ownerReferences=owners, spec__volumes=[{"emptyDir": {}}])
+    assert judged(pod, **policy)[1] == why
+
+
+def test_only_daemonsets_of_kubernetes_that_are_gone_leave_orphans():
+    """By namespace and name; other groups' cannot be looked up."""
+    proxy = a_pod(metadata__ownerReferences=DAEMONSET)
+    foreign = a_pod(metadata__ownerReferences=[{**DAEMONSET[0], "apiVersion": "apps.kruise.io/v1"}])
+    assert orphans([a_pod(), proxy, foreign], set()) == [proxy]
+    assert orphans([proxy], {("shop", "kube-proxy")}) == []
+    assert orphans([proxy], {("other", "kube-proxy"), ("shop", "another")}) == [proxy]

@@ -108,3 +108,25 @@ def test_an_execution_on_the_first_definition_gives_up_no_pod_on_a_ready_node():
     event = an_event(policy={"overduePods": "give-up"})
     del event["waitSeconds"]
     assert parse(event).policy.overdue_pods == "wait"
+
+
+@pytest.mark.parametrize(
+    ("finalizers", "why"),
+    [
+        ((), "it has no finalizers; look at the kubelet's log"),
+        (("a/b", "c/d"), "its finalizers hold it (a/b, c/d)"),
+    ],
+)
+def test_an_unended_pod_is_named_with_where_to_look(finalizers, why):
+    """A finalizer is its owner's; without one it is the kubelet's doing."""
+    pod = replace(POD, finalizers=finalizers)
+    late = f"should have ended by 2026-01-01T00:00:00Z, and its node is Ready: {why}"
+    assert list(map(str, stuck_pods.why_unended([pod]))) == [f"shop/web-1: {late}"]
+    assert stuck_pods.names_unended([pod]) == (f"shop/web-1: given up: it {late}",)
+
+
+def test_the_longest_unended_stands_first():
+    """Only twenty are named."""
+    pods = [replace(POD, name=name, deletion_at=T0 + late) for name, late in (("b", 2), ("a", 1), ("c", 3))]
+    assert [pod.name for pod in stuck_pods.unended(pods, Policy(), T0 + 9999)] == ["a", "b", "c"]
+    assert stuck_pods.named_from(pods[0], Policy(stuck_after=60)) == T0 + 2 + 60 + 300

@@ -1,7 +1,7 @@
 """Which node an instance is, found with as few requests as the API allows."""
 
 import pytest
-from stepdrain.errors import NodeNotRegistered
+from stepdrain.errors import NodeNotRegistered, NothingToDo
 from stepdrain.rules.node_marks import CORDONED_BY, EXCLUDE_LABEL, LABELLED_BY
 from stepdrain.rules.nodes import Instance, name_of
 from stepdrain.states import find_node as state
@@ -150,3 +150,56 @@ def test_what_others_had_set_is_told_from_what_a_drain_had(ours):
     assert (found.excluded, found.cordoned) == (not ours, not ours)
     bare = state.reference({"metadata": {"name": "n", "uid": "u"}, "spec": None})
     assert (bare.excluded, bare.cordoned) == (False, False)
+
+
+@pytest.mark.parametrize("ready", ["Unknown", None])
+def test_an_instance_of_a_warm_pool_without_a_running_node_has_nothing_to_drain(cluster, ready):
+    """Most are stopped there; nobody waits ten attempts for them to join."""
+    with pytest.raises(NothingToDo, match="i-1 leaves a warm pool"):
+        state.find_node(cluster, KNOWN, warm=True)
+    cluster.register(NAME, "i-1")
+    change(cluster, NAME, ready=ready)
+    with pytest.raises(NothingToDo):
+        state.find_node(cluster, KNOWN, warm=True)
+
+
+def test_a_running_node_of_a_warm_pool_is_drained(cluster):
+    """All nodes are listed at once, whichever attempt it is: there is no other."""
+    cluster.register("worker-0", "i-1")
+    change(cluster, "worker-0", ready="True")
+    assert names(state.find_node(cluster, KNOWN, 1, warm=True)) == ["worker-0"]
+    with pytest.raises(NodeNotRegistered):
+        state.find_node(cluster, KNOWN, 1)
+
+
+def test_a_silent_node_is_drained_where_it_is_the_only_one(cluster):
+    """Outside a warm pool its pods may still run, or count."""
+    cluster.register(NAME, "i-1")
+    change(cluster, NAME, ready="Unknown")
+    assert names(state.find_node(cluster, KNOWN, 1)) == [NAME]
+
+
+@pytest.mark.parametrize(
+    ("instance", "sentence"),
+    [
+        (Instance("i-1"), "No node of the cluster has the providerID of i-1."),
+        (Instance("i-1", NAME), "No node of the cluster has the providerID of i-1."),
+        (
+            Instance("i-1", NAME, frozenset({"10.0.0.2", ADDRESS})),
+            f"name and address ({NAME}, 10.0.0.1, 10.0.0.2).",
+        ),
+        (Instance("i-1", "", frozenset({ADDRESS})), "name and address (i-1, 10.0.0.1)."),
+    ],
+)
+def test_what_was_looked_for_is_said(instance, sentence):
+    """The second proof only where EC2 has said what it takes."""
+    assert state.missing(instance).endswith(sentence)
+
+
+def test_a_node_of_a_given_name_is_found_or_named(cluster):
+    """A drain by hand names its node."""
+    cluster.register(NAME, "i-1")
+    found = state.named_node(cluster, NAME)
+    assert (found.name, found.uid) == (NAME, cluster.store.get("Node", NAME)["metadata"]["uid"])
+    with pytest.raises(NodeNotRegistered, match="no node called other"):
+        state.named_node(cluster, "other")

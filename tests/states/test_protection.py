@@ -95,3 +95,24 @@ def test_a_node_that_stands_as_it_was_left_costs_one_request():
     cluster = Cluster(a_node())
     assert lost(a_step(), cluster, LATER) is None
     assert cluster.asked == 1
+
+
+@pytest.mark.parametrize(
+    ("attempt", "looked_s", "now_s", "asked"),
+    [
+        # Seconds after the cordon. The first attempt of a visit looks, and what goes on within an attempt
+        # looks again.
+        (0, None, 29, 0),
+        (0, None, 30, 1),
+        (1, None, 300, 0),
+        (1, 100, 129, 0),
+        (1, 100, 130, 1),
+        (0, -100, 29, 0),
+        (0, 100, 129, 0),
+    ],
+)
+def test_the_node_is_looked_at_half_a_minute_after_the_last_look(attempt, looked_s, now_s, asked):
+    """The cordon itself is one: the API server has said that it stands."""
+    cluster, step = Cluster(a_node()), a_step(attempt)
+    assert lost(step, cluster, step.cordoned_at + now_s, looked_s and step.cordoned_at + looked_s) is None
+    assert cluster.asked == asked

@@ -73,12 +73,12 @@ def test_a_grace_that_ends_after_the_deadline_is_cut_once(ends_s, has_s, left_s,
     """``ends_s`` after the deadline, ``left_s`` seconds before which we look."""
     pod = replace(POD, deletion_at=UNTIL + ends_s, deletion_grace_s=has_s)
     assert routes.must_be_shortened(pod, Policy(), timing(UNTIL - left_s)) is cut
-    assert not routes.must_be_shortened(pod, Policy(), timing(UNTIL - left_s, "fail"))
+    assert routes.must_be_shortened(pod, Policy(), timing(UNTIL - left_s, "fail")) is False
 
 
 def test_a_pod_that_nobody_asked_to_go_has_no_grace_to_cut():
     """Its eviction gives it what is left."""
-    assert not routes.must_be_shortened(POD, Policy(), timing(UNTIL))
+    assert routes.must_be_shortened(POD, Policy(), timing(UNTIL)) is False
 
 
 @pytest.mark.parametrize(

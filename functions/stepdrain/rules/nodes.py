@@ -69,7 +69,7 @@ def instance_of(node: Json) -> str:
 
     The last path segment, as kubernetes/cloud-provider-aws reads it.
     """
-    return str(mapping(node.get("spec")).get("providerID") or "").rsplit("/", 1)[-1]
+    return str(mapping(node.get("spec")).get("providerID") or "").rpartition("/")[2]
 
 
 def ec2_instance_of(node: Json) -> str | None:
@@ -105,7 +105,7 @@ def bears(node: Json, instance: Instance) -> bool:
 
 def _host(name: str) -> str:
     # A DHCP option set gives another domain than EC2's own, or none; capitals are the kubelet's to lower.
-    return name.lower().split(".", 1)[0]
+    return name.lower().partition(".")[0]
 
 
 def _addresses(node: Json) -> set[str]:
