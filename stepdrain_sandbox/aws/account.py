@@ -12,7 +12,6 @@ import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 from unittest import mock
@@ -293,16 +292,13 @@ class Account:
         return self.clock.now() + self.skew_s
 
     def _signing(self, original: Callable[[], boto3.Session]) -> Callable[[], boto3.Session]:
-        """Sessions with the credentials of the function's own role, one for each function."""
+        """Sessions with the credentials of the function's own role: each function has its own."""
 
-        @cache
-        def signing(function: str | None) -> boto3.Session:
-            session = original()
-            if function:
-                session._session.set_credentials(access_key(function), "sandbox")
-            return session
+        def signing() -> boto3.Session:
+            function = getattr(self._current, "function", None)
+            return service_models.session(access_key(function) if function else "", original)
 
-        return lambda: signing(getattr(self._current, "function", None))
+        return signing
 
     def users(self) -> dict[str, User]:
         """The cluster's users for the functions, from the stack's access entries, by access key.

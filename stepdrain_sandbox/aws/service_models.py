@@ -1,4 +1,4 @@
-"""Caches botocore's service models, handlers and clients in this process.
+"""Caches botocore's service models, handlers, sessions and clients in this process.
 
 The functions make a session in each new container, and a world has many containers. Each session would parse
 megabytes of JSON and register 130 handlers, and a client takes more CPU time than most of its requests.
@@ -10,11 +10,12 @@ import contextlib
 import copy
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 from unittest import mock
 
+import boto3
 import botocore.session
 from botocore.hooks import HierarchicalEmitter
 from botocore.loaders import JSONFileLoader
@@ -23,6 +24,7 @@ from botocore.session import Session
 _load_file, _create_client = JSONFileLoader.load_file, Session.create_client
 _made: dict[Any, tuple[Any, object]] = {}
 """Clients by everything that configures them, each with its Config, whose identity is part of the key."""
+_sessions: dict[Any, boto3.Session] = {}
 _making = threading.Lock()
 
 
@@ -47,12 +49,30 @@ def _read(path: str) -> Any:
 def _client(session: Session, service_name: str, config: object = None, **given: Any) -> Any:
     region = given.get("region_name") or session.get_config_variable("region")
     shaped = given | {"region_name": region, "data_path": session.get_config_variable("data_path")}
-    environment = {name: text for name, text in os.environ.items() if name.startswith("AWS_")}
-    key = (service_name, id(config), *sorted((shaped | environment).items(), key=str))
+    key = (service_name, id(config), *sorted((shaped | _environment()).items(), key=str))
     with _making:
         if key not in _made:
             _made[key] = _create_client(session, service_name, config=config, **given), config  # type: ignore[arg-type]
         return _made[key][0]
+
+
+def _environment() -> dict[str, str]:
+    return {name: text for name, text in os.environ.items() if name.startswith("AWS_")}
+
+
+def session(access_key: str, make: Callable[[], boto3.Session]) -> boto3.Session:
+    """What ``make`` returns, with the credentials of ``access_key`` if that is not "", made once.
+
+    A session reads its configuration from the environment, and keeps nothing of an account.
+    """
+    key = (make, access_key, *sorted(_environment().items()))
+    with _making:
+        if key not in _sessions:
+            made = make()
+            if access_key:
+                made._session.set_credentials(access_key, "sandbox")
+            _sessions[key] = made
+        return _sessions[key]
 
 
 @contextlib.contextmanager
