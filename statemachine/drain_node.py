@@ -200,11 +200,11 @@ def label() -> Any:
 
 
 def cordon() -> Any:
-    """Whether the node was changed is for the history, not for the document."""
+    """``cordoned`` false: the node that FindNode had found was not there any more."""
     return asking(
         "Cordon",
         [],
-        result_selector=picked("at", "findings"),
+        result_selector=picked("at", "cordoned", "findings"),
         result_path="$.cordon",
     )
 

@@ -8,7 +8,16 @@ plays some of them in the whole world.
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.properties.nights import DENIED_BY_WEBHOOK, NODES_CHANGED, POLICIES, REFUSED, nights
+from tests.properties.nights import (
+    DENIED_BY_WEBHOOK,
+    NODES_CHANGED,
+    POLICIES,
+    REFUSED,
+    App,
+    Fault,
+    Night,
+    nights,
+)
 from tests.properties.play import broken, play
 from tests.shards import sharded
 
@@ -100,3 +109,24 @@ def test_a_node_that_changes_under_its_drain_is_drained(shard, night):
     assert broken(stage, night) == []
     ends = [(execution.status, execution.error) for execution in stage.machine.executions.values()]
     assert set(ends) <= {("SUCCEEDED", ""), ("FAILED", "DrainTimedOut"), ("FAILED", "LifecycleActionExpired")}
+
+
+def test_a_node_that_is_registered_anew_before_its_cordon_is_cordoned_before_evictions():
+    """G1 Order: Cordon meets another Node of that name, which FindNode finds before anything is evicted."""
+    refused = Fault(at_s=0, verb="patch", status=0, cut="", times=-1, refuse="token")
+    night = Night(
+        nodes=1,
+        apps=[App(replicas=1, grace_s=0, allows=None)],
+        lone=False,
+        policy={"STEPDRAIN_ON_TIMEOUT": "fail", "STEPDRAIN_DRAIN_TIMEOUT": "600"},
+        heartbeat_s=1800,
+        victims=1,
+        apart_s=0,
+        deliveries=[0],
+        faults=[refused],
+        nodes_changed=[(1, 0, "registered anew")],
+    )
+    stage = play(night)
+    assert broken(stage, night) == []
+    (execution,) = stage.machine.executions.values()
+    assert (execution.status, execution.entered.count("FindNode")) == ("SUCCEEDED", 2)

@@ -116,3 +116,12 @@ def test_the_node_is_looked_at_half_a_minute_after_the_last_look(attempt, looked
     cluster, step = Cluster(a_node()), a_step(attempt)
     assert lost(step, cluster, step.cordoned_at + now_s, looked_s and step.cordoned_at + looked_s) is None
     assert cluster.asked == asked
+
+
+def test_nothing_is_fresh_where_cordon_had_no_node_to_mark():
+    """The node is looked at in each attempt, until the drain has gone back once in this round."""
+    step = replace(a_step(attempt=1), uncordoned=True)
+    record, why = lost(step, Cluster(None), START)
+    assert (record.next, why) == ("FindNode", "Node n is gone")
+    again = replace(step, progress=replace(step.progress, found_again_in=step.progress.number))
+    assert lost(again, Cluster(None), START) is None

@@ -70,6 +70,8 @@ class Step:
     """The instance arrives or comes back (AdmitNode), and does not leave."""
     cordoned_at: float
     """Epoch seconds, by the API server's clock, from which on a new pod came to the node past the cordon."""
+    uncordoned: bool = False
+    """Cordon found its node gone, or another one under its name: what runs there now nobody has marked."""
     no_node: str = ""
     """Why FindNode holds that the instance never joined; empty if it does not."""
     private_dns_name: str | None = None
@@ -143,6 +145,7 @@ def parse(event: Mapping[str, Any]) -> Step:
         warnings=tuple(drain.get("warnings") or ()),
         admission=drain.get("reason") in ("launch", "return"),
         cordoned_at=_cordoned_at(drain.get("cordon"), execution),
+        uncordoned=(drain.get("cordon") or {}).get("cordoned") is False,
         private_dns_name=drain.get("privateDnsName"),
         private_ip_address=drain.get("privateIpAddress"),
     )

@@ -28,16 +28,17 @@ def lost(
 
     One GET at the first attempt of a visit, or where it was ``looked_at`` (epoch seconds) long ago; at most
     once between two heartbeats, so that two tools that set and lift a cordon in turn cannot fill the history.
-    Executions of a definition that knows no way back keep no record of it, and are not asked.
+    Executions of a definition that knows no way back keep no record of it, and are not asked. Where Cordon
+    had no node to mark, nothing is fresh.
     """
     record = step.progress
-    if step.attempt and looked_at is None:
+    if step.attempt and looked_at is None and not step.uncordoned:
         return None
     if record.found_again_in is None or record.found_again_in >= record.number:
         return None
     # The cordon's time is the API server's, and the visit's is AWS's: a clock that is behind theirs must not
     # put the look off.
-    if abs(now - max(step.cordoned_at, looked_at or 0.0)) < FRESH_S:
+    if not step.uncordoned and abs(now - max(step.cordoned_at, looked_at or 0.0)) < FRESH_S:
         return None
     why = nodes.unprotected(cluster.node(step.node.name), step.node.name, step.node.uid)
     if not why:

@@ -25,7 +25,7 @@ from stepdrain.reporting.node_events import write_event
 from stepdrain.rules import reasons
 from stepdrain.rules.pods import Pod
 from stepdrain.rules.reasons import Reason, counted
-from stepdrain.states import concurrency_limit, lifecycle_action, routes
+from stepdrain.states import concurrency_limit, lifecycle_action, protection, routes
 from stepdrain.states.evict_batch import evict_batch
 from stepdrain.verification import rehearsal
 
@@ -57,6 +57,9 @@ def _once(step: Step) -> Progress:
     cluster, now = connections.kube(step.cluster), clock.now()
     if step.redriven and step.attempt == 0 and (unset := _resume(step, cluster)):
         LOG.warning(unset)
+    if step.uncordoned and protection.lost(step, cluster, now):
+        # WaitForPods leads back to FindNode: nothing is evicted from a node without a cordon.
+        return replace(step.progress, next=progress.WAIT_FOR_PODS)
     try:
         record = _evict(step, cluster, now)
     except (EvictionBlocked, EvictionStillBlocked) as blocked:
