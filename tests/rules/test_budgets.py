@@ -267,3 +267,26 @@ def test_why_a_budget_is_used_up(budget, why):
         ledger.spend(POD)
     found = ledger.obstacle(POD)
     assert found == (why and f"disruption budget web {why}")
+
+
+@pytest.mark.parametrize(
+    ("selector", "readable"),
+    [
+        (None, True),
+        ({}, True),
+        ({"matchLabels": None, "matchExpressions": None}, True),
+        ({"matchLabels": {"app": "web"}, "matchExpressions": [{"key": "app", "operator": "Near"}]}, True),
+        ("app=web", False),
+        ({"matchLabels": "app=web"}, False),
+        ({"matchExpressions": [None]}, False),
+        ({"matchExpressions": [{"key": "app"}]}, False),
+    ],
+)
+def test_a_budget_whose_selector_is_none_is_told_when_it_is_read(selector, readable):
+    """Whoever lists the budgets skips it then, and none of the drain's decisions meets it."""
+    raw = {"metadata": {"namespace": "shop", "name": "web"}, "spec": {"selector": selector}}
+    if readable:
+        assert parse(raw).selector == selector
+    else:
+        with pytest.raises((AttributeError, KeyError, TypeError, ValueError)):
+            parse(raw)

@@ -81,8 +81,10 @@ def test_a_heartbeat_that_failed_into_evict_batch_counts_as_tried(came_from, tri
         ({"heartbeat_at": NOW - 5, "asked_at": NOW - 10, "refused_since": T0 + 50}, T0 + 50),
         ({"heartbeat_at": NOW - 5, "asked_at": NOW - 10}, None),
         ({"asked_at": NOW - 50, "rolling": ("shop/web-2",)}, None),
-        # The rollout is not due yet: a third of 90 s after the last look.
+        # The rollout is not due yet: a third of 90 s, and 10 s at least, after the last look.
         ({"asked_at": NOW - 10, "rolling": ("shop/web-2",)}, NOW),
+        ({"asked_at": T0 + 20, "rolling": ("shop/web-2",), "later_s": -71}, T0 + 29),
+        ({"asked_at": T0 + 20, "rolling": ("shop/web-2",), "later_s": -70}, None),
     ],
 )
 def test_since_when_evictions_are_refused(record, refused_since):

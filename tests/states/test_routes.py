@@ -154,7 +154,7 @@ def test_one_urgent_pod_is_enough_and_none_is_not():
 )
 def test_a_state_looks_again_at_the_next_moment_that_decides(on_timeout, now, coming):
     """Heartbeat, end, and under force the last moment for each pod that nobody has asked."""
-    present = [POD, replace(POD, deletion_at=UNTIL)]
+    present = [POD, replace(POD, grace_s=30, deletion_at=UNTIL)]
     assert routes.moments(present, a_step(on_timeout), timing(now, on_timeout)) == coming
 
 

@@ -26,14 +26,19 @@ NAMED_AFTER_S = 300
 """So many seconds after ``stuckAfter`` a terminating pod is named although its kubelet answers."""
 
 
+def overdue_from(pod: Pod, policy: Policy) -> float:
+    """Epoch seconds from which on a terminating pod is given up where its kubelet does not answer."""
+    return (pod.deletion_at or 0) + policy.stuck_after
+
+
 def overdue(leaving: Iterable[Pod], policy: Policy, now: float) -> list[Pod]:
     """The terminating pods whose grace ended ``stuckAfter`` seconds ago or more (``now``: epoch seconds)."""
-    return [pod for pod in leaving if pod.deletion_at and now >= pod.deletion_at + policy.stuck_after]
+    return [pod for pod in leaving if pod.deletion_at and now >= overdue_from(pod, policy)]
 
 
 def named_from(pod: Pod, policy: Policy) -> float:
     """Epoch seconds from which on a terminating pod is named although its kubelet answers."""
-    return (pod.deletion_at or 0) + policy.stuck_after + NAMED_AFTER_S
+    return overdue_from(pod, policy) + NAMED_AFTER_S
 
 
 def unended(late: Iterable[Pod], policy: Policy, now: float) -> list[Pod]:

@@ -185,9 +185,8 @@ class _Look:
         if step.wait_s is None:
             return float(first_definition.watch_s(step.attempt))
         coming = routes.moments([*seen.staying, *seen.leaving], step, step.timing(now))
-        overdue = [pod for pod in seen.leaving if pod.deletion_at]
-        coming += [(pod.deletion_at or 0) + step.policy.stuck_after for pod in overdue]
-        coming += [stuck_pods.named_from(pod, step.policy) for pod in overdue]
+        coming += [stuck_pods.overdue_from(pod, step.policy) for pod in seen.leaving]
+        coming += [stuck_pods.named_from(pod, step.policy) for pod in seen.leaving]
         coming += self._evictions(view, seen)
         return waiting.seconds_left([moment for moment in coming if moment > now], now, until)
 
