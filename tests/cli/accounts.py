@@ -2,7 +2,6 @@
 
 import contextlib
 import re
-from functools import partial
 
 import boto3
 from click.testing import CliRunner
@@ -13,12 +12,20 @@ from stepdrain_cli.commands import options
 from stepdrain_cli.terminal import interaction
 
 
-@contextlib.contextmanager
-def account_of(world, flags=""):
-    """Replaces the account behind --sandbox by that of a test's world."""
-    session, clock = boto3.Session(region_name="eu-west-1"), world.clock
-    with accounts.translated_errors():
-        yield accounts.Account(session, world.machine, clock.now, clock.sleep, world, flags)
+def use_account_of(world, monkeypatch, session=None, machine=lambda: None):
+    """Replace the account behind --sandbox by that of a test's world.
+
+    ``session``: who types, by default whoever may do everything; ``machine()``: another state machine's ARN.
+    """
+
+    @contextlib.contextmanager
+    def account(flags=""):
+        typing, clock = session or boto3.Session(region_name="eu-west-1"), world.clock
+        # As in an account: what AWS refuses becomes a sentence.
+        with accounts.translated_errors():
+            yield accounts.Account(typing, machine() or world.machine, clock.now, clock.sleep, world, flags)
+
+    monkeypatch.setattr("stepdrain_cli.accounts.account.on_sandbox", account)
 
 
 class Typist:
@@ -27,7 +34,7 @@ class Typist:
     def __init__(self, world, monkeypatch, names):
         self.world, self.names = world, names
         self._monkeypatch, self.plain = monkeypatch, False
-        monkeypatch.setattr("stepdrain_cli.accounts.account.on_sandbox", partial(account_of, world))
+        use_account_of(world, monkeypatch)
         monkeypatch.setattr(options, "SANDBOX_NOTE", "NOTE")
 
     def __call__(self, *arguments, answer=None):

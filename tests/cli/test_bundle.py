@@ -2,7 +2,6 @@
 
 import json
 import zipfile
-from functools import partial
 
 import pytest
 from click.testing import CliRunner
@@ -10,7 +9,7 @@ from click.testing import CliRunner
 from stepdrain_cli.__main__ import cli
 from stepdrain_cli.bundles.redaction import Redaction, summary
 from stepdrain_sandbox.examples.drains import drains
-from tests.cli.accounts import account_of
+from tests.cli.accounts import use_account_of
 
 KEY = "AKIAIOSFODNN7EXAMPLE"
 SECRETS = {
@@ -104,8 +103,7 @@ def world():
 @pytest.fixture
 def bundle(world, monkeypatch):
     """Runs ``stepdrain bundle`` for the drain that failed in this module's world."""
-
-    monkeypatch.setattr("stepdrain_cli.accounts.account.on_sandbox", partial(account_of, world))
+    use_account_of(world, monkeypatch)
     failed = next(drain["name"] for drain in world.executions() if drain["status"] == "FAILED")
     return lambda file: CliRunner().invoke(cli, ["bundle", failed, "--sandbox", "--out", str(file)])
 

@@ -2,7 +2,6 @@
 
 import json
 import re
-from functools import partial
 
 import pytest
 import yaml
@@ -14,7 +13,7 @@ from stepdrain_cli.accounts import account as accounts
 from stepdrain_cli.accounts import drains as found_drains
 from stepdrain_cli.terminal.exits import NO_ACCESS, CommandError
 from stepdrain_sandbox.examples.drains import drains
-from tests.cli.accounts import account_of
+from tests.cli.accounts import use_account_of
 
 ARN = "arn:aws:states:eu-west-1:123456789012:execution:stepdrain-DrainNode"
 CONSOLE = "https://eu-west-1.console.aws.amazon.com"
@@ -31,7 +30,7 @@ def world():
 @pytest.fixture
 def stepdrain(world, monkeypatch):
     """Runs a command with --sandbox on this module's world; what is random gets a name."""
-    monkeypatch.setattr("stepdrain_cli.accounts.account.on_sandbox", partial(account_of, world))
+    use_account_of(world, monkeypatch)
 
     def run(*arguments, text=None):
         named = [replaced(argument, unmasked(world)) for argument in arguments]
@@ -125,7 +124,7 @@ def test_status_of_a_failed_drain_says_what_to_do(stepdrain):
     lines = out.splitlines()
     assert lines[lines.index(next(line for line in lines if line.startswith("Runbook:"))) :][:7] == [
         "Runbook:  stepdrain runbook DrainRefused",
-        "What to do: Mend the cause, then let the drain go on from this state:",
+        "What to do: Fix the cause, then let the drain continue from this state:",
         "  stepdrain redrive node-refused --sandbox",
         "  Or go on with another policy:",
         "  stepdrain redrive node-refused --policy evictUnmanaged=true --sandbox",

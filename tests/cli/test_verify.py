@@ -1,6 +1,5 @@
 """``stepdrain verify``: one table, the commands that mend, and nothing changed."""
 
-import contextlib
 import json
 
 import boto3
@@ -9,12 +8,12 @@ from click.testing import CliRunner
 from stepdrain.verification import kube_rights
 
 from stepdrain_cli.__main__ import cli
-from stepdrain_cli.accounts.account import Account, translated_errors
 from stepdrain_sandbox.aws.account import LambdaFault, access_key
 from stepdrain_sandbox.aws.deploy import ROOT
 from stepdrain_sandbox.kube.faults import Fault
 from stepdrain_sandbox.workload import cluster_workload
 from stepdrain_sandbox.world import GROUP, HOOK, World, node_manifest
+from tests.cli.accounts import use_account_of
 from tests.cli.rights import Person
 from tests.shards import sampled
 
@@ -42,16 +41,8 @@ def person():
 def verify(world, person, monkeypatch):
     """Runs the command on this module's world; exit status, stdout, and stdout as JSON where it is."""
 
-    @contextlib.contextmanager
-    def same_world(_flags=""):
-        # As in an account: what AWS refuses becomes a sentence.
-        with translated_errors():
-            yield Account(
-                person, machine.get("arn", world.machine), world.clock.now, world.clock.sleep, world
-            )
-
     machine = {}
-    monkeypatch.setattr("stepdrain_cli.accounts.account.on_sandbox", same_world)
+    use_account_of(world, monkeypatch, person, lambda: machine.get("arn"))
 
     def run(*arguments, **machines):
         machine.update(machines)
@@ -71,12 +62,12 @@ def wrong(verify):
     return {one["what"]: one for one in json.loads(text)["checks"] if one["result"] not in FINE}
 
 
-def test_a_healthy_installation_has_nothing_to_mend(verify, world):
+def test_a_healthy_installation_has_nothing_to_fix(verify, world):
     """Exit status 0, each function and the command itself in the table, and no drain anywhere."""
     status, text, _ = verify()
     assert status == 0, text
     assert text.splitlines()[0].split() == ["RESULT", "BY", "WHAT", "SAID"]
-    assert text.splitlines()[-1].startswith("Nothing to mend: ")
+    assert text.splitlines()[-1].startswith("Nothing to fix: ")
     assert all(
         f" {name} " in text for name in ("FindNode", "CompleteAction", "StartDrain", "Notify", "verify")
     )
