@@ -66,15 +66,17 @@ class Drain:
 def listed(account: Account, status: str | None = None) -> Iterator[Drain]:
     """Drains, newest first; ``status`` as ListExecutions filters it. Each one reached costs a request."""
     client = account.client("stepfunctions")
-    for one in _executions(client, account.machine, status):
-        yield _drain(client, one)
+    for execution in _executions(client, account.machine, status):
+        yield _drain(client, execution)
 
 
 def _executions(client: Any, machine: str, status: str | None = None) -> Iterator[Json]:
     filtered = {"statusFilter": status} if status else {}
     found: list[Json] = []
     for page in client.get_paginator("list_executions").paginate(stateMachineArn=machine, **filtered):
-        found += (one for one in page["executions"] if not one["name"].startswith(REHEARSALS))
+        found += (
+            execution for execution in page["executions"] if not execution["name"].startswith(REHEARSALS)
+        )
         if len(found) >= 10 * SEARCHED:
             break
     yield from sorted(found, key=lambda one: (one["startDate"], one["name"]), reverse=True)
@@ -123,7 +125,7 @@ def _of_its_instance(account: Account, name: str) -> list[Drain]:
     except ClientError:
         # Who may not ask EC2 is told that there is none of that name, and how to list them.
         return []
-    return [one for instance in instances for one in matching(account, instance)]
+    return [drain for instance in instances for drain in matching(account, instance)]
 
 
 def _by_arn(account: Account, arn: str) -> Drain:
@@ -141,9 +143,15 @@ def matching(account: Account, target: str) -> list[Drain]:
     client = account.client("stepfunctions")
     running = _executions(client, account.machine, "RUNNING")
     newest = islice(_executions(client, account.machine), SEARCHED)
-    listed = {one["executionArn"]: one for one in [*newest, *running]}
-    wanted = (_drain(client, one) for one in listed.values() if _may_mean(one["name"], target))
-    found = [one for one in wanted if target in (one.instance, one.node, one.node.split(".")[0], one.name)]
+    listed = {execution["executionArn"]: execution for execution in [*newest, *running]}
+    wanted = (
+        _drain(client, execution) for execution in listed.values() if _may_mean(execution["name"], target)
+    )
+    found = [
+        drain
+        for drain in wanted
+        if target in (drain.instance, drain.node, drain.node.split(".")[0], drain.name)
+    ]
     return sorted(found, key=lambda one: (one.started, one.name), reverse=True)
 
 
@@ -165,17 +173,17 @@ def urgency(drain: Drain, among: Iterable[Drain]) -> tuple[int, float]:
 
 def _made_good(failed: Drain, among: Iterable[Drain]) -> bool:
     """Whether a later drain of the instance has done what this one should: ended its wait, or replaced it."""
-    later = [one for one in among if one.started > failed.started and one.instance == failed.instance]
-    return any(REPLACES in one.name or (one.status == "SUCCEEDED" and one.held) for one in later)
+    later = [drain for drain in among if drain.started > failed.started and drain.instance == failed.instance]
+    return any(REPLACES in drain.name or (drain.status == "SUCCEEDED" and drain.held) for drain in later)
 
 
 def _of_one_node(target: str, found: list[Drain]) -> list[Drain]:
     """The drains of the newest instance among them: node names are used again, instance ids are not."""
-    meant = sorted({one.node or one.instance or one.name for one in found})
+    meant = sorted({drain.node or drain.instance or drain.name for drain in found})
     if len(meant) > 1:
         raise CommandError(f"{target} can mean {', '.join(meant)}: give the whole name or the instance id.")
-    newest = next((one.instance for one in found if one.instance), "")
-    return [one for one in found if one.instance in (newest, "")]
+    newest = next((drain.instance for drain in found if drain.instance), "")
+    return [drain for drain in found if drain.instance in (newest, "")]
 
 
 def events(account: Account, arn: str) -> list[Json]:
@@ -224,7 +232,7 @@ class Standing:
         """The words of the last attempt that failed in the present state, "" if none did."""
         if not self.line.visits or not self.line.visits[-1].attempts:
             return ""
-        failed = [one.cause for one in self.line.visits[-1].attempts if one.error]
+        failed = [attempt.cause for attempt in self.line.visits[-1].attempts if attempt.error]
         return failed[-1] if failed else ""
 
 

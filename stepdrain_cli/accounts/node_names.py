@@ -27,8 +27,8 @@ def with_private_name(account: Account, text: str) -> list[str]:
         {"Name": "instance-state-name", "Values": list(ALIVE)},
     ]
     pages = account.client("ec2").get_paginator("describe_instances").paginate(Filters=filters)
-    reservations = [one for page in pages for one in page["Reservations"]]
-    return [one["InstanceId"] for reservation in reservations for one in reservation["Instances"]]
+    reservations = [reservation for page in pages for reservation in page["Reservations"]]
+    return [instance["InstanceId"] for reservation in reservations for instance in reservation["Instances"]]
 
 
 def named_node(cluster: Kube, text: str) -> Mapping[str, Any] | None:
@@ -39,9 +39,9 @@ def named_node(cluster: Kube, text: str) -> Mapping[str, Any] | None:
     exact = cluster.node(text)
     if exact is not None:
         return exact
-    found = [one for one in cluster.nodes() if text in _names(one)]
+    found = [node for node in cluster.nodes() if text in _names(node)]
     if len(found) > 1:
-        meant = ", ".join(sorted(one["metadata"]["name"] for one in found))
+        meant = ", ".join(sorted(node["metadata"]["name"] for node in found))
         raise CommandError(f"{text} can mean {meant}: give the whole name.")
     return found[0] if found else None
 

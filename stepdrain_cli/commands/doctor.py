@@ -74,7 +74,7 @@ def command(
     sandbox: bool,
     output: str,
 ) -> None:
-    """Show every Auto Scaling group of a cluster, what protects it, what is wrong, and how to mend it.
+    """Show every Auto Scaling group of a cluster, what protects it, what is wrong, and how to fix it.
 
     Hooks are shown as name, heartbeat/global timeout in seconds, default result; a managed node group has
     1800/172800 CONTINUE. Exit status 1: something is wrong.

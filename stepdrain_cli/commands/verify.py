@@ -63,7 +63,9 @@ def command(
     if output == MARKDOWN:
         click.echo(checks.markdown(listed, heading))
     elif output in (JSON, YAML):
-        print_document({"well": checks.well(listed), "checks": [one.to_document() for one in listed]}, output)
+        print_document(
+            {"well": checks.well(listed), "checks": [check.to_document() for check in listed]}, output
+        )
     else:
         _print(listed)
     sys.exit(DONE if checks.well(listed) else FAILED)
@@ -79,21 +81,21 @@ def found(made: Deployed, rehearsed: Rehearsal, kubeconfig: str | None, context:
     # First, since the rehearsal of Sweep counts as a sweep for the alarm on its absence.
     around = list(surroundings.checks(made, rehearsed))
     listed = [
-        versions.compared(one) if one.what == THE_VERSION else mender.check(one)
-        for one in rehearsal.findings(made, rehearsed, _say)
+        versions.compared(finding) if finding.what == THE_VERSION else mender.check(finding)
+        for finding in rehearsal.findings(made, rehearsed, _say)
     ]
     listed.append(versions.template(made))
     listed += versions.in_cluster(made, rehearsed.rolls, kubeconfig, context)
     listed += _of_services(made, mender)
     listed += around
-    unique = {(one.what, one.by): one for one in reversed(listed)}
+    unique = {(check.what, check.by): check for check in reversed(listed)}
     return list(reversed(unique.values()))
 
 
 def _of_services(made: Deployed, mender: Mender) -> list[Check]:
     """What services may do with the roles; one check that is UNKNOWN if the user may not ask IAM."""
     try:
-        return [mender.check(one) for one in service_rights.findings(made)]
+        return [mender.check(finding) for finding in service_rights.findings(made)]
     except ClientError as error:
         return [surroundings.unseen("what AWS services may do with the roles", error)]
 

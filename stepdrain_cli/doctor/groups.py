@@ -60,7 +60,7 @@ class Group:
 
     def to_document(self) -> dict[str, Any]:
         """As JSON shows it."""
-        findings = [{"what": one.what, "command": one.command} for one in self.findings]
+        findings = [{"what": finding.what, "command": finding.command} for finding in self.findings]
         return {**vars(self), "findings": findings}
 
 
@@ -73,7 +73,7 @@ def of_cluster(group: Json, cluster: str, instances: frozenset[str]) -> bool:
     """Whether the group's tags name the cluster, or one of its instances is a node of it."""
     own = tags(group)
     tagged = f"{CLUSTER_TAG_PREFIX}{cluster}" in own or own.get(CLUSTER_NAME_TAG) == cluster
-    return tagged or any(one["InstanceId"] in instances for one in group.get("Instances", ()))
+    return tagged or any(instance["InstanceId"] in instances for instance in group.get("Instances", ()))
 
 
 def node_group(group: Json) -> str:
@@ -86,7 +86,7 @@ def judge(
 ) -> Group:
     """The group's line. ``taken``: the deployed rule matches an event of this group and our hook."""
     managed = node_group(group)
-    ours = next((one for one in hooks if installed and one["LifecycleHookName"] == installed.hook), None)
+    ours = next((hook for hook in hooks if installed and hook["LifecycleHookName"] == installed.hook), None)
     findings = (
         _managed(group, ours, region)
         if managed
@@ -107,10 +107,10 @@ def judge(
 
 def _shown(hooks: Sequence[Json], transition: str) -> str:
     told = [
-        f"{one['LifecycleHookName']} {one['HeartbeatTimeout']}/{one.get('GlobalTimeout', GLOBAL_S)} "
-        f"{one['DefaultResult']}"
-        for one in hooks
-        if one["LifecycleTransition"] == transition
+        f"{hook['LifecycleHookName']} {hook['HeartbeatTimeout']}/{hook.get('GlobalTimeout', GLOBAL_S)} "
+        f"{hook['DefaultResult']}"
+        for hook in hooks
+        if hook["LifecycleTransition"] == transition
     ]
     return ", ".join(told) or "none"
 

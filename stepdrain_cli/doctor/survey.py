@@ -45,15 +45,15 @@ class Survey:
         """As JSON shows it."""
         return {
             "installed": vars(self.installed) if self.installed else None,
-            "groups": [one.to_document() for one in self.groups],
-            "findings": [vars(one) for one in self.findings],
+            "groups": [group.to_document() for group in self.groups],
+            "findings": [vars(finding) for finding in self.findings],
             "notChecked": self.unasked,
         }
 
     @property
     def well(self) -> bool:
         """Nothing is wrong with what could be asked."""
-        return not self.findings and not any(one.findings for one in self.groups)
+        return not self.findings and not any(group.findings for group in self.groups)
 
 
 @dataclass
@@ -110,7 +110,7 @@ class Doctor:
         client: Any = self.session.client("autoscaling")
         pages = client.get_paginator("describe_auto_scaling_groups").paginate()
         return sorted(
-            (one for page in pages for one in page["AutoScalingGroups"]),
+            (group for page in pages for group in page["AutoScalingGroups"]),
             key=lambda one: one["AutoScalingGroupName"],
         )
 
@@ -118,7 +118,7 @@ class Doctor:
         name = group["AutoScalingGroupName"]
         hooks = self.session.client("autoscaling").describe_lifecycle_hooks(AutoScalingGroupName=name)
         own = self.result.installed
-        takers = [one for one in self._installations if self._takes(one, name)]
+        takers = [installation for installation in self._installations if self._takes(installation, name)]
         taken_by = own if own in takers or not takers else takers[0]
         judged = groups.judge(
             group, hooks["LifecycleHooks"], taken_by, taken=bool(takers), region=self._region
@@ -133,7 +133,11 @@ class Doctor:
 
     def _own(self) -> Installation | None:
         """The installation of our stack, or whichever there is."""
-        named = [one for one in self._installations if one.stack == (self.stack or DEFAULT_STACK)]
+        named = [
+            installation
+            for installation in self._installations
+            if installation.stack == (self.stack or DEFAULT_STACK)
+        ]
         return next(iter([*named, *self._installations]), None)
 
     def _deployed(self) -> list[Installation]:
@@ -167,7 +171,7 @@ class Doctor:
         if self.stack is None:
             raise Unasked("the embedded account has no stacks")
         described = self.session.client("cloudformation").describe_stacks(StackName=self.stack)["Stacks"]
-        return {one["OutputKey"]: one["OutputValue"] for one in described[0].get("Outputs", ())}
+        return {output["OutputKey"]: output["OutputValue"] for output in described[0].get("Outputs", ())}
 
     def _access_entries(self) -> None:
         if self._cluster().get("accessConfig", {}).get("authenticationMode") == "CONFIG_MAP":
@@ -195,7 +199,7 @@ class Doctor:
             raise Unasked("no --kubeconfig was given")
         bound = self._bound_groups()
         prefix = self._group_prefix()
-        missing = [group for one in BOUND_GROUPS if (group := f"{prefix}-{one}") not in bound]
+        missing = [group for bound_group in BOUND_GROUPS if (group := f"{prefix}-{bound_group}") not in bound]
         if missing:
             what = f"no ClusterRoleBinding is for {' and '.join(missing)}: drains would be forbidden"
             self.result.findings.append(Finding(what, manifests.command(["rbac"], prefix)))

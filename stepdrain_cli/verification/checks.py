@@ -30,7 +30,7 @@ class Check:
 
 
 def well(checks: Sequence[Check]) -> bool:
-    """Whether there is nothing to mend: what could not be checked is not well; what is only slower, or
+    """Whether there is nothing to fix: what could not be checked is not well; what is only slower, or
     was left out because nothing asked for it, is."""
     return not any(check.result in (Result.MISSING, Result.UNKNOWN) for check in checks)
 
@@ -70,7 +70,7 @@ def verdict(checks: Sequence[Check]) -> str:
     counts = {result: sum(check.result is result for check in checks) for result in ORDER}
     if well(checks):
         worse, skipped = counts[Result.DEGRADED], counts[Result.SKIPPED]
-        said = [f"Nothing to mend: {counted(len(checks), 'check')}"]
+        said = [f"Nothing to fix: {counted(len(checks), 'check')}"]
         said += [f"{worse} of them could be better, and drains work without"] if worse else []
         said += [f"{skipped} skipped"] if skipped else []
         return f"{', '.join(said)}."

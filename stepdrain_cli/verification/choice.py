@@ -63,7 +63,7 @@ def _nobody(groups: Sequence[Json], own: IntakeSettings) -> str:
 
 def _all_groups(account: Account) -> list[dict[str, Any]]:
     pages = account.client("autoscaling").get_paginator("describe_auto_scaling_groups").paginate()
-    return [one for page in pages for one in page["AutoScalingGroups"]]
+    return [group for page in pages for group in page["AutoScalingGroups"]]
 
 
 def _ours(group: Json, own: IntakeSettings) -> bool:

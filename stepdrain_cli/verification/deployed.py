@@ -74,12 +74,14 @@ def deployed(account: Account, stack: str) -> Deployed:
     shown = described(account.session, stack)
     _refuse_unsettled(stack, shown["StackStatus"])
     pages = client.get_paginator("list_stack_resources").paginate(StackName=stack)
-    resources = [one for page in pages for one in page["StackResourceSummaries"]]
+    resources = [resource for page in pages for resource in page["StackResourceSummaries"]]
     ids = {resource["LogicalResourceId"]: resource.get("PhysicalResourceId", "") for resource in resources}
     if "DrainNode" not in ids:
         raise CommandError(f"Stack {stack} has no state machine DrainNode: it is not Stepdrain's.")
-    parameters = {one["ParameterKey"]: one["ParameterValue"] for one in shown.get("Parameters", ())}
-    outputs = {one["OutputKey"]: one["OutputValue"] for one in shown.get("Outputs", ())}
+    parameters = {
+        parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in shown.get("Parameters", ())
+    }
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in shown.get("Outputs", ())}
     return Deployed(account, stack, ids, parameters, outputs, shown["StackId"])
 
 

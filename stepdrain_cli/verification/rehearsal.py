@@ -62,10 +62,10 @@ def findings(deployed: Deployed, rehearsal: Rehearsal, say: Said) -> Iterator[Fi
     arns = {machine: _start(deployed, machine, rehearsal) for machine in MACHINES}
     silent: list[Json] = []
     for machine, arn in arns.items():
-        for one in _awaited(deployed, machine, arn, say):
-            if one.what == THE_API and one.mend is Mend.NETWORK:
-                silent.append(one.to_document())
-            yield one
+        for finding in _awaited(deployed, machine, arn, say):
+            if finding.what == THE_API and finding.mend is Mend.NETWORK:
+                silent.append(finding.to_document())
+            yield finding
     for name in INTAKE:
         asked = rehearsal.document(
             function=name, stateMachine=deployed.ids["DrainNode"], event=_event(deployed, rehearsal)

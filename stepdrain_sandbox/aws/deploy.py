@@ -246,24 +246,29 @@ class Stack:
     def _conditional(self, section: str) -> dict[str, Json]:
         """The section's entries whose condition holds."""
         return {
-            name: one
-            for name, one in self._document.get(section, {}).items()
-            if "Condition" not in one or self._resolver.holds(one["Condition"])
+            name: entry
+            for name, entry in self._document.get(section, {}).items()
+            if "Condition" not in entry or self._resolver.holds(entry["Condition"])
         }
 
     def _wanted(self) -> dict[str, Json]:
         """Kind and resolved properties of each resource, by logical id."""
         return {
-            name: {"Type": one["Type"], "Properties": self._resolver.value(one.get("Properties", {}))}
-            for name, one in self._conditional("Resources").items()
+            name: {
+                "Type": resource["Type"],
+                "Properties": self._resolver.value(resource.get("Properties", {})),
+            }
+            for name, resource in self._conditional("Resources").items()
         }
 
     def _describe(self) -> None:
         """What CloudFormation and IAM say of the stack afterwards (stepdrain_sandbox.aws.described)."""
         existing, made = self._conditional("Resources"), self.deployment
-        made.resources = {name: (self._physical(name), one["Type"]) for name, one in existing.items()}
+        made.resources = {
+            name: (self._physical(name), resource["Type"]) for name, resource in existing.items()
+        }
         outputs = self._conditional("Outputs").items()
-        made.outputs = {name: str(self._resolver.value(one["Value"])) for name, one in outputs}
+        made.outputs = {name: str(self._resolver.value(output["Value"])) for name, output in outputs}
         made.policies = permissions.statements(existing, self._resolver.value)
 
     def _physical(self, logical_id: str) -> str:

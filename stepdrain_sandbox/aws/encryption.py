@@ -83,7 +83,10 @@ def _denied(
             {"ContextKeyName": name, "ContextKeyValues": [value]} for name, value in context.items()
         ],
     }
-    for one in simulation.evaluated(policies[role], asked):
-        if one["EvalDecision"] != "allowed":
-            return REFUSAL, f"{role} is not authorized to perform: {one['EvalActionName']} on resource: {key}"
+    for result in simulation.evaluated(policies[role], asked):
+        if result["EvalDecision"] != "allowed":
+            return (
+                REFUSAL,
+                f"{role} is not authorized to perform: {result['EvalActionName']} on resource: {key}",
+            )
     return None

@@ -21,7 +21,7 @@ def with_wildcards() -> Iterator[None]:
     exactly: Callable[[Any, Collection[str]], bool] = utils.instance_value_in_filter_values
 
     def fits(value: Any, wanted: Collection[str]) -> bool:
-        if isinstance(value, str) and any(_pattern(one).fullmatch(value) for one in wanted):
+        if isinstance(value, str) and any(_pattern(pattern).fullmatch(value) for pattern in wanted):
             return True
         return exactly(value, wanted)
 

@@ -41,7 +41,7 @@ OWN: dict[str, Any] = {"refresh": refresh, "roll": roll}
     help="Seconds that nginx's budget blocks.",
 )
 @click.option(
-    "--fail", "failing", is_flag=True, help="Let the drain fail first; then mend the cause and redrive."
+    "--fail", "failing", is_flag=True, help="Let the drain fail first; then fix the cause and redrive."
 )
 @click.option(
     "--scenario",

@@ -86,7 +86,7 @@ shop/web-1: disruption budget web needs 2 healthy pods and has 2
 Pods:       3 evicted, 0 leaving, 1 blocked; shop/web-1: disruption budget web needs 2 healthy pods and has 2
 Time left:  30 minutes: at 2026-01-01T01:30:00Z Auto Scaling goes on with the instance anyway
 
-Mend the cause, then let the drain go on from this state:
+Fix the cause, then let the drain continue from this state:
   stepdrain redrive {NODE} --region eu-west-1
 Or go on with another policy:
   stepdrain redrive {NODE} --policy onTimeout=force --region eu-west-1
@@ -159,7 +159,7 @@ def test_the_chat_gets_the_same_as_a_custom_notification():
         "*Group:* workers\n*Cluster:* demo\n*State:* Heartbeat\n"
     )
     assert chat["content"]["nextSteps"][0] == (
-        "Mend the cause, then let the drain go on from this state: "
+        "Fix the cause, then let the drain continue from this state: "
         f"`stepdrain redrive {NODE} --region eu-west-1`"
     )
     assert chat["metadata"]["threadId"] == DETAIL["name"]

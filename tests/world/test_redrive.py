@@ -65,7 +65,7 @@ CELLS = [cell for cell in product(TASKS, CAUSES) if cell not in NEVER_STOPS]
 
 @pytest.mark.parametrize(("state", "cause"), sampled(CELLS, 0, 1, every=4))
 def test_a_redrive_goes_on_at_the_state_that_failed(state, cause):
-    """G5: fail it, mend the cause, redrive, and the drain completes; nothing before it runs again."""
+    """G5: fail it, fix the cause, redrive, and the drain completes; nothing before it runs again."""
     make, errors = CAUSES[cause]
     late = cause == "retries used up" and state in IN_ROUNDS
     # A heartbeat that is denied stops a drain after five minutes, if the deadline does not.

@@ -99,7 +99,7 @@ def _listed(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
 
 
 def _items(text: str) -> tuple[str, ...]:
-    return tuple(one.strip() for one in text.split(",") if one.strip())
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _required(environ: Mapping[str, str], name: str) -> str:

@@ -69,7 +69,7 @@ def _leave_waits_out() -> bool:
 
 
 def _waits(kind: type[NotYet]) -> set[str]:
-    return {kind.__name__}.union(*(_waits(one) for one in kind.__subclasses__()))
+    return {kind.__name__}.union(*(_waits(narrower) for narrower in kind.__subclasses__()))
 
 
 def _trace(shown: bool) -> None:

@@ -35,9 +35,9 @@ def after(error: str, who: str, options: str) -> Steps:
             )
         ]
     if error in ANEW:
-        return [("Mend the cause, then start the drain anew:", f"stepdrain start {who}{options}")]
+        return [("Fix the cause, then start the drain anew:", f"stepdrain start {who}{options}")]
     steps = [
-        ("Mend the cause, then let the drain go on from this state:", f"stepdrain redrive {who}{options}")
+        ("Fix the cause, then let the drain continue from this state:", f"stepdrain redrive {who}{options}")
     ]
     if error in POLICY:
         changed = f"stepdrain redrive {who} --policy {POLICY[error]}{options}"

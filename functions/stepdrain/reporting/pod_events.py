@@ -26,7 +26,7 @@ def blocked(
     ``held`` names pods as ``namespace/name``; ``node`` and ``drain`` are names. ``occasion`` tells one round
     from another, so that a repeated attempt writes nothing twice; ``now`` is in epoch seconds.
     """
-    why = {one.name: one.why for one in held}
+    why = {reason.name: reason.why for reason in held}
     return [
         _event(
             pod, BLOCKED, f"Drain {drain} of node {node} cannot evict it now: {why[pod.key]}", occasion, now

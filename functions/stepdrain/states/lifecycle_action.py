@@ -138,7 +138,7 @@ def end_unheard(step: Step, now: float) -> None:
     if step.progress.next == progress.HEARTBEAT and now >= timing.ends_at + DENIED_FOR_S:
         raise DrainTimedOut(
             f"{_over(step, timing)} The policy (onTimeout is {step.policy.on_timeout}) takes effect in "
-            "Heartbeat, whose function has failed since: its log says why. Mend it, then redrive."
+            "Heartbeat, whose function has failed since: its log says why. Fix it, then redrive."
         )
 
 

@@ -105,11 +105,15 @@ def _moments(timing: Timing) -> list[float]:
 
 
 def _of(node: str, attachments: Iterable[Attachment]) -> list[Attachment]:
-    return [one for one in attachments if one.node == node]
+    return [attachment for attachment in attachments if attachment.node == node]
 
 
 def _awaited(attached: Iterable[Attachment], kept: Collection[str | None]) -> list[Reason]:
-    return [Reason(one.volume, f"held by {one.attacher}") for one in attached if one.volume not in kept]
+    return [
+        Reason(attachment.volume, f"held by {attachment.attacher}")
+        for attachment in attached
+        if attachment.volume not in kept
+    ]
 
 
 def _sentence(awaited: list[Reason]) -> str:

@@ -60,7 +60,7 @@ class Watches(Calls):
             wanted.append((method, view.budgets_version, {}))
         states: list[dict[Any, Any]] = [
             {pod.uid: pod for pod in view.pods},
-            {(one.namespace, one.name): one for one in view.budgets or ()},
+            {(budget.namespace, budget.name): budget for budget in view.budgets or ()},
         ]
 
         def apply(source: int, event: Mapping[str, Any]) -> bool:
@@ -121,7 +121,7 @@ class Watches(Calls):
             return ""
         with contextlib.ExitStack() as opened:
             try:
-                responses = [self._open(*one, asked_s) for one in wanted]
+                responses = [self._open(*request, asked_s) for request in wanted]
                 for response in responses:
                     opened.callback(_close, response)
                 for source, event in merged([_events(response) for response in responses]):
@@ -225,7 +225,7 @@ def _name_of(raw: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _known(found: Mapping[str, Attachment | None]) -> dict[str, Attachment]:
-    return {name: one for name, one in found.items() if one is not None}
+    return {name: attachment for name, attachment in found.items() if attachment is not None}
 
 
 def _message(event: Mapping[str, Any]) -> str:
