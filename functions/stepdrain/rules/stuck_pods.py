@@ -44,7 +44,7 @@ def named_from(pod: Pod, policy: Policy) -> float:
 def unended(late: Iterable[Pod], policy: Policy, now: float) -> list[Pod]:
     """The pods among ``late`` that are named although their kubelet answers, the latest first."""
     named = [pod for pod in late if pod.deletion_at and now >= named_from(pod, policy)]
-    return sorted(named, key=lambda pod: pod.deletion_at or 0)
+    return sorted(named, key=lambda pod: overdue_from(pod, policy))
 
 
 def why_unended(pods: Iterable[Pod]) -> list[Reason]:

@@ -301,8 +301,9 @@ def _waits(of_this_wave: bool) -> str:
 
 
 def _until(pod: Pod, now: float) -> str:
-    ends = to_rfc3339(pod.deletion_at or 0)
-    if (pod.deletion_at or 0) > now:
+    ends_at = pod.deletion_at or 0
+    ends = to_rfc3339(ends_at)
+    if ends_at > now:
         return f"has until {ends}"
     held = f", finalizers {', '.join(pod.finalizers)}" if pod.finalizers else ""
     return f"overdue since {ends}{held}"
