@@ -71,9 +71,13 @@ SWAPS: dict[type[ast.AST], type[ast.AST]] = {
 
 @dataclass(frozen=True)
 class Mutant:
-    """A module with one change; ``before`` and ``after`` are its line, as ast.unparse writes it."""
+    """A module with one change; ``before`` and ``after`` are its line, as ast.unparse writes it.
+
+    ``scope`` is the function or class around it, the innermost; "" for the module.
+    """
 
     module: str
+    scope: str
     line: int
     before: str
     after: str
@@ -86,7 +90,7 @@ class Mutant:
 def mutants(module: str) -> Iterator[Mutant]:
     """Each mutant of a module of TESTS, always in the same order."""
     tree = ast.parse((PACKAGE / f"{module}.py").read_text())
-    original = ast.unparse(tree)
+    original, scopes = ast.unparse(tree), dict(_scopes(tree))
     for node in ast.walk(tree):
         for field, value in _changes(node):
             kept = getattr(node, field)
@@ -96,7 +100,14 @@ def mutants(module: str) -> Iterator[Mutant]:
             lines = zip(original.splitlines(), source.splitlines(), strict=True)
             # ``return None`` that returns None is no mutant.
             for before, after in [pair for pair in lines if pair[0] != pair[1]][:1]:
-                yield Mutant(module, node.lineno, before.strip(), after.strip(), source)
+                yield Mutant(module, scopes[node], node.lineno, before.strip(), after.strip(), source)
+
+
+def _scopes(node: ast.AST, scope: str = "") -> Iterator[tuple[ast.AST, str]]:
+    yield node, scope
+    inner = node.name if isinstance(node, ast.FunctionDef | ast.ClassDef) else scope
+    for child in ast.iter_child_nodes(node):
+        yield from _scopes(child, inner)
 
 
 def _changes(node: ast.AST) -> Iterator[tuple[str, object]]:
@@ -166,15 +177,14 @@ def _preload() -> None:
 
 
 def equivalent() -> list[dict[str, str]]:
-    """What equivalent_mutants.toml lists: ``module`` ("*": any), ``before``, ``after`` (lines), ``why``."""
+    """What equivalent_mutants.toml lists: its header says how."""
     return list(tomllib.loads(EQUIVALENT.read_text())["mutant"])
 
 
 def _is(mutant: Mutant, entry: dict[str, str]) -> bool:
-    return entry["module"] in ("*", mutant.module) and (entry["before"], entry["after"]) == (
-        mutant.before,
-        mutant.after,
-    )
+    """Whether the entry means the mutant."""
+    place = entry["module"] in ("*", mutant.module) and entry["scope"] in ("*", mutant.scope)
+    return place and (entry["before"], entry["after"]) == (mutant.before, mutant.after)
 
 
 def main(modules: Sequence[str], count: int | None, seed: int) -> int:
@@ -185,7 +195,8 @@ def main(modules: Sequence[str], count: int | None, seed: int) -> int:
     unknown = [
         entry
         for entry in listed
-        if entry["module"] in ("*", *modules) and not any(_is(mutant, entry) for mutant in found)
+        if (entry["module"] in modules or len(modules) == len(TESTS))
+        and not any(_is(mutant, entry) for mutant in found)
     ]
     for entry in unknown:
         print(f"{EQUIVALENT.name} names a mutant that does not exist: {entry}")
@@ -198,6 +209,7 @@ def main(modules: Sequence[str], count: int | None, seed: int) -> int:
     for mutant in sample:
         if any(_is(mutant, entry) for entry in listed):
             same += 1
+            print(f"equivalent: {mutant}", flush=True)
         elif passes(mutant.module, mutant):
             alive += 1
             print(f"alive: {mutant}", flush=True)
