@@ -2,6 +2,7 @@
 
 import base64
 import json
+import logging
 from datetime import datetime
 from types import SimpleNamespace
 from urllib.parse import parse_qsl
@@ -213,3 +214,13 @@ def test_a_groups_instances_are_not_asked_for_where_boto3_can_say_so(known, more
     assert account.group_tags("workers") == {"a": ""}
     assert account.group_target_groups("workers") == ["arn"]
     assert client.asked == [{"AutoScalingGroupNames": ["workers"], **more}] * 2
+
+
+def test_a_session_says_nothing_of_its_credentials(caplog, monkeypatch):
+    """botocore's "Found credentials in environment variables." came with each container, and told nothing."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setattr(logging.getLogger("botocore.credentials"), "level", logging.INFO)
+    with caplog.at_level(logging.INFO):
+        assert new_session().get_credentials() is not None
+    assert [record.message for record in caplog.records if record.name.startswith("botocore")] == []

@@ -38,6 +38,18 @@ def test_the_rule_takes_the_groups_of_the_parameters(parameters: dict[str, str],
     assert pattern(**parameters).get("AutoScalingGroupName") == groups
 
 
+@pytest.mark.parametrize(
+    ("behind", "told"), [("", True), (":live", True), (":7", True), ("-other", False), ("-other:live", False)]
+)
+def test_a_failed_drain_is_told_of_whatever_alias_or_version_started_it(behind: str, told: bool) -> None:
+    """https://docs.aws.amazon.com/step-functions/latest/dg/concepts-state-machine-alias.html"""
+    rule = Stack().of_type("AWS::Events::Rule")["StatusRule"]["EventPattern"]
+    wanted = rule["detail"]["stateMachineArn"]
+    matching = EventPattern.load(json.dumps({"detail": {"stateMachineArn": wanted}}))
+    arn = next(one for one in wanted if isinstance(one, str))
+    assert matching.matches_event({"detail": {"stateMachineArn": arn + behind}}) is told
+
+
 def test_each_other_reason_has_its_rule_and_its_switch() -> None:
     """Spot, Health and capacity say that an instance goes; the others that it may, or come too late."""
     rules = Stack().of_type("AWS::Events::Rule")

@@ -53,3 +53,8 @@ def test_the_runbook_and_terraform_allow_as_many_characters_as_fit() -> None:
     (pattern,) = re.findall(r'variable "stack_name".*?regex\("(.+?)", var.stack_name\)', variables, re.DOTALL)
     taken = [bool(re.search(pattern, name)) for name in ("s" * most, "s" * (most + 1), "1st", "a_b", "a-1")]
     assert taken == [True, False, False, False, True]
+
+
+def test_two_stacks_of_an_account_share_no_layer() -> None:
+    """Else one stack's deletion would take the other's newest version with it."""
+    assert ("AWS::Lambda::LayerVersion", "LayerName") in made_of_the_stacks_name()
