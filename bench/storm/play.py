@@ -32,7 +32,8 @@ WARNING = "EC2 Spot Instance Interruption Warning"
 
 def play(storm: Storm) -> Outcome:
     """Let the storm pass over a world of its own."""
-    with World(nodes=storm.instances + SPARE, workload=_workload) as world:
+    nodes, parameters = storm.instances + SPARE, {"Waiting": storm.waiting}
+    with World(nodes=nodes, workload=_workload, parameters=parameters) as world:
         # A stack that has stood for a while has been swept. The sweeps go on.
         world.pass_time(SWEPT_S)
         load = Load(world.clock, Quotas(world.clock, storm.region, storm.share, storm.concurrent))

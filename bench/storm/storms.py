@@ -21,7 +21,7 @@ class Storm:
 
     ``spot``: EC2 takes each instance two minutes after its notice; ``scale-in``: a lifecycle hook holds it;
     ``refresh``: the same, and another instance is launched for it. ``share`` is the part that is granted of
-    a quota that AWS does not publish.
+    a quota that AWS does not publish; ``waiting`` is the parameter Waiting.
     """
 
     kind: Kind
@@ -30,6 +30,7 @@ class Storm:
     region: Region = "other"
     concurrent: int = CONCURRENT_EXECUTIONS
     share: float = 1.0
+    waiting: Literal["watch", "poll"] = "watch"
 
     def forced_s(self) -> dict[str, float]:
         """Seconds by which quotas make the last drain late, by operation, however it is drained."""
@@ -47,6 +48,9 @@ STORMS = {
     "2,000 by scale-in": Storm("scale-in", 2000, within_s=1.0),
     "500 by an instance refresh, 10 a minute": Storm("refresh", 500, within_s=3000.0),
     "50 with 10 concurrent executions": Storm("scale-in", 50, within_s=1.0, concurrent=OF_A_NEW_ACCOUNT),
+    "50 with 10 concurrent executions, Waiting=poll": Storm(
+        "scale-in", 50, within_s=1.0, concurrent=OF_A_NEW_ACCOUNT, waiting="poll"
+    ),
 }
 SMALL = {
     "50 spot notices in 0.5 s": Storm("spot", 50, within_s=0.5),

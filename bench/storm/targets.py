@@ -49,7 +49,9 @@ def _of(name: str, outcome: Json, alone: Json, storm: Storm) -> Iterator[Target]
         done = outcome["done_s"] - storm.within_s
         unit = f"s after the last event; quotas force {forced:.0f} of them"
         yield Target(PART, f"{name}: all done", done, round(limit, 1), unit)
-    yield from _requests(name, outcome["kube_requests"], alone["kube_requests"])
+    # One alone watches, so it says nothing about what polling costs.
+    if storm.waiting == "watch":
+        yield from _requests(name, outcome["kube_requests"], alone["kube_requests"])
 
 
 def _requests(name: str, made: Mapping[str, float], alone: Mapping[str, float]) -> Iterator[Target]:

@@ -90,3 +90,9 @@ def test_the_section_goes_where_it_was_and_leaves_the_rest():
 def test_a_page_without_storms_has_no_section():
     """Where none was ever played."""
     assert section_of(PAGE) == ""
+
+
+def test_what_polling_costs_is_not_judged_by_a_drain_that_watches():
+    """It lists the pods again and again, alone as in a storm."""
+    found = {ALONE: OF_ONE, "50 with 10 concurrent executions, Waiting=poll": OUTCOME}
+    assert not [target for target in targets(found, STORMS) if "requests" in target.name]
