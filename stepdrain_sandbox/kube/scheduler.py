@@ -7,6 +7,7 @@ pkg/scheduler/framework/types.go (FitError). A node has room for as many pods as
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -43,18 +44,23 @@ class Scheduler:
         unbound = [pod for pod in self._store.pods_on("") if "deletionTimestamp" not in pod["metadata"]]
         if not unbound:
             return
-        loads = Counter(self._store.loads())
-        nodes = self._store.all(NODE)
+        loads, nodes = Counter(self._store.loads()), self._store.all(NODE)
+        rooms = {node["metadata"]["name"]: _room(node) for node in nodes}
+        known: dict[str, dict[str, str]] = {}
         for pod in unbound:
-            obstacles = {node["metadata"]["name"]: _obstacle(pod, node, loads) for node in nodes}
-            fitting = [name for name, obstacle in obstacles.items() if not obstacle]
+            wanted = json.dumps([pod["spec"].get("tolerations"), pod["spec"].get("nodeSelector")])
+            if wanted not in known:
+                known[wanted] = {node["metadata"]["name"]: _obstacle(pod, node) for node in nodes}
+            open_to = [name for name, obstacle in known[wanted].items() if not obstacle]
+            fitting = [name for name in open_to if loads[name] < rooms[name]]
             if fitting:
                 chosen = min(fitting, key=lambda name: (loads[name], name))
                 loads[chosen] += 1
                 placed = self._scheduled(pod, {"status": "True"})
                 self._store.replace(POD, pod, {**placed, "spec": {**pod["spec"], "nodeName": chosen}})
             else:
-                said = {"status": "False", "reason": "Unschedulable", "message": _sentence(obstacles)}
+                sentence = _sentence({**known[wanted], **dict.fromkeys(open_to, "Too many pods")})
+                said = {"status": "False", "reason": "Unschedulable", "message": sentence}
                 self._store.replace(POD, pod, self._scheduled(pod, said))
 
     def _scheduled(self, pod: Json, said: Json) -> Json:
@@ -68,8 +74,9 @@ class Scheduler:
         return {**pod, "status": {**pod["status"], "conditions": [*others, condition]}}
 
 
-def _obstacle(pod: Json, node: Json, loads: Counter[str]) -> str:
-    """Why the pod cannot go to the node, "" if it can: what the first filter says that refuses it."""
+def _obstacle(pod: Json, node: Json) -> str:
+    """Why the pod cannot go to the node, "" if it can, if there is room: what the first filter says that
+    refuses it. It depends on the pod's tolerations and node selector alone."""
     if node["spec"].get("unschedulable") and not tolerated(pod, CORDONED):
         return "node(s) were unschedulable"
     for taint in _taints(node):
@@ -79,10 +86,12 @@ def _obstacle(pod: Json, node: Json, loads: Counter[str]) -> str:
     if not selector <= (node["metadata"].get("labels") or {}).items():
         return "node(s) didn't match Pod's node affinity/selector"
     status = node.get("status") or {}
-    if not ready({"status": status}):
-        return f"node(s) had untolerated taint {{{SILENT['key']}: }}"
-    room = (status.get("allocatable") or {}).get("pods")
-    return "Too many pods" if room is not None and loads[node["metadata"]["name"]] >= int(room) else ""
+    return "" if ready({"status": status}) else f"node(s) had untolerated taint {{{SILENT['key']}: }}"
+
+
+def _room(node: Json) -> float:
+    """How many pods the node takes, a count."""
+    return float((node.get("status") or {}).get("allocatable", {}).get("pods", "inf"))
 
 
 def _sentence(obstacles: dict[str, str]) -> str:
