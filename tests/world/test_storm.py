@@ -14,6 +14,15 @@ def test_a_small_storm_of_spot_notices_loses_none_and_drains_none_twice():
     assert (outcome.finished, outcome.lost, outcome.twice) == (8, 0, 0)
     assert outcome.cordon_last_s < 30
     assert outcome.cold_starts > 0
+    assert (outcome.failed, outcome.cut_short) == (0, 0)
+
+
+def test_a_pod_that_its_machine_takes_with_it_is_counted(monkeypatch):
+    """EC2 takes a Spot instance after two minutes, whatever grace a pod on it has."""
+    monkeypatch.setattr("bench.storm.play.GRACES_S", (5, 300))
+    assert play(Storm("spot", 2, within_s=1.0)).cut_short > 0
+    monkeypatch.setattr("bench.storm.play.GRACES_S", (5, 60))
+    assert play(Storm("spot", 2, within_s=1.0)).cut_short == 0
 
 
 def test_with_two_functions_at_once_a_scale_in_takes_longer_and_loses_none():
