@@ -263,6 +263,15 @@ def test_a_pod_whose_pause_lasts_is_to_be_evicted():
     assert sentence.startswith("1 pod ")
 
 
+def test_pods_of_which_only_some_may_go_are_not_said_to_be_held():
+    """Their budget lets one go, and which one is not decided yet."""
+    budget = replace(HELD, allowed=1, current=2)
+    other = replace(POD, name="web-2", uid="v")
+    step = a_step(refused_since=T0 - 900)
+    sentence = not_yet(EvictionBlocked, Cluster(POD, other, budgets=[budget]), step, until_s=5)
+    assert sentence.endswith("shop/web-1: is to be evicted; shop/web-2: is to be evicted.")
+
+
 def test_a_grace_that_ends_now_is_over():
     """The kubelet has had all of it."""
     cluster = Cluster(leaving(5))
