@@ -96,7 +96,7 @@ def test_one_odd_answer_stops_no_drain(shard, night):
     nights(
         policy=PATIENT,
         victims=st.just(1),
-        nodes_changed=st.lists(NODES_CHANGED, min_size=1, max_size=4),
+        nodes_changed=st.lists(NODES_CHANGED, min_size=1, max_size=1),
         faults=st.just([]),
         refusals=st.just([]),
         deaths=st.just([]),
@@ -109,6 +109,26 @@ def test_a_node_that_changes_under_its_drain_is_drained(shard, night):
     assert broken(stage, night) == []
     ends = [(execution.status, execution.error) for execution in stage.machine.executions.values()]
     assert set(ends) <= {("SUCCEEDED", ""), ("FAILED", "DrainTimedOut"), ("FAILED", "LifecycleActionExpired")}
+
+
+def test_a_cordon_that_is_lifted_at_once_is_set_again_before_the_end():
+    """G4: while lists are refused the cordon is lifted, and the evicted pod's successor lands on the node."""
+    night = Night(
+        nodes=1,
+        apps=[App(replicas=1, grace_s=0, allows=None)],
+        lone=False,
+        policy={"STEPDRAIN_ON_TIMEOUT": "fail", "STEPDRAIN_DRAIN_TIMEOUT": "600"},
+        heartbeat_s=1800,
+        victims=1,
+        apart_s=0,
+        deliveries=[0],
+        faults=[Fault(at_s=0, verb="list", status=0, cut="", times=-1, refuse="token")],
+        nodes_changed=[(1, 0, "cordon lifted")],
+    )
+    stage = play(night)
+    assert broken(stage, night) == []
+    (execution,) = stage.machine.executions.values()
+    assert (execution.status, execution.entered.count("FindNode")) == ("SUCCEEDED", 2)
 
 
 def test_a_node_that_is_registered_anew_before_its_cordon_is_cordoned_before_evictions():

@@ -5,6 +5,7 @@ import json
 import pytest
 from stepdrain.clock import to_epoch_s, to_rfc3339
 from stepdrain.errors import EvictionBlocked, KubeUnavailable, NotYet, PodsRemaining
+from stepdrain.rules.node_marks import EXCLUDE_LABEL
 from stepdrain.states.waiting import FIRST_WATCH_S
 from stepdrain.steps import evict_batch, wait_for_pods
 
@@ -17,26 +18,33 @@ def leaving(cluster, node, payload, grace_s):
     return evict_batch.handler(payload(), None)
 
 
+@pytest.fixture(autouse=True)
+def protected(cluster, node):
+    """What Label and Cordon have set stands."""
+    change = {"metadata": {"labels": {EXCLUDE_LABEL: "true"}}, "spec": {"unschedulable": True}}
+    cluster.change("Node", node, "", change)
+
+
 def waited(cluster, event):
     """The handler's answer; time passes while it holds its watch."""
     return cluster.as_actor(lambda: wait_for_pods.handler(event, None))
 
 
 def test_an_empty_node_completes_the_drain_and_says_so(cluster, node, payload):
-    """With one list, and the Event that ends the sentence."""
+    """With one list, a last look at the cordon, and the Event that ends the sentence."""
     record = wait_for_pods.handler(payload(policy={"waitForVolumes": False}), None)
     assert (record["next"], record["leaving"]) == ("CompleteAction", 0)
     assert cluster.told(node) == ["Drained"]
-    assert cluster.asked() == [("list", "pods", 200), ("create", "events", 201)]
+    assert cluster.asked() == [("list", "pods", 200), ("get", "nodes", 200), ("create", "events", 201)]
 
 
 def test_the_watch_ends_with_the_last_pod(cluster, node, payload):
-    """Not a second later, and with one request besides the list."""
+    """Not a second later, and with one request besides the list, and the last look at the cordon."""
     record = leaving(cluster, node, payload, 7)
     event, began, asked = payload(progress=record), cluster.clock.now(), len(cluster.asked())
     assert waited(cluster, event)["next"] == "WaitForVolumes"
     assert cluster.clock.now() - began == 7
-    assert cluster.asked()[asked:] == [("list", "pods", 200), ("watch", "pods", 200)]
+    assert cluster.asked()[asked:] == [("list", "pods", 200), ("watch", "pods", 200), ("get", "nodes", 200)]
 
 
 def test_pods_within_their_grace_are_named(cluster, node, payload):

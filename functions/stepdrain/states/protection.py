@@ -12,7 +12,7 @@ from stepdrain.document.step import Step
 from stepdrain.rules import nodes
 
 FRESH_S = 30
-"""So long after the cordon, or a look at it, nothing is asked: the API server has said that it stands."""
+"""So long after the cordon nothing is asked: the API server has said that it stands."""
 
 
 class Cluster(Protocol):
@@ -21,24 +21,22 @@ class Cluster(Protocol):
     def node(self, name: str) -> Mapping[str, Any] | None: ...
 
 
-def lost(
-    step: Step, cluster: Cluster, now: float, looked_at: float | None = None
-) -> tuple[Progress, str] | None:
+def lost(step: Step, cluster: Cluster, now: float, *, last: bool = False) -> tuple[Progress, str] | None:
     """The record that leads back to FindNode, and why; None if the node is what the drain has made of it.
 
-    One GET at the first attempt of a visit, or where it was ``looked_at`` (epoch seconds) long ago; at most
+    One GET at the first attempt of a visit, but not just after the cordon; and always where it is the
+    ``last`` look, at a node that was seen empty, or where Cordon had no node to mark. It leads back at most
     once between two heartbeats, so that two tools that set and lift a cordon in turn cannot fill the history.
-    Executions of a definition that knows no way back keep no record of it, and are not asked. Where Cordon
-    had no node to mark, nothing is fresh.
+    Executions of a definition that knows no way back keep no record of it, and are not asked.
     """
     record = step.progress
-    if step.attempt and looked_at is None and not step.uncordoned:
+    must = last or step.uncordoned
+    if step.attempt and not must:
         return None
     if record.found_again_in is None or record.found_again_in >= record.number:
         return None
-    # The cordon's time is the API server's, and the visit's is AWS's: a clock that is behind theirs must not
-    # put the look off.
-    if not step.uncordoned and abs(now - max(step.cordoned_at, looked_at or 0.0)) < FRESH_S:
+    # The cordon's time is the API server's: a clock that is behind it must not put the look off.
+    if not must and abs(now - step.cordoned_at) < FRESH_S:
         return None
     why = nodes.unprotected(cluster.node(step.node.name), step.node.name, step.node.uid)
     if not why:

@@ -36,7 +36,7 @@ def _look(step: Step, cluster: Any, until: float, unwatched: str) -> Progress:
     if back := protection.lost(step, cluster, clock.now()):
         return _back(step, cluster, *back)
     record = wait_for_pods(step, cluster, clock, until, partial(_warn, step, cluster), unwatched)
-    if record.next in AFTER_PODS and (back := protection.lost(step, cluster, clock.now(), step.entered_at)):
+    if record.next in AFTER_PODS and (back := protection.lost(step, cluster, clock.now(), last=True)):
         # The pods of a node that somebody has deleted are gone, too, and nobody saw how.
         return _back(step, cluster, *back)
     if record.next == progress.HEARTBEAT and lifecycle_action.lets_go(step, clock.now()):
