@@ -120,7 +120,7 @@ THEIRS = botocore.loaders.Loader().load_service_model("ec2", "service-2")
 def without_texts(shape):
     """A shape or operation of a service's model, without its documentation."""
     if isinstance(shape, list):
-        return [without_texts(one) for one in shape]
+        return [without_texts(member) for member in shape]
     if not isinstance(shape, dict):
         return shape
     return {key: without_texts(value) for key, value in shape.items() if key != "documentation"}
@@ -179,7 +179,7 @@ def ec2(monkeypatch):
 def test_the_small_model_holds_what_a_question_by_filter_needs(ec2, ask, name, value):
     """A field that it lacks would be left out of the request, or of the answer, without an error."""
     account, requests = ec2
-    assert ask(account) == {one: {"eks:cluster-name": "demo"} for one in ("i-1", "i-2")}
+    assert ask(account) == {instance: {"eks:cluster-name": "demo"} for instance in ("i-1", "i-2")}
     assert (requests[0]["Filter.1.Name"], requests[0]["Filter.1.Value.1"]) == (name, value)
     assert requests[1]["NextToken"] == "more"
 

@@ -39,7 +39,7 @@ def events(server, *names):
 
 
 def stored(server):
-    return {one["involvedObject"]["name"] for one in server.cluster.list("Event")}
+    return {event["involvedObject"]["name"] for event in server.cluster.list("Event")}
 
 
 def test_events_on_pods_are_stored_once_where_the_pods_are(server):
@@ -48,7 +48,7 @@ def test_events_on_pods_are_stored_once_where_the_pods_are(server):
     assert kube(server).create_events(made) == []
     assert kube(server).create_events(made) == []
     assert stored(server) >= {"a", "b"}
-    assert {one["metadata"]["namespace"] for one in server.cluster.list("Event")} == {"shop"}
+    assert {event["metadata"]["namespace"] for event in server.cluster.list("Event")} == {"shop"}
 
 
 def test_what_cannot_be_written_is_a_sentence_for_the_log(server):

@@ -156,7 +156,9 @@ def test_201_is_an_eviction(server, node):
     record = batch(server, node)
     assert (record.evicted, record.leaving, record.next) == (1, 1, "WaitForPods")
     assert server.cluster.get("Pod", "web", node)["metadata"]["deletionGracePeriodSeconds"] == 2
-    (eviction,) = [one for one in server.audit_log if one["requestURI"].endswith(f"{node}/pods/web/eviction")]
+    (eviction,) = [
+        entry for entry in server.audit_log if entry["requestURI"].endswith(f"{node}/pods/web/eviction")
+    ]
     assert eviction["requestObject"]["deleteOptions"] == {"preconditions": {"uid": uid}}
     assert eviction["userAgent"] == "stepdrain/0.1.0"
 
@@ -390,7 +392,9 @@ def test_a_deletion_marks_its_pod_as_an_eviction_does(server, node):
     before = len(server.audit_log)
     (pod,) = cluster.pods_on(node).pods
     cluster.delete([(pod, 3)], TARGET)
-    verbs = [one["verb"] for one in server.audit_log[before:] if one["userAgent"].startswith("stepdrain/")]
+    verbs = [
+        entry["verb"] for entry in server.audit_log[before:] if entry["userAgent"].startswith("stepdrain/")
+    ]
     assert verbs == ["list", "delete"]
 
 
@@ -411,7 +415,7 @@ def test_nodes_come_in_pages(server, node, monkeypatch):
     for number in range(4):
         server.cluster.create({"kind": "Node", "metadata": {"name": f"{node}-{number}"}, "spec": {}})
     begun = len(server.audit_log)
-    names = [one["metadata"]["name"] for one in client(server).nodes()]
+    names = [node["metadata"]["name"] for node in client(server).nodes()]
     assert len(names) == len(set(names)) == len(server.cluster.list("Node"))
     assert len(server.audit_log) - begun >= 3
 

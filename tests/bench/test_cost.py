@@ -64,6 +64,6 @@ def test_only_what_costs_without_being_used_is_in_the_fixed_part():
 
 def test_an_alarm_costs_as_much_as_it_reads_metrics():
     """An expression over seven rules' metrics is billed like seven alarms."""
-    metrics = [{"Id": "sum", "Expression": "a + b"}, *({"Id": one, "MetricStat": {}} for one in "ab")]
+    metrics = [{"Id": "sum", "Expression": "a + b"}, *({"Id": metric, "MetricStat": {}} for metric in "ab")]
     alarm = {"Type": "AWS::CloudWatch::Alarm", "Properties": {"Metrics": metrics}}
     assert cost.fixed_month([alarm]) == {"AWS::CloudWatch::Alarm": pytest.approx(0.2)}

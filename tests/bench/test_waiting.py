@@ -97,7 +97,7 @@ def test_targets_are_judged_beside_kubectl_and_by_the_worst_outage():
         a_cell(measurement.KUBECTL, 20.0),
     ]
     found = judgement.targets({**EMPTY, "virtual": cells, "outages": OUTAGES})
-    tight, ordinary, interrupted = [one for one in found if "pods" not in one.unit]
+    tight, ordinary, interrupted = [target for target in found if "pods" not in target.unit]
     assert (tight.figure, tight.limit, tight.met) == (0.45, 0.5, True)
     assert (ordinary.figure, ordinary.met) == (29.0, True)
     assert (interrupted.figure, interrupted.met) == (6.0, False)
@@ -107,9 +107,9 @@ def test_a_history_is_judged_by_the_larger_of_what_was_played_and_what_is_comput
     """Neither may hide the other."""
     night = {"name": "polling", "limit": 21_000, "computed": 20_765, "played": 21_100}
     (target,) = [
-        one
-        for one in judgement.targets({**EMPTY, "outages": OUTAGES, "nights": [night]})
-        if one.unit == "events"
+        target
+        for target in judgement.targets({**EMPTY, "outages": OUTAGES, "nights": [night]})
+        if target.unit == "events"
     ]
     assert (target.figure, target.met) == (21_100, False)
 
@@ -117,4 +117,4 @@ def test_a_history_is_judged_by_the_larger_of_what_was_played_and_what_is_comput
 def test_an_outage_that_was_not_measured_is_no_promise_kept():
     """No cell is not zero seconds."""
     found = judgement.targets({**EMPTY, "outages": []})
-    assert not any(one.met for one in found if "outage" in one.name)
+    assert not any(target.met for target in found if "outage" in target.name)

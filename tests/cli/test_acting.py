@@ -69,7 +69,7 @@ def marks(world, node):
 
 
 def execution_of(world, instance):
-    return [one for one in world.executions() if one["name"].startswith(instance)][-1]
+    return [execution for execution in world.executions() if execution["name"].startswith(instance)][-1]
 
 
 def test_start_shows_what_will_happen_asks_and_starts(stepdrain, world, one):

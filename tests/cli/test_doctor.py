@@ -84,7 +84,7 @@ def test_the_doctors_table_and_advice_to_the_letter(run):
 def test_the_doctor_answers_programs(run):
     """--json."""
     found = json.loads(run("--json").stdout)
-    assert {one["name"]: one["covered_by"] for one in found["groups"]} == {
+    assert {group["name"]: group["covered_by"] for group in found["groups"]} == {
         "batch": "Stepdrain", "eks-web": "EKS", "gpu": "nothing", "workers": "Stepdrain",
     }  # fmt: skip
     assert found["installed"]["rule"] == "stepdrain-TerminateRule"
@@ -167,7 +167,7 @@ def group(tags=None, instances=()):
     return {
         "AutoScalingGroupName": "g",
         "Tags": [{"Key": key, "Value": value} for key, value in (tags or {}).items()],
-        "Instances": [{"InstanceId": one} for one in instances],
+        "Instances": [{"InstanceId": instance} for instance in instances],
     }
 
 
@@ -182,7 +182,10 @@ def hook(**changed):
 
 
 def wrong(*hooks, tags=None, installed=INSTALLED, taken=True):
-    return [one.what for one in groups.judge(group(tags), hooks, installed, taken=taken, region="r").findings]
+    return [
+        finding.what
+        for finding in groups.judge(group(tags), hooks, installed, taken=taken, region="r").findings
+    ]
 
 
 def test_each_wrong_is_told_by_itself():
@@ -306,7 +309,7 @@ def test_the_command_for_a_missing_entry_names_the_groups_of_its_role():
 def test_each_of_two_stacks_covers_its_own_groups(run, world):
     """Another team's stack in the account: its group is not unprotected, and is judged by its own hook."""
     events = boto3.client("events", region_name="eu-west-1")
-    (own,) = [one for one in events.list_rules()["Rules"] if one["Name"] == "stepdrain-TerminateRule"]
+    (own,) = [rule for rule in events.list_rules()["Rules"] if rule["Name"] == "stepdrain-TerminateRule"]
     pattern = json.loads(own["EventPattern"])
     pattern["detail"] |= {"LifecycleHookName": ["blue-hook"], "AutoScalingGroupName": ["eks-web", "indigo"]}
     events.put_rule(Name="blue-TerminateRule", EventPattern=json.dumps(pattern))
@@ -314,12 +317,12 @@ def test_each_of_two_stacks_covers_its_own_groups(run, world):
     events.put_targets(Rule="blue-TerminateRule", Targets=[{"Id": "1", "Arn": arn}])
     _make(world._client("autoscaling"), "indigo", 1, {"kubernetes.io/cluster/demo": "owned"})
     try:
-        found = {one["name"]: one for one in json.loads(run("--json").stdout)["groups"]}
+        found = {group["name"]: group for group in json.loads(run("--json").stdout)["groups"]}
         assert found["workers"]["covered_by"] == "Stepdrain"
         assert found["indigo"]["covered_by"] == "nothing"
         assert found["indigo"]["findings"][0]["what"] == "it has no terminating hook blue-hook"
         assert "Put the hook on indigo." in run("--fix", "--yes").stdout
-        assert [one["LifecycleHookName"] for one in hooks_of("indigo")] == ["blue-hook"]
+        assert [hook["LifecycleHookName"] for hook in hooks_of("indigo")] == ["blue-hook"]
         (row,) = [line for line in run().stdout.splitlines() if line.startswith("indigo")]
         assert " ".join(row.split()).endswith("Stepdrain (stack blue) -")
     finally:

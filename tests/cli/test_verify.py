@@ -25,7 +25,7 @@ def world():
     """A healthy installation, with somebody to tell."""
     with World(workload=cluster_workload) as world:
         sns = world._client("sns")
-        (topic,) = [one["TopicArn"] for one in sns.list_topics()["Topics"]]
+        (topic,) = [topic["TopicArn"] for topic in sns.list_topics()["Topics"]]
         sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="oncall@example.com")
         world.aws.subscriptions.confirm("oncall@example.com")
         yield world
@@ -59,7 +59,7 @@ FINE = ("ok", "skipped")
 def wrong(verify):
     """The checks that found something, by what was checked."""
     _, text, _ = verify("-o", "json")
-    return {one["what"]: one for one in json.loads(text)["checks"] if one["result"] not in FINE}
+    return {check["what"]: check for check in json.loads(text)["checks"] if check["result"] not in FINE}
 
 
 def test_a_healthy_installation_has_nothing_to_fix(verify, world):
@@ -71,7 +71,7 @@ def test_a_healthy_installation_has_nothing_to_fix(verify, world):
     assert all(
         f" {name} " in text for name in ("FindNode", "CompleteAction", "StartDrain", "Notify", "verify")
     )
-    assert {one["status"] for one in world.executions()} == {"SUCCEEDED"}
+    assert {execution["status"] for execution in world.executions()} == {"SUCCEEDED"}
     listed = CliRunner().invoke(cli, ["list", "--sandbox", "--json"])
     assert json.loads(listed.stdout) == []
     assert world.aws.messages() == []
@@ -141,7 +141,7 @@ def test_a_rule_that_a_parameter_switches_off_is_not_missed(verify, world):
 
 @pytest.fixture
 def topic(world):
-    (arn,) = [one["TopicArn"] for one in world._client("sns").list_topics()["Topics"]]
+    (arn,) = [topic["TopicArn"] for topic in world._client("sns").list_topics()["Topics"]]
     return arn
 
 
@@ -169,13 +169,13 @@ def test_one_of_two_subscribers_that_has_not_confirmed_is_named(verify, world, t
     messages = world.aws.messages()
     world.aws.subscriptions.confirm("late@example.com")
     late = next(
-        one
-        for one in sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
-        if one["Endpoint"] == "late@example.com"
+        subscription
+        for subscription in sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+        if subscription["Endpoint"] == "late@example.com"
     )
     sns.unsubscribe(SubscriptionArn=late["SubscriptionArn"])
     assert (found["result"], found["said"]) == ("degraded", "Not confirmed yet: late@example.com.")
-    (sent,) = [one for one in json.loads(text)["checks"] if one["what"] == "a test message"]
+    (sent,) = [check for check in json.loads(text)["checks"] if check["what"] == "a test message"]
     assert sent["said"] == "Sent to 1 subscriber; not to late@example.com, not confirmed yet."
     assert (status, len(messages)) == (0, 1)
     assert "test" in messages[0]["Subject"]
@@ -274,14 +274,14 @@ def kubeconfig(world, tmp_path):
 def test_manifests_of_another_version_are_said(verify, world, kubeconfig):
     """What is missing, and what an older version had granted besides."""
     cluster = world.kube.cluster
-    (role,) = [one for one in cluster.list("ClusterRole") if one["metadata"]["name"] == "stepdrain-nodes"]
+    (role,) = [role for role in cluster.list("ClusterRole") if role["metadata"]["name"] == "stepdrain-nodes"]
     status, text, _ = verify("--kubeconfig", kubeconfig)
     assert (status, "the manifests in the cluster" in text) == (0, False)
     older = [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["patch", "delete"]}]
     cluster.change("ClusterRole", "stepdrain-nodes", "", {"rules": older})
     _, text, _ = verify("--kubeconfig", kubeconfig, "-o", "json")
     cluster.change("ClusterRole", "stepdrain-nodes", "", {"rules": role["rules"]})
-    found = {one["what"]: one for one in json.loads(text)["checks"]}["the manifests in the cluster"]
+    found = {check["what"]: check for check in json.loads(text)["checks"]}["the manifests in the cluster"]
     assert (
         found["said"] == "ClusterRole stepdrain-nodes grants delete nodes, which version 0.1.0 does not use."
     )
@@ -301,7 +301,11 @@ def test_verify_changes_nothing(verify, world):
 
     def account():
         groups = world._client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
-        executions = [one["name"] for one in world.executions() if not one["name"].startswith("verify-")]
+        executions = [
+            execution["name"]
+            for execution in world.executions()
+            if not execution["name"].startswith("verify-")
+        ]
         return groups, executions, world.aws.hooks.log[:], world.aws.messages(), world.dead_letters()
 
     objects, kinds = {}, ("Node", "Pod", "Event", "ClusterRole", "Deployment")
@@ -310,9 +314,9 @@ def test_verify_changes_nothing(verify, world):
     before, since = account(), len(world.kube.audit_log)
     assert verify()[0] == 0
     wrote = [
-        one["requestURI"]
-        for one in world.kube.audit_log[since:]
-        if one["verb"] not in ("get", "list", "watch") and "dryRun=All" not in one["requestURI"]
+        entry["requestURI"]
+        for entry in world.kube.audit_log[since:]
+        if entry["verb"] not in ("get", "list", "watch") and "dryRun=All" not in entry["requestURI"]
     ]
     assert wrote
     assert {uri.rsplit("/", 1)[1].split("?")[0] for uri in wrote} == {"selfsubjectaccessreviews"}
@@ -346,7 +350,9 @@ def test_a_missing_right_comes_with_a_command_in_which_all_names_are_filled_in(v
     """Role, cluster, region and groups."""
     cluster = world.kube.cluster
     binding = next(
-        one for one in cluster.list("ClusterRoleBinding") if one["metadata"]["name"] == "stepdrain-evict"
+        binding
+        for binding in cluster.list("ClusterRoleBinding")
+        if binding["metadata"]["name"] == "stepdrain-evict"
     )
     cluster.remove("ClusterRoleBinding", "stepdrain-evict")
     found = wrong(verify)["create pods/eviction"]
@@ -431,8 +437,8 @@ def test_a_cluster_that_does_not_answer_is_said_within_20_seconds(verify, world,
     assert after < 20
     assert sentence.startswith("FindNode: The cluster's API does not answer the function: a security group")
     # Whoever comes after the first state of each machine does not wait for the same silence.
-    wrong_ones = [one for one in json.loads(text)["checks"] if one["result"] not in FINE]
-    assert {(one["by"], one["what"]) for one in wrong_ones} == {
+    wrong_ones = [check for check in json.loads(text)["checks"] if check["result"] not in FINE]
+    assert {(check["by"], check["what"]) for check in wrong_ones} == {
         ("FindNode", "the cluster's API"),
         ("WaitForNode", "the cluster's API"),
     }
@@ -446,12 +452,12 @@ def test_an_execution_that_does_not_end_is_stopped_and_says_its_last_error(verif
     found = wrong(verify)
     world.aws.lambda_faults.clear()
     (said,) = [
-        one["said"] for what, one in found.items() if what.startswith("the execution verify-DrainNode")
+        check["said"] for what, check in found.items() if what.startswith("the execution verify-DrainNode")
     ]
     assert said.startswith(
         "It had not ended after 180 s, and was stopped; its last error is Lambda.AWSLambda"
     )
-    assert "RUNNING" not in {one["status"] for one in world.executions()}
+    assert "RUNNING" not in {execution["status"] for execution in world.executions()}
 
 
 def test_a_function_in_a_group_too_few_is_found_with_the_group(verify, world):
@@ -496,7 +502,7 @@ def test_a_group_that_asks_for_rolls_without_the_right_is_found(verify, world):
     client.create_or_update_tags(Tags=[{**tag, "Value": "blocked", "PropagateAtLaunch": False}])
     found = wrong(verify)
     client.delete_tags(Tags=[tag])
-    assert {one["by"] for one in found.values()} == {"EvictBatch"}
+    assert {check["by"] for check in found.values()} == {"EvictBatch"}
     assert set(found) == {str(right) for right in kube_rights.ROLL}
     assert found["patch statefulsets.apps"]["command"].startswith("stepdrain manifests roll | kubectl apply")
 
@@ -565,7 +571,7 @@ def test_what_a_person_needs_is_what_the_page_lists(verify, person):
     assert person.called == OWN
     page = (ROOT / "docs/operations.md").read_text()
     policy = json.loads(page.split("```json\n", 1)[1].split("```")[0])
-    assert {one for statement in policy["Statement"] for one in statement["Action"]} == OWN
+    assert {action for statement in policy["Statement"] for action in statement["Action"]} == OWN
 
 
 @pytest.mark.parametrize("action", sampled([(action,) for action in sorted(OWN)], 0, every=3))

@@ -142,7 +142,7 @@ PATIENT = ("start_drain", "sweep", "notify")
 
 @pytest.mark.parametrize(
     "handler",
-    [pytest.param(one, marks=[pytest.mark.long] * (one.split(".")[2] in PATIENT)) for one in TO_AWS],
+    [pytest.param(name, marks=[pytest.mark.long] * (name.split(".")[2] in PATIENT)) for name in TO_AWS],
 )
 def test_a_handler_that_asks_aws_ends_with_an_error_of_ours_when_nobody_answers(
     handler: str, built: Built
@@ -170,16 +170,16 @@ def test_a_wait_is_no_error_in_the_log_and_has_no_stack_trace(
     event = task({**DRAIN, "nodeName": "absent"})
     waits, lines = logged(built, kubeconfig, "stepdrain.steps.find_node.handler", event, tmp_path / "log")
     assert (waits.body["errorType"], waits.body["stackTrace"]) == ("NodeNotRegistered", [])
-    (line,) = [one for one in lines if "NodeNotRegistered" in str(one)]
+    (line,) = [line for line in lines if "NodeNotRegistered" in str(line)]
     assert (line["level"], line["error"]) == ("INFO", "NodeNotRegistered")
-    assert not [one for one in lines if one["level"] == "ERROR"]
+    assert not [line for line in lines if line["level"] == "ERROR"]
 
 
 def test_any_other_error_is_one_in_the_log(built: Built, kubeconfig: Path, tmp_path: Path) -> None:
     """Whoever filters for ERROR finds each drain that stopped."""
     event = task({**DRAIN, "node": None})
     _, lines = logged(built, kubeconfig, "stepdrain.steps.cordon.handler", event, tmp_path / "log")
-    (line,) = [one for one in lines if one["level"] == "ERROR"]
+    (line,) = [line for line in lines if line["level"] == "ERROR"]
     assert line["errorType"] == "UnexpectedError"
 
 

@@ -139,7 +139,7 @@ def _cluster(stage: Stage, night: Night) -> Iterator[str]:
         yield from guarantees.order_broken(written, node, stage.witness.homes.get(node, set()))
     yield from guarantees.deletions_made(written, policy)
     yield from guarantees.others_touched(written, stage.witness.staying)
-    accepted = Counter(one.object for one in written if one.kind == "evict" and one.status == 201)
+    accepted = Counter(change.object for change in written if change.kind == "evict" and change.status == 201)
     yield from (f"G7: {pod} was evicted {times} times." for pod, times in accepted.items() if times > 1)
     # Pods that came back go with the machine, and budgets fall with them (docs/decisions/0033).
     if not policy.startswith("force") and not any(stage.witness.left.values()) and not stage.witness.returned:

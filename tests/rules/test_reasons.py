@@ -53,7 +53,7 @@ def test_no_message_puts_a_plural_behind_a_count_by_itself():
             by_itself = isinstance(number, ast.FormattedValue) and isinstance(text, ast.Constant)
             if by_itself and PLURAL.match(text.value) and counts(number.value):
                 wrong.append(f"{path.relative_to(ROOT)}:{node.lineno}: {ast.unparse(node)}")
-    assert [one for one in wrong if LIMIT not in one] == []
+    assert [reason for reason in wrong if LIMIT not in reason] == []
 
 
 def counts(value):

@@ -15,7 +15,7 @@ def kebab(name):
 def operation_of(service, operation):
     """botocore's model of the operation; None if the service has none of that name."""
     model = botocore.session.get_session().get_service_model(service)
-    names = {kebab(one): one for one in model.operation_names}
+    names = {kebab(name): name for name in model.operation_names}
     return model.operation_model(names[operation]) if operation in names else None
 
 
@@ -48,7 +48,7 @@ def value(given, shape):
     """https://docs.aws.amazon.com/cli/latest/userguide/cli-usage-shorthand.html, as far as it is used."""
     match shape.type_name:
         case "list" if shape.member.type_name == "structure":
-            return [structure(one, shape.member) for one in given]
+            return [structure(member, shape.member) for member in given]
         case "list":
             return given
         case "structure":
@@ -62,5 +62,5 @@ def value(given, shape):
 
 
 def structure(text, shape):
-    pairs = dict(one.split("=", 1) for one in text.split(","))
+    pairs = dict(pair.split("=", 1) for pair in text.split(","))
     return {name: value([given], shape.members[name]) for name, given in pairs.items()}

@@ -49,7 +49,7 @@ def _night(shared, monkeypatch, folder):
     world, untouched = shared
     made = Night(world, monkeypatch, folder, next(untouched))
     number = list(world.instances).index(made.instance)
-    names = [one["metadata"]["name"] for one in world.pods_on(made.node)]
-    own = next(one for one in names if one.startswith(f"web-{number}-"))
+    names = [pod["metadata"]["name"] for pod in world.pods_on(made.node)]
+    own = next(name for name in names if name.startswith(f"web-{number}-"))
     made.blanks |= {"BUDGET": f"web-{number}", "NAMESPACE": "default", "POD": own}
     return made

@@ -55,7 +55,12 @@ class Night:
         """The newest drain of the instance, as DescribeExecution shows it; None if there is none."""
         client = boto3.client("stepfunctions", region_name="eu-west-1")
         pages = client.get_paginator("list_executions").paginate(stateMachineArn=self.world.machine)
-        own = [one for page in pages for one in page["executions"] if self.instance in one["name"]]
+        own = [
+            execution
+            for page in pages
+            for execution in page["executions"]
+            if self.instance in execution["name"]
+        ]
         if not own:
             return None
         newest = max(own, key=lambda one: (one["startDate"], one["name"]))
@@ -76,9 +81,9 @@ class Night:
         ended = self.until_it_ends()
         assert (ended["status"], ended.get("error", status)) == (status, error), ended.get("cause")
         mails = [
-            one["Message"]
-            for one in self.world.aws.messages()
-            if {self.node, self.instance} & set(re.findall(r"[\w.-]+", one["Message"]))
+            message["Message"]
+            for message in self.world.aws.messages()
+            if {self.node, self.instance} & set(re.findall(r"[\w.-]+", message["Message"]))
         ]
         told = [mails[-1], self.type("status", ended["executionArn"])[1]]
         for text in told:

@@ -38,11 +38,11 @@ def of_aws(words):
     service, operation, *options = words
     model = aws_cli.operation_of(service, operation)
     assert model is not None, f"aws {service} has no {operation}"
-    members = {aws_cli.kebab(one) for one in model.input_shape.members}
-    typed = {one.removeprefix("--") for one in options if one.startswith("--")}
+    members = {aws_cli.kebab(member) for member in model.input_shape.members}
+    typed = {option.removeprefix("--") for option in options if option.startswith("--")}
     unknown = typed - members - aws_cli.OF_THE_CLI
     assert not unknown, f"aws {service} {operation} has no {unknown}"
-    assert {aws_cli.kebab(one) for one in model.input_shape.required_members} <= typed
+    assert {aws_cli.kebab(member) for member in model.input_shape.required_members} <= typed
 
 
 def of_kubectl(words):

@@ -35,7 +35,7 @@ OF_AWS = {
 }
 OTHERWISE = {"KubeRejected", "UnexpectedError", "ClusterNotFound", "LifecycleActionExpired"}
 """What no redrive ends."""
-REDRIVEN = [one for one in [*OF_THE_CLUSTER, *OF_AWS] if one not in OTHERWISE]
+REDRIVEN = [error for error in [*OF_THE_CLUSTER, *OF_AWS] if error not in OTHERWISE]
 
 
 def broken(night, error):
@@ -51,7 +51,7 @@ def broken(night, error):
     return Trouble(night.world, state).by_aws(operation, raised, FOR_EVER)
 
 
-@plays(*(one for one in REDRIVEN))
+@plays(*(error for error in REDRIVEN))
 @pytest.mark.parametrize("error", REDRIVEN)
 def test_what_a_redrive_goes_on_from(night, error):
     """The message, the section's commands up to the redrive, and the node is drained."""
@@ -119,7 +119,7 @@ def protected(night):
     tag = {**given, "Key": "stepdrain:evict-unmanaged"}
     client = boto3.client("autoscaling", region_name="eu-west-1")
     client.create_or_update_tags(Tags=[{**tag, "Value": "false"}])
-    yield lambda: [one["Value"] for one in client.describe_tags()["Tags"] if one["Key"] == tag["Key"]]
+    yield lambda: [shown["Value"] for shown in client.describe_tags()["Tags"] if shown["Key"] == tag["Key"]]
     client.delete_tags(Tags=[tag])
 
 

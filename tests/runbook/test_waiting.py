@@ -193,7 +193,7 @@ def test_an_event_that_was_not_handled(night):
     wrong = Trouble(night.world, "StartDrain").by_aws("DescribeLifecycleHooks", denied, FOR_EVER)
     night.world.terminate(night.instance)
     night.world.pass_time(250)
-    assert [one["detail"]["EC2InstanceId"] for one in night.world.dead_letters()] == [night.instance]
+    assert [letter["detail"]["EC2InstanceId"] for letter in night.world.dead_letters()] == [night.instance]
     wrong.mend()
     url = night.world.aws.deployment.queues["DeadLetters"]
     night.play("Dead letters", blanks={"DEAD_LETTERS_URL": url})

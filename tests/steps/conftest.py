@@ -157,7 +157,7 @@ def world():
 @pytest.fixture
 def instance(world):
     """An instance that no test has touched."""
-    untouched = [one for one in world.instances if world.lifecycle_state(one) == "InService"]
+    untouched = [instance for instance in world.instances if world.lifecycle_state(instance) == "InService"]
     return untouched[0]
 
 
@@ -165,7 +165,7 @@ def instance(world):
 def held(world, instance):
     """An instance in Terminating:Wait and its document: (instance id, document)."""
     world.terminate(instance)
-    (action,) = [one for one in world.aws.hooks.active if one.instance_id == instance]
+    (action,) = [action for action in world.aws.hooks.active if action.instance_id == instance]
     lifecycle = {"group": "workers", "hook": "stepdrain", "token": action.token}
     timeouts = {"heartbeatTimeout": 1800, "globalTimeout": 172_800}
     return instance, {"instanceId": instance, "cluster": "demo", "lifecycle": {**lifecycle, **timeouts}}

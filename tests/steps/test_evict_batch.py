@@ -28,9 +28,9 @@ def of_daemonset(name):
 
 def on_pods(cluster, node):
     """Name, UID, reason and message of the Events on pods in the namespace called like the node."""
-    events = [one for one in cluster.list("Event") if one["metadata"]["namespace"] == node]
-    about = [(one["involvedObject"], one) for one in events]
-    return [(pod["name"], pod["uid"], one["reason"], one["message"]) for pod, one in about]
+    events = [event for event in cluster.list("Event") if event["metadata"]["namespace"] == node]
+    about = [(event["involvedObject"], event) for event in events]
+    return [(pod["name"], pod["uid"], event["reason"], event["message"]) for pod, event in about]
 
 
 def blocked(cluster, node, app="web"):
@@ -233,7 +233,9 @@ def test_two_budgets_on_a_pod_are_told_at_once(cluster, node, payload):
     first = evict_batch.handler(payload(), None)
     assert first["evicted"] == 1
     assert cluster.told(node) == ["MultipleBudgets"]
-    (message,) = [one["message"] for one in cluster.list("Event") if one["involvedObject"]["name"] == node]
+    (message,) = [
+        event["message"] for event in cluster.list("Event") if event["involvedObject"]["name"] == node
+    ]
     assert f"{node}/web: more than one disruption budget selects it (web-a and web-b)" in message
     assert f"{node}/dns: more than one disruption budget selects it (dns-a and dns-b)" in message
     again = evict_batch.handler(payload(attempt=1, progress=first), None)

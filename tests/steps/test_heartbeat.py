@@ -10,7 +10,7 @@ from stepdrain_sandbox.aws.account import AwsFault, client_error
 
 
 def beats(world, instance):
-    return [what for _, what, one in world.aws.hooks.log if one == instance]
+    return [what for _, what, whose in world.aws.hooks.log if whose == instance]
 
 
 def test_a_heartbeat_restarts_the_hooks_timeout(world, step, held):

@@ -40,7 +40,7 @@ def drained(world, **settle):
 def failures(world, error):
     history = world.history(world.executions()[0]["executionArn"])
     failed = [event["taskFailedEventDetails"] for event in history if event["type"] == "TaskFailed"]
-    return [json.loads(one["cause"])["errorMessage"] for one in failed if one["error"] == error]
+    return [json.loads(details["cause"])["errorMessage"] for details in failed if details["error"] == error]
 
 
 def test_an_instance_is_let_go_when_its_targets_have_drained():

@@ -54,7 +54,7 @@ def causes(world, error):
     """What the attempts that failed with ``error`` said."""
     history = world.history(world.executions()[0]["executionArn"])
     failed = [event["taskFailedEventDetails"] for event in history if event["type"] == "TaskFailed"]
-    return [json.loads(one["cause"])["errorMessage"] for one in failed if one["error"] == error]
+    return [json.loads(details["cause"])["errorMessage"] for details in failed if details["error"] == error]
 
 
 def drained(world):
@@ -96,11 +96,11 @@ def test_volumes_of_pods_that_stay_are_not_waited_for():
 
     def moved(nodes):
         # The claim lies beside the DaemonSet's pods.
-        for one in workload(nodes):
-            if one["kind"] in ("Pod", "DaemonSet") and "log-shipper" in one["metadata"]["name"]:
-                yield {**one, "metadata": {**one["metadata"], "namespace": "default"}}
+        for manifest in workload(nodes):
+            if manifest["kind"] in ("Pod", "DaemonSet") and "log-shipper" in manifest["metadata"]["name"]:
+                yield {**manifest, "metadata": {**manifest["metadata"], "namespace": "default"}}
             else:
-                yield one
+                yield manifest
 
     with World(workload=moved) as world:
         seen = at_the_end(world)
@@ -139,9 +139,9 @@ def test_volumes_that_stay_attached_stop_the_drain_at_its_deadline_by_name():
         assert (execution["status"], execution["error"]) == ("FAILED", "DrainTimedOut")
         assert "pv-data: held by ebs.csi.aws.com" in execution["cause"]
         assert (seen, world.lifecycle_state(instance)) == ([], "Terminating:Wait")
-        for one in world.kube.cluster.list("VolumeAttachment"):
-            if one["spec"]["nodeName"] == node:
-                world.kube.cluster.remove("VolumeAttachment", one["metadata"]["name"])
+        for attachment in world.kube.cluster.list("VolumeAttachment"):
+            if attachment["spec"]["nodeName"] == node:
+                world.kube.cluster.remove("VolumeAttachment", attachment["metadata"]["name"])
         world.redrive(execution["executionArn"])
         world.settle()
         assert (world.executions()[0]["status"], seen) == ("SUCCEEDED", [[]])

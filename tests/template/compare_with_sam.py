@@ -16,7 +16,7 @@ SECTIONS = ("Conditions", "Resources", "Outputs")
 def main() -> int:
     """0 if both have the same names and kinds; else 1, and what differs."""
     ours = yaml_parse(Path(sys.argv[1]).read_text())
-    given = dict(one.partition("=")[::2] for one in sys.argv[2:])
+    given = dict(argument.partition("=")[::2] for argument in sys.argv[2:])
     original = yaml_parse((ROOT / "template.yaml").read_text())
     theirs = expand_language_extensions(original, given, enabled=True).expanded_template
     different = [

@@ -111,10 +111,10 @@ def test_a_change_of_the_list_touches_only_the_hooks_of_that_group(
     """A hook that moves to another group fails with AlreadyExists, or leaves its own group without one."""
     old, new = hooks(before), hooks(after)
     changed = {
-        one["AutoScalingGroupName"]
+        hook["AutoScalingGroupName"]
         for name in {*old, *new}
-        for one in (old.get(name), new.get(name))
-        if one is not None and old.get(name) != new.get(name)
+        for hook in (old.get(name), new.get(name))
+        if hook is not None and old.get(name) != new.get(name)
     }
     assert changed == touched
 

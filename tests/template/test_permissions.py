@@ -181,7 +181,7 @@ def test_the_security_page_lists_what_each_role_may_do() -> None:
         for action in re.findall(r"`([^`]+)`", actions)
     }
     full = Stack(MaxConcurrentDrains="1", GroupNames="a,b,c,d,e,f")
-    assert {one for one in told if one[0] in GRANTS} == {
+    assert {action for action in told if action[0] in GRANTS} == {
         (role, action) for role in GRANTS for action, _ in grants(full, role)
     }
 
@@ -416,7 +416,9 @@ def test_without_a_key_of_yours_the_stack_makes_one_for_logs_and_topic(stack: St
     # Named, since a property that is gone would leave a machine with the key it had.
     for machine in stack.of_type("AWS::StepFunctions::StateMachine").values():
         assert machine["EncryptionConfiguration"] == {"Type": "AWS_OWNED_KEY"}
-    assert "kms:" not in json.dumps([stack.resources[f"{one}Role"] for one in ("DrainNode", "AdmitNode")])
+    assert "kms:" not in json.dumps(
+        [stack.resources[f"{machine}Role"] for machine in ("DrainNode", "AdmitNode")]
+    )
     assert not [f for f in stack.of_type("AWS::Lambda::Function").values() if "KmsKeyArn" in f]
     assert all(queue["SqsManagedSseEnabled"] is True for queue in stack.of_type("AWS::SQS::Queue").values())
 

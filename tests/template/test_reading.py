@@ -143,31 +143,33 @@ def test_no_named_iam_resource_needs_a_wider_capability() -> None:
 
 
 MANIFESTS = [
-    one
+    manifest
     for file in sorted((ROOT / "kubernetes").glob("*.yaml"))
-    for one in yaml.safe_load_all(file.read_text())
+    for manifest in yaml.safe_load_all(file.read_text())
 ]
-ROLES = {one["metadata"]["name"]: one for one in MANIFESTS if one["kind"] == "ClusterRole"}
+ROLES = {
+    manifest["metadata"]["name"]: manifest for manifest in MANIFESTS if manifest["kind"] == "ClusterRole"
+}
 
 
 def test_each_role_is_bound_to_the_group_of_its_name() -> None:
     """The files and KubernetesGroupPrefix's default are one name."""
-    bindings = [one for one in MANIFESTS if one["kind"] == "ClusterRoleBinding"]
-    for one in bindings:
-        (subject,) = one["subjects"]
-        assert (subject["kind"], subject["name"]) == ("Group", one["roleRef"]["name"])
-    bound = {one["roleRef"]["name"] for one in bindings}
+    bindings = [manifest for manifest in MANIFESTS if manifest["kind"] == "ClusterRoleBinding"]
+    for binding in bindings:
+        (subject,) = binding["subjects"]
+        assert (subject["kind"], subject["name"]) == ("Group", binding["roleRef"]["name"])
+    bound = {binding["roleRef"]["name"] for binding in bindings}
     given = {
         g
-        for one in Stack(NodeConditions="true").of_type("AWS::EKS::AccessEntry").values()
-        for g in one["KubernetesGroups"]
+        for entry in Stack(NodeConditions="true").of_type("AWS::EKS::AccessEntry").values()
+        for g in entry["KubernetesGroups"]
     }
     assert bound == given == set(ROLES)
 
 
 def test_no_cluster_role_has_a_wildcard() -> None:
     """What a wildcard grants grows with every custom resource."""
-    assert "*" not in json.dumps([one["rules"] for one in ROLES.values()])
+    assert "*" not in json.dumps([role["rules"] for role in ROLES.values()])
 
 
 @pytest.mark.parametrize(

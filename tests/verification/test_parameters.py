@@ -49,14 +49,14 @@ def test_an_installation_as_it_was_deployed_has_nothing_to_mend(parameters):
     """Whatever its parameters: else verify asks for rights that nobody has granted, or that nobody needs."""
     with World(workload=cluster_workload, parameters=parameters) as world:
         sns = world._client("sns")
-        (topic,) = [one["TopicArn"] for one in sns.list_topics()["Topics"]]
+        (topic,) = [topic["TopicArn"] for topic in sns.list_topics()["Topics"]]
         sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="oncall@example.com")
         world.aws.subscriptions.confirm("oncall@example.com")
         here = account(world)
         found = verify.found(deployed(here, "stepdrain"), chosen(here, None), None, None)
     assert checks.well(found)
     skipped = {"the manifests in the cluster", *(["cluster green"] if parameters is EVERYTHING else [])}
-    assert {one.what for one in checks.wrong(found)} == skipped
+    assert {check.what for check in checks.wrong(found)} == skipped
 
 
 def test_a_group_of_another_cluster_is_rehearsed_there():

@@ -73,7 +73,7 @@ def rehearsed(world, function, **more):
         }
     with alone(world, function):
         answer = world.aws.invoke(f"stepdrain-{function}Function", json.loads(json.dumps(event)))
-    return {one["what"]: one for one in answer["findings"] if one["result"] != Result.OK}
+    return {finding["what"]: finding for finding in answer["findings"] if finding["result"] != Result.OK}
 
 
 def alone(world, function):
@@ -145,7 +145,9 @@ def test_a_groups_tag_that_cannot_be_read_is_said(world):
 def test_what_is_tried_is_what_the_template_grants(world):
     """A right that is granted and not tried would be missed by nobody but a drain."""
     granted = {
-        name.removesuffix("Function"): {one for one in actions if one.split(":")[0] not in SERVICES_OWN}
+        name.removesuffix("Function"): {
+            action for action in actions if action.split(":")[0] not in SERVICES_OWN
+        }
         for name, actions in world.aws.deployment.granted.items()
     }
     tried = {
@@ -156,7 +158,7 @@ def test_what_is_tried_is_what_the_template_grants(world):
 
 def test_what_is_asked_for_in_the_cluster_is_what_the_manifests_grant():
     """Verb by verb, of all files."""
-    rules = [rule for one in rbac_manifests(PARAMETERS) for rule in one.get("rules", ())]
+    rules = [rule for manifest in rbac_manifests(PARAMETERS) for rule in manifest.get("rules", ())]
     granted = {
         (verb, f"{resource}.{group}".rstrip("."))
         for rule in rules
@@ -271,9 +273,9 @@ def test_a_rehearsal_changes_nothing(world):
     for function in FUNCTIONS:
         rehearsed(world, function)
     wrote = [
-        one["requestURI"]
-        for one in world.kube.audit_log[before:]
-        if one["verb"] not in ("get", "list", "watch") and "dryRun=All" not in one["requestURI"]
+        entry["requestURI"]
+        for entry in world.kube.audit_log[before:]
+        if entry["verb"] not in ("get", "list", "watch") and "dryRun=All" not in entry["requestURI"]
     ]
     assert {uri.rsplit("/", 1)[1].split("?")[0] for uri in wrote} <= {"selfsubjectaccessreviews"}
     assert (world.aws.hooks.log, len(world.executions()), len(world.aws.messages())) == (

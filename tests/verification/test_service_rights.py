@@ -82,7 +82,7 @@ def test_each_action_of_a_service_that_is_missing_is_found(world, made, monkeypa
         monkeypatch.setattr(world.aws.deployment, "policies", without(before, None, action))
         found = wrong(made)
         assert {(by, what.partition(" ")[0]) for by, what in found} == {
-            one for one in pairs if one[1] == action
+            pair for pair in pairs if pair[1] == action
         }
         assert {finding.mend for finding in found.values()} == {"iam"}
 

@@ -74,7 +74,7 @@ def test_a_waiting_drain_says_so_and_keeps_its_instance(burst):
         for e in burst.history(waiting["executionArn"])
         if e["type"] == "TaskFailed"
     ]
-    assert {one["error"] for one in failures} == {"NotYourTurn"}
+    assert {failure["error"] for failure in failures} == {"NotYourTurn"}
     assert f"behind: {first}" in failures[0]["cause"]
     assert burst.lifecycle_state(second) == "Terminating:Wait"
     burst.kube.cluster.change("PodDisruptionBudget", "stuck", "default", {"spec": {"maxUnavailable": 2}})

@@ -132,7 +132,7 @@ def test_targets_are_looked_at_where_auto_scaling_throttles(world, monkeypatch):
     world.aws.schedules.stop()
     world.aws.aws_faults.append(AwsFault("DescribeAutoScalingGroups", error, times=-1))
     world.settle()
-    assert {one["status"] for one in world.executions()} == {"SUCCEEDED"}
+    assert {execution["status"] for execution in world.executions()} == {"SUCCEEDED"}
     assert asked(world, "DescribeAutoScalingGroups").count("WaitForTargetsFunction") == 1
 
 

@@ -38,7 +38,11 @@ def events_of(world, instance):
     health["detail"]["affectedEntities"] = [{"entityValue": instance}]
     now = rfc3339(world.clock.now())
     return dict(
-        zip(KINDS, [held[0], *({**copy.deepcopy(one), "time": now} for one in (spot, health))], strict=True)
+        zip(
+            KINDS,
+            [held[0], *({**copy.deepcopy(event), "time": now} for event in (spot, health))],
+            strict=True,
+        )
     )
 
 
@@ -53,8 +57,8 @@ def test_events_of_one_end_in_any_order_and_thrice_have_one_drains_effects(world
     world.settle()
     world.pass_time(400)
     drains = world.executions()
-    assert {one["status"] for one in drains} == {"SUCCEEDED"}
-    reasons = Counter(json.loads(one["input"])["reason"] for one in drains)
+    assert {drain["status"] for drain in drains} == {"SUCCEEDED"}
+    reasons = Counter(json.loads(drain["input"])["reason"] for drain in drains)
     assert set(reasons.values()) == {1}
     assert [what for _, what, _ in world.aws.hooks.log] == ["CONTINUE"]
     written = [change for change in audit.changes(world.kube.audit_log) if change.status < 300]

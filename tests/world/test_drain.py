@@ -26,7 +26,9 @@ def requests_of(world):
 
 def attempts(world):
     """How often the states were started that list pods or volumes."""
-    history = [event for one in world.executions() for event in world.history(one["executionArn"])]
+    history = [
+        event for execution in world.executions() for event in world.history(execution["executionArn"])
+    ]
     parameters = [
         event["taskScheduledEventDetails"]["parameters"]
         for event in history

@@ -17,7 +17,7 @@ def without_the_key(policies, *roles):
     """The statements of all roles, less the rights of ``roles`` to keys."""
     poorer = copy.deepcopy(policies)
     for role in roles:
-        poorer[role] = [one for one in poorer[role] if "kms:" not in str(one["Action"])]
+        poorer[role] = [statement for statement in poorer[role] if "kms:" not in str(statement["Action"])]
     return poorer
 
 
@@ -33,7 +33,7 @@ def world():
         world.terminate(instance)
         world.settle()
         world.pass_time(5)
-        world.status_change = next(one for one in events if one["source"] == "aws.states")
+        world.status_change = next(event for event in events if event["source"] == "aws.states")
         yield world
 
 
@@ -72,9 +72,9 @@ def test_a_machine_whose_role_may_not_use_the_key_starts_nothing(world, monkeypa
         with pytest.raises(ClientError, match=r"KmsAccessDeniedException.*kms:Decrypt"):
             world.start("by-hand", {"instanceId": next(iter(world.instances))})
     via = copy.deepcopy(made.policies)
-    for one in via["stepdrain-DrainNodeRole"]:
-        if "kms:Decrypt" in one["Action"]:
-            one["Condition"]["StringEquals"]["kms:ViaService"] = "states.eu-west-1.amazonaws.com"
+    for statement in via["stepdrain-DrainNodeRole"]:
+        if "kms:Decrypt" in statement["Action"]:
+            statement["Condition"]["StringEquals"]["kms:ViaService"] = "states.eu-west-1.amazonaws.com"
     monkeypatch.setattr(made, "policies", via)
     with pytest.raises(ClientError, match="KmsAccessDeniedException"):
         world.start("by-hand", {"instanceId": next(iter(world.instances))})

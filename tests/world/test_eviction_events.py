@@ -20,10 +20,12 @@ def drained(parameters):
             event["objectRef"] for event in asked if event["objectRef"].get("subresource") == "eviction"
         ]
         written = [event for event in asked if event["objectRef"]["resource"] == "events"]
-        told = [one for one in world.kube.cluster.list("Event") if one["involvedObject"]["kind"] == "Pod"]
-        assert all(one["message"].endswith(f" empties node {node}") for one in told)
-    evicted = sorted(f"{one['namespace']}/{one['name']}" for one in evictions)
-    about = sorted(f"{one['metadata']['namespace']}/{one['involvedObject']['name']}" for one in told)
+        told = [
+            event for event in world.kube.cluster.list("Event") if event["involvedObject"]["kind"] == "Pod"
+        ]
+        assert all(event["message"].endswith(f" empties node {node}") for event in told)
+    evicted = sorted(f"{eviction['namespace']}/{eviction['name']}" for eviction in evictions)
+    about = sorted(f"{event['metadata']['namespace']}/{event['involvedObject']['name']}" for event in told)
     return evicted, about, len(written)
 
 

@@ -16,7 +16,7 @@ def drained(fails, until_s, free_after_s, died=0):
     stage = Stage(2, {}, HOOK_S)
     web = [replica_set("default", "web", {"app": "web"}, 1, 5), budget("default", "web", {"app": "web"}, 0)]
     with stage.set(web):
-        instance = next(one for one, node in stage.instances.items() if stage.pods_on(node))
+        instance = next(instance for instance, node in stage.instances.items() if stage.pods_on(node))
         began = stage.clock.now()
         stage.deliver(stage.terminate(instance))
         stage.group.faults += [("record_heartbeat", fails)] * MANY if fails else []
@@ -31,9 +31,11 @@ def drained(fails, until_s, free_after_s, died=0):
         stage.clock.run(free_after_s + 300)
     (execution,) = stage.machine.executions.values()
     accepted = [
-        one for one in audit.changes(stage.transport.audit_log) if (one.kind, one.status) == ("evict", 201)
+        change
+        for change in audit.changes(stage.transport.audit_log)
+        if (change.kind, change.status) == ("evict", 201)
     ]
-    return stage, execution, [one.at for one in accepted]
+    return stage, execution, [change.at for change in accepted]
 
 
 @pytest.mark.parametrize("fails", [THROTTLED, DOWN, None])

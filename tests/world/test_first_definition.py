@@ -48,7 +48,7 @@ class Played:
         with stage.set(manifests):
             for fault in faults:
                 stage.transport.faults.add(fault)
-            instance = next(one for one, node in stage.instances.items() if stage.pods_on(node))
+            instance = next(instance for instance, node in stage.instances.items() if stage.pods_on(node))
             stage.deliver(stage.terminate(instance))
             for after_s, action in at:
                 stage.clock.call_at(stage.clock.now() + after_s, lambda action=action: action(stage))
@@ -58,15 +58,15 @@ class Played:
     def errors(self):
         """The names of the errors that attempts ended with; each is one that the definition knows."""
         failed = [
-            one["taskFailedEventDetails"]["error"]
-            for one in self.execution.log.events
-            if one["type"] == "TaskFailed"
+            event["taskFailedEventDetails"]["error"]
+            for event in self.execution.log.events
+            if event["type"] == "TaskFailed"
         ]
         assert set(failed) <= NAMES | {"DrainTimedOut", "DrainReleased"}
         return set(failed)
 
     def changes(self, kind):
-        return [one for one in audit.changes(self.stage.transport.audit_log) if one.kind == kind]
+        return [change for change in audit.changes(self.stage.transport.audit_log) if change.kind == kind]
 
 
 def allow(stage):
@@ -86,7 +86,7 @@ def test_a_blocked_drain_waits_in_evict_batch_and_goes_on(after_s):
     assert [how for _, how in played.stage.ended] == ["CONTINUE"]
     slow = {"EvictionStillBlocked"} if after_s > 1000 else set()
     assert played.errors() >= {"EvictionBlocked"} | slow
-    assert [one.status for one in played.changes("evict")].count(201) == 1
+    assert [change.status for change in played.changes("evict")].count(201) == 1
 
 
 def test_pods_that_take_long_to_leave_are_waited_for():

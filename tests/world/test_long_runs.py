@@ -29,7 +29,7 @@ def drained(manifests, happens, nodes=2):
     """The stage two days later, and the execution; ``happens`` is called when it begins."""
     stage = Stage(nodes, LONG)
     with stage.set(manifests):
-        instance = next(one for one, node in stage.instances.items() if stage.pods_on(node))
+        instance = next(instance for instance, node in stage.instances.items() if stage.pods_on(node))
         stage.deliver(stage.terminate(instance))
         happens(stage)
         stage.clock.run(2 * DAY_S)

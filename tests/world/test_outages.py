@@ -59,7 +59,7 @@ def unanswered(timeout_s, heartbeat_s):
     """A drain whose cluster answers nothing from its tenth second on, until its deadline is well over."""
     stage = Stage(2, {"STEPDRAIN_DRAIN_TIMEOUT": str(timeout_s)}, heartbeat_s)
     with stage.set(HELD):
-        instance_id = next(one for one, node in stage.instances.items() if stage.pods_on(node))
+        instance_id = next(instance for instance, node in stage.instances.items() if stage.pods_on(node))
         stage.deliver(stage.terminate(instance_id))
         stage.clock.run(10)
         stage.transport.faults.add(Fault(times=-1, status=503, body="out of order"))

@@ -64,7 +64,7 @@ def rolling(world, _instance, node):
 
 def storing(world, _instance, node):
     """A DaemonSet's pod keeps its volume, and that of another pod is detached some time after it."""
-    (pod,) = [one for one in daemonset("cache", [node]) if one["kind"] == "Pod"]
+    (pod,) = [manifest for manifest in daemonset("cache", [node]) if manifest["kind"] == "Pod"]
     for manifest in [*volume("cache"), *volume("data")]:
         world.kube.cluster.create(manifest)
     world.kube.cluster.create(mounting(lone_pod("db", node), "data"))
@@ -294,8 +294,8 @@ def test_without_the_file_for_force_a_forced_drain_fails_and_no_other():
 def test_without_the_rights_to_watch_drains_poll_and_say_so():
     """A cluster whose manifests are a version older: no drain fails for that."""
     rbac = rbac_manifests(ROLLING)
-    for one in rbac:
-        for rule in one.get("rules", ()):
+    for manifest in rbac:
+        for rule in manifest.get("rules", ()):
             rule["verbs"] = [verb for verb in rule["verbs"] if verb != "watch"]
 
     def slowly(nodes):
@@ -304,7 +304,7 @@ def test_without_the_rights_to_watch_drains_poll_and_say_so():
     with World(workload=slowly, rbac=rbac) as world:
         world.terminate(next(iter(world.instances)))
         world.settle()
-        assert [one["status"] for one in world.executions()] == ["SUCCEEDED"]
+        assert [execution["status"] for execution in world.executions()] == ["SUCCEEDED"]
         (said,) = [e["message"] for e in world.kube.cluster.list("Event") if e["reason"] == "WatchDenied"]
         assert "cannot watch resource" in said
         assert "Apply kubernetes/rbac.yaml" in said

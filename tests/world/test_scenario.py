@@ -67,7 +67,7 @@ def test_the_demo_can_show_the_edges_of_a_drain():
 def test_the_judgement_of_the_edges_can_fail():
     """A drain that was too fast to wait for anything, and an order that is not the waves'."""
     sentences = edges.broken([], [])
-    assert [one.split(".")[0] for one in sentences] == [
+    assert [sentence.split(".")[0] for sentence in sentences] == [
         "The drain never waited in WaitForVolumes",
         "The drain never waited in WaitForTargets",
     ]

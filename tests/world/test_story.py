@@ -47,8 +47,8 @@ def patched(world):
 def without(resource):
     """The manifests of an installation, less all rules for one resource."""
     manifests = rbac_manifests({"NodeConditions": "true"})
-    for one in manifests:
-        one["rules"] = [rule for rule in one.get("rules", ()) if resource not in rule["resources"]]
+    for manifest in manifests:
+        manifest["rules"] = [rule for rule in manifest.get("rules", ()) if resource not in rule["resources"]]
     return manifests
 
 

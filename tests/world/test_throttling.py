@@ -44,7 +44,7 @@ def test_an_instance_is_drained_when_the_throttling_is_over(operation, seconds):
         instance = trouble.begin(world)
         world.pass_time(seconds + 900)
         world.settle()
-        assert {one["status"] for one in world.executions()} == {"SUCCEEDED"}
+        assert {execution["status"] for execution in world.executions()} == {"SUCCEEDED"}
         assert trouble.results(world, instance) == ["CONTINUE"]
         assert broken(world) == []
 
@@ -59,13 +59,16 @@ def test_somebody_is_told_of_a_failed_drain_when_the_throttling_is_over(operatio
         throttled(world, operation, seconds)
         world.settle()
         world.pass_time(RETRIED_S)
-        told = [one["Message"] for one in world.aws.messages()]
+        told = [message["Message"] for message in world.aws.messages()]
         if operation == "Publish" and seconds == 600:
-            assert (told, [one["detail"]["name"] for one in world.dead_letters()]) == ([], [name_of(world)])
+            assert (told, [letter["detail"]["name"] for letter in world.dead_letters()]) == (
+                [],
+                [name_of(world)],
+            )
             world.pass_time(seconds)
             world.aws.delivery.send(world.dead_letters()[0])
             world.pass_time(5)
-            told = [one["Message"] for one in world.aws.messages()]
+            told = [message["Message"] for message in world.aws.messages()]
         assert len(told) == 1
         assert "DrainRefused" in told[0]
         # Of a history that cannot be read for long, the message leaves the state out.

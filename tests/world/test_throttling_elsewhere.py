@@ -39,7 +39,7 @@ def _blocked(nodes):
 
 def succeeded(world, count):
     """All of so many drains have succeeded, and kept every guarantee."""
-    assert [one["status"] for one in world.executions()] == ["SUCCEEDED"] * count
+    assert [execution["status"] for execution in world.executions()] == ["SUCCEEDED"] * count
     assert broken(world) == []
 
 
@@ -104,7 +104,7 @@ def test_targets_are_waited_for_when_the_throttling_is_over(operation, seconds):
         throttled(world, operation, seconds)
         world.terminate(next(iter(world.instances)))
         world.pass_time(seconds / 2)
-        assert {one["status"] for one in world.executions()} == {"RUNNING"}
+        assert {execution["status"] for execution in world.executions()} == {"RUNNING"}
         world.pass_time(seconds)
         world.settle()
         succeeded(world, 1)
@@ -131,9 +131,9 @@ def test_maintenance_that_is_called_off_is_undone_when_the_throttling_is_over(op
         event = world.aws.scheduled_events.schedule(instance, "instance-reboot", world.clock.now() + 1900)
         throttled(world, operation, seconds)
         world.pass_time(seconds + 2 * SWEEP_S)
-        assert [one["status"] for one in world.executions()] == ["RUNNING"]
+        assert [execution["status"] for execution in world.executions()] == ["RUNNING"]
         world.aws.scheduled_events.end(event, "Canceled")
         throttled(world, operation, seconds)
         world.pass_time(seconds + 2 * SWEEP_S)
-        assert [one["status"] for one in world.executions()] == ["ABORTED"]
+        assert [execution["status"] for execution in world.executions()] == ["ABORTED"]
         assert not world.kube.cluster.get("Node", node)["spec"].get("unschedulable")

@@ -146,7 +146,7 @@ def test_two_executions_have_a_timeout_each(machine):
     (made,) = machine.client.list_state_machines()["stateMachines"]
     other = machine.client.start_execution(stateMachineArn=made["stateMachineArn"], name="f")["executionArn"]
     machine.clock.leave()
-    ends = [machine.finish(one)["stopDate"].timestamp() - T0 for one in (arn, other)]
+    ends = [machine.finish(execution)["stopDate"].timestamp() - T0 for execution in (arn, other)]
     assert ends == [150, 150]
 
 
