@@ -36,6 +36,7 @@ def night(shared, monkeypatch, tmp_path):
     yield _night(shared, monkeypatch, tmp_path)
     world.aws.around = before
     world.aws.lambda_faults.clear()
+    world.aws.aws_faults.clear()
     world.kube.faults.clear()
 
 

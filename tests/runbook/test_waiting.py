@@ -56,7 +56,7 @@ def test_a_pod_that_takes_its_time(night):
     night.world.kube.cluster.create(slow)
     night.world.pass_time(5)
     night.world.terminate(night.instance)
-    night.world.pass_time(30)
+    night.world.pass_time(60)
     night.waits_for("default/slow")
     night.play("PodsRemaining", blanks={"POD": "slow"})
     night.drained()
