@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
 
+from stepdrain_sandbox.aws import stack_api
 from stepdrain_sandbox.aws.account import REGION
-from stepdrain_sandbox.built.aws_endpoint import Forwarding
+from stepdrain_sandbox.built.aws_endpoint import Answer, Forwarding
 from stepdrain_sandbox.built.runtime_api import serving as serving_http
 from stepdrain_sandbox.world import OPERATOR_KEY, World
 
@@ -44,7 +45,8 @@ def serving(world: World) -> Iterator[dict[str, str]]:
 
 def _handler(world: World) -> type[Forwarding]:
     class Handler(Forwarding):
-        """Answers GetFunctionConfiguration: the embedded account runs functions without Lambda's API."""
+        """Answers for CloudFormation, and GetFunctionConfiguration: the account runs functions without
+        Lambda's API."""
 
         def forward(self) -> None:
             found = CONFIGURATION.match(self.path)
@@ -59,6 +61,11 @@ def _handler(world: World) -> type[Forwarding]:
                 return
             variables = {"Variables": function.environment}
             self.answer(200, {}, json.dumps({"FunctionName": name, "Environment": variables}).encode())
+
+        def own(self, service: str, body: bytes) -> Answer | None:
+            if service != stack_api.SERVICE:
+                return None
+            return stack_api.answer(world.aws.described.answers(), body)
 
         do_GET = do_POST = do_PUT = do_DELETE = forward
 

@@ -107,7 +107,7 @@ def translated_errors() -> Iterator[None]:
     except ClientError as error:
         raise _refused(error) from error
     except BotoCoreError as error:
-        raise CommandError(f"AWS gave no usable answer: {error}.", NO_ACCESS) from error
+        raise CommandError(f"AWS gave no usable answer: {str(error).rstrip('.')}.", NO_ACCESS) from error
 
 
 def _how(error: Exception) -> str:

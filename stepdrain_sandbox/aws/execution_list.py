@@ -88,13 +88,20 @@ def _recency(item: Json) -> float:
 
 
 def _with_cause(stop: Callable[[StepFunctionResponse], ActionResult]) -> Callable[..., ActionResult]:
-    """StopExecution as in the API reference: the execution shows the request's error and cause."""
+    """StopExecution as in the API reference: the execution and its last event have its error and cause.
+
+    moto's event has neither
+    (https://docs.aws.amazon.com/step-functions/latest/apireference/API_ExecutionAbortedEventDetails.html).
+    """
 
     def stop_execution(response: StepFunctionResponse) -> ActionResult:
         execution = response.stepfunction_backend.describe_execution(response._get_param("executionArn"))
         if execution.exec_status is ExecutionStatus.RUNNING:
             execution.error = response._get_param("error")
             execution.cause = response._get_param("cause")
+            if execution.exec_worker is not None:
+                worker, said = execution.exec_worker, {"error": execution.error, "cause": execution.cause}
+                worker.stop = lambda stop_date, **_: worker.env.set_stop(stop_date=stop_date, **said)
         return stop(response)
 
     return stop_execution

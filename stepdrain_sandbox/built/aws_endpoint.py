@@ -20,6 +20,8 @@ from stepdrain_sandbox.built.runtime_api import serving as serving_http
 SCOPE = re.compile(r"Credential=[^/]+/\d+/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request")
 OF_THE_CONNECTION = {"host", "connection", "content-length", "accept-encoding", "transfer-encoding"}
 TIMEOUT_S = 10
+Answer = tuple[int, Mapping[str, str], bytes]
+"""Status, headers and content."""
 
 
 class Forwarding(BaseHTTPRequestHandler):
@@ -33,14 +35,26 @@ class Forwarding(BaseHTTPRequestHandler):
             self.send_error(403, "The request is not signed.")
             return
         region, service = scope.groups()
-        answer = requests.request(
-            self.command,
-            f"https://{service}.{region}.amazonaws.com{self.path}",
-            headers={k: v for k, v in self.headers.items() if k.lower() not in OF_THE_CONNECTION},
-            data=body,
-            timeout=TIMEOUT_S,
-        )
+        if (own := self.own(service, body)) is not None:
+            self.answer(*own)
+            return
+        try:
+            answer = requests.request(
+                self.command,
+                f"https://{service}.{region}.amazonaws.com{self.path}",
+                headers={k: v for k, v in self.headers.items() if k.lower() not in OF_THE_CONNECTION},
+                data=body,
+                timeout=TIMEOUT_S,
+            )
+        except ModuleNotFoundError as error:
+            # moto loads a service when it is first asked, and some need packages that nobody else does.
+            self.send_error(501, f"The embedded account has no {service} ({error.name} is not installed).")
+            return
         self.answer(answer.status_code, answer.headers, answer.content)
+
+    def own(self, _service: str, _body: bytes) -> Answer | None:
+        """The answer of the account itself, None where the request is moto's."""
+        return None
 
     def answer(self, status: int, headers: Mapping[str, str], content: bytes) -> None:
         """Send an answer."""

@@ -8,6 +8,10 @@ from click.testing import CliRunner
 
 from stepdrain_cli.__main__ import cli
 from stepdrain_cli.commands.options import SANDBOX_NOTE
+from stepdrain_cli.commands.sandbox import PUT_ASIDE
+from stepdrain_sandbox.aws import stack_api
+from stepdrain_sandbox.session import serving
+from stepdrain_sandbox.world import World
 
 
 def test_the_sandbox_needs_nothing_and_touches_no_account(monkeypatch):
@@ -24,3 +28,36 @@ def test_the_sandbox_leaves_nothing_in_the_folder_for_temporary_files(tmp_path):
     environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, list(tmp_path.iterdir())) == (0, []), done.stderr
+
+
+def test_a_served_sandbox_answers_about_its_stack_without_a_traceback(capfd, monkeypatch):
+    """As in a shell where somebody has no STEPDRAIN_STATE_MACHINE: the stack says which it is."""
+    with World(nodes=1) as world, serving(world) as variables:
+        given = {**os.environ, **variables, "PYTHONPATH": os.pathsep.join(sys.path)}
+        for name in ("STEPDRAIN_STATE_MACHINE", *PUT_ASIDE):
+            given.pop(name, None)
+
+        def typed(*words):
+            command = [sys.executable, "-m", "stepdrain_cli", *words]
+            done = subprocess.run(
+                command, env=given, capture_output=True, text=True, timeout=120, check=False
+            )
+            return done.returncode, done.stdout, done.stderr
+
+        assert typed("list") == (0, "", "No drains.\n")
+        status, out, err = typed("list", "--stack", "nope")
+        assert (status, out) == (2, "")
+        assert err == (
+            "Error: There is no stack nope in region eu-west-1; name yours with --stack, or the state "
+            "machine with --state-machine ARN.\n"
+        )
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_what_the_embedded_cloudformation_lacks_is_refused_in_a_sentence():
+    """As CloudFormation refuses an action that it does not know."""
+    with World(nodes=1) as world:
+        status, _, content = stack_api.answer(world.aws.described.answers(), b"Action=CreateStack")
+    assert status == 400
+    assert b"<Code>InvalidAction</Code>" in content
+    assert b"The embedded account does not answer CreateStack." in content

@@ -64,3 +64,16 @@ def test_a_list_that_is_behind_shows_what_was(world):
         ] == []
     finally:
         world.aws.execution_list.lag_s = 0
+
+
+def test_the_last_event_of_a_stopped_execution_has_its_error_and_cause(world):
+    """https://docs.aws.amazon.com/step-functions/latest/apireference/API_ExecutionAbortedEventDetails.html"""
+    document = {"instanceId": next(iter(world.instances)), "policy": {"settleTime": 60}}
+    arn = world.start("stopped-in-settle", document)
+    world.pass_time(20)
+    client = boto3.client("stepfunctions", region_name="eu-west-1")
+    client.stop_execution(executionArn=arn, error="Stopped", cause="the wrong node")
+    world.pass_time(5)
+    last = world.history(arn)[-1]
+    assert last["type"] == "ExecutionAborted"
+    assert last["executionAbortedEventDetails"] == {"error": "Stopped", "cause": "the wrong node"}
