@@ -27,7 +27,11 @@ def command(account: Account, target: str, cause: str, yes: bool) -> None:
     found = drains.find(account, target)
     who, state = found.who, found.state or "its first state"
     if found.status not in drains.RUNNING:
-        raise CommandError(f"The drain of {who} does not run: it is {found.status} ({found.arn}).", FAILED)
+        raise CommandError(
+            f"The drain of {who} does not run: it is {found.status} ({found.arn}); "
+            f"`stepdrain status {who}{account.flags}` shows how it ended, and what to type next.",
+            FAILED,
+        )
     ask(f"Stop the drain of {who} in {state}?", yes, "Nothing was stopped.")
     account.client("stepfunctions").stop_execution(executionArn=found.arn, error="Stopped", cause=cause)
     click.echo(f"Stopped: the drain of {who}, in {state}\n{found.arn}")

@@ -124,7 +124,12 @@ def test_start_takes_a_nodes_first_label(stepdrain, world, one):
         "To use the node again: stepdrain undo node-one --sandbox",
     ]
     world.pass_time(60)
-    assert stepdrain("stop", "node-one", "--yes")[0] == 1
+    assert stepdrain("stop", "node-one", "--yes") == (
+        1,
+        "",
+        f"NOTE\nError: The drain of node-one does not run: it is ABORTED ({ARN}:i-one-manual-TOKEN); "
+        "`stepdrain status node-one --sandbox` shows how it ended, and what to type next.\n",
+    )
 
 
 @pytest.mark.parametrize(
