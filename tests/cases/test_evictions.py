@@ -13,6 +13,7 @@ from stepdrain_cli.planning.plan import plan
 from stepdrain_sandbox.aws.deploy import ROOT, translate
 from stepdrain_sandbox.clock import RealClock
 from stepdrain_sandbox.judgement import broken
+from stepdrain_sandbox.kube.callers import PATIENCE
 from stepdrain_sandbox.kube.faults import Fault
 from stepdrain_sandbox.kube.server import KubeServer
 from stepdrain_sandbox.workload import budget, cluster_workload, lone_pod
@@ -64,7 +65,7 @@ def test_the_client_waits_longer_than_a_webhook_may_take(monkeypatch):
     send = urllib3.PoolManager.request
 
     def recorded(self, method, url, **options):
-        timeouts[method] = options["timeout"].read_timeout
+        timeouts[method] = float(options["headers"][PATIENCE])
         return send(self, method, url, **options)
 
     monkeypatch.setattr(urllib3.PoolManager, "request", recorded)
