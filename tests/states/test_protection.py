@@ -36,6 +36,7 @@ def a_step(attempt=0, **record):
         {
             "execution": {"StartTime": "2026-01-01T00:00:00Z", "Name": "d"},
             "state": {"EnteredTime": "2026-01-01T00:00:00Z", "RetryCount": attempt, "Name": "WaitForPods"},
+            "waitSeconds": 120,
             "drain": {
                 "nodeName": "n",
                 "cluster": "demo",
@@ -88,6 +89,11 @@ def test_nothing_is_asked_where_nothing_could_come_of_it(step, now):
     cluster = Cluster(None)
     assert lost(step, cluster, now) is None
     assert cluster.asked == 0
+
+
+def test_on_the_first_definition_a_fresh_cordon_is_looked_at_too():
+    """Its laps have no pause: pods without grace would land on the node and be evicted again and again."""
+    assert lost(replace(a_step(), wait_s=None), Cluster(a_node(spec={})), LATER - 1) is not None
 
 
 def test_a_node_that_stands_as_it_was_left_costs_one_request():
