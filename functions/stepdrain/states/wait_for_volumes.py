@@ -16,7 +16,7 @@ from stepdrain.document.progress import Progress
 from stepdrain.document.step import Step
 from stepdrain.document.timing import Timing
 from stepdrain.errors import VolumesAttached
-from stepdrain.rules import reasons
+from stepdrain.rules import fields, reasons
 from stepdrain.rules.pods import Action, Listing, Pod
 from stepdrain.rules.reasons import Reason, counted
 from stepdrain.states import remaining_pods, routes, waiting
@@ -42,11 +42,14 @@ class Attachments:
 def parse(raw: Mapping[str, Any]) -> Attachment | None:
     """An attachment from its JSON (storage.k8s.io/v1 VolumeAttachment); None for one without a volume's name.
 
-    Such a one belongs to a volume that a pod defines by itself, without a PersistentVolume.
+    Such a one belongs to a volume that a pod defines by itself, without a PersistentVolume. One whose names
+    are no texts is none either.
     """
-    spec = raw["spec"]
-    volume = spec["source"].get("persistentVolumeName")
-    return Attachment(spec["nodeName"], volume, str(spec.get("attacher") or "no driver")) if volume else None
+    spec = fields.mapping(raw.get("spec"))
+    node, volume = spec.get("nodeName"), fields.mapping(spec.get("source")).get("persistentVolumeName")
+    if not (isinstance(node, str) and isinstance(volume, str) and volume):
+        return None
+    return Attachment(node, volume, str(spec.get("attacher") or "no driver"))
 
 
 class Cluster(Protocol):
