@@ -65,7 +65,7 @@ def drained(world):
 
 def test_an_instance_is_let_go_when_its_volumes_are_detached():
     """A machine that vanishes with a volume keeps it from the pod's replacement for six minutes."""
-    with World(workload=stateful(40)) as world:
+    with World(workload=stateful(60)) as world:
         seen = at_the_end(world)
         drained(world)
         assert seen == [[]]
