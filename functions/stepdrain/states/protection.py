@@ -24,22 +24,19 @@ class Cluster(Protocol):
 def lost(step: Step, cluster: Cluster, now: float, *, last: bool = False) -> tuple[Progress, str] | None:
     """The record that leads back to FindNode, and why; None if the node is what the drain has made of it.
 
-    One GET at the first attempt of a visit, but not just after the cordon; and always where it is the
-    ``last`` look, at a node that was seen empty, on the first definition, or where Cordon had no node to
-    mark. It leads back at most once between two heartbeats, so that two tools that set and lift a cordon in
-    turn cannot fill the history.
+    One GET at the first attempt of a visit, but not just after the cordon, unless the execution runs on the
+    first definition; and always where it is the ``last`` look, at a node that was seen empty, or where Cordon
+    had no node to mark. It leads back at most once between two heartbeats, so that two tools that set and
+    lift a cordon in turn cannot fill the history.
     Executions of a definition that knows no way back keep no record of it, and are not asked.
     """
     record = step.progress
-    # The first definition's laps have no pause in which a look could be fresh.
-    first_definition = step.wait_s is None
-    must = last or step.uncordoned or (first_definition and step.attempt == 0)
-    if step.attempt and not must:
+    # The cordon's time is the API server's: a clock that is behind it must not put the look off. The first
+    # definition's laps have no pause in which a look could be fresh.
+    fresh = step.wait_s is not None and abs(now - step.cordoned_at) < FRESH_S
+    if not (last or step.uncordoned) and (step.attempt or fresh):
         return None
     if record.found_again_in is None or record.found_again_in >= record.number:
-        return None
-    # The cordon's time is the API server's: a clock that is behind it must not put the look off.
-    if not must and abs(now - step.cordoned_at) < FRESH_S:
         return None
     why = nodes.unprotected(cluster.node(step.node.name), step.node.name, step.node.uid)
     if not why:
