@@ -75,8 +75,12 @@ class Calls:
                 return
 
     def _get_or_none(self, method: Callable[..., Any], *arguments: Any, **options: Any) -> Json | None:
+        response = self._answered_or_none(method, *arguments, **options)
+        return None if response is None else read(response)
+
+    def _answered_or_none(self, method: Callable[..., Any], *arguments: Any, **options: Any) -> Any | None:
         try:
-            return self._json(method, *arguments, **options)
+            return self._answered(method, *arguments, **options)
         except errors.KubeRejected as error:
             if not missing(error):
                 raise

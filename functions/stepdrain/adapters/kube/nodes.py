@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from stepdrain import errors
-from stepdrain.adapters.kube.calls import Json, missing, read, sent_at
+from stepdrain.adapters.kube.calls import Json, read, sent_at
 from stepdrain.adapters.kube.events import Events
 from stepdrain.states.node_patch import Patched
 
@@ -24,11 +23,8 @@ class Nodes(Events):
     def patch_node(self, name: str, body: Mapping[str, object]) -> Patched | None:
         """Merge ``body`` into the Node; None if there is none. KubeConflict on another UID."""
         timeout = self._write_timeout()
-        try:
-            response = self._answered(self._core.patch_node, name, dict(body), _request_timeout=timeout)
-        except errors.KubeRejected as error:
-            if not missing(error):
-                raise
+        response = self._answered_or_none(self._core.patch_node, name, dict(body), _request_timeout=timeout)
+        if response is None:
             return None
         read(response)
         return Patched(sent_at(response))
