@@ -89,8 +89,7 @@ def _why(budget: Budget) -> str:
     if budget.never_gives_way:
         pods = f"{'its' if budget.expected == 1 else 'all of its'} {counted(budget.expected, 'pod')}"
         return f"can never give way: {pods} must be healthy"
-    needed = counted(budget.desired, "healthy pod")
-    return f"allows no disruption now: it needs {needed} and has {budget.current}"
+    return f"allows no disruption now: it {budget.need}"
 
 
 def _pods(count: int) -> str:

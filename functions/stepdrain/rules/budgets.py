@@ -41,6 +41,11 @@ class Budget:
         """Every pod must be healthy, so no pod can ever be evicted."""
         return self.observed and self.desired >= self.expected > 0
 
+    @property
+    def need(self) -> str:
+        """What it asks for and has, as the end of a sentence that begins with its name."""
+        return f"needs {counted(self.desired, 'healthy pod')} and has {self.current}"
+
 
 def parse(raw: Mapping[str, Any]) -> Budget:
     """A budget from its JSON as the API lists it (policy/v1 PodDisruptionBudget).
@@ -152,8 +157,7 @@ class Ledger:
         if budget.allowed - self.spent[budget.namespace, budget.name] > 0:
             return None
         if budget.current <= budget.desired or self.spent[budget.namespace, budget.name]:
-            needs = f"needs {counted(budget.desired, 'healthy pod')} and has {budget.current}"
-            return f"disruption budget {budget.name} {needs}"
+            return f"disruption budget {budget.name} {budget.need}"
         return f"disruption budget {budget.name} does not allow evicting pods now"
 
 

@@ -29,6 +29,11 @@ def counted(count: int, noun: str, verb: str = "") -> str:
     return f"{count:d} {noun}{'' if count == 1 else 's'} {verbs}".rstrip()
 
 
+def cannot_be_evicted(pods: int, named: Sequence[str]) -> str:
+    """The sentence about a count of pods that are held now, and the phrases that name them."""
+    return f"{counted(pods, 'pod')} cannot be evicted now: {'; '.join(named)}."
+
+
 def phrases(reasons: Sequence[Reason]) -> list[str]:
     """At most 20 reasons as phrases, then how many more there are."""
     named = [str(reason) for reason in reasons[:NAMED]]

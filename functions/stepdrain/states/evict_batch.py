@@ -12,7 +12,7 @@ from stepdrain.document.step import Step
 from stepdrain.errors import DrainRefused
 from stepdrain.rules import pods, reasons, waves
 from stepdrain.rules.pods import Action, Listing, Pod
-from stepdrain.rules.reasons import Reason, counted
+from stepdrain.rules.reasons import Reason
 from stepdrain.states import batch, remaining_pods, routes, waiting
 from stepdrain.states.batch import Moved
 from stepdrain.states.waiting_events import Warn
@@ -76,10 +76,8 @@ def evict_batch(
         held(staying, moved.tally.blocked)
     record = _record(known, step, now, moved, len(leaving))
     if timing.pace is not None and moved.nothing and moved.tally.blocked and not timing.heartbeat_due:
-        named = "; ".join(record.blockers)
-        raise waiting.blocked(
-            f"{counted(record.blocked, 'pod')} cannot be evicted now: {named}.", record.blocked, timing
-        )
+        sentence = reasons.cannot_be_evicted(record.blocked, record.blockers)
+        raise waiting.blocked(sentence, record.blocked, timing)
     return replace(record, emptied_at=step.progress.emptied_at if empty else None)
 
 

@@ -239,13 +239,13 @@ class _Look:
     def not_yet(self, view: View, now: float, unwatched: str) -> NotYet:
         """The error that the attempt ends with."""
         seen = self.seen(view, now)
-        named = "; ".join(reasons.phrases(self.awaited(view, seen, now)))
-        kind: type[NotYet] = PodsRemaining if seen.leaving else EvictionBlocked
-        counts = f"{counted(len(seen.staying), 'pod')} cannot be evicted now"
-        if seen.leaving:
-            more = f", and {counted(len(seen.staying), 'other', 'are')} to be evicted" if seen.staying else ""
-            counts = f"{counted(len(seen.leaving), 'evicted pod', 'are')} still on the node{more}"
-        return waiting.not_yet(kind, f"{counts}: {named}.", self.step.timing(now), unwatched)
+        named, timing = reasons.phrases(self.awaited(view, seen, now)), self.step.timing(now)
+        if not seen.leaving:
+            sentence = reasons.cannot_be_evicted(len(seen.staying), named)
+            return waiting.not_yet(EvictionBlocked, sentence, timing, unwatched)
+        more = f", and {counted(len(seen.staying), 'other', 'are')} to be evicted" if seen.staying else ""
+        counts = f"{counted(len(seen.leaving), 'evicted pod', 'are')} still on the node{more}"
+        return waiting.not_yet(PodsRemaining, f"{counts}: {'; '.join(named)}.", timing, unwatched)
 
     def _record(self, seen: Seen) -> Progress:
         before = self.step.progress

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from stepdrain.document.step import Step
 from stepdrain.rules import reasons, stuck_pods
 from stepdrain.rules.pods import Pod
-from stepdrain.rules.reasons import Reason, counted
+from stepdrain.rules.reasons import Reason
 from stepdrain.states import waiting
 
 Warn = Callable[[str, str], None]
@@ -33,8 +33,7 @@ class WaitingEvents:
         ``unended``: those that are long past their grace although their kubelet answers.
         """
         if held and self.blocked is False:
-            named = "; ".join(reasons.phrases(held))
-            self._warn("PodsBlocked", f"{counted(len(held), 'pod')} cannot be evicted now: {named}.")
+            self._warn("PodsBlocked", reasons.cannot_be_evicted(len(held), reasons.phrases(held)))
         self.blocked = bool(held)
         if not self._overdue and unended and (self._step.attempt == 0 or self._new(unended, now)):
             named = "; ".join(reasons.phrases(stuck_pods.why_unended(unended)))

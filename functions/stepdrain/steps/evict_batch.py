@@ -74,7 +74,7 @@ def _once(step: Step) -> Progress:
         _record_forced(step, record, cluster, now)
     if record.blocked and record.evicted == step.progress.evicted and step.progress.probing:
         # Once a heartbeat: an Event for each attempt would only hide the others.
-        sentence = f"{counted(record.blocked, 'pod')} cannot be evicted now: {'; '.join(record.blockers)}."
+        sentence = reasons.cannot_be_evicted(record.blocked, record.blockers)
         _record_blocked(step, sentence, cluster, now)
     LOG.info("batch evicted", node=step.node.name, attempt=step.attempt, progress=record.to_document())
     return record
