@@ -43,6 +43,12 @@ class Time:
         self._now += seconds
 
 
+def a_step(attempt=9, wait_s=120, policy=None, **record):
+    """What an attempt decides by; evictions have been asked for since the last heartbeat, at T0."""
+    step = replace(parse(an_event(wait_s=wait_s, policy=policy or {})), attempt=attempt)
+    return replace(step, progress=replace(Progress(0, T0, asked_after=T0), **record))
+
+
 def an_event(wait_s=120, state="X", **drain):
     """A payload of the present definition; ``wait_s`` None: of the first one."""
     return {

@@ -21,6 +21,7 @@ from tests.properties.nights import (
 from tests.properties.play import broken, play
 from tests.shards import sharded
 
+QUIET = {"refusals": st.just([]), "deaths": st.just([]), "skews": st.just([])}
 PATIENT = st.just(
     {
         "STEPDRAIN_ON_TIMEOUT": "fail",
@@ -78,9 +79,7 @@ def test_a_redriven_night_keeps_the_guarantees(shard, night):
     nights(
         policy=PATIENT,
         faults=st.lists(DENIED_BY_WEBHOOK | REFUSED, min_size=1, max_size=2),
-        refusals=st.just([]),
-        deaths=st.just([]),
-        skews=st.just([]),
+        **QUIET,
     )
 )
 def test_one_odd_answer_stops_no_drain(shard, night):
@@ -98,9 +97,7 @@ def test_one_odd_answer_stops_no_drain(shard, night):
         victims=st.just(1),
         nodes_changed=st.lists(NODES_CHANGED, min_size=1, max_size=1),
         faults=st.just([]),
-        refusals=st.just([]),
-        deaths=st.just([]),
-        skews=st.just([]),
+        **QUIET,
     )
 )
 def test_a_node_that_changes_under_its_drain_is_drained(shard, night):

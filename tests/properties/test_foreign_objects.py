@@ -1,36 +1,22 @@
 """What others have written is read, skipped or named, whatever its form; no drain stops at it unforeseen."""
 
-import copy
-
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stepdrain_sandbox.rehearsal.stage import Stage
 from stepdrain_sandbox.workload import cluster_workload
 from tests.properties.play import LASTS_S
-from tests.rules.test_fields import CERTAIN, places
+from tests.rules.test_fields import JUNK, uncertain, with_junk
 from tests.shards import sharded
 
 LISTED = ("pods", "poddisruptionbudgets", "nodes", "volumeattachments", "daemonsets")
-JUNK = st.sampled_from([None, "", "many", 7, -1, 2.5, True, [], {}, [None], ["x"], {"x": None}, [{}]])
 POLICY = {"STEPDRAIN_ON_TIMEOUT": "continue", "STEPDRAIN_DRAIN_TIMEOUT": "900", "STEPDRAIN_ROLL": "blocked"}
 
 
 def damaged(item, number, junk):
-    """A copy of the object in which one field is ``junk``, or missing where that is the text "missing"."""
-    found = [path for path in places(item) if path not in CERTAIN]
-    if not found:
-        return item
-    *way, last = found[number % len(found)]
-    changed = copy.deepcopy(item)
-    holder = changed
-    for key in way:
-        holder = holder[key]
-    if junk == "missing":
-        del holder[last]
-    else:
-        holder[last] = junk
-    return changed
+    """The object with ``junk`` in one of its fields (``with_junk``)."""
+    found = uncertain(item)
+    return with_junk(item, found[number % len(found)], junk) if found else item
 
 
 def attachment(node):
@@ -52,7 +38,7 @@ def attachment(node):
     resource=st.sampled_from(LISTED),
     which=st.integers(0, 8),
     number=st.integers(0, 120),
-    junk=JUNK | st.just("missing"),
+    junk=st.sampled_from(JUNK) | st.just("missing"),
 )
 def test_no_field_of_a_foreign_object_stops_a_drain_unforeseen(shard, resource, which, number, junk):
     """G5 A failed drain stops at the state that failed, with an error that has a name."""

@@ -94,19 +94,30 @@ def places(value, path=()):
         yield from places(below, (*path, key))
 
 
+def uncertain(item):
+    """The paths of the fields that may be missing, or of another form."""
+    return [path for path in places(item) if path not in CERTAIN]
+
+
+def with_junk(item, path, junk):
+    """A copy of the object in which that field is ``junk``, or missing where that is the text "missing"."""
+    *way, last = path
+    changed = copy.deepcopy(item)
+    holder = changed
+    for key in way:
+        holder = holder[key]
+    if junk == "missing":
+        del holder[last]
+    else:
+        holder[last] = junk
+    return changed
+
+
 def damaged(item):
     """Copies of the object in which one field is missing, or of another form."""
-    for *way, last in (path for path in places(item) if path not in CERTAIN):
+    for path in uncertain(item):
         for junk in (*JUNK, "missing"):
-            changed = copy.deepcopy(item)
-            holder = changed
-            for key in way:
-                holder = holder[key]
-            if junk == "missing":
-                del holder[last]
-            else:
-                holder[last] = junk
-            yield changed
+            yield with_junk(item, path, junk)
 
 
 def judged(raw):

@@ -1,10 +1,9 @@
 """The batch of an attempt: who is asked to go now, who is held, and who is only looked at."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
-from stepdrain.document.progress import Progress
-from stepdrain.document.step import parse
 from stepdrain.rules.budgets import Budget
 from stepdrain.rules.eviction_answers import Answer, Tally
 from stepdrain.rules.pods import Pod
@@ -12,7 +11,10 @@ from stepdrain.rules.reasons import Reason
 from stepdrain.states.batch import Moved, begun, move
 from stepdrain.states.rolling import Rolling
 
-from tests.document.test_progress import T0, an_event
+from tests.document import test_progress
+from tests.document.test_progress import T0
+
+a_step = partial(test_progress.a_step, attempt=0, asked_at=T0)
 
 POD = Pod("shop", "web-1", "u1", "Running", True, {"app": "web"}, {}, "", None, False, 600, 0.0, None)
 OTHER = replace(POD, name="web-2", uid="u2")
@@ -40,15 +42,6 @@ class Cluster:
     def delete(self, doomed, condition):
         self.deleted += [pod.name for pod, _ in doomed]
         return [(pod, Answer(200, "")) for pod, _ in doomed]
-
-
-def a_step(attempt=0, wait_s=120, policy=None, **record):
-    event = an_event(wait_s=wait_s, policy=policy or {})
-    return replace(
-        parse(event),
-        attempt=attempt,
-        progress=replace(Progress(0, T0, asked_at=T0, asked_after=T0), **record),
-    )
 
 
 def moved(cluster, staying, leaving=(), step=None, now=T0 + 1, for_deadline=False):
@@ -87,7 +80,7 @@ def test_when_an_attempt_has_moved_nothing(tally, forced, rolled, nothing):
 )
 def test_when_a_drain_has_looked_at_its_pods_before(attempt, record, looked):
     """A further attempt, a heartbeat, or an eviction."""
-    assert begun(a_step(attempt, **record)) is looked
+    assert begun(a_step(attempt=attempt, **record)) is looked
 
 
 @pytest.mark.parametrize(
@@ -122,13 +115,13 @@ def test_no_more_are_asked_than_the_policy_says_and_none_that_a_budget_holds():
     ("step", "evicted"),
     [
         # Not asked since the last heartbeat.
-        (a_step(9, asked_after=None), ["web-1"]),
-        (a_step(9, heartbeat_at=T0 + 1), ["web-1"]),
-        (a_step(9), []),
-        (a_step(0), []),
+        (a_step(attempt=9, asked_after=None), ["web-1"]),
+        (a_step(attempt=9, heartbeat_at=T0 + 1), ["web-1"]),
+        (a_step(attempt=9), []),
+        (a_step(attempt=0), []),
         # The first definition counts attempts.
-        (a_step(0, wait_s=None), ["web-1"]),
-        (a_step(1, wait_s=None, asked_after=None), []),
+        (a_step(attempt=0, wait_s=None), ["web-1"]),
+        (a_step(attempt=1, wait_s=None, asked_after=None), []),
     ],
 )
 def test_one_pod_is_asked_for_after_each_heartbeat_whatever_its_budget_says(step, evicted):
@@ -162,7 +155,7 @@ def test_one_pod_is_asked_for_after_each_heartbeat_whatever_its_budget_says(step
 )
 def test_pods_that_two_budgets_select_are_told_when_a_drain_begins(attempt, staying, named):
     """No eviction can ever move them."""
-    _, events = moved(Cluster(HELD, SECOND), staying, step=a_step(attempt))
+    _, events = moved(Cluster(HELD, SECOND), staying, step=a_step(attempt=attempt))
     assert [reason for reason, _ in events] == ["MultipleBudgets"] * bool(named)
     told = events[0][1] if events else ""
     assert [pod.key for pod in staying if told.count(f"{pod.key}: more than one") == 1] == named

@@ -3,8 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from stepdrain.document.progress import HEARTBEAT, WAIT_FOR_PODS, Progress
-from stepdrain.document.step import parse
+from stepdrain.document.progress import HEARTBEAT, WAIT_FOR_PODS
 from stepdrain.errors import DrainRefused, EvictionBlocked, KubeForbidden
 from stepdrain.rules.budgets import Budget
 from stepdrain.rules.eviction_answers import Answer
@@ -12,7 +11,7 @@ from stepdrain.rules.pods import Owner, Pod
 from stepdrain.states.evict_batch import evict_batch
 from stepdrain.states.wait_for_pods import View
 
-from tests.document.test_progress import T0, an_event
+from tests.document.test_progress import T0, a_step
 
 POD = Pod("shop", "web-1", "u", "Running", True, {}, {}, "", None, False, 30, 0.0, None)
 NOW = T0 + 100
@@ -46,11 +45,6 @@ class Cluster:
 
     def delete(self, doomed, condition):
         return [(pod, Answer(200, "")) for pod, _ in doomed]
-
-
-def a_step(attempt=9, wait_s=120, policy=None, **record):
-    step = replace(parse(an_event(wait_s=wait_s, policy=policy or {})), attempt=attempt)
-    return replace(step, progress=replace(Progress(0, T0, asked_after=T0), **record))
 
 
 @pytest.mark.parametrize(("staying", "refused_since"), [(None, None), (2, None), (1, T0 + 50), (0, T0 + 50)])

@@ -1,16 +1,18 @@
 """WaitForPods: what comes next of what is seen, how long an attempt waits, and what it names."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
-from stepdrain.document.progress import Progress
-from stepdrain.document.step import parse
 from stepdrain.errors import EvictionBlocked, PodsRemaining, WatchUnavailable
 from stepdrain.rules.budgets import Budget
 from stepdrain.rules.pods import Owner, Pod
 from stepdrain.states.wait_for_pods import DEAF, View, wait_for_pods
 
-from tests.document.test_progress import T0, Time, an_event
+from tests.document import test_progress
+from tests.document.test_progress import T0, Time
+
+a_step = partial(test_progress.a_step, asked_at=T0)
 
 POD = Pod("shop", "web-1", "u", "Running", True, {}, {}, "", None, False, 30, 0.0, None)
 HELD = Budget("shop", "web", {}, False, 0, 1, 1, True)
@@ -55,15 +57,6 @@ class Cluster:
                     return view, ""
         self.clock.sleep(end - self.clock.now())
         return view, self._broken
-
-
-def a_step(attempt=9, wait_s=120, policy=None, **record):
-    event = an_event(wait_s=wait_s, policy=policy or {})
-    return replace(
-        parse(event),
-        attempt=attempt,
-        progress=replace(Progress(0, T0, asked_at=T0, asked_after=T0), **record),
-    )
 
 
 def waited(cluster, step=None, now=T0, until_s=120, unwatched="", warn=print):
