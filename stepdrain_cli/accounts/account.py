@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import logging
 import re
+import shlex
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -36,6 +37,13 @@ class Account:
     """The embedded world behind ``--sandbox``, None on AWS."""
     flags: str = ""
     """The account's options as the user typed them, each with a blank before it: for commands to suggest."""
+
+    @property
+    def aws_options(self) -> str:
+        """The options that lead the AWS CLI to the same account, each with a blank before it."""
+        profile = self.session.profile_name
+        own = f" --profile {shlex.quote(profile)}" if profile != "default" else ""
+        return f" --region {self.session.region_name}{own}"
 
     def client(self, service: str) -> Any:
         """A boto3 client, with boto3's own retries."""

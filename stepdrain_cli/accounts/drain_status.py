@@ -12,8 +12,11 @@ from stepdrain_cli.pictures.chart import duration
 Lines = list[tuple[str, str]]
 
 
-def lines(found: Standing, now: float, flags: str = "") -> Lines:
-    """(name, text) of each line; ``now`` in epoch seconds, ``flags`` what suggested commands repeat."""
+def lines(found: Standing, now: float, flags: str = "", *, bare: bool = False) -> Lines:
+    """(name, text) of each line; ``now`` in epoch seconds, ``flags`` what suggested commands repeat.
+
+    ``bare``: nothing that a drain has set is left on the node, so there is nothing to undo.
+    """
     drain, line = found.drain, found.line
     ended = drain.ended if drain.ended is not None else now
     told: Lines = [
@@ -29,7 +32,7 @@ def lines(found: Standing, now: float, flags: str = "") -> Lines:
     if drain.status in RUNNING:
         told += _running(found, now)
     else:
-        told += _stopped(found, now, flags) if line.status != "SUCCEEDED" else _done(found)
+        told += _stopped(found, now, flags, bare) if line.status != "SUCCEEDED" else _done(found)
     return told + _links(found)
 
 
@@ -74,7 +77,7 @@ def _left(until: float, now: float) -> str:
     return f"in {duration(round(until - now))}, at {to_rfc3339(until)}"
 
 
-def _stopped(found: Standing, now: float, flags: str) -> Lines:
+def _stopped(found: Standing, now: float, flags: str, bare: bool) -> Lines:
     line, error = found.line, found.line.error or found.line.status
     who = found.drain.node or found.drain.instance or found.drain.arn
     told = [("Error", error), ("Why", line.cause or "no cause was recorded")]
@@ -87,6 +90,9 @@ def _stopped(found: Standing, now: float, flags: str) -> Lines:
     if not found.redrivable:
         told.append(("Redrive", found.why_not or "is not possible"))
         steps = [step for step in steps if " redrive " not in step[1]]
+    if bare:
+        told.append(("Undone", "nothing that a drain has set is left on the node"))
+        steps = [step for step in steps if " undo " not in step[1]]
     for number, (text, command) in enumerate(steps):
         told += [("What to do" if number == 0 else "", text), ("", f"  {command}")]
     return told

@@ -1,14 +1,24 @@
-"""Whether the instance of a failed drain is still there to be drained."""
+"""Whether an instance is still there to be drained, and whether a lifecycle hook holds it, until when."""
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
 from botocore.exceptions import ClientError
 from stepdrain.adapters.aws import Aws
+from stepdrain.clock import to_rfc3339
 
+from stepdrain_cli.accounts import drains
 from stepdrain_cli.accounts.account import Account
 from stepdrain_cli.accounts.drains import Drain
+from stepdrain_cli.pictures.chart import duration
 
 OVER = ("shutting-down", "terminated")
+LEAVING = "Terminating:Wait"
+"""As Auto Scaling calls it (https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-lifecycle.html)."""
 
 
 def why_not_held(account: Account, drain: Drain) -> str:
@@ -42,3 +52,55 @@ def _ec2_state(account: Account, instance: str) -> str:
         instance["State"]["Name"] for found in answer["Reservations"] for instance in found["Instances"]
     ]
     return states[0] if states else ""
+
+
+@dataclass(frozen=True)
+class Hold:
+    """An instance that a lifecycle hook keeps from its end, and that Auto Scaling terminates afterwards.
+
+    ``action`` is the ``lifecycle`` of the drain that knows the hook, None if no drain does; ``until`` the
+    epoch second at which the hook's time is over as far as that drain knows, None if it is unknown or past.
+    """
+
+    instance: str
+    action: Mapping[str, Any] | None
+    until: float | None
+
+    def warning(self, now: float) -> str:
+        """That the instance goes, and when; ``now`` in epoch seconds."""
+        when = "when its lifecycle hook's time is over"
+        if self.until is not None:
+            left = duration(round(self.until - now))
+            when = f"in {left}, at {to_rfc3339(self.until)}, unless it is held longer"
+        return f"Auto Scaling terminates instance {self.instance} all the same: {when}."
+
+    def commands(self, options: str) -> list[str]:
+        """What to type to hold it longer, or to let it go; none if no drain knows the hook."""
+        if self.action is None:
+            return []
+        named = (
+            f"--auto-scaling-group-name {shlex.quote(self.action['group'])} --lifecycle-hook-name "
+            f"{shlex.quote(self.action['hook'])} --instance-id {self.instance}{options}"
+        )
+        again = duration(self.action["heartbeatTimeout"])
+        return [
+            f"To hold it for {again} from now: aws autoscaling record-lifecycle-action-heartbeat {named}",
+            f"To let it go now: aws autoscaling complete-lifecycle-action {named} "
+            "--lifecycle-action-result CONTINUE",
+        ]
+
+
+def hold(account: Account, instance: str) -> Hold | None:
+    """How a lifecycle hook holds the instance that is on its way out; None if none does.
+
+    Raises DrainError if Auto Scaling gives no answer, and what botocore raises.
+    """
+    if Aws(account.session).lifecycle_state(instance) != LEAVING:
+        return None
+    # Newest first: a redrive and a drain in a failed one's place carry the same action.
+    known = [drains.standing(account, drain) for drain in drains.matching(account, instance) if drain.held]
+    if not known:
+        return Hold(instance, None, None)
+    times = [found.heartbeat_until for found in known if found.heartbeat_until is not None]
+    until = max((time for time in times if time > account.now()), default=None)
+    return Hold(instance, known[0].line.document.get("lifecycle"), until)

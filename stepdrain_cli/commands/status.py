@@ -5,9 +5,13 @@ from __future__ import annotations
 import sys
 
 import click
+from stepdrain.errors import DrainError
+from stepdrain.rules import node_marks
 
 from stepdrain_cli.accounts import drain_status, drains
 from stepdrain_cli.accounts.account import Account
+from stepdrain_cli.accounts.drains import Standing
+from stepdrain_cli.accounts.installation import cluster_of
 from stepdrain_cli.accounts.name_completion import drained_nodes
 from stepdrain_cli.commands.options import on_account
 from stepdrain_cli.terminal.output_formats import JSON, TABLE, YAML, output_option, print_document
@@ -27,5 +31,21 @@ def command(account: Account, target: str, output: str) -> None:
     if output in (JSON, YAML):
         print_document(found.to_document(), output)
     else:
-        click.echo(drain_status.text(drain_status.lines(found, account.now(), account.flags)))
+        bare = _is_bare(account, found)
+        click.echo(drain_status.text(drain_status.lines(found, account.now(), account.flags, bare=bare)))
     sys.exit(drains.exit_status(found.drain.status, found.line.error))
+
+
+def _is_bare(account: Account, found: Standing) -> bool:
+    """Whether nothing is left to undo on the node of a drain that has stopped.
+
+    False also where the cluster cannot be asked: `undo` says what it finds.
+    """
+    node, cluster = found.drain.node, found.line.document.get("cluster")
+    if found.drain.status not in drains.FAILED_STATUSES or not node or not cluster:
+        return False
+    try:
+        there = cluster_of(account, cluster).node(node)
+    except DrainError:
+        return False
+    return there is None or not node_marks.marks_of(there).owners

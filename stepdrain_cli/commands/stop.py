@@ -7,6 +7,7 @@ import click
 from stepdrain_cli.accounts import drains
 from stepdrain_cli.accounts.account import Account
 from stepdrain_cli.accounts.name_completion import drained_nodes
+from stepdrain_cli.commands import leaving
 from stepdrain_cli.commands.options import on_account
 from stepdrain_cli.terminal.exits import FAILED, CommandError
 from stepdrain_cli.terminal.interaction import ask
@@ -32,6 +33,7 @@ def command(account: Account, target: str, cause: str, yes: bool) -> None:
             f"`stepdrain status {who}{account.flags}` shows how it ended, and what to type next.",
             FAILED,
         )
+    goes_on = leaving.warn(account, found.instance)
     ask(f"Stop the drain of {who} in {state}?", yes, "Nothing was stopped.")
     account.client("stepfunctions").stop_execution(executionArn=found.arn, error="Stopped", cause=cause)
     click.echo(f"Stopped: the drain of {who}, in {state}\n{found.arn}")
@@ -40,3 +42,5 @@ def command(account: Account, target: str, cause: str, yes: bool) -> None:
         f"To use the node again: stepdrain undo {who}{account.flags}",
         err=True,
     )
+    for line in goes_on:
+        click.echo(line, err=True)

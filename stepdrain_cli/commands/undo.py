@@ -8,7 +8,7 @@ from typing import Any
 import click
 from stepdrain.adapters.kube import Kube
 from stepdrain.errors import DrainError
-from stepdrain.rules import node_marks
+from stepdrain.rules import node_marks, nodes
 from stepdrain.rules.node_marks import Marks
 from stepdrain.states.find_node import reference
 from stepdrain.states.uncordon import undo
@@ -19,6 +19,7 @@ from stepdrain_cli.accounts.installation import cluster_of, installed
 from stepdrain_cli.accounts.name_completion import drained_nodes
 from stepdrain_cli.accounts.node_names import named_node
 from stepdrain_cli.clusters.cluster import access
+from stepdrain_cli.commands import leaving
 from stepdrain_cli.commands.options import account_options, opened
 from stepdrain_cli.terminal.exits import FAILED, NO_ACCESS, CommandError
 from stepdrain_cli.terminal.interaction import ask
@@ -40,17 +41,18 @@ def command(
 ) -> None:
     """Take back from NODE what a drain has set: load balancer label, cordon, annotations and conditions.
 
-    What somebody else has set stays, and a node whose drain runs is left alone. Where the cluster cannot be
-    reached from here, the kubectl commands are printed instead, with exit status 5.
+    What somebody else has set stays, and a node whose drain runs is left alone. An instance that a lifecycle
+    hook holds is terminated all the same: when, and how to hold it longer, is said. Where the cluster cannot
+    be reached from here, the kubectl commands are printed instead, with exit status 5.
     """
     if local:
         cluster = access(kubeconfig, context).kube()
-        _undo(cluster, _there(cluster, target), frozenset(), "", yes)
+        _undo(cluster, _there(cluster, target), None, yes)
         return
     with opened(**options) as account:
         if kubeconfig or context:
             cluster = access(kubeconfig, context).kube()
-            _undo(cluster, _there(cluster, target), _running(account), account.flags, yes)
+            _undo(cluster, _there(cluster, target), account, yes)
         else:
             _in_the_account(account, target, yes)
 
@@ -68,7 +70,7 @@ def _in_the_account(account: Account, target: str, yes: bool) -> None:
             cluster = cluster_of(account, name)
             node = named_node(cluster, target)
             if node is not None:
-                _undo(cluster, node, _running(account), account.flags, yes)
+                _undo(cluster, node, account, yes)
                 return
         except DrainError as error:
             why = error
@@ -88,20 +90,26 @@ def _absent(target: str) -> CommandError:
     return CommandError(f"There is no node {target}; `kubectl get nodes` lists their names.")
 
 
-def _undo(cluster: Kube, node: Mapping[str, Any], running: frozenset[str], flags: str, yes: bool) -> None:
+def _undo(cluster: Kube, node: Mapping[str, Any], account: Account | None, yes: bool) -> None:
+    """Take it back; without an account neither its drains nor its lifecycle hooks are known."""
     name, found = node["metadata"]["name"], node_marks.marks_of(node)
-    if holder := node_marks.held_by(node, running):
+    running = _running(account) if account else frozenset()
+    if account and (holder := node_marks.held_by(node, running)):
         raise CommandError(
-            f"The drain {holder} of node {name} runs: stop it first, `stepdrain stop {name}{flags}`.", FAILED
+            f"The drain {holder} of node {name} runs: stop it first, `stepdrain stop {name}{account.flags}`.",
+            FAILED,
         )
+    goes_on = leaving.warn(account, nodes.ec2_instance_of(node)) if account else []
     if not found.owners:
         click.echo(f"Nothing on node {name} was set by a drain.{_others(node)}")
-        return
-    what = ", ".join(node_marks.undo(node).what)
-    ask(f"Take back {what} of node {name}?", yes, "Nothing was changed.")
-    done, _ = undo(cluster, reference(node), lambda _owners: running)
-    click.echo(f"Undone on node {name}: {', '.join(done) or 'nothing'}{_others(node)}")
-    click.echo(f"Set by: {', '.join(sorted(found.owners))}", err=True)
+    else:
+        what = ", ".join(node_marks.undo(node).what)
+        ask(f"Take back {what} of node {name}?", yes, "Nothing was changed.")
+        done, _ = undo(cluster, reference(node), lambda _owners: running)
+        click.echo(f"Undone on node {name}: {', '.join(done) or 'nothing'}.{_others(node)}")
+        click.echo(f"Set by: {', '.join(sorted(found.owners))}", err=True)
+    for line in goes_on:
+        click.echo(line, err=True)
 
 
 def _others(node: Mapping[str, Any]) -> str:
@@ -124,7 +132,10 @@ def _print_commands(account: Account, target: str, why: DrainError) -> None:
     node = document.get("node") or {}
     if not node:
         raise CommandError(f"The drain of {drain.who} has found no node, and has set nothing.", FAILED)
+    goes_on = leaving.warn(account, drain.instance)
     marks = Marks("" if node.get("excluded") else drain.name, "" if node.get("cordoned") else drain.name)
     for line in node_marks.kubectl(node["name"], marks):
         click.echo(line)
+    for line in goes_on:
+        click.echo(line, err=True)
     raise CommandError(f"The cluster cannot be reached from here; the commands above do it. {why}", NO_ACCESS)

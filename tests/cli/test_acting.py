@@ -5,6 +5,7 @@ import json
 import boto3
 import click
 import pytest
+from stepdrain.errors import AwsDenied
 from stepdrain.rules.node_marks import CORDONED_BY, EXCLUDE_LABEL, LABELLED_BY
 
 from stepdrain_cli.__main__ import cli
@@ -12,7 +13,7 @@ from stepdrain_cli.accounts import name_completion
 from stepdrain_sandbox.aws.account import LambdaFault
 from stepdrain_sandbox.examples.recordings import seeded
 from stepdrain_sandbox.kube.rbac import User
-from stepdrain_sandbox.workload import cluster_workload, lone_pod
+from stepdrain_sandbox.workload import blocked_database, cluster_workload, lone_pod
 from stepdrain_sandbox.world import World
 from tests.cli.accounts import Typist
 
@@ -21,9 +22,9 @@ ARN = "arn:aws:states:eu-west-1:123456789012:execution:stepdrain-DrainNode"
 
 @pytest.fixture(scope="module")
 def world():
-    """Fourteen nodes with a pod or two each; the installation protects unmanaged pods."""
+    """Enough nodes for each test with a pod or two each; the installation protects unmanaged pods."""
     parameters = {"EvictUnmanaged": "false", "NodeConditions": "true"}
-    with seeded(), World(nodes=15, workload=_workload, parameters=parameters) as world:
+    with seeded(), World(nodes=23, workload=_workload, parameters=parameters) as world:
         yield world
 
 
@@ -191,7 +192,7 @@ def test_undo_takes_back_what_the_drain_had_set(stepdrain, world, one):
     both = [CORDONED_BY, LABELLED_BY]
     assert marks(world, one[1]) == (True, True, both, ["DrainInProgress", "Drained"])
     status, out, err = stepdrain("undo", one[1].split(".")[0], answer="y\n")
-    assert (status, out) == (0, "Undone on node node-one: label, cordon, conditions\n")
+    assert (status, out) == (0, "Undone on node node-one: label, cordon, conditions.\n")
     assert "Take back label, cordon, conditions of node node-one? [y/N]: y" in err
     assert marks(world, one[1]) == (False, False, [], [])
     assert stepdrain("undo", "node-one")[1] == "Nothing on node node-one was set by a drain.\n"
@@ -203,7 +204,7 @@ def test_undo_leaves_what_somebody_else_has_set(stepdrain, world, one):
     stepdrain("start", "node-one", "--yes")
     world.pass_time(60)
     assert stepdrain("undo", "node-one", "--yes")[1] == (
-        "Undone on node node-one: label, conditions Somebody else has set its cordon, which stays.\n"
+        "Undone on node node-one: label, conditions. Somebody else has set its cordon, which stays.\n"
     )
     assert marks(world, one[1])[:2] == (False, True)
 
@@ -229,6 +230,111 @@ def forbid(world, monkeypatch):
     from stepdrain.adapters.aws import Aws
 
     monkeypatch.setattr(Aws, "kube_token", lambda _self, _cluster: "unknown")
+
+
+NAMED = (
+    "--auto-scaling-group-name workers --lifecycle-hook-name stepdrain --instance-id i-one --region eu-west-1"
+)
+GOES_ON = [
+    f"To hold it for 30 min from now: aws autoscaling record-lifecycle-action-heartbeat {NAMED}",
+    f"To let it go now: aws autoscaling complete-lifecycle-action {NAMED} --lifecycle-action-result CONTINUE",
+]
+
+
+@pytest.fixture
+def held(stepdrain, world, one):
+    """Types commands about a node whose drain has failed a minute ago, and whose hook holds the instance."""
+    protected(world, one[1])
+    world.terminate(one[0])
+    world.pass_time(60)
+    return stepdrain
+
+
+@pytest.mark.parametrize("by", ["the account", "a kubeconfig", "no way to the cluster"])
+def test_undo_of_a_node_that_a_hook_still_holds_says_that_it_goes_and_when(
+    held, world, tmp_path, monkeypatch, by
+):
+    """Who takes label and cordon back may think that the machine stays: it is said before the question."""
+    options = []
+    if by == "a kubeconfig":
+        (tmp_path / "kubeconfig").write_text(world.kube.kubeconfig())
+        options = ["--kubeconfig", str(tmp_path / "kubeconfig")]
+    if by == "no way to the cluster":
+        forbid(world, monkeypatch)
+    status, out, err = held("undo", "node-one", *options, "--yes")
+    said = err.splitlines()
+    when = "in 29 min, at TIME, unless it is held longer"
+    goes = f"Auto Scaling terminates instance i-one all the same: {when}."
+    assert said[1] == goes
+    if by == "no way to the cluster":
+        assert (status, said[2:4]) == (5, GOES_ON)
+        return
+    assert (status, out) == (0, "Undone on node node-one: label, cordon, conditions.\n")
+    assert said[-2:] == GOES_ON
+    # Also where nothing is left to take back.
+    status, out, err = held("undo", "node-one", *options)
+    assert (status, out) == (0, "Nothing on node node-one was set by a drain.\n")
+    assert err.splitlines()[1:] == [goes, *GOES_ON]
+
+
+def test_undo_says_when_only_as_far_as_it_is_known(held, world, one):
+    """A person has held it longer by hand: what a drain knows of is over, and Auto Scaling still waits."""
+    client = boto3.client("autoscaling", region_name="eu-west-1")
+    world.pass_time(1500)
+    client.record_lifecycle_action_heartbeat(
+        LifecycleHookName="stepdrain", AutoScalingGroupName="workers", InstanceId=one[0]
+    )
+    world.pass_time(600)
+    assert world.lifecycle_state(one[0]) == "Terminating:Wait"
+    assert held("undo", "node-one", "--yes")[2].splitlines()[1] == (
+        "Auto Scaling terminates instance i-one all the same: when its lifecycle hook's time is over."
+    )
+
+
+def test_undo_without_the_right_to_ask_auto_scaling_still_undoes(held, monkeypatch):
+    """What it could not ask is a note."""
+    from stepdrain.adapters.aws import Aws
+
+    def denied(*_):
+        raise AwsDenied("You may not.")
+
+    monkeypatch.setattr(Aws, "lifecycle_state", denied)
+    status, out, err = held("undo", "node-one", "--yes")
+    assert (status, out[:6]) == (0, "Undone")
+    assert "Note: whether a lifecycle hook holds the instance is not known: You may not." in err
+
+
+def test_status_offers_undo_as_long_as_there_is_something_to_undo(held):
+    """And the redrive besides, which goes on however the node looks."""
+    assert "stepdrain undo node-one --sandbox" in held("status", "node-one")[1]
+    held("undo", "node-one", "--yes")
+    status, out, _ = held("status", "node-one")
+    assert status == 3
+    assert "stepdrain undo" not in out
+    assert "Undone:  nothing that a drain has set is left on the node" in out
+    assert "stepdrain redrive node-one --sandbox" in out
+
+
+def test_status_offers_undo_where_the_cluster_cannot_be_asked(held, world, monkeypatch):
+    """Undo prints the commands then."""
+    forbid(world, monkeypatch)
+    assert "stepdrain undo node-one --sandbox" in held("status", "node-one")[1]
+
+
+def test_stop_of_a_drain_whose_instance_a_hook_holds_says_when_it_goes(stepdrain, world, one):
+    """The same words, and the same commands."""
+    blocked = blocked_database(one[1], replicas=1, grace_s=1)
+    for manifest in blocked:
+        world.kube.cluster.create(manifest)
+    world.pass_time(5)
+    world.terminate(one[0])
+    world.pass_time(60)
+    status, _, err = stepdrain("stop", "i-one", "--yes")
+    world.kube.cluster.remove("PodDisruptionBudget", "orders-db", "default")
+    assert (status, err.splitlines()[1][:60]) == (
+        0, "Auto Scaling terminates instance i-one all the same: in 29 m",
+    )  # fmt: skip
+    assert err.splitlines()[-2:] == GOES_ON
 
 
 def test_redrive_with_a_policy_starts_a_new_drain_in_place_of_the_failed_one(stepdrain, world, one):

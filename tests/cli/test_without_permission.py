@@ -16,7 +16,9 @@ from tests.cli.accounts import Typist
 
 OPTIONAL = {
     "start": {"DescribeCluster"},
-    "undo": {"DescribeCluster", "DescribeInstances"},
+    "status": {"DescribeCluster"},
+    "stop": {"DescribeAutoScalingInstances"},
+    "undo": {"DescribeCluster", "DescribeInstances", "DescribeAutoScalingInstances"},
     "doctor": {"DescribeCluster", "GetAccountSettings", "ListAccessEntries"},
 }
 """What a command does without: it shows or prints the rest, and says what it could not ask."""
