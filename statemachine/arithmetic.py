@@ -103,9 +103,12 @@ def lasting_s(machine: State) -> float:
 
 
 def once(machine: State) -> int:
-    """Events of what happens once: start and end, and each Task that does not wait at its first attempt."""
-    tasks: int = sum(state["Type"] == "Task" for state in machine["States"].values()) - len(WAITING) - 1
-    return 2 + tasks * visit_events(1) + WAIT_EVENTS
+    """Events of what happens once: start and end, each Task that does not wait at its first attempt, and
+    EvictBatch's wait for the cordons of other nodes."""
+    states = machine["States"]
+    tasks: int = sum(state["Type"] == "Task" for state in states.values()) - len(WAITING) - 1
+    cordons = retrier_of(states["EvictBatch"], "CordonsPending")["MaxAttempts"]
+    return 2 + tasks * visit_events(1) + WAIT_EVENTS + visit_events(cordons)
 
 
 def watching_events(machine: State) -> int:

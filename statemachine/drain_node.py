@@ -24,6 +24,7 @@ from stepdrain.errors import (
     AwsDenied,
     AwsThrottled,
     AwsUnavailable,
+    CordonsPending,
     DrainReleased,
     EvictionBlocked,
     KubeConflict,
@@ -99,8 +100,9 @@ COMMENTS = {
     "eviction. No time at all by default.",
     "Cordon": "Marks the node unschedulable, so that evicted pods start elsewhere. Waits for nothing.",
     "EvictBatch": "Evicts the pods whose disruption budgets allow it now, and never waits for the "
-    "others. Only "
-    "where a group limits its concurrent drains, it asks again every 10 to 30 seconds for the drain's turn.",
+    "others. Where other drains have begun just now, the first eviction waits for their cordons, "
+    "40 seconds at most. "
+    "Where a group limits its concurrent drains, it asks again every 10 to 30 seconds for the drain's turn.",
     "WaitForPods": "Watches the node's pods and the budgets that hold them, until a pod may be evicted, "
     "all are "
     "gone, or a deadline or a heartbeat is due. An attempt that has watched is repeated at once; one "
@@ -214,8 +216,8 @@ def settle() -> Any:
 
 
 def evict_batch() -> Any:
-    turn = retry([NotYourTurn], retriers.TURN)
-    return waiting("EvictBatch", retriers.EVICT_BATCH_TIMEOUT_S, retriers.ASK_S, [turn])
+    awaited = [retry([NotYourTurn], retriers.TURN), retry([CordonsPending], retriers.CORDONS)]
+    return waiting("EvictBatch", retriers.EVICT_BATCH_TIMEOUT_S, retriers.ASK_S, awaited)
 
 
 def watching(*awaited: ErrorName) -> list[Any]:
@@ -280,7 +282,7 @@ def drain_node() -> Any:
     find.add_catch(caught([NodeNotRegistered], complete, "$.neverJoined"))
     find.add_catch(caught([NothingToDo], complete, "$.nothingToDo"))
     passing = [*TRANSIENT, *LAMBDA]
-    evict.add_catch(caught([NotYourTurn, *passing], beat, "$.waited"))
+    evict.add_catch(caught([CordonsPending, NotYourTurn, *passing], beat, "$.waited"))
     wait.add_catch(caught([PodsRemaining, EvictionBlocked, WatchUnavailable, *passing], beat, "$.waited"))
     volumes.add_catch(caught([VolumesAttached, WatchUnavailable, *passing], beat, "$.waited"))
     targets.add_catch(caught([TargetsDraining, *passing], beat, "$.waited"))

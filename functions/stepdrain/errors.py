@@ -11,6 +11,7 @@ reads them in the console, and docs/operations.md has a section for each.
     │   ├── NodeNotRegistered    ├── NodeNotReady
     │   ├── EvictionBlocked      ├── PodsRemaining      what WaitForPods waits for
     │   ├── VolumesAttached      ├── TargetsDraining    ├── NotYourTurn
+    │   ├── CordonsPending       for seconds, before the first eviction in a storm
     │   ├── WatchUnavailable     any of these, by an attempt that could not watch: asked again less often
     │   └── OfFirstDefinition    only for executions that still run on the first definition
     ├── Transient                the same request may succeed in a moment, by Retry
@@ -59,6 +60,10 @@ class EvictionBlocked(NotYet):
 
 class NotYourTurn(NotYet):
     """The group's limit of concurrent drains is reached: others evict first, in order of arrival."""
+
+
+class CordonsPending(NotYet):
+    """Other drains have begun just now: nothing is evicted before their nodes are cordoned, too."""
 
 
 class PodsRemaining(NotYet):

@@ -7,6 +7,8 @@ import pytest
 
 from stepdrain_sandbox.aws.account import client_error
 from stepdrain_sandbox.aws.lifecycle_hooks import TERMINATING
+from stepdrain_sandbox.aws.load import Load
+from stepdrain_sandbox.aws.quotas import Quotas
 from stepdrain_sandbox.workload import csi_driver, lone_pod, mounting, volume
 from tests.runbook.sections import plays
 from tests.world.trouble import FOR_EVER, Trouble
@@ -29,6 +31,20 @@ def test_a_budget_is_given_room(night):
     night.world.pass_time(20)
     night.waits_for(f"disruption budget {night.blanks['BUDGET']} needs 1 healthy pods and has 1 currently")
     night.play("EvictionBlocked")
+    night.drained()
+
+
+@plays("CordonsPending")
+def test_other_nodes_are_cordoned_first(night, other):
+    """Two instances go within a second: nobody has to do anything."""
+    pause = Load(night.world.clock, Quotas(night.world.clock))
+    night.world.aws.put_under(pause)
+    night.world.terminate(night.instance)
+    night.world.pass_time(4)
+    other.world.terminate(other.instance)
+    night.world.pass_time(4)
+    night.waits_for(f"Drain {other.instance}")
+    night.play("CordonsPending")
     night.drained()
 
 

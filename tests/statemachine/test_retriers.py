@@ -15,6 +15,7 @@ State = dict[str, Any]
 
 DECLARED = {
     ("FindNode", "NodeNotRegistered"): retriers.NODE_NOT_REGISTERED,
+    ("EvictBatch", "CordonsPending"): retriers.CORDONS,
     ("EvictBatch", "NotYourTurn"): retriers.TURN,
     ("EvictBatch", "KubeUnavailable"): retriers.ASKED_AGAIN,
     ("WaitForPods", "PodsRemaining"): retriers.WATCHED,

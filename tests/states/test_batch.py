@@ -73,14 +73,17 @@ def test_when_an_attempt_has_moved_nothing(tally, forced, rolled, nothing):
     ("attempt", "record", "looked"),
     [
         (0, {}, False),
-        (1, {}, True),
+        # It has waited: for its turn, or for the cordons of other nodes.
+        (1, {}, False),
+        (1, {"wait_s": None}, True),
+        (0, {"asked_at": T0}, True),
         (0, {"number": 1}, True),
         (0, {"evicted": 1}, True),
     ],
 )
 def test_when_a_drain_has_looked_at_its_pods_before(attempt, record, looked):
-    """A further attempt, a heartbeat, or an eviction."""
-    assert begun(a_step(attempt=attempt, **record)) is looked
+    """After a batch, or a heartbeat; on the first definition, which keeps no record, a further attempt."""
+    assert begun(a_step(**{"attempt": attempt, "asked_at": None, **record})) is looked
 
 
 @pytest.mark.parametrize(
@@ -136,12 +139,12 @@ def test_one_pod_is_asked_for_after_each_heartbeat_whatever_its_budget_says(step
 
 
 @pytest.mark.parametrize(
-    ("attempt", "staying", "named"),
+    ("asked_at", "staying", "named"),
     [
-        (0, [POD], ["shop/web-1"]),
+        (None, [POD], ["shop/web-1"]),
         # Of a later wave: it is told before hours of other evictions.
         (
-            0,
+            None,
             [
                 replace(CRITICAL, labels={}),
                 POD,
@@ -149,13 +152,13 @@ def test_one_pod_is_asked_for_after_each_heartbeat_whatever_its_budget_says(step
             ],
             ["shop/web-1", "shop/last"],
         ),
-        (1, [POD], []),
-        (0, [CRITICAL], []),
+        (T0, [POD], []),
+        (None, [CRITICAL], []),
     ],
 )
-def test_pods_that_two_budgets_select_are_told_when_a_drain_begins(attempt, staying, named):
+def test_pods_that_two_budgets_select_are_told_when_a_drain_begins(asked_at, staying, named):
     """No eviction can ever move them."""
-    _, events = moved(Cluster(HELD, SECOND), staying, step=a_step(attempt=attempt))
+    _, events = moved(Cluster(HELD, SECOND), staying, step=a_step(asked_at=asked_at))
     assert [reason for reason, _ in events] == ["MultipleBudgets"] * bool(named)
     told = events[0][1] if events else ""
     assert [pod.key for pod in staying if told.count(f"{pod.key}: more than one") == 1] == named

@@ -136,8 +136,8 @@ EVICTED = {"evictDaemonsets": True, "waitForVolumes": False}
         # Its DaemonSet is gone: it goes as a pod without a controller does.
         ([AGENT], a_step(0), 1, ["logs-1"]),
         # Looked up once a drain: the record knows the orphans.
-        ([AGENT], a_step(1), 0, []),
-        ([AGENT], a_step(1, orphans=("d",)), 0, ["logs-1"]),
+        ([AGENT], a_step(asked_at=T0), 0, []),
+        ([AGENT], a_step(asked_at=T0, orphans=("d",)), 0, ["logs-1"]),
         # Nothing to look up.
         ([POD], a_step(0), 0, ["web-1"]),
         ([replace(AGENT, owner=Owner("apps.kruise.io/v1", "DaemonSet", "x"))], a_step(0), 0, []),
@@ -179,19 +179,20 @@ def test_no_more_orphans_are_taken_than_the_document_holds():
 )
 def test_what_was_detached_stays_so_while_only_daemonsets_pods_are_there(pods, orphans, empty):
     """A pod that came back may have brought a volume."""
-    step = a_step(policy=EVICTED, detached=True, emptied_at=T0 + 9, orphans=orphans)
+    step = a_step(policy=EVICTED, asked_at=T0, detached=True, emptied_at=T0 + 9, orphans=orphans)
     record = evict_batch(step, Cluster(*pods), NOW, print)
     assert (record.detached, record.emptied_at) == (empty, T0 + 9 if empty else None)
     assert evict_batch(a_step(policy=EVICTED), Cluster(*pods), NOW, print).detached is False
 
 
 @pytest.mark.parametrize(
-    ("attempt", "wave", "reasons"), [(0, "soon", ["AnnotationIgnored"]), (1, "soon", []), (0, "2", [])]
+    ("asked_at", "wave", "reasons"),
+    [(None, "soon", ["AnnotationIgnored"]), (T0, "soon", []), (None, "2", [])],
 )
-def test_an_annotation_that_cannot_be_read_is_told_when_a_drain_begins(attempt, wave, reasons):
+def test_an_annotation_that_cannot_be_read_is_told_when_a_drain_begins(asked_at, wave, reasons):
     """In a Warning on the node; the pod leaves in the wave of its kind."""
     events, pod = [], replace(POD, annotations={"stepdrain/wave": wave})
-    evict_batch(a_step(attempt), Cluster(pod), NOW, lambda *event: events.append(event))
+    evict_batch(a_step(asked_at=asked_at), Cluster(pod), NOW, lambda *event: events.append(event))
     assert [reason for reason, _ in events] == reasons
 
 

@@ -89,6 +89,17 @@ def test_a_pod_whose_daemonset_is_gone_is_evicted_and_remembered(cluster, node, 
     assert record["orphans"] == [pod["metadata"]["uid"]]
 
 
+def test_an_attempt_that_has_only_waited_leaves_the_first_look_to_the_next(cluster, node, payload):
+    """For its turn, or for the cordons of other nodes: it has not looked at the pods."""
+    pod = cluster.pod(node, "orphan", **of_daemonset("deleted-long-ago"))
+    cluster.pod(node, "typo", metadata={"annotations": {"stepdrain/wave": "soon"}})
+    record = evict_batch.handler(payload(attempt=3), None)
+    assert record["orphans"] == [pod["metadata"]["uid"]]
+    assert [e["reason"] for e in cluster.list("Event") if e["involvedObject"]["name"] == node] == [
+        "AnnotationIgnored"
+    ]
+
+
 def test_a_budget_that_blocks_everything_is_recorded_on_the_node_once(cluster, node, payload):
     """It is no error: WaitForPods waits for the budget. An Event for each attempt would only hide the
     others."""

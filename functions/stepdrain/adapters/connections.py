@@ -167,7 +167,7 @@ def _cache(use: Callable[[Cache], Any]) -> Any | None:
     try:
         return use(aws().cache(table))
     except DrainError as error:
-        LOG.warning(f"The cache cannot be used, so AWS is asked instead: {error}")
+        LOG.warning(f"The cache cannot be used, and the function goes on without it: {error}")
         return None
 
 

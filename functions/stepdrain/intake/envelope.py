@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from stepdrain import clock
 from stepdrain.intake.settings import IntakeSettings
 
 AUTO_SCALING, EC2, HEALTH = "aws.autoscaling", "aws.ec2", "aws.health"
@@ -34,6 +35,14 @@ class Ignored:
     """The event is none of ours; ``reason`` says why in a sentence."""
 
     reason: str
+
+
+def sent_at(event: Mapping[str, Any]) -> float | None:
+    """When the event was sent, in epoch seconds; None if it does not say, or not in the documented form."""
+    try:
+        return clock.to_epoch_s(event["time"])
+    except (KeyError, ValueError, AttributeError, TypeError):
+        return None
 
 
 def foreign(event: Mapping[str, Any], settings: IntakeSettings) -> Ignored | None:

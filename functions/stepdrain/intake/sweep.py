@@ -36,7 +36,7 @@ from typing import Any, Protocol
 
 from stepdrain import clock
 from stepdrain.errors import AwsRejected
-from stepdrain.intake import lifecycle_events, maintenance, ownership, returns
+from stepdrain.intake import envelope, lifecycle_events, maintenance, ownership, returns
 from stepdrain.intake.envelope import Ignored
 from stepdrain.intake.lifecycle_events import HELD, OPEN, Start, drains_of
 from stepdrain.intake.settings import IntakeSettings
@@ -352,7 +352,7 @@ def covered(event: Mapping[str, Any], name: str, swept_at: float | None) -> Igno
     is none. An event older than that is of the action the sweep saw. A newer one is of another
     action: an instance that was retained, or came back from a warm pool, is terminated once more.
     """
-    sent_at = _sent_at(event)
+    sent_at = envelope.sent_at(event)
     if swept_at is None or sent_at is None or sent_at > swept_at + SKEW_S:
         return None
     return Ignored(f"The sweep has started this drain: {name}. The event came late.")
@@ -364,12 +364,5 @@ def is_fresh(event: Mapping[str, Any], now: float) -> bool:
     A sweep leaves an instance alone for the first minute of its wait (ON_ITS_WAY_S); half of it is for clocks
     that disagree. False for an event without a time.
     """
-    sent_at = _sent_at(event)
+    sent_at = envelope.sent_at(event)
     return sent_at is not None and now - sent_at < ON_ITS_WAY_S / 2
-
-
-def _sent_at(event: Mapping[str, Any]) -> float | None:
-    try:
-        return clock.to_epoch_s(event["time"])
-    except (KeyError, ValueError, AttributeError, TypeError):
-        return None

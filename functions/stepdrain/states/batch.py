@@ -57,8 +57,11 @@ class Choice:
 
 
 def begun(step: Step) -> bool:
-    """Whether an attempt before this one has looked at the pods."""
-    return step.attempt > 0 or step.progress.number > 0 or step.progress.evicted > 0
+    """Whether an attempt before this one has looked at the pods; one that waited for its turn has not."""
+    # The first definition keeps no record of that.
+    repeated = step.attempt > 0 and step.wait_s is None
+    record = step.progress
+    return repeated or record.number > 0 or record.evicted > 0 or record.asked_at is not None
 
 
 def move(

@@ -25,7 +25,7 @@ from stepdrain.reporting.node_events import write_event
 from stepdrain.rules import reasons
 from stepdrain.rules.pods import Pod
 from stepdrain.rules.reasons import Reason, counted
-from stepdrain.states import concurrency_limit, lifecycle_action, protection, routes
+from stepdrain.states import concurrency_limit, cordons_pending, lifecycle_action, protection, routes
 from stepdrain.states.evict_batch import evict_batch
 from stepdrain.verification import rehearsal
 
@@ -38,12 +38,16 @@ LOG = logs.logger()
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """The drain's record (document.progress.Progress.to_document), also if no pod could go.
 
-    Raises NotYourTurn while other drains of the group come first (stepdrain.states.concurrency_limit),
+    Raises CordonsPending while other drains have begun just now (stepdrain.states.cordons_pending),
+    NotYourTurn while other drains of the group come first (stepdrain.states.concurrency_limit),
     DrainTimedOut if Heartbeat cannot end the drain.
     """
     step = parse(event)
+    now = clock.now()
+    if cordons_pending.may_wait(step, now):
+        cordons_pending.wait(step, connections.cached(cordons_pending.key(step.cluster)), now)
     if step.wait_s is not None:
-        lifecycle_action.end_unheard(step, clock.now())
+        lifecycle_action.end_unheard(step, now)
     try:
         return attempt.ask_again(lambda: _once(step), step, attempt.ends_at(step)).to_document()
     except Transient:

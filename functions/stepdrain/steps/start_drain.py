@@ -12,6 +12,7 @@ from stepdrain.adapters import connections, invocation
 from stepdrain.adapters.aws import Aws
 from stepdrain.errors import DrainError
 from stepdrain.intake import (
+    envelope,
     interruption_events,
     lifecycle_events,
     notice_queue,
@@ -26,7 +27,7 @@ from stepdrain.intake.lookups import Lookups
 from stepdrain.intake.served_events import served
 from stepdrain.reporting import logs
 from stepdrain.schemas.validation import validate
-from stepdrain.states import wait_for_node
+from stepdrain.states import cordons_pending, wait_for_node
 from stepdrain.verification import rehearsal
 
 LOG = logs.logger()
@@ -34,8 +35,9 @@ GROUP_KEPT_S = 10
 """So long a group's tags and hook are taken from the cache: a scale-in asks for them once."""
 PATIENCE_S = 15
 """For which a call is made again that AWS throttles or does not answer; the function has 40 s."""
+DRAIN_NODE = "DrainNode"
 MACHINES = {
-    "DrainNode": "STEPDRAIN_STATE_MACHINE_ARN",
+    DRAIN_NODE: "STEPDRAIN_STATE_MACHINE_ARN",
     wait_for_node.ADMIT_NODE: "STEPDRAIN_ADMIT_STATE_MACHINE_ARN",
 }
 
@@ -62,20 +64,22 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 
 def _one(event: Any, own: settings.IntakeSettings, account: Aws, looked: Lookups) -> dict[str, Any]:
     if not interruption_events.known(event):
-        return _carry_out(_decide(event, own, account), account)
+        return _carry_out(_decide(event, own, account), account, event)
     if closed := interruption_events.called_off(event, own):
-        return _all(_undo(closed, own, account), account)
+        return _all(_undo(closed, own, account), account, event)
     notice = interruption_events.read(event, own)
     if isinstance(notice, Ignored):
-        return _carry_out(notice, account)
-    answer = _all(ownership.starts(notice, looked, own), account)
+        return _carry_out(notice, account, event)
+    answer = _all(ownership.starts(notice, looked, own), account, event)
     while looked.warnings:
         LOG.warning(looked.warnings.pop())
     return answer
 
 
-def _all(decisions: dict[str, Ignored | Start], account: Aws) -> dict[str, Any]:
-    return {"drains": {instance: _carry_out(decision, account) for instance, decision in decisions.items()}}
+def _all(decisions: dict[str, Ignored | Start], account: Aws, event: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "drains": {instance: _carry_out(decision, account, event) for instance, decision in decisions.items()}
+    }
 
 
 def _batch(records: list[dict[str, Any]], own: settings.IntakeSettings, account: Aws) -> dict[str, Any]:
@@ -129,7 +133,7 @@ def _undo_one(
     return start or Ignored(f"The event is closed, and has drained nothing of instance {instance}.")
 
 
-def _carry_out(decision: Ignored | Start, account: Aws) -> dict[str, Any]:
+def _carry_out(decision: Ignored | Start, account: Aws, event: dict[str, Any]) -> dict[str, Any]:
     if isinstance(decision, Ignored):
         LOG.info("event ignored", reason=decision.reason)
         return {"ignored": decision.reason}
@@ -138,9 +142,18 @@ def _carry_out(decision: Ignored | Start, account: Aws) -> dict[str, Any]:
     _share_endpoint(decision.document.get("cluster"))
     arn = os.environ[MACHINES[decision.machine]]
     started = account.start_execution(arn, decision.name, decision.document)
+    if started and decision.machine == DRAIN_NODE:
+        _note(decision, event)
     said = "started" if started else "was started before"
     LOG.info(f"{decision.machine} {said}", execution=decision.name)
     return {"execution": decision.name, "started": started}
+
+
+def _note(drain: Start, event: dict[str, Any]) -> None:
+    """For the drains that have begun just before: they wait until this one's node is cordoned, too."""
+    noted = cordons_pending.note(drain.name, clock.now(), envelope.sent_at(event))
+    with connections.patient(0):
+        connections.keep(cordons_pending.key(drain.document["cluster"]), noted, cordons_pending.KEPT_S)
 
 
 def _share_endpoint(cluster: str | None) -> None:
