@@ -242,6 +242,20 @@ def test_a_throttled_sweep_starts_nothing_and_the_next_one_goes_on(world, instan
     assert names(world) == [f"{instance}-sweep"]
 
 
+@pytest.mark.parametrize("operation", ["DescribeAutoScalingGroups", "StartExecution"])
+def test_a_sweep_outlasts_twenty_seconds_of_throttling(world, instance, lost, operation):
+    """By its own patience: the instance need not wait for Lambda's second attempt, a minute later."""
+    world.terminate(instance)
+    world.pass_time(SWEEP_S - 20)
+    fault = AwsFault(operation, client_error(operation, "ThrottlingException", "Rate exceeded"), times=-1)
+    world.aws.aws_faults.append(fault)
+    world.clock.call_at(world.clock.now() + 40, world.aws.aws_faults.clear)
+    world.pass_time(45)
+    assert names(world) == [f"{instance}-sweep"]
+    assert [answer for answer in sweeps(world) if "errorType" in answer] == []
+    world.settle()
+
+
 def test_more_groups_than_one_page_are_all_looked_at():
     """DescribeAutoScalingGroups answers in pages of 50, in the order of the groups' making here."""
     with World(nodes=2, parameters={"GroupNames": ""}) as world:

@@ -23,7 +23,7 @@ CALLS = [
     "ListExecutions",
     "DescribeScalingActivities",
 ]
-"""Of StartDrain, of Sweep, and of the states; Heartbeat has less time (statemachine/pace.py)."""
+"""Of StartDrain, of Sweep, and of the states; Heartbeat has less time (statemachine/retriers.py)."""
 OF_NOTIFY = ["GetExecutionHistory", "Publish"]
 RETRIED_S = 300
 """Lambda tries an event again after one minute and after two, and then keeps it in the dead-letter queue."""
