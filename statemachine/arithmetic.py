@@ -24,7 +24,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from stepdrain.rules.deadline import LONGEST_LAP_S, Hook, heartbeat_after_s, lap_pause_s
+from stepdrain.rules.deadline import LONGEST_LAP_S, Hook, gives_way_after_s, heartbeat_after_s, lap_pause_s
 from stepdrain.states.wait_for_pods import LONG_S
 from stepdrain.states.waiting import FIRST_WATCH_S, POLL_S
 
@@ -34,7 +34,10 @@ CHOICE_EVENTS = WAIT_EVENTS = 2
 WAITING = ("EvictBatch", "WaitForPods", "WaitForVolumes", "WaitForTargets")
 """States that wait; all that they retry leads to Heartbeat in the end."""
 ASKING = ("FindNode", "Label", "Cordon")
-"""States that wait for nothing, ask again within an attempt, and have nowhere else to go."""
+"""States that wait for nothing, and ask again within an attempt; what fails leads to HoldInstance."""
+HOLD = "HoldInstance"
+ANSWER_S = 10
+"""Seconds of an attempt that fails: assumed. One that hangs takes TimeoutSeconds."""
 WATCHING = {"WaitForPods": ("PodsRemaining", "EvictionBlocked"), "WaitForVolumes": ("VolumesAttached",)}
 """Those that watch, with the errors of an attempt that did."""
 FAILED, UNANSWERED = "Lambda.TooManyRequestsException", "KubeUnavailable"
@@ -103,10 +106,10 @@ def lasting_s(machine: State) -> float:
 
 
 def once(machine: State) -> int:
-    """Events of what happens once: start and end, each Task that does not wait at its first attempt, and
-    EvictBatch's wait for the cordons of other nodes."""
+    """Events of what happens once: start and end, each Task at its first attempt that neither waits nor sends
+    heartbeats, and EvictBatch's wait for the cordons of other nodes."""
     states = machine["States"]
-    tasks: int = sum(state["Type"] == "Task" for state in states.values()) - len(WAITING) - 1
+    tasks: int = sum(state["Type"] == "Task" for state in states.values()) - len(WAITING) - 2
     cordons = retrier_of(states["EvictBatch"], "CordonsPending")["MaxAttempts"]
     return 2 + tasks * visit_events(1) + WAIT_EVENTS + visit_events(cordons)
 
@@ -185,5 +188,45 @@ def longest_silence_s(machine: State, heartbeat_timeout_s: float = REFERENCE_HEA
     that fail at once, until their retrier is used up, and one that hangs, which leads to Heartbeat by itself.
     """
     states = [machine["States"][name] for name in WAITING]
-    worst: float = max(sum(delays_s(retrier_of(state, FAILED))) + state["TimeoutSeconds"] for state in states)
-    return heartbeat_after(heartbeat_timeout_s) + worst
+    return heartbeat_after(heartbeat_timeout_s) + max(_failing_s(state) for state in states)
+
+
+def visit_s(state: State, besides: tuple[str, ...] = ()) -> float:
+    """The longest visit of a state, in seconds: all attempts of one retrier fail, and a last one hangs.
+
+    ``besides``: errors whose retriers do not count.
+    """
+    retriers = [retrier for retrier in state["Retry"] if not set(besides) & set(retrier["ErrorEquals"])]
+    repeated: float = max(sum(delays_s(retrier)) + len(delays_s(retrier)) * ANSWER_S for retrier in retriers)
+    return repeated + float(state["TimeoutSeconds"])
+
+
+def longest_silence_at_the_start_s(machine: State, heartbeat_timeout_s: float, settle_s: int) -> float:
+    """The longest from the drain's start, or from HoldInstance, to the next heartbeat, in seconds.
+
+    One state is in trouble, and the others answer, if only at the last moment. Label and Cordon give way if
+    they begin late; FindNode always asks.
+    """
+    states = machine["States"]
+    gives_way_s = gives_way_after_s(Hook(int(heartbeat_timeout_s), 0), settle_s)
+    find, mark, protect, evict = (states[name] for name in (*ASKING, "EvictBatch"))
+    marked = gives_way_s + max(visit_s(mark), visit_s(protect))
+    evicting = max(
+        gives_way_s + visit_s(protect) + settle_s + evict["TimeoutSeconds"],
+        gives_way_s + protect["TimeoutSeconds"] + settle_s + _failing_s(evict),
+    )
+    return max(visit_s(find) + float(mark["TimeoutSeconds"]), marked, float(evicting))
+
+
+def longest_until_it_fails_s(machine: State, heartbeat_timeout_s: float) -> float:
+    """As above to the end of an execution of which, from some moment on, every function hangs."""
+    states = machine["States"]
+    gives_way_s = gives_way_after_s(Hook(int(heartbeat_timeout_s), 0), 0)
+    hung = retrier_of(states[HOLD], "States.Timeout")
+    attempts = len(delays_s(hung)) + 1
+    holding = sum(delays_s(hung)) + attempts * float(states[HOLD]["TimeoutSeconds"])
+    return gives_way_s + max(float(states[name]["TimeoutSeconds"]) for name in ASKING) + holding
+
+
+def _failing_s(state: State) -> float:
+    return sum(delays_s(retrier_of(state, FAILED))) + float(state["TimeoutSeconds"])

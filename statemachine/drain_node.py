@@ -27,6 +27,7 @@ from stepdrain.errors import (
     CordonsPending,
     DrainReleased,
     EvictionBlocked,
+    HeartbeatDue,
     KubeConflict,
     KubeForbidden,
     KubeThrottled,
@@ -60,6 +61,7 @@ ORDER = (
     "FindNode",
     "Label",
     "Cordon",
+    "HoldInstance",
     "Settle",
     "EvictBatch",
     "WaitForPods",
@@ -96,6 +98,9 @@ COMMENTS = {
     "minutes, then completes: an instance that never joined has nothing to drain. Started by hand with "
     "an instanceId alone, it fills in the rest.",
     "Label": "Labels the node so that load balancers stop sending it new connections. Waits for nothing.",
+    "HoldInstance": "Tells Auto Scaling that the drain goes on, although the node could not be found, "
+    "labelled or cordoned yet; then all three are tried again. After ten minutes without an answer (45 if "
+    "only throttling is in the way) the drain fails here, while the instance still stands.",
     "Settle": "Gives load balancers the time that the policy asks for, between the label and the first "
     "eviction. No time at all by default.",
     "Cordon": "Marks the node unschedulable, so that evicted pods start elsewhere. Waits for nothing.",
@@ -125,16 +130,17 @@ COMMENTS = {
 
 
 def task(name: str, timeout_s: int, retrying: list[Any], **fields: Any) -> Any:
-    """A Task that calls ``<name>Function`` with the payload that all functions get.
+    """A Task that calls ``<name>Function``, or ``function``'s, with the payload that all functions get.
 
     ``wait_s``: how many seconds an attempt may wait within itself, for a state that waits.
     """
+    function = fields.pop("function", name)
     waits = {"waitSeconds": fields.pop("wait_s")} if "wait_s" in fields else {}
     return WideTask(
         name,
         comment=fields.pop("comment", None) or COMMENTS[name],
         resource="arn:${Partition}:states:::lambda:invoke",
-        parameters={"FunctionName": f"${{{name}FunctionArn}}", "Payload": {**PAYLOAD, **waits}},
+        parameters={"FunctionName": f"${{{function}FunctionArn}}", "Payload": {**PAYLOAD, **waits}},
         timeout_seconds=timeout_s,
         retry=retrying,
         **fields,
@@ -158,9 +164,17 @@ def patient(*errors: ErrorName) -> list[Any]:
 
 
 def asking(name: str, awaited: list[Any], **fields: Any) -> Any:
-    """A Task that asks the cluster again within an attempt, and has nowhere else to go."""
-    asked = retry([*KUBE, AwsUnavailable], retriers.ASKED_TEN_MINUTES)
-    retrying = [*awaited, asked, *patient()]
+    """A Task that asks the cluster again within an attempt, for which nothing is evicted yet.
+
+    What has asked again, or hung, has used up its time: HoldInstance comes before the next attempt.
+    """
+    failed = [name for name in FAILED if name not in lambda_errors.THROTTLED]
+    retrying = [
+        *awaited,
+        retry(failed, retriers.FAILED_BRIEFLY),
+        retry([AwsThrottled, *lambda_errors.THROTTLED], retriers.THROTTLED_BRIEFLY),
+        retry(DENIED, retriers.DENIED),
+    ]
     return task(name, retriers.ASKING_TIMEOUT_S, retrying, wait_s=retriers.ASK_S, **fields)
 
 
@@ -208,6 +222,25 @@ def cordon() -> Any:
         [],
         result_selector=picked("at", "cordoned", "findings"),
         result_path="$.cordon",
+    )
+
+
+def hold_instance() -> Any:
+    """No Catch for what Lambda answers: without this function nobody counts the minutes."""
+    failed = [name for name in FAILED if name not in lambda_errors.THROTTLED]
+    return task(
+        "HoldInstance",
+        retriers.HEARTBEAT_TIMEOUT_S,
+        [
+            retry(failed, retriers.TEN_MINUTES),
+            retry(TIMED_OUT, retriers.HUNG_TEN_MINUTES),
+            retry(lambda_errors.THROTTLED, retriers.THROTTLED),
+            retry(DENIED, retriers.DENIED),
+        ],
+        function="Heartbeat",
+        wait_s=0,
+        result_selector=picked(*ROUND),
+        result_path="$.progress",
     )
 
 
@@ -267,7 +300,8 @@ def caught(errors: list[ErrorName], target: Any, result_path: str) -> Any:
 
 def drain_node() -> Any:
     """All states, wired; returns the first."""
-    find, evict, wait = find_node(), evict_batch(), wait_for_pods()
+    find, mark, protect, hold = find_node(), label(), cordon(), hold_instance()
+    evict, wait = evict_batch(), wait_for_pods()
     volumes, targets = wait_for_volumes(), wait_for_targets()
     beat, complete = heartbeat(), complete_action()
     pods_left = Choice("PodsLeft", comment=COMMENTS["PodsLeft"])
@@ -276,12 +310,17 @@ def drain_node() -> Any:
         pods_left.add_choice(rule, target)
     pods_left.default_choice(evict)
 
-    find.next(label()).next(cordon()).next(settle()).next(evict).next(wait).next(pods_left)
+    find.next(mark).next(protect).next(settle()).next(evict).next(wait).next(pods_left)
     for state in (volumes, targets, beat):
         state.next(pods_left)
     find.add_catch(caught([NodeNotRegistered], complete, "$.neverJoined"))
     find.add_catch(caught([NothingToDo], complete, "$.nothingToDo"))
     passing = [*TRANSIENT, *LAMBDA]
+    find.add_catch(caught(passing, hold, "$.unanswered.FindNode"))
+    mark.add_catch(caught([HeartbeatDue, *passing], hold, "$.unanswered.Label"))
+    protect.add_catch(caught([HeartbeatDue, *passing], hold, "$.unanswered.Cordon"))
+    hold.add_catch(caught([DrainReleased], complete, "$.released"))
+    hold.next(find)
     evict.add_catch(caught([CordonsPending, NotYourTurn, *passing], beat, "$.waited"))
     wait.add_catch(caught([PodsRemaining, EvictionBlocked, WatchUnavailable, *passing], beat, "$.waited"))
     volumes.add_catch(caught([VolumesAttached, WatchUnavailable, *passing], beat, "$.waited"))

@@ -70,8 +70,12 @@ ASKED_AGAIN = Retrier(interval_s=1, rate=1.0, attempts=20)
 # What Lambda and Step Functions answer themselves, at once. 2 + 6 + 18 + 16 * 30 = 506.
 FAILED = Retrier(interval_s=2, rate=3.0, longest_s=30, attempts=19)
 
-# FindNode, Label and Cordon: an attempt has asked again by itself for ASK_S. With that, 15 * (2 + 40) = 630.
-ASKED_TEN_MINUTES = Retrier(interval_s=2, rate=1.0, attempts=15)
+# FindNode, Label and Cordon, before HoldInstance sends a heartbeat and they begin again. 2 + 6 + 18 = 26.
+FAILED_BRIEFLY = Retrier(interval_s=2, rate=3.0, attempts=3)
+# Random delays, up to 4 + 8 + 16 + 2 * 30 = 88.
+THROTTLED_BRIEFLY = Retrier(interval_s=4, rate=2.0, longest_s=30, attempts=5, jitter=True)
+# HoldInstance, whose function hangs: with each attempt's time, 17 * 2 + 18 * 30 = 574.
+HUNG_TEN_MINUTES = Retrier(interval_s=2, rate=1.0, attempts=17)
 # Outside the waiting states there is nowhere to go on to: used up, it ends the execution. So it outlasts an
 # endpoint that is gone for ten minutes. 2 + 4 + 8 + 16 + 19 * 30 = 600.
 TEN_MINUTES = Retrier(interval_s=2, rate=2.0, longest_s=30, attempts=23)

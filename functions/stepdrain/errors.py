@@ -19,6 +19,7 @@ reads them in the console, and docs/operations.md has a section for each.
     │   └── AwsUnavailable       └── AwsThrottled
     ├── DrainReleased            the policy lets the instance go; caught, never shown as failed
     ├── NothingToDo              nothing to wait for: the action is completed at once; caught
+    ├── HeartbeatDue             a heartbeat comes before the node is marked; caught
     ├── NodeNeverReady           the instance is given back to Auto Scaling; caught
     └── Stopped                  a person has to look; never retried, never caught, so that
         │                        a redrive starts again at the state that stopped
@@ -27,7 +28,8 @@ reads them in the console, and docs/operations.md has a section for each.
         ├── AdmissionDenied      ├── UnexpectedError
         ├── ClusterNotFound      ├── NodeNotFound
         ├── AwsDenied            ├── AwsRejected
-        └── InvalidEvent         └── InvalidSettings
+        ├── InvalidEvent         ├── InvalidSettings
+        └── FunctionFailed
 """
 
 
@@ -150,6 +152,10 @@ class NothingToDo(DrainError):
     """The instance leaves or enters a warm pool without a running node: its action is completed at once."""
 
 
+class HeartbeatDue(DrainError):
+    """Label or Cordon begins late: a heartbeat is sent first, and then the node is found again."""
+
+
 class NodeNeverReady(DrainError):
     """The admission's deadline has passed: the action is abandoned, and the instance replaced."""
 
@@ -212,3 +218,7 @@ class InvalidEvent(Stopped):
 
 class InvalidSettings(Stopped):
     """A parameter or environment variable of this installation cannot be used."""
+
+
+class FunctionFailed(Stopped):
+    """A function was not run to its end for ten minutes, and the node could not be found or marked."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 from stepdrain.clock import to_rfc3339
-from stepdrain.document.progress import recorded
+from stepdrain.document.progress import HEARTBEATS, recorded
 from stepdrain.reporting.failure_message import last_state
 from stepdrain.rules import deadline
 from stepdrain.rules.policy import Policy
@@ -249,7 +249,7 @@ def standing(account: Account, drain: Drain) -> Standing:
     policy = Policy.from_document(document.get("policy") or {})
     hook = deadline.hook_of(lifecycle)
     begun = redriven.timestamp() if redriven else line.started
-    beaten = max([begun, *(v.left for v in line.visits if v.state == "Heartbeat" and v.left is not None)])
+    beaten = max([begun, *(v.left for v in line.visits if v.state in HEARTBEATS and v.left is not None)])
     return Standing(
         drain,
         happened,

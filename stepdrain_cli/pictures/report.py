@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from stepdrain.clock import to_epoch_s, to_rfc3339
-from stepdrain.document.progress import recorded
+from stepdrain.document.progress import HEARTBEATS, recorded
 from stepdrain.reporting import links, next_steps
 from stepdrain.rules.reasons import counted
 
@@ -99,7 +99,7 @@ def _numbers(line: Timeline, audit: Sequence[Mapping[str, Any]], audited: bool) 
         Number("evictions", str(progress.get("evicted", 0)), forced),
         Number("still blocked", str(progress.get("blocked", 0)), "in the last record"),
         Number("retries", str(line.retries)),
-        Number("heartbeats", str(sum(v.state == "Heartbeat" and not v.error for v in line.visits))),
+        Number("heartbeats", str(sum(v.state in HEARTBEATS and not v.error for v in line.visits))),
         Number("API requests", str(ours) if audited else "–", "" if audited else "needs --audit"),
         Number("transitions", str(line.transitions), f"{line.events} of 25,000 events"),
         Number("cost", f"${costs.of_drain(line):.4f}", "without cold starts"),

@@ -48,12 +48,13 @@ DELIVER = (
 )
 
 
-def _tasks(definition: Path) -> tuple[str, ...]:
-    states = json.loads(definition.read_text())["States"]
-    return tuple(name for name, state in states.items() if state["Type"] == "Task")
+def _functions(definition: Path) -> tuple[str, ...]:
+    states = json.loads(definition.read_text())["States"].values()
+    named = [state["Parameters"]["FunctionName"] for state in states if state["Type"] == "Task"]
+    return tuple(dict.fromkeys(name.removeprefix("${").removesuffix("FunctionArn}") for name in named))
 
 
-MACHINES = {name: _tasks(file) for name, file in (("DrainNode", DRAIN_NODE), ("AdmitNode", ADMIT_NODE))}
+MACHINES = {name: _functions(file) for name, file in (("DrainNode", DRAIN_NODE), ("AdmitNode", ADMIT_NODE))}
 """The functions that each invokes."""
 READERS = ("StartDrain", "Sweep", "Uncordon", "Notify")
 """The functions that read executions."""

@@ -48,12 +48,16 @@ TERMINATING = "autoscaling:EC2_INSTANCE_TERMINATING"
 
 @dataclass
 class Death:
-    """The next ``times`` invocations of a state fail with ``error``, before or ``after`` their work."""
+    """The next ``times`` invocations of a function fail with ``error``, before or ``after`` their work.
+
+    Each takes ``seconds``: all of its state's TimeoutSeconds where the function hangs.
+    """
 
     state: str
     error: str
     times: int = 1
     after: bool = False
+    seconds: float = 0.0
 
 
 class Stage:
@@ -173,9 +177,11 @@ class Stage:
         if death is not None:
             death.times -= 1
             if not death.after:
+                self.clock.run(death.seconds)
                 raise TaskFailed(death.error, "simulated")
         answer = functions.invoke(functions.handler(function), event, None)
         if death is not None:
+            self.clock.run(death.seconds)
             raise TaskFailed(death.error, "simulated")
         return answer
 

@@ -35,8 +35,8 @@ OF_AWS = {
 }
 OTHERWISE = {"KubeRejected", "UnexpectedError", "ClusterNotFound", "LifecycleActionExpired"}
 """What no redrive ends."""
-OUTLASTS_THE_HOOK = {"AwsThrottled"}
-"""What is asked again for longer than a hook's 30 minutes: afterwards only a drain without a hook goes on."""
+PATIENT = {"AwsThrottled"}
+"""What is asked again for 45 minutes, and the nights' drains have 15."""
 REDRIVEN = [error for error in [*OF_THE_CLUSTER, *OF_AWS] if error not in OTHERWISE]
 
 
@@ -62,8 +62,8 @@ def broken(night, error):
 def test_what_a_redrive_goes_on_from(night, error):
     """The message, the section's commands up to the redrive, and the node is drained."""
     wrong = broken(night, error)
-    if error in OUTLASTS_THE_HOOK:
-        by_hand(night, {"instanceId": night.instance})
+    if error in PATIENT:
+        by_hand(night, {"instanceId": night.instance, "policy": {"drainTimeout": 3600}})
     else:
         night.world.terminate(night.instance)
     night.fails_with(error)
@@ -217,10 +217,22 @@ def test_a_parameter_that_cannot_be_used(night, monkeypatch):
     night.drained()
 
 
+@plays("FunctionFailed")
+def test_a_function_that_fails_before_the_node_is_marked(night):
+    """The layer was not built; HoldInstance has kept the instance."""
+    dead = LambdaFault("LabelFunction", "Runtime.ImportModuleError", times=1000)
+    night.world.aws.lambda_faults.append(dead)
+    night.world.terminate(night.instance)
+    night.fails_with("FunctionFailed")
+    assert "Label: Runtime.ImportModuleError" in night.execution()["cause"]
+    night.play("FunctionFailed", mended=lambda: setattr(dead, "times", 0))
+    night.drained()
+
+
 @plays("A function failed")
 def test_a_function_that_was_never_run(night):
     """The layer was not built."""
-    dead = LambdaFault("LabelFunction", "Runtime.ImportModuleError", times=1000)
+    dead = LambdaFault("CompleteActionFunction", "Runtime.ImportModuleError", times=1000)
     night.world.aws.lambda_faults.append(dead)
     night.world.terminate(night.instance)
     night.fails_with("Runtime.ImportModuleError")
@@ -231,7 +243,7 @@ def test_a_function_that_was_never_run(night):
 @plays("A state failed")
 def test_a_function_that_never_answers(night):
     """Every attempt, until the state's Retry is used up."""
-    silent = LambdaFault("LabelFunction", "Sandbox.Timedout", times=1000, hangs_s=3600)
+    silent = LambdaFault("CompleteActionFunction", "Sandbox.Timedout", times=1000, hangs_s=3600)
     night.world.aws.lambda_faults.append(silent)
     by_hand(night, {"instanceId": night.instance})
     night.fails_with("States.Timeout")

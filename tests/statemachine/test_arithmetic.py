@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 from stepdrain.rules.policy import LONGEST_SETTLE_S
-from stepdrain.states import concurrency_limit
+from stepdrain.states import concurrency_limit, hold_instance
 
 from statemachine import arithmetic
 from statemachine.retriers import REFERENCE_HEARTBEAT_S
+from stepdrain_cli.doctor.groups import LEAST_HEARTBEAT_S
 
 State = dict[str, Any]
 
@@ -84,23 +85,50 @@ def test_a_turn_outlasts_the_longest_silence(machine: State, heartbeat_timeout_s
     assert concurrency_limit.lease_s(heartbeat_timeout_s) > silence
 
 
-@pytest.mark.parametrize("name", ["FindNode", "Label", "Cordon", "CompleteAction"])
-def test_an_endpoint_that_is_gone_for_ten_minutes_is_survived(machine: State, name: str) -> None:
-    """These states have nowhere else to go; attempts ask again by themselves for as long as they may wait."""
-    state = machine["States"][name]
-    retrier, asked_s = arithmetic.retrier_of(state, "AwsUnavailable"), state["Parameters"]["Payload"]
+def test_an_endpoint_that_is_gone_for_ten_minutes_is_survived(machine: State) -> None:
+    """CompleteAction has nowhere else to go. FindNode, Label and Cordon go to HoldInstance, which counts."""
+    retrier = arithmetic.retrier_of(machine["States"]["CompleteAction"], "AwsUnavailable")
     assert "JitterStrategy" not in retrier
-    delays = arithmetic.delays_s(retrier)
-    assert sum(delays) + len(delays) * asked_s.get("waitSeconds", 0) >= 600
+    assert sum(arithmetic.delays_s(retrier)) >= 600
+    assert hold_instance.PATIENCE_S >= 600
 
 
-def test_ten_minutes_of_silence_before_the_first_heartbeat_are_survived(machine: State) -> None:
-    """The hook's clock runs from the termination on, and nothing resets it before Heartbeat."""
-    states = machine["States"]
-    delays = arithmetic.delays_s(arithmetic.retrier_of(states["Cordon"], "KubeUnavailable"))
-    gone = sum(delays) + len(delays) * states["Cordon"]["TimeoutSeconds"]
-    attempts = sum(states[n]["TimeoutSeconds"] for n in ("FindNode", "Label", "Cordon"))
-    assert gone + attempts + LONGEST_SETTLE_S + states["EvictBatch"]["TimeoutSeconds"] < REFERENCE_HEARTBEAT_S
+@pytest.mark.parametrize("settle_s", [0, LONGEST_SETTLE_S])
+@pytest.mark.parametrize("heartbeat_timeout_s", [LEAST_HEARTBEAT_S, REFERENCE_HEARTBEAT_S, 3600, 7200])
+def test_the_hook_hears_of_a_drain_whose_node_is_not_marked_yet(
+    machine: State, heartbeat_timeout_s: int, settle_s: int
+) -> None:
+    """The hook counts seconds, and a retrier counts repetitions, each of which may take a minute."""
+    silence = arithmetic.longest_silence_at_the_start_s(machine, heartbeat_timeout_s, settle_s)
+    assert silence < heartbeat_timeout_s
+
+
+@pytest.mark.parametrize("heartbeat_timeout_s", [LEAST_HEARTBEAT_S, REFERENCE_HEARTBEAT_S, 3600, 7200])
+def test_a_drain_all_of_whose_functions_hang_fails_while_the_instance_stands(
+    machine: State, heartbeat_timeout_s: int
+) -> None:
+    """Then nobody counts but the retriers, and nobody holds the instance but the hook's own time."""
+    assert arithmetic.longest_until_it_fails_s(machine, heartbeat_timeout_s) < heartbeat_timeout_s
+
+
+@pytest.mark.parametrize("name", arithmetic.ASKING)
+def test_a_round_without_an_answer_is_as_long_as_the_functions_reckon(machine: State, name: str) -> None:
+    """If no heartbeat can be sent, HoldInstance must know whether the drain comes back in time."""
+    besides = ("AwsDenied", "NodeNotRegistered")
+    round_s = arithmetic.visit_s(machine["States"][name], besides)
+    assert round_s <= hold_instance.ROUND_S
+
+
+def test_more_repetitions_or_longer_ones_make_a_longer_silence(machine: State) -> None:
+    """The bound looks at the file; and so does the other one."""
+    patient = copy.deepcopy(machine)
+    patient["States"]["Cordon"]["Retry"][0]["MaxAttempts"] = 60
+    patient["States"]["HoldInstance"]["TimeoutSeconds"] += 10
+    for bound, least_s in (
+        (lambda states: arithmetic.longest_silence_at_the_start_s(states, 1200, 0), 600),
+        (lambda states: arithmetic.longest_until_it_fails_s(states, 1200), 170),
+    ):
+        assert bound(patient) > bound(machine) + least_s
 
 
 def test_an_instance_that_never_joined_is_known_within_six_minutes(machine: State) -> None:

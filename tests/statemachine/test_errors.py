@@ -9,7 +9,7 @@ import pytest
 from stepdrain import errors
 from stepdrain.errors import DrainError, DrainReleased, NotYet, OfFirstDefinition, Stopped, Transient
 
-from statemachine.arithmetic import WAITING, delays_s, retrier_of
+from statemachine.arithmetic import ASKING, HOLD, WAITING, delays_s, retrier_of
 
 OF_AWS = ("States.", "Lambda.", "Sandbox.", "Runtime.")
 State = dict[str, Any]
@@ -110,18 +110,39 @@ def test_a_waiting_state_goes_on_with_a_heartbeat_whatever_it_waited_for(tasks: 
         assert (catch["Next"], catch["ResultPath"]) == ("Heartbeat", "$.waited")
 
 
+@pytest.mark.parametrize("name", ASKING)
+def test_what_passes_leads_to_a_heartbeat_before_the_node_is_marked(
+    tasks: dict[str, State], name: str
+) -> None:
+    """All that may pass: else the drain would end, or last longer than the hook does."""
+    (catch,) = [catch for catch in tasks[name]["Catch"] if catch["Next"] == HOLD]
+    retried = set(named({name: tasks[name]}, "Retry")) - {*DENIED, "NodeNotRegistered"}
+    passing = {error.__name__ for error in leaves(Transient)}
+    gives_way = set() if name == "FindNode" else {"HeartbeatDue"}
+    assert set(catch["ErrorEquals"]) == retried | passing | HANGS | gives_way
+    assert catch["ResultPath"] == f"$.unanswered.{name}"
+    assert tasks[HOLD]["Next"] == "FindNode"
+
+
 def test_an_instance_that_never_joined_is_let_go(tasks: dict[str, State]) -> None:
-    """There is nothing to drain; all other errors of FindNode stop it."""
-    assert tasks["FindNode"]["Catch"] == [
+    """There is nothing to drain."""
+    assert tasks["FindNode"]["Catch"][:2] == [
         {"ErrorEquals": ["NodeNotRegistered"], "ResultPath": "$.neverJoined", "Next": "CompleteAction"},
         {"ErrorEquals": ["NothingToDo"], "ResultPath": "$.nothingToDo", "Next": "CompleteAction"},
+    ]
+
+
+def test_holding_an_instance_fails_with_its_function(tasks: dict[str, State]) -> None:
+    """It alone counts the minutes: a way on would be a loop without an end."""
+    assert tasks[HOLD]["Catch"] == [
+        {"ErrorEquals": ["DrainReleased"], "ResultPath": "$.released", "Next": "CompleteAction"}
     ]
 
 
 def test_only_these_states_catch_anything(tasks: dict[str, State]) -> None:
     """A Catch anywhere else would lead around a state that a redrive should repeat."""
     catching = {name for name, state in tasks.items() if "Catch" in state}
-    assert catching == {"FindNode", *WAITING, "Heartbeat"}
+    assert catching == {*ASKING, HOLD, *WAITING, "Heartbeat"}
 
 
 def test_the_lambda_service_itself_may_fail_anywhere(tasks: dict[str, State]) -> None:
@@ -139,7 +160,6 @@ def test_the_lambda_service_itself_may_fail_anywhere(tasks: dict[str, State]) ->
         "States.Timeout",
     }
     for name, state in tasks.items():
-        # A function that hangs in a waiting state has used up its time: Heartbeat comes before the next
-        # attempt.
-        retried = documented - HANGS if name in WAITING else documented
+        # A function that hangs has used up its time: a heartbeat comes before the next attempt.
+        retried = documented - HANGS if name in (*WAITING, *ASKING) else documented
         assert retried <= set(named({name: state}, "Retry")), name

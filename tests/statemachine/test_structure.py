@@ -10,7 +10,7 @@ import pytest
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 from statelint.linter import Linter
 
-from statemachine.arithmetic import ASKING, WAITING
+from statemachine.arithmetic import ASKING, HOLD, WAITING
 
 MACHINE_KEYS = {"Comment", "StartAt", "TimeoutSeconds", "States"}
 TASK_KEYS = (
@@ -94,6 +94,7 @@ def test_states_come_in_order_of_time(machine: State) -> None:
         "FindNode",
         "Label",
         "Cordon",
+        "HoldInstance",
         "Settle",
         "EvictBatch",
         "WaitForPods",
@@ -131,7 +132,7 @@ def test_every_task_sends_the_same_payload(tasks: dict[str, State]) -> None:
     payload = {"execution.$": "$$.Execution", "state.$": "$$.State", "drain.$": "$"}
     for name, state in tasks.items():
         waits = {"waitSeconds": state["Parameters"]["Payload"].get("waitSeconds")}
-        expected = {**payload, **waits} if name in (*WAITING, *ASKING, "Heartbeat") else payload
+        expected = {**payload, **waits} if name in (*WAITING, *ASKING, HOLD, "Heartbeat") else payload
         assert state["Parameters"]["Payload"] == expected, name
 
 

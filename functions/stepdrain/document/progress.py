@@ -17,6 +17,9 @@ FIND_NODE = "FindNode"
 EVICT_BATCH, WAIT_FOR_PODS = "EvictBatch", "WaitForPods"
 WAIT_FOR_VOLUMES, WAIT_FOR_TARGETS = "WaitForVolumes", "WaitForTargets"
 HEARTBEAT, COMPLETE_ACTION = "Heartbeat", "CompleteAction"
+HOLD_INSTANCE = "HoldInstance"
+HEARTBEATS = (HEARTBEAT, HOLD_INSTANCE)
+"""The states that tell Auto Scaling that the drain goes on; both call the function Heartbeat."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,8 @@ class Progress:
     """Epoch seconds of the last heartbeat that could not be sent; None if the last one was."""
     heartbeat_failing_since: float | None = None
     """Epoch seconds of the first heartbeat since the last one sent that could not be sent."""
+    unanswered_since: float | None = None
+    """Epoch seconds since which FindNode, Label or Cordon has failed; None once the node is marked."""
     rolling: tuple[str, ...] = ()
     """Pods that EvictBatch has left to the rollout of their workload, at most reasons.NAMED."""
     unwatched: str = ""
@@ -129,6 +134,7 @@ class Progress:
             "refusedSince": _written(self.refused_since),
             "heartbeatTriedAt": _written(self.heartbeat_tried_at),
             "heartbeatFailingSince": _written(self.heartbeat_failing_since),
+            "unansweredSince": _written(self.unanswered_since),
             "rolling": list(self.rolling),
             "unwatched": self.unwatched,
         }
@@ -177,6 +183,7 @@ def from_document(document: Mapping[str, Any] | None, begun_at: str) -> Progress
         refused_since=_read(document, "refusedSince", begun),
         heartbeat_tried_at=_read(document, "heartbeatTriedAt"),
         heartbeat_failing_since=_read(document, "heartbeatFailingSince", begun),
+        unanswered_since=_read(document, "unansweredSince", begun),
         rolling=tuple(document.get("rolling", ())),
         unwatched=document.get("unwatched", ""),
     )

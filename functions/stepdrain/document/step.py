@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from stepdrain import clock
@@ -74,6 +74,8 @@ class Step:
     """Cordon found its node gone, or another one under its name: what runs there now nobody has marked."""
     no_node: str = ""
     """Why FindNode holds that the instance never joined; empty if it does not."""
+    unanswered: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """By state, name and sentence of the error that has led FindNode, Label or Cordon to HoldInstance."""
     private_dns_name: str | None = None
     """The instance's, if whoever started the drain had asked EC2; and its private address."""
     private_ip_address: str | None = None
@@ -146,6 +148,10 @@ def parse(event: Mapping[str, Any]) -> Step:
         admission=drain.get("reason") in ("launch", "return"),
         cordoned_at=_cordoned_at(drain.get("cordon"), execution),
         uncordoned=(drain.get("cordon") or {}).get("cordoned") is False,
+        unanswered={
+            state: (caught["Error"], _reason(caught))
+            for state, caught in (drain.get("unanswered") or {}).items()
+        },
         private_dns_name=drain.get("privateDnsName"),
         private_ip_address=drain.get("privateIpAddress"),
     )

@@ -28,6 +28,8 @@ HEARTBEAT_MARGIN_S = 60
 """A heartbeat is sent this long before half of the hook's heartbeat timeout is over."""
 HEARTBEAT_AGAIN_S = 30
 """Seconds between two heartbeats of which the first could not be sent."""
+GIVES_WAY_AFTER_S = 120
+"""Finding and marking a node takes seconds: however short the hook, a heartbeat does not come between."""
 LONGEST_LAP_S = 120
 """The longest pause between two requests to evict that were refused."""
 
@@ -90,6 +92,14 @@ def heartbeat_after_s(hook: Hook) -> float:
     is so short that the margin would leave nothing: a hook made by hand may have 30 s.
     """
     return max(hook.heartbeat_timeout / 6, hook.heartbeat_timeout / 2 - HEARTBEAT_MARGIN_S)
+
+
+def gives_way_after_s(hook: Hook, settle_s: int) -> float:
+    """Seconds after the last heartbeat from which Label and Cordon give way to the next.
+
+    ``settle_s``: how long the drain then waits for load balancers.
+    """
+    return max(GIVES_WAY_AFTER_S, heartbeat_after_s(hook) - settle_s)
 
 
 def ask_at(grace_s: int, until: float) -> float:

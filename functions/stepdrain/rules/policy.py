@@ -21,7 +21,7 @@ from stepdrain.errors import InvalidSettings
 LONGEST_DELAY_S = 3600
 """The longest deregistration delay that a target group can have; a classic load balancer's is as long."""
 LONGEST_SETTLE_S = 120
-"""A longer settle time and ten minutes of API outage would not fit before the first heartbeat."""
+"""A longer one, and a state in trouble before or after it, would not fit between two heartbeats."""
 ON_TIMEOUT = ("fail", "force", "continue", "abandon", "force-or-fail")
 ROLL = ("off", "annotated", "singletons", "blocked")
 OVERDUE_PODS = ("wait", "give-up")

@@ -61,7 +61,8 @@ def evict_batch(
     sorted_pods = pods.sort(everything, step.policy, orphans, step.cordoned_at)
     leaving = remaining_pods.awaited(sorted_pods, step, now)
     empty = _empty([*sorted_pods[Action.EVICT], *leaving], orphans)
-    known = replace(step.progress, orphans=tuple(orphans), detached=step.progress.detached and empty)
+    detached = step.progress.detached and empty
+    known = replace(step.progress, orphans=tuple(orphans), detached=detached, unanswered_since=None)
     sorted_pods = remaining_pods.hold_daemonsets(sorted_pods, step.policy, known)
     _refuse(sorted_pods[Action.REFUSE], step)
     if not batch.begun(step) and (complaints := waves.complaints(sorted_pods[Action.EVICT])):

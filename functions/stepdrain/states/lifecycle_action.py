@@ -22,7 +22,7 @@ from stepdrain.errors import (
     LifecycleActionExpired,
 )
 from stepdrain.rules.reasons import counted
-from stepdrain.states import concurrency_limit, routes, waiting
+from stepdrain.states import concurrency_limit, hold_instance, routes, waiting
 
 # Auto Scaling answers with ValidationError, which it uses for much else; only the message tells.
 NO_ACTION = "No active Lifecycle Action found"
@@ -62,9 +62,11 @@ def heartbeat(step: Step, auto_scaling: AutoScaling, clock: Clock) -> Progress:
     timing = step.timing(now)
     if timing.over:
         _end(step, timing)
+    hold_instance.give_up(step, now, failure)
     # Others may have left room for a watch.
     unwatched = "" if step.progress.unwatched == waiting.CROWDED else step.progress.unwatched
     record = replace(step.progress, next=_next(step, now), unwatched=unwatched)
+    record = replace(record, unanswered_since=hold_instance.since(step, now))
     if failure is None:
         sent = replace(record, number=record.number + 1, heartbeat_at=now)
         return replace(sent, heartbeat_tried_at=None, heartbeat_failing_since=None)
@@ -77,6 +79,9 @@ def heartbeat(step: Step, auto_scaling: AutoScaling, clock: Clock) -> Progress:
 def _next(step: Step, now: float) -> str:
     if step.wait_s is None:
         return progress.EVICT_BATCH
+    if step.unanswered:
+        # HoldInstance leads to FindNode, whatever the record says of the way that the drain was on.
+        return step.progress.next
     return routes.after_heartbeat(step, now, limited=concurrency_limit.limited(step, now))
 
 
@@ -124,7 +129,9 @@ def _end(step: Step, timing: Timing) -> None:
 
 def _over(step: Step, timing: Timing) -> str:
     gave_way = step.progress.next == progress.HEARTBEAT and "; ".join(step.progress.blockers)
-    waited = (gave_way or step.waited_for or "the pods were not looked at").rstrip(".")
+    waited = (
+        gave_way or hold_instance.sentence(step) or step.waited_for or "the pods were not looked at"
+    ).rstrip(".")
     return f"The drain's deadline, {to_rfc3339(timing.deadline)}, is over. Last: {waited}."
 
 

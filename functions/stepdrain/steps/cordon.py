@@ -11,6 +11,7 @@ from stepdrain.document.step import Step, parse
 from stepdrain.intake import settings
 from stepdrain.reporting import drain_reports, logs
 from stepdrain.reporting.node_events import write_event
+from stepdrain.states import hold_instance
 from stepdrain.states.cordon import cordon
 from stepdrain.states.node_patch import Patched
 from stepdrain.verification import rehearsal
@@ -27,6 +28,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     at          by the API server's clock, as the times of pods are; where it does not say, by the function's
     """
     step, now = parse(event), clock.now()
+    hold_instance.give_way(step, now)
     cluster, cordoned = attempt.in_time(lambda: _cordoned(step), step)
     for not_recorded in drain_reports.report_start(
         cluster, step, now, wanted=settings.node_conditions(os.environ)

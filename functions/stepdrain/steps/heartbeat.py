@@ -1,4 +1,4 @@
-"""Heartbeat: tell Auto Scaling that the drain goes on, or end it at its end."""
+"""Heartbeat and HoldInstance: tell Auto Scaling that the drain goes on, or end it at its end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ LOG = logs.logger()
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """The drain's record with the state that comes next, also if the heartbeat could not be sent.
 
-    Raises DrainTimedOut, DrainReleased, LifecycleActionExpired or AwsDenied.
+    Raises DrainTimedOut, DrainReleased, LifecycleActionExpired or AwsDenied; in HoldInstance also what
+    FindNode, Label or Cordon has failed with for too long.
     """
     step = parse(event)
     metrics.publish(step.cluster, metrics.of_heartbeat(step, clock.now()))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from stepdrain import attempt
+from stepdrain import attempt, clock
 from stepdrain.adapters import connections, invocation
 from stepdrain.document.step import Step, parse
 from stepdrain.reporting import logs
+from stepdrain.states import hold_instance
 from stepdrain.states.label import exclude_from_load_balancers
 from stepdrain.verification import rehearsal
 
@@ -25,6 +26,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
                 drain that comes back to set the label again
     """
     step = parse(event)
+    hold_instance.give_way(step, clock.now())
     labelled, denied = attempt.in_time(lambda: _labelled(step), step)
     if denied:
         # Cordon writes it on the Node; this function may only patch nodes.

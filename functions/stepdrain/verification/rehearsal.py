@@ -56,6 +56,9 @@ def instead(handler: Handler) -> Handler:
         if not (isinstance(drain, Mapping) and drain.get(FIELD)):
             return handler(event, context)
         function = state["Name"] if isinstance(state, Mapping) else str(event[FIELD].get("function"))
+        if function == progress.HOLD_INSTANCE:
+            # A function has failed: the minutes are counted as in a drain. No action of a rehearsal is held.
+            return handler(event, context)
         return rehearse(function, drain, os.environ)
 
     return rehearsing
