@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
-from botocore.exceptions import ClientError
 from stepdrain.clock import to_rfc3339
 from stepdrain.document.progress import HEARTBEATS, recorded
 from stepdrain.reporting.failure_message import last_state
@@ -18,8 +16,7 @@ from stepdrain.rules.policy import Policy
 from stepdrain.verification.findings import REHEARSALS
 
 from stepdrain_cli.accounts.account import Account
-from stepdrain_cli.accounts.node_names import with_private_name
-from stepdrain_cli.terminal.exits import DONE, FAILED, REFUSED, TIMED_OUT, CommandError
+from stepdrain_cli.terminal.exits import DONE, FAILED, REFUSED, TIMED_OUT
 from stepdrain_recorded import history
 from stepdrain_recorded.timeline import Timeline, timeline
 
@@ -66,11 +63,12 @@ class Drain:
 def listed(account: Account, status: str | None = None) -> Iterator[Drain]:
     """Drains, newest first; ``status`` as ListExecutions filters it. Each one reached costs a request."""
     client = account.client("stepfunctions")
-    for execution in _executions(client, account.machine, status):
-        yield _drain(client, execution)
+    for execution in executions(client, account.machine, status):
+        yield drain_of(client, execution)
 
 
-def _executions(client: Any, machine: str, status: str | None = None) -> Iterator[Json]:
+def executions(client: Any, machine: str, status: str | None = None) -> Iterator[Json]:
+    """Executions as ListExecutions gives them, newest first, without rehearsals."""
     filtered = {"statusFilter": status} if status else {}
     found: list[Json] = []
     for page in client.get_paginator("list_executions").paginate(stateMachineArn=machine, **filtered):
@@ -82,7 +80,8 @@ def _executions(client: Any, machine: str, status: str | None = None) -> Iterato
     yield from sorted(found, key=lambda one: (one["startDate"], one["name"]), reverse=True)
 
 
-def _drain(client: Any, one: Json) -> Drain:
+def drain_of(client: Any, one: Json) -> Drain:
+    """The drain behind an execution, as ListExecutions or DescribeExecution gives it; costs a request."""
     answer = client.get_execution_history(executionArn=one["executionArn"], reverseOrder=True, maxResults=200)
     started, stopped = one["startDate"].timestamp(), one.get("stopDate")
     last = last_state(answer["events"], started)
@@ -99,91 +98,6 @@ def _drain(client: Any, one: Json) -> Drain:
         state=last.name if last else "",
         held=bool(document.get("lifecycle")),
     )
-
-
-def find(account: Account, target: str) -> Drain:
-    """The drain that ``target`` means: a node (name, or its first label), an instance, or an execution.
-
-    Of several drains of an instance: one that runs, else one that failed and is not made good, else the
-    newest. CommandError if there is none, or if the name means several nodes.
-    """
-    if target.startswith("arn:"):
-        return _by_arn(account, target)
-    found = matching(account, target) or _of_its_instance(account, target)
-    if not found:
-        raise CommandError(
-            f"No drain of {target} is among the newest {SEARCHED}; "
-            f"`stepdrain list{account.flags}` shows the names."
-        )
-    return min(_of_one_node(target, found), key=lambda one: urgency(one, found))
-
-
-def _of_its_instance(account: Account, name: str) -> list[Drain]:
-    """Drains that ended before they had found their node: what is known of them is the instance alone."""
-    try:
-        instances = with_private_name(account, name)
-    except ClientError:
-        # Who may not ask EC2 is told that there is none of that name, and how to list them.
-        return []
-    return [drain for instance in instances for drain in matching(account, instance)]
-
-
-def _by_arn(account: Account, arn: str) -> Drain:
-    parts = arn.split(":")
-    if len(parts) < 8 or parts[2] != "states" or parts[5] not in ("execution", "express"):
-        raise CommandError(f"{arn} is not the ARN of an execution; `stepdrain list -o wide` shows them.")
-    if parts[3] != account.session.region_name:
-        raise CommandError(f"{arn} is in another region: add --region {parts[3]}.")
-    client = account.client("stepfunctions")
-    return _drain(client, client.describe_execution(executionArn=arn))
-
-
-def matching(account: Account, target: str) -> list[Drain]:
-    """All drains that ``target`` can mean, newest first: by their names, and by what stands in them."""
-    client = account.client("stepfunctions")
-    running = _executions(client, account.machine, "RUNNING")
-    newest = islice(_executions(client, account.machine), SEARCHED)
-    listed = {execution["executionArn"]: execution for execution in [*newest, *running]}
-    wanted = (
-        _drain(client, execution) for execution in listed.values() if _may_mean(execution["name"], target)
-    )
-    found = [
-        drain
-        for drain in wanted
-        if target in (drain.instance, drain.node, drain.node.split(".")[0], drain.name)
-    ]
-    return sorted(found, key=lambda one: (one.started, one.name), reverse=True)
-
-
-def _may_mean(name: str, target: str) -> bool:
-    """Whether an execution of that name has to be read: one named after another instance has not."""
-    named = INSTANCE.match(name)
-    return named is None or not INSTANCE.fullmatch(target) or named[0] == target
-
-
-def urgency(drain: Drain, among: Iterable[Drain]) -> tuple[int, float]:
-    """By which the drains of an instance are ordered, the first is meant: running, failed, done; newest."""
-    rank = 2
-    if drain.status in RUNNING:
-        rank = 0
-    elif drain.status in FAILED_STATUSES and not _made_good(drain, among):
-        rank = 1
-    return rank, -drain.started
-
-
-def _made_good(failed: Drain, among: Iterable[Drain]) -> bool:
-    """Whether a later drain of the instance has done what this one should: ended its wait, or replaced it."""
-    later = [drain for drain in among if drain.started > failed.started and drain.instance == failed.instance]
-    return any(REPLACES in drain.name or (drain.status == "SUCCEEDED" and drain.held) for drain in later)
-
-
-def _of_one_node(target: str, found: list[Drain]) -> list[Drain]:
-    """The drains of the newest instance among them: node names are used again, instance ids are not."""
-    meant = sorted({drain.node or drain.instance or drain.name for drain in found})
-    if len(meant) > 1:
-        raise CommandError(f"{target} can mean {', '.join(meant)}: give the whole name or the instance id.")
-    newest = next((drain.instance for drain in found if drain.instance), "")
-    return [drain for drain in found if drain.instance in (newest, "")]
 
 
 def events(account: Account, arn: str) -> list[Json]:

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import click
 from botocore.exceptions import ClientError
 from stepdrain.adapters.aws import Aws
 from stepdrain.clock import to_rfc3339
+from stepdrain.errors import DrainError
 
-from stepdrain_cli.accounts import drains
+from stepdrain_cli.accounts import drain_lookup, drains
 from stepdrain_cli.accounts.account import Account
 from stepdrain_cli.accounts.drains import Drain
 from stepdrain_cli.pictures.chart import duration
@@ -98,9 +100,27 @@ def hold(account: Account, instance: str) -> Hold | None:
     if Aws(account.session).lifecycle_state(instance) != LEAVING:
         return None
     # Newest first: a redrive and a drain in a failed one's place carry the same action.
-    known = [drains.standing(account, drain) for drain in drains.matching(account, instance) if drain.held]
+    known = [
+        drains.standing(account, drain) for drain in drain_lookup.matching(account, instance) if drain.held
+    ]
     if not known:
         return Hold(instance, None, None)
     times = [found.heartbeat_until for found in known if found.heartbeat_until is not None]
     until = max((time for time in times if time > account.now()), default=None)
     return Hold(instance, known[0].line.document.get("lifecycle"), until)
+
+
+def warn_of_its_end(account: Account, instance: str | None) -> list[str]:
+    """Say on stderr if a lifecycle hook holds the instance, and until when; what can be typed about it.
+
+    The commands are for the caller to show once it has done its own part. Raises what botocore raises.
+    """
+    try:
+        found = hold(account, instance) if instance else None
+    except DrainError as error:
+        click.echo(f"Note: whether a lifecycle hook holds the instance is not known: {error}", err=True)
+        return []
+    if found is None:
+        return []
+    click.echo(found.warning(account.now()), err=True)
+    return found.commands(account.aws_options)

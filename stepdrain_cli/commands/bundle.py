@@ -7,17 +7,19 @@ from typing import Any
 
 import click
 
-from stepdrain_cli.accounts import drains
+from stepdrain_cli.accounts import drain_lookup, drains
 from stepdrain_cli.accounts.account import Account
+from stepdrain_cli.accounts.name_completion import drained_nodes
 from stepdrain_cli.bundles import bundle
 from stepdrain_cli.bundles.redaction import summary
 from stepdrain_cli.commands.options import on_account, stack_of
 from stepdrain_cli.doctor.survey import Doctor
 from stepdrain_cli.terminal.exits import CommandError
+from stepdrain_cli.terminal.node_argument import NODE
 
 
 @click.command("bundle")
-@click.argument("target", metavar="NODE")
+@click.argument("target", type=NODE, metavar="NODE", shell_complete=drained_nodes)
 @on_account
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Default: NODE.zip."
@@ -27,7 +29,7 @@ def command(account: Account, target: str, out: Path | None) -> None:
 
     Tokens, credentials and account numbers are removed; names of nodes, pods and groups stay.
     """
-    found = drains.find(account, target)
+    found = drain_lookup.find(account, target)
     standing = drains.standing(account, found)
     stack = stack_of(click.get_current_context().params["stack"], Path())
     cluster = str(standing.line.document.get("cluster") or "")

@@ -17,6 +17,7 @@ from stepdrain.rules.policy import Policy
 
 from stepdrain_cli.accounts.name_completion import cluster_nodes
 from stepdrain_cli.terminal.exits import CommandError
+from stepdrain_cli.terminal.node_argument import NODE
 
 if TYPE_CHECKING:
     from stepdrain_cli.accounts.account import Account
@@ -53,7 +54,7 @@ def typed_policy(
 def on_cluster(command: F) -> F:
     """The options of every command that talks to a cluster through a kubeconfig."""
     options = [
-        click.argument("node", shell_complete=cluster_nodes),
+        click.argument("node", type=NODE, shell_complete=cluster_nodes),
         click.option(
             "--kubeconfig",
             help=f"{KUBECONFIG_HELP} As kubectl finds it if absent: KUBECONFIG, ~/.kube/config.",
@@ -73,9 +74,18 @@ def on_cluster(command: F) -> F:
     return command
 
 
-def no_such_node(node: str) -> CommandError:
-    """The sentence for a node name that does not exist."""
-    return CommandError(f"The cluster has no node called {node}; `kubectl get nodes` lists their names.")
+def no_such_node(node: str, where: str = "The cluster") -> CommandError:
+    """The sentence for a NODE that ``where`` does not have; what was typed to reach it is repeated."""
+    context = click.get_current_context(silent=True)
+    typed = [
+        f" --{option} {shlex.quote(value)}"
+        for option in ("kubeconfig", "context")
+        if context and (value := context.params.get(option))
+    ]
+    return CommandError(
+        f"{where} has no node whose name, first label or instance id is {node}; "
+        f"`kubectl get nodes{''.join(typed)}` lists their names."
+    )
 
 
 def account_options(command: F) -> F:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+from operator import itemgetter
 from typing import Any
 
 import click
 
-from stepdrain_cli.accounts import drains
+from stepdrain_cli.accounts import drain_lookup, drains
 from stepdrain_cli.accounts.account import Account
 from stepdrain_cli.accounts.drains import Drain
 from stepdrain_cli.accounts.held_instances import why_not_held
@@ -17,10 +18,11 @@ from stepdrain_cli.commands.options import POLICY_HELP, on_account, typed_policy
 from stepdrain_cli.commands.start import begin
 from stepdrain_cli.commands.watch import follow
 from stepdrain_cli.terminal.exits import FAILED, CommandError
+from stepdrain_cli.terminal.node_argument import NODE
 
 
 @click.command("redrive")
-@click.argument("target", metavar="[NODE]", required=False, shell_complete=drained_nodes)
+@click.argument("target", type=NODE, metavar="[NODE]", required=False, shell_complete=drained_nodes)
 @click.option(
     "--all-failed", is_flag=True, help="Redrive every drain that failed and whose instance is still there."
 )
@@ -45,7 +47,7 @@ def command(
     if bool(target) == all_failed:
         raise CommandError("Say which drain: a NODE, or --all-failed.")
     if target:
-        arn = _go_on(account, drains.find(account, target), typed)
+        arn = _go_on(account, drain_lookup.find(account, target), typed)
         if watch:
             follow(account, arn)
         return
@@ -75,12 +77,11 @@ def _failed(account: Account) -> list[Drain]:
     by_instance: dict[str, list[Drain]] = {}
     for drain, _ in zip(drains.listed(account), range(drains.SEARCHED), strict=False):
         by_instance.setdefault(drain.instance or drain.node or drain.arn, []).append(drain)
-    meant = [min(all_of, key=lambda drain: drains.urgency(drain, all_of)) for all_of in by_instance.values()]
     ranked = [
-        (drains.urgency(drain, by_instance[drain.instance or drain.node or drain.arn])[0], drain)
-        for drain in meant
+        min(((drain_lookup.urgency(drain, all_of), drain) for drain in all_of), key=itemgetter(0))
+        for all_of in by_instance.values()
     ]
-    return [drain for rank, drain in ranked if rank == 1]
+    return [drain for (rank, _), drain in ranked if rank == 1]
 
 
 def _go_on(account: Account, drain: Drain, typed: dict[str, Any]) -> str:

@@ -7,15 +7,17 @@ from typing import Any
 
 import click
 
-from stepdrain_cli.accounts import drains
+from stepdrain_cli.accounts import drain_lookup, drains
+from stepdrain_cli.accounts.name_completion import drained_nodes
 from stepdrain_cli.commands.options import account_options, opened
 from stepdrain_cli.terminal.exits import CommandError
+from stepdrain_cli.terminal.node_argument import NODE
 from stepdrain_recorded import audit as audit_log
 from stepdrain_recorded import history
 
 
 @click.command("report")
-@click.argument("execution", required=False, metavar="[EXECUTION]")
+@click.argument("execution", type=NODE, required=False, metavar="[EXECUTION]", shell_complete=drained_nodes)
 @click.option("--from-file", metavar="FILE", help="A history (GetExecutionHistory as JSON).")
 @click.option(
     "--audit", metavar="FILE", help="The cluster's audit log, one event a line: shows each eviction."
@@ -29,7 +31,7 @@ def command(
 
     EXECUTION is an execution's ARN, a node's name or an instance id.
     """
-    if bool(execution) == bool(from_file):
+    if (execution is None) == (from_file is None):
         raise CommandError("Say which drain: an EXECUTION, or --from-file history.json.")
     events = history.parsed(_text(from_file), from_file) if from_file else _fetched(str(execution), account)
     logged = audit_log.parsed(_text(audit), audit) if audit else None
@@ -42,7 +44,7 @@ def command(
 
 def _fetched(execution: str, options: dict[str, Any]) -> list[dict[str, Any]]:
     with opened(**options) as account:
-        return drains.events(account, drains.find(account, execution).arn)
+        return drains.events(account, drain_lookup.find(account, execution).arn)
 
 
 def _text(file: str) -> str:

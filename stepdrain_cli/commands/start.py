@@ -11,9 +11,10 @@ from stepdrain.errors import DrainError
 from stepdrain.rules.policy import Policy
 from stepdrain.rules.reasons import counted
 
-from stepdrain_cli.accounts import drains
+from stepdrain_cli.accounts import drain_lookup, drains
 from stepdrain_cli.accounts.account import Account
 from stepdrain_cli.accounts.installation import cluster_of, installed
+from stepdrain_cli.accounts.name_completion import cluster_nodes
 from stepdrain_cli.accounts.targets import Target, target
 from stepdrain_cli.commands.options import POLICY_HELP, on_account, typed_policy
 from stepdrain_cli.commands.watch import follow
@@ -21,10 +22,11 @@ from stepdrain_cli.pictures.chart import duration
 from stepdrain_cli.planning.plan import Plan, plan
 from stepdrain_cli.terminal.exits import FAILED, CommandError
 from stepdrain_cli.terminal.interaction import ask
+from stepdrain_cli.terminal.node_argument import NODE
 
 
 @click.command("start")
-@click.argument("text", metavar="NODE")
+@click.argument("text", type=NODE, metavar="NODE", shell_complete=cluster_nodes)
 @click.option(
     "--policy", "typed", multiple=True, callback=typed_policy, metavar="NAME=VALUE", help=POLICY_HELP
 )
@@ -72,7 +74,7 @@ def _document(meant: Target, typed: dict[str, Any]) -> dict[str, Any]:
 
 def _refuse_second(account: Account, meant: Target) -> None:
     names = {meant.instance, meant.name}
-    for drain in (drain for name in names for drain in drains.matching(account, name)):
+    for drain in (drain for name in names for drain in drain_lookup.matching(account, name)):
         if drain.status in drains.RUNNING:
             raise CommandError(
                 f"A drain of {meant.name} runs already, in {drain.state or 'its first state'}; "

@@ -8,17 +8,18 @@ import click
 from stepdrain.errors import DrainError
 from stepdrain.rules import node_marks
 
-from stepdrain_cli.accounts import drain_status, drains
+from stepdrain_cli.accounts import drain_lookup, drain_status, drains
 from stepdrain_cli.accounts.account import Account
 from stepdrain_cli.accounts.drains import Standing
 from stepdrain_cli.accounts.installation import cluster_of
 from stepdrain_cli.accounts.name_completion import drained_nodes
 from stepdrain_cli.commands.options import on_account
+from stepdrain_cli.terminal.node_argument import NODE
 from stepdrain_cli.terminal.output_formats import JSON, TABLE, YAML, output_option, print_document
 
 
 @click.command("status")
-@click.argument("target", metavar="NODE", shell_complete=drained_nodes)
+@click.argument("target", type=NODE, metavar="NODE", shell_complete=drained_nodes)
 @on_account
 @output_option(TABLE, JSON, YAML)
 def command(account: Account, target: str, output: str) -> None:
@@ -27,7 +28,7 @@ def command(account: Account, target: str, output: str) -> None:
     NODE is a node's name, its first label, an instance id or an execution's ARN. Of several drains it is the
     one that runs, else one that failed, else the newest. The exit status says how it ended (0 if it runs).
     """
-    found = drains.standing(account, drains.find(account, target))
+    found = drains.standing(account, drain_lookup.find(account, target))
     if output in (JSON, YAML):
         print_document(found.to_document(), output)
     else:

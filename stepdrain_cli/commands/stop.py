@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import click
 
-from stepdrain_cli.accounts import drains
+from stepdrain_cli.accounts import drain_lookup, drains
 from stepdrain_cli.accounts.account import Account
+from stepdrain_cli.accounts.held_instances import warn_of_its_end
 from stepdrain_cli.accounts.name_completion import drained_nodes
-from stepdrain_cli.commands import leaving
 from stepdrain_cli.commands.options import on_account
 from stepdrain_cli.terminal.exits import FAILED, CommandError
 from stepdrain_cli.terminal.interaction import ask
+from stepdrain_cli.terminal.node_argument import NODE
 
 
 @click.command("stop")
-@click.argument("target", metavar="NODE", shell_complete=drained_nodes)
+@click.argument("target", type=NODE, metavar="NODE", shell_complete=drained_nodes)
 @click.option(
     "--cause", default="stopped by an operator", show_default=True, help="Why; it stands in the history."
 )
@@ -25,7 +26,7 @@ def command(account: Account, target: str, cause: str, yes: bool) -> None:
 
     If a hook holds the instance, it does so for one heartbeat timeout more. A stopped drain can be redriven.
     """
-    found = drains.find(account, target)
+    found = drain_lookup.find(account, target)
     who, state = found.who, found.state or "its first state"
     if found.status not in drains.RUNNING:
         raise CommandError(
@@ -33,7 +34,7 @@ def command(account: Account, target: str, cause: str, yes: bool) -> None:
             f"`stepdrain status {who}{account.flags}` shows how it ended, and what to type next.",
             FAILED,
         )
-    goes_on = leaving.warn(account, found.instance)
+    goes_on = warn_of_its_end(account, found.instance)
     ask(f"Stop the drain of {who} in {state}?", yes, "Nothing was stopped.")
     account.client("stepfunctions").stop_execution(executionArn=found.arn, error="Stopped", cause=cause)
     click.echo(f"Stopped: the drain of {who}, in {state}\n{found.arn}")

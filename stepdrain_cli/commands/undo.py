@@ -13,22 +13,23 @@ from stepdrain.rules.node_marks import Marks
 from stepdrain.states.find_node import reference
 from stepdrain.states.uncordon import undo
 
-from stepdrain_cli.accounts import drains
+from stepdrain_cli.accounts import drain_lookup, drains
 from stepdrain_cli.accounts.account import Account
+from stepdrain_cli.accounts.held_instances import warn_of_its_end
 from stepdrain_cli.accounts.installation import cluster_of, installed
 from stepdrain_cli.accounts.name_completion import drained_nodes
 from stepdrain_cli.accounts.node_names import named_node
 from stepdrain_cli.clusters.cluster import access
-from stepdrain_cli.commands import leaving
-from stepdrain_cli.commands.options import account_options, opened
+from stepdrain_cli.commands.options import account_options, no_such_node, opened
 from stepdrain_cli.terminal.exits import FAILED, NO_ACCESS, CommandError
 from stepdrain_cli.terminal.interaction import ask
+from stepdrain_cli.terminal.node_argument import NODE
 
 Json = dict[str, Any]
 
 
 @click.command("undo")
-@click.argument("target", metavar="NODE", shell_complete=drained_nodes)
+@click.argument("target", type=NODE, metavar="NODE", shell_complete=drained_nodes)
 @click.option("--kubeconfig", metavar="FILE", help="Reach the cluster by this, instead of by EKS.")
 @click.option("--context", help="Context in the kubeconfig; its current one if absent.")
 @click.option(
@@ -65,7 +66,8 @@ def _running(account: Account) -> frozenset[str]:
 
 def _in_the_account(account: Account, target: str, yes: bool) -> None:
     why: DrainError | None = None
-    for name in installed(account).clusters:
+    clusters = installed(account).clusters
+    for name in clusters:
         try:
             cluster = cluster_of(account, name)
             node = named_node(cluster, target)
@@ -75,19 +77,15 @@ def _in_the_account(account: Account, target: str, yes: bool) -> None:
         except DrainError as error:
             why = error
     if why is None:
-        raise _absent(target)
+        raise no_such_node(target, f"Cluster {' and '.join(clusters)}")
     _print_commands(account, target, why)
 
 
 def _there(cluster: Kube, target: str) -> Mapping[str, Any]:
     node = named_node(cluster, target)
     if node is None:
-        raise _absent(target)
+        raise no_such_node(target)
     return node
-
-
-def _absent(target: str) -> CommandError:
-    return CommandError(f"There is no node {target}; `kubectl get nodes` lists their names.")
 
 
 def _undo(cluster: Kube, node: Mapping[str, Any], account: Account | None, yes: bool) -> None:
@@ -99,7 +97,7 @@ def _undo(cluster: Kube, node: Mapping[str, Any], account: Account | None, yes: 
             f"The drain {holder} of node {name} runs: stop it first, `stepdrain stop {name}{account.flags}`.",
             FAILED,
         )
-    goes_on = leaving.warn(account, nodes.ec2_instance_of(node)) if account else []
+    goes_on = warn_of_its_end(account, nodes.ec2_instance_of(node)) if account else []
     if not found.owners:
         click.echo(f"Nothing on node {name} was set by a drain.{_others(node)}")
     else:
@@ -122,7 +120,7 @@ def _others(node: Mapping[str, Any]) -> str:
 
 def _print_commands(account: Account, target: str, why: DrainError) -> None:
     """For a person with a kubectl that reaches the cluster: what the node's last drain has set."""
-    drain = drains.find(account, target)
+    drain = drain_lookup.find(account, target)
     if drain.status in drains.RUNNING:
         raise CommandError(
             f"The drain of {drain.who} runs: stop it first, `stepdrain stop {drain.who}{account.flags}`.",
@@ -132,7 +130,7 @@ def _print_commands(account: Account, target: str, why: DrainError) -> None:
     node = document.get("node") or {}
     if not node:
         raise CommandError(f"The drain of {drain.who} has found no node, and has set nothing.", FAILED)
-    goes_on = leaving.warn(account, drain.instance)
+    goes_on = warn_of_its_end(account, drain.instance)
     marks = Marks("" if node.get("excluded") else drain.name, "" if node.get("cordoned") else drain.name)
     for line in node_marks.kubectl(node["name"], marks):
         click.echo(line)

@@ -10,9 +10,11 @@ from botocore.exceptions import ClientError
 from stepdrain.verification.findings import THE_VERSION
 
 from stepdrain_cli.accounts.account import Account
+from stepdrain_cli.accounts.name_completion import cluster_nodes
 from stepdrain_cli.commands.options import KUBECONFIG_HELP, on_account, stack_of
 from stepdrain_cli.terminal import tables
 from stepdrain_cli.terminal.exits import DONE, FAILED, CommandError
+from stepdrain_cli.terminal.node_argument import NODE
 from stepdrain_cli.terminal.output_formats import JSON, TABLE, YAML, output_option, print_document
 from stepdrain_cli.verification import checks, rehearsal, service_rights, subscribers, surroundings, versions
 from stepdrain_cli.verification.checks import Check
@@ -26,7 +28,7 @@ MARKDOWN = "markdown"
 
 
 @click.command("verify")
-@click.argument("node", metavar="[NODE]", required=False)
+@click.argument("node", type=NODE, metavar="[NODE]", required=False, shell_complete=cluster_nodes)
 @on_account
 @click.option("--message", is_flag=True, help="Send a test message to every subscriber, too.")
 @click.option(

@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.text import Text
 from stepdrain.document.progress import recorded
 
-from stepdrain_cli.accounts import drain_status, drains
+from stepdrain_cli.accounts import drain_lookup, drain_status, drains
 from stepdrain_cli.accounts.account import Account
 from stepdrain_cli.accounts.drains import Standing
 from stepdrain_cli.accounts.name_completion import drained_nodes
@@ -20,13 +20,14 @@ from stepdrain_cli.commands.options import on_account
 from stepdrain_cli.pictures.chart import duration
 from stepdrain_cli.terminal import tables
 from stepdrain_cli.terminal.exits import DONE
+from stepdrain_cli.terminal.node_argument import NODE
 from stepdrain_recorded.history_lines import state_line
 
 INTERVAL_S = 5.0
 
 
 @click.command("watch")
-@click.argument("target", metavar="[NODE]", required=False, shell_complete=drained_nodes)
+@click.argument("target", type=NODE, metavar="[NODE]", required=False, shell_complete=drained_nodes)
 @click.option(
     "--interval",
     type=click.FloatRange(0.5, 600),
@@ -41,7 +42,7 @@ def command(account: Account, target: str | None, interval: float) -> None:
     On a terminal the picture is drawn in place; elsewhere each thing that happens is a line.
     """
     if target:
-        follow(account, drains.find(account, target).arn, interval)
+        follow(account, drain_lookup.find(account, target).arn, interval)
     else:
         sys.exit(_follow_all(account, interval))
 
@@ -56,7 +57,7 @@ def follow(account: Account, arn: str, interval: float = INTERVAL_S) -> None:
 
 def _looks(account: Account, arn: str, interval: float) -> Iterator[Standing]:
     while True:
-        found = drains.standing(account, drains.find(account, arn))
+        found = drains.standing(account, drain_lookup.find(account, arn))
         yield found
         if found.drain.status not in drains.RUNNING:
             return
@@ -100,7 +101,7 @@ def _follow_all(account: Account, interval: float) -> int:
     screen = Live(console=console, auto_refresh=False) if console.is_terminal else contextlib.nullcontext()
     with screen as live:
         while followed:
-            looks = [drains.standing(account, drains.find(account, arn)) for arn in followed]
+            looks = [drains.standing(account, drain_lookup.find(account, arn)) for arn in followed]
             if live is None:
                 _tell_all(looks, shown)
             else:

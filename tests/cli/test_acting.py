@@ -9,7 +9,8 @@ from stepdrain.errors import AwsDenied
 from stepdrain.rules.node_marks import CORDONED_BY, EXCLUDE_LABEL, LABELLED_BY
 
 from stepdrain_cli.__main__ import cli
-from stepdrain_cli.accounts import name_completion
+from stepdrain_cli.accounts import drain_lookup, name_completion
+from stepdrain_cli.accounts.account import Account
 from stepdrain_sandbox.aws.account import LambdaFault
 from stepdrain_sandbox.examples.recordings import seeded
 from stepdrain_sandbox.kube.rbac import User
@@ -24,7 +25,7 @@ ARN = "arn:aws:states:eu-west-1:123456789012:execution:stepdrain-DrainNode"
 def world():
     """Enough nodes for each test with a pod or two each; the installation protects unmanaged pods."""
     parameters = {"EvictUnmanaged": "false", "NodeConditions": "true"}
-    with seeded(), World(nodes=23, workload=_workload, parameters=parameters) as world:
+    with seeded(), World(nodes=26, workload=_workload, parameters=parameters) as world:
         yield world
 
 
@@ -146,6 +147,11 @@ def test_start_takes_a_nodes_first_label(stepdrain, world, one):
             ["i-0123456789abcdef0"],
             "EC2 does not know instance i-0123456789abcdef0 in this account and region. Nothing was started.",
         ),
+        (
+            ["default/web-0"],
+            "default/web-0 is no node's name, but may be a pod's: give the node that it is on, "
+            "`kubectl get pod --namespace default web-0 --output wide` shows it.",
+        ),
         (["arn:aws:ec2:x"], "arn:aws:ec2:x is an ARN; give a node's name or an instance id."),
         (["i-one", "--cluster", "other"], "node-one belongs to cluster demo, not to other."),
         (
@@ -196,6 +202,19 @@ def test_undo_takes_back_what_the_drain_had_set(stepdrain, world, one):
     assert "Take back label, cordon, conditions of node node-one? [y/N]: y" in err
     assert marks(world, one[1]) == (False, False, [], [])
     assert stepdrain("undo", "node-one")[1] == "Nothing on node node-one was set by a drain.\n"
+
+
+def test_undo_of_an_unknown_node_says_where_it_has_looked(stepdrain, world, tmp_path):
+    """With what kubectl needs to list them."""
+    said = "has no node whose name, first label or instance id is nope"
+    assert stepdrain("undo", "nope") == (
+        2, "", f"NOTE\nError: Cluster demo {said}; `kubectl get nodes` lists their names.\n"
+    )  # fmt: skip
+    config = tmp_path / "kubeconfig"
+    config.write_text(world.kube.kubeconfig())
+    assert stepdrain("undo", "nope", "--kubeconfig", str(config))[2].splitlines()[-1] == (
+        f"Error: The cluster {said}; `kubectl get nodes --kubeconfig {config}` lists their names."
+    )
 
 
 def test_undo_leaves_what_somebody_else_has_set(stepdrain, world, one):
@@ -401,6 +420,18 @@ def test_a_drain_that_never_found_its_node_is_found_by_the_nodes_name(stepdrain,
     for typed in ("node-one", one[1].split(".")[0]):
         shown = json.loads(stepdrain("status", typed, "-o", "json")[1])
         assert (shown["status"], shown["state"], shown["instance"]) == ("FAILED", "FindNode", "i-one")
+
+
+def test_an_empty_name_never_means_a_drain_that_has_found_no_node(stepdrain, world, one):
+    """Such a drain's node is "", too; a script whose variable is not set must not stop it."""
+    world.aws.lambda_faults.append(LambdaFault("FindNodeFunction", "MemoryError"))
+    world.terminate(one[0])
+    world.pass_time(10)
+    clock, session = world.clock, boto3.Session(region_name="eu-west-1")
+    assert drain_lookup.matching(Account(session, world.machine, clock.now, clock.sleep), "") == []
+    for command in ("stop", "redrive", "undo", "start", "watch"):
+        status, out, err = stepdrain(command, "")
+        assert (status, out, err.splitlines()[-1][:23]) == (2, "", "Error: NODE is empty, a")
 
 
 def test_watch_without_a_node_follows_all_that_run(stepdrain, world, one):

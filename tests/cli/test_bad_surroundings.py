@@ -18,6 +18,7 @@ from stepdrain_cli.terminal.exits import CommandError
 from tests.cli.histories import DOCUMENT, begun
 from tests.cli.test_report import longest
 
+NO_CLUSTER = ClientError({"Error": {"Code": "ResourceNotFoundException"}}, "DescribeCluster")
 MACHINE = "arn:aws:states:eu-west-1:123456789012:stateMachine:stepdrain-DrainNode"
 
 
@@ -105,6 +106,8 @@ def two_stacks(monkeypatch):
             return {"Stacks": [{"StackName": parameters["StackName"], "Outputs": outputs}]}
         if operation == "ListExecutions":
             return {"executions": [FAILED[parameters["stateMachineArn"]]]}
+        if operation == "DescribeCluster":
+            raise NO_CLUSTER
         assert operation in ("DescribeExecution", "GetExecutionHistory")
         if operation == "GetExecutionHistory":
             return {"events": as_boto(begun().failed("DrainRefused", "no").events)}
@@ -162,6 +165,8 @@ def test_the_longest_history_is_read_to_its_end(monkeypatch, tmp_path):
             return {"executions": [execution]}
         if operation == "DescribeExecution":
             return {**execution}
+        if operation == "DescribeCluster":
+            raise NO_CLUSTER
         ordered = events[::-1] if parameters.get("reverseOrder") else events
         begin, most = int(parameters.get("nextToken", 0)), parameters.get("maxResults", 100)
         asked.append(begin)

@@ -103,8 +103,8 @@ def test_an_unknown_node_is_one_sentence(kubeconfig, command):
     result = CliRunner().invoke(cli, [command, "nope", "--kubeconfig", kubeconfig])
     assert result.exit_code == 2
     assert (
-        result.stderr
-        == "Error: The cluster has no node called nope; `kubectl get nodes` lists their names.\n"
+        result.stderr == "Error: The cluster has no node whose name, first label or instance id is nope; "
+        f"`kubectl get nodes --kubeconfig {kubeconfig}` lists their names.\n"
     )
 
 

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from stepdrain_cli.__main__ import cli
 from stepdrain_cli.accounts import account as accounts
+from stepdrain_cli.accounts import drain_lookup
 from stepdrain_cli.accounts import drains as found_drains
 from stepdrain_cli.terminal.exits import NO_ACCESS, CommandError
 from stepdrain_sandbox.examples.drains import drains
@@ -147,12 +148,71 @@ def test_history_tells_the_drain_event_by_event(stepdrain):
     assert json.loads(stepdrain("history", "i-done", "--json")[1])["events"][0]["type"] == "ExecutionStarted"
 
 
-def test_a_name_that_no_drain_has_is_one_sentence(stepdrain):
-    """With where the names are."""
-    assert stepdrain("status", "nope")[::2] == (
-        2, NOTE + "Error: No drain of nope is among the newest 200; "
-        "`stepdrain list --sandbox` shows the names.\n",
-    )  # fmt: skip
+AMONG = (
+    "is among the newest 200 of stepdrain-DrainNode in eu-west-1; `stepdrain list --sandbox` shows the names."
+)
+OTHER = "arn:aws:states:eu-west-1:123456789012:execution"
+WIDE = "`stepdrain list -o wide --sandbox` shows them."
+NO_DRAIN = [
+    ("nope", f"No drain of a node called nope, or whose name begins with nope and a dot, {AMONG}"),
+    (
+        "node/nope.x",
+        f"No drain of a node called nope.x, or whose name begins with nope.x and a dot, {AMONG}",
+    ),
+    ("i-0123456789abcdef0", f"No drain of instance i-0123456789abcdef0 {AMONG}"),
+    ("aws:///eu-west-1a/i-0123456789abcdef0", f"No drain of instance i-0123456789abcdef0 {AMONG}"),
+    (
+        "i-1234",
+        "i-1234 is no instance id (i- and 8 or 17 digits from 0 to f), "
+        f"and no drain of that name {AMONG}",
+    ),
+    ("arn:aws:ec2:x", f"arn:aws:ec2:x is not the ARN of an execution; {WIDE}"),
+    (f"{ARN}:i-nope", f"There is no execution {ARN}:i-nope; {WIDE}"),
+    (
+        f"{OTHER}:shop-Orders:1",
+        f"{OTHER}:shop-Orders:1 is an execution of shop-Orders in account 123456789012, "
+        f"not of stepdrain-DrainNode in 123456789012; {WIDE} Name another installation "
+        "with --stack or --state-machine.",
+    ),
+    (
+        "default/web-0",
+        "default/web-0 is no node's name, but may be a pod's: give the node that it is on, "
+        "`kubectl get pod --namespace default web-0 --output wide` shows it.",
+    ),
+    (
+        "no de",
+        "'no de' is neither a node's name nor an instance id nor an ARN; "
+        "`kubectl get nodes` lists the names.",
+    ),
+    (
+        " ",
+        "NODE is empty, as of a variable that is not set: give a node's name or an instance id; "
+        "`kubectl get nodes` lists the names.",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", ["status", "watch", "history", "redrive", "stop", "report", "bundle"])
+def test_a_name_that_no_drain_has_is_one_sentence(stepdrain, command):
+    """What was looked for, where, and what to type next, with the flags that were typed."""
+    for typed, sentence in NO_DRAIN:
+        status, out, err = stepdrain(command, typed)
+        assert (status, out, err.splitlines()[-1]) == (2, "", f"Error: {sentence}"), typed
+
+
+@pytest.mark.parametrize("typed", ["node/{}", "nodes/{}", " {}\n", "aws:///eu-west-1a/{instance}"], ids=repr)
+def test_what_people_paste_is_a_name(stepdrain, world, typed):
+    """From `kubectl get nodes --output name`, from a providerID, or with a line's end."""
+    instance, node = known["done"]
+    status, out, _ = stepdrain("status", typed.format(node, instance=instance))
+    assert (status, out.splitlines()[0]) == (0, "Node:  node-done")
+
+
+def test_a_drain_of_nothing_known_makes_no_other_good():
+    """Two drains that never found out whose they are have nothing in common."""
+    failed = found_drains.Drain("a", "x", "FAILED", 1, 2, "", "", "FindNode", held=True)
+    later = found_drains.Drain("b", "y", "SUCCEEDED", 3, 4, "", "", "FindNode", held=True)
+    assert drain_lookup.urgency(failed, [failed, later])[0] == 1
 
 
 def test_a_name_that_several_nodes_have_is_refused():
@@ -164,7 +224,7 @@ def test_a_name_that_several_nodes_have_is_refused():
     with pytest.raises(
         CommandError, match=r"ip-1 can mean ip-1.a, ip-1.b: give the whole name or the instance id."
     ):
-        found_drains._of_one_node("ip-1", both)
+        drain_lookup._of_one_node("ip-1", both)
 
 
 def test_a_report_is_made_of_a_drain_by_its_nodes_name(stepdrain, tmp_path):
