@@ -1,4 +1,4 @@
-"""``stepdrain doctor``: which node groups are unprotected, and the command that mends each."""
+"""``stepdrain doctor``: which node groups are unprotected, and the command that fixes each."""
 
 from __future__ import annotations
 
@@ -127,11 +127,11 @@ def _print(found: Survey, cluster: str) -> None:
     wrong += [(f"cluster {cluster}", tuple(found.findings))] if found.findings else []
     for where, findings in wrong:
         click.echo()
-        for mended_by in dict.fromkeys(finding.command for finding in findings):
+        for fixed_by in dict.fromkeys(finding.command for finding in findings):
             for finding in findings:
-                if finding.command == mended_by:
+                if finding.command == fixed_by:
                     click.echo(f"{where}: {finding.what}")
-            click.echo(f"  {mended_by}")
+            click.echo(f"  {fixed_by}")
     for text in found.unasked:
         click.echo(f"\nNot checked: {text}")
     click.echo(f"\n{_summary(found, cluster)}")

@@ -20,8 +20,8 @@ from stepdrain_cli.verification import checks, rehearsal, service_rights, subscr
 from stepdrain_cli.verification.checks import Check
 from stepdrain_cli.verification.choice import chosen
 from stepdrain_cli.verification.deployed import Deployed, deployed
-from stepdrain_cli.verification.mending import Mender
 from stepdrain_cli.verification.rehearsal import Rehearsal
+from stepdrain_cli.verification.remedies import Remedies
 
 HEAD = ["RESULT", "BY", "WHAT", "SAID"]
 MARKDOWN = "markdown"
@@ -48,7 +48,7 @@ def command(
 
     Nothing is changed: reads are sent, and every write is only asked about. NODE is a node's name, its
     first label, or an instance id; without it an instance of the installation's groups is taken. Exit status
-    1: there is something to mend.
+    1: there is something to fix.
     """
     stack = stack_of(click.get_current_context().params.get("stack"), Path())
     made = deployed(account, stack)
@@ -79,25 +79,25 @@ def _heading(rehearsed: Rehearsal, what: str) -> str:
 
 def found(made: Deployed, rehearsed: Rehearsal, kubeconfig: str | None, context: str | None) -> list[Check]:
     """All checks of one rehearsal: the functions' findings first, then what the command looks at itself."""
-    mender = Mender(made, rehearsed.cluster)
+    remedies = Remedies(made, rehearsed.cluster)
     # First, since the rehearsal of Sweep counts as a sweep for the alarm on its absence.
     around = list(surroundings.checks(made, rehearsed))
     listed = [
-        versions.compared(finding) if finding.what == THE_VERSION else mender.check(finding)
+        versions.compared(finding) if finding.what == THE_VERSION else remedies.check(finding)
         for finding in rehearsal.findings(made, rehearsed, _say)
     ]
     listed.append(versions.template(made))
     listed += versions.in_cluster(made, rehearsed.rolls, kubeconfig, context)
-    listed += _of_services(made, mender)
+    listed += _of_services(made, remedies)
     listed += around
     unique = {(check.what, check.by): check for check in reversed(listed)}
     return list(reversed(unique.values()))
 
 
-def _of_services(made: Deployed, mender: Mender) -> list[Check]:
+def _of_services(made: Deployed, remedies: Remedies) -> list[Check]:
     """What services may do with the roles; one check that is UNKNOWN if the user may not ask IAM."""
     try:
-        return [mender.check(finding) for finding in service_rights.findings(made)]
+        return [remedies.check(finding) for finding in service_rights.findings(made)]
     except ClientError as error:
         return [surroundings.unseen("what AWS services may do with the roles", error)]
 

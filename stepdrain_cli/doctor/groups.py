@@ -36,7 +36,7 @@ class Installation:
 
 @dataclass(frozen=True)
 class Finding:
-    """What is wrong, in a sentence, and the command that mends it."""
+    """What is wrong, in a sentence, and the command that fixes it."""
 
     what: str
     command: str

@@ -16,7 +16,7 @@ BY = "verify"
 
 @dataclass(frozen=True)
 class Check:
-    """``what`` was checked ``by`` whom, the result, what it said, and the command that mends it."""
+    """``what`` was checked ``by`` whom, the result, what it said, and the command that fixes it."""
 
     what: str
     by: str
@@ -75,4 +75,4 @@ def verdict(checks: Sequence[Check]) -> str:
         said += [f"{skipped} skipped"] if skipped else []
         return f"{', '.join(said)}."
     fine = f"{counts[Result.OK]} of {counted(len(checks), 'check')} fine"
-    return f"{counts[Result.MISSING]} to mend, {counts[Result.UNKNOWN]} unknown; {fine}."
+    return f"{counts[Result.MISSING]} to fix, {counts[Result.UNKNOWN]} unknown; {fine}."

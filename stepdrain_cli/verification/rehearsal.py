@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
-from stepdrain.verification.findings import REHEARSALS, Finding, Mend, Result, from_document
+from stepdrain.verification.findings import REHEARSALS, Finding, Remedy, Result, from_document
 from stepdrain.verification.kube_rights import THE_API
 
 from stepdrain_cli.doctor import groups
@@ -63,7 +63,7 @@ def findings(deployed: Deployed, rehearsal: Rehearsal, say: Said) -> Iterator[Fi
     silent: list[Json] = []
     for machine, arn in arns.items():
         for finding in _awaited(deployed, machine, arn, say):
-            if finding.what == THE_API and finding.mend is Mend.NETWORK:
+            if finding.what == THE_API and finding.remedy is Remedy.NETWORK:
                 silent.append(finding.to_document())
             yield finding
     for name in INTAKE:
@@ -119,7 +119,7 @@ def _silence(client: Any, arn: str) -> str:
     for event in client.get_execution_history(executionArn=arn, maxResults=100)["events"]:
         output = json.loads(event.get("stateExitedEventDetails", {}).get("output") or "{}")
         for finding in output.get("findings") or ():
-            if finding["what"] == THE_API and finding["mend"] == Mend.NETWORK:
+            if finding["what"] == THE_API and finding["remedy"] == Remedy.NETWORK:
                 return f"{finding['by']}: {finding['said']}"
     return ""
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from stepdrain.verification import kube_rights
-from stepdrain.verification.findings import Finding, Mend, Result
+from stepdrain.verification.findings import Finding, Remedy, Result
 
 from stepdrain_cli.verification.deployed import Deployed
 from stepdrain_deployed import ADMIT_NODE, DRAIN_NODE
@@ -188,4 +188,4 @@ def _finding(use: Use, role: str, action: str, decision: str) -> Finding:
         return Finding(what, use.by, Result.OK)
     why = "A policy denies it to" if decision == "explicitDeny" else "No policy allows it to"
     result = Result.MISSING if use.needed else Result.DEGRADED
-    return Finding(what, use.by, result, f"{why} {role}, on {use.resource}.", Mend.IAM)
+    return Finding(what, use.by, result, f"{why} {role}, on {use.resource}.", Remedy.IAM)

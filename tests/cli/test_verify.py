@@ -1,4 +1,4 @@
-"""``stepdrain verify``: one table, the commands that mend, and nothing changed."""
+"""``stepdrain verify``: one table, the commands that help, and nothing changed."""
 
 import json
 

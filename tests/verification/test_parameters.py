@@ -45,7 +45,7 @@ def account(world):
 
 
 @pytest.mark.parametrize("parameters", [EVERYTHING, NOTHING], ids=["everything", "nothing"])
-def test_an_installation_as_it_was_deployed_has_nothing_to_mend(parameters):
+def test_an_installation_as_it_was_deployed_has_nothing_to_fix(parameters):
     """Whatever its parameters: else verify asks for rights that nobody has granted, or that nobody needs."""
     with World(workload=cluster_workload, parameters=parameters) as world:
         sns = world._client("sns")

@@ -84,7 +84,7 @@ def alone(world, function):
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_healthy_function_has_nothing_to_mend(world, function):
+def test_a_healthy_function_has_nothing_to_fix(world, function):
     """Else the table cries wolf, and nobody reads it the second time."""
     assert rehearsed(world, function) == {}
 
@@ -96,7 +96,7 @@ def test_each_iam_action_that_is_missing_is_found(world, monkeypatch, function, 
     poorer = {**world.aws.deployment.granted, name: world.aws.deployment.granted[name] - {denied}}
     monkeypatch.setattr(world.aws.deployment, "granted", poorer)
     found = rehearsed(world, function)
-    assert (found[action]["result"], found[action]["mend"]) == (result, "iam")
+    assert (found[action]["result"], found[action]["remedy"]) == (result, "iam")
     assert denied in found[action]["said"]
 
 
@@ -184,7 +184,7 @@ def test_each_right_in_the_cluster_that_is_missing_is_found(world, function, rig
     with without(world, right):
         found = rehearsed(world, function)[str(right)]
     assert found["result"] == ("missing" if right.needed else "degraded")
-    assert found["mend"] == "rbac"
+    assert found["remedy"] == "rbac"
 
 
 class without:
@@ -215,7 +215,7 @@ def test_a_function_without_an_access_entry_is_one_finding(world, monkeypatch):
         monkeypatch.delitem(world._users, user)
     found = rehearsed(world, "Label")
     assert list(found) == ["the cluster's API"]
-    assert found["the cluster's API"]["mend"] == "access entry"
+    assert found["the cluster's API"]["remedy"] == "access entry"
 
 
 def test_a_cluster_that_does_not_answer_is_one_finding(world, monkeypatch):
@@ -224,7 +224,7 @@ def test_a_cluster_that_does_not_answer_is_one_finding(world, monkeypatch):
     for function in ("FindNode", "EvictBatch"):
         found = rehearsed(world, function)
         assert list(found) == ["the cluster's API"]
-        assert (found["the cluster's API"]["result"], found["the cluster's API"]["mend"]) == (
+        assert (found["the cluster's API"]["result"], found["the cluster's API"]["remedy"]) == (
             "missing",
             "network",
         )
@@ -242,7 +242,7 @@ def test_a_cluster_that_answers_with_an_error_is_no_question_of_the_network(worl
     world.kube.faults.add(Fault(status=503))
     found = rehearsed(world, "EvictBatch")["the cluster's API"]
     world.kube.faults.clear()
-    assert (found["result"], found["mend"]) == ("unknown", "")
+    assert (found["result"], found["remedy"]) == ("unknown", "")
 
 
 def test_a_service_that_does_not_answer_is_asked_once(world):
@@ -252,7 +252,7 @@ def test_a_service_that_does_not_answer_is_asked_once(world):
     found = rehearsed(world, "FindNode")
     assert list(found) == ["autoscaling:DescribeAutoScalingInstances"]
     (one,) = found.values()
-    assert (one["result"], one["mend"]) == ("missing", "endpoint")
+    assert (one["result"], one["remedy"]) == ("missing", "endpoint")
 
 
 def test_a_throttled_call_is_unknown_and_not_missing(world):

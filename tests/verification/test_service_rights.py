@@ -84,7 +84,7 @@ def test_each_action_of_a_service_that_is_missing_is_found(world, made, monkeypa
         assert {(by, what.partition(" ")[0]) for by, what in found} == {
             pair for pair in pairs if pair[1] == action
         }
-        assert {finding.mend for finding in found.values()} == {"iam"}
+        assert {finding.remedy for finding in found.values()} == {"iam"}
 
 
 def test_a_log_that_cannot_be_written_only_leaves_less_to_read(world, made, monkeypatch):

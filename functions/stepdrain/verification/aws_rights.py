@@ -15,7 +15,7 @@ from typing import Any
 from stepdrain.adapters.aws import Aws
 from stepdrain.adapters.aws.rehearsed import NOBODY, NOTHING
 from stepdrain.errors import AwsRejected, ClusterNotFound
-from stepdrain.verification.findings import Finding, Mend, Result, checked
+from stepdrain.verification.findings import Finding, Remedy, Result, checked
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ def trials(function: str, aws: Aws, place: Place) -> Iterator[Finding]:
         if service in silent:
             continue
         found = checked(action, function, lambda call=call: _tried(call, aws, place))  # type: ignore[misc]
-        if found.mend is Mend.ENDPOINT:
+        if found.remedy is Remedy.ENDPOINT:
             silent.add(service)
         # What is not in the cache is asked for, so a drain goes on without.
         yield replace(found, result=Result.DEGRADED) if _dispensable(action, call, found) else found

@@ -38,7 +38,7 @@ class Result(StrEnum):
     """The check needs something that was not given, and no drain depends on it."""
 
 
-class Mend(StrEnum):
+class Remedy(StrEnum):
     """What helps; the command line makes a command of it, with this installation's names filled in."""
 
     NOTHING = ""
@@ -59,7 +59,7 @@ class Finding:
     by: str
     result: Result
     said: str = ""
-    mend: Mend = Mend.NOTHING
+    remedy: Remedy = Remedy.NOTHING
 
     def to_document(self) -> dict[str, str]:
         """As it travels between the states, and in the execution's output."""
@@ -73,25 +73,25 @@ def from_document(document: dict[str, Any]) -> Finding:
         document["by"],
         Result(document["result"]),
         document.get("said", ""),
-        Mend(document.get("mend", "")),
+        Remedy(document.get("remedy", "")),
     )
 
 
-MENDS: tuple[tuple[type[DrainError], Mend], ...] = (
-    (KubeUnauthorized, Mend.ACCESS_ENTRY),
-    (KubeForbidden, Mend.RBAC),
-    (AwsDenied, Mend.IAM),
+REMEDIES: tuple[tuple[type[DrainError], Remedy], ...] = (
+    (KubeUnauthorized, Remedy.ACCESS_ENTRY),
+    (KubeForbidden, Remedy.RBAC),
+    (AwsDenied, Remedy.IAM),
 )
-UNANSWERED: tuple[tuple[type[DrainError], Mend, str], ...] = (
+UNANSWERED: tuple[tuple[type[DrainError], Remedy, str], ...] = (
     (
         KubeUnavailable,
-        Mend.NETWORK,
+        Remedy.NETWORK,
         "The cluster's API does not answer the function: a security group or a route keeps it out, or the "
         "endpoint is private and the function is in no subnet.",
     ),
     (
         AwsUnavailable,
-        Mend.ENDPOINT,
+        Remedy.ENDPOINT,
         "AWS does not answer the function: its subnets have neither a NAT gateway nor an endpoint of this "
         "service.",
     ),
@@ -110,12 +110,12 @@ def checked(what: str, by: str, look: Callable[[], object]) -> Finding:
 
 def refused(what: str, by: str, error: DrainError) -> Finding:
     """What the error says, and what helps; UNKNOWN where only another try can help."""
-    for kind, mend, said in UNANSWERED:
+    for kind, remedy, said in UNANSWERED:
         if isinstance(error, kind) and not _answered(error):
-            return Finding(what, by, Result.MISSING, said, mend)
-    mend = next((mend for kind, mend in MENDS if isinstance(error, kind)), Mend.NOTHING)
-    passing = isinstance(error, Transient) and mend is Mend.NOTHING
-    return Finding(what, by, Result.UNKNOWN if passing else Result.MISSING, str(error), mend)
+            return Finding(what, by, Result.MISSING, said, remedy)
+    remedy = next((remedy for kind, remedy in REMEDIES if isinstance(error, kind)), Remedy.NOTHING)
+    passing = isinstance(error, Transient) and remedy is Remedy.NOTHING
+    return Finding(what, by, Result.UNKNOWN if passing else Result.MISSING, str(error), remedy)
 
 
 def _answered(error: DrainError) -> bool:

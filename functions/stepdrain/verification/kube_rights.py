@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from stepdrain.errors import DrainError
-from stepdrain.verification.findings import Finding, Mend, Result, refused
+from stepdrain.verification.findings import Finding, Remedy, Result, refused
 
 
 @dataclass(frozen=True)
@@ -117,4 +117,6 @@ def _finding(function: str, right: Right, allowed: bool) -> Finding:
     if allowed:
         return Finding(str(right), function, Result.OK)
     result = Result.MISSING if right.needed else Result.DEGRADED
-    return Finding(str(right), function, result, "The API server says that the function may not.", Mend.RBAC)
+    return Finding(
+        str(right), function, result, "The API server says that the function may not.", Remedy.RBAC
+    )

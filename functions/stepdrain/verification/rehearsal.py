@@ -26,7 +26,7 @@ from stepdrain.intake.served_events import served
 from stepdrain.rules.node_marks import EXCLUDE_LABEL
 from stepdrain.states import find_node
 from stepdrain.verification import aws_rights, kube_rights
-from stepdrain.verification.findings import THE_VERSION, Finding, Mend, Result, checked, refused
+from stepdrain.verification.findings import THE_VERSION, Finding, Remedy, Result, checked, refused
 from stepdrain.verification.kube_rights import THE_API
 
 Json = dict[str, Any]
@@ -152,13 +152,13 @@ def _taken(function: str, drain: Mapping[str, Any], environ: Mapping[str, str]) 
     except DrainError as error:
         wrong = refused(what, function, error)
         # The trials have named a right or a service that is missing.
-        return [] if wrong.mend in (Mend.IAM, Mend.ENDPOINT) else [wrong]
+        return [] if wrong.remedy in (Remedy.IAM, Remedy.ENDPOINT) else [wrong]
     return [Finding(what, function, Result.DEGRADED if warnings else Result.OK, " ".join(warnings))]
 
 
 def _silent(documents: Iterable[Mapping[str, Any]]) -> bool:
     """Whether the cluster has not answered a state before: another try costs seconds and says the same."""
-    return any(finding["what"] == THE_API and finding["mend"] == Mend.NETWORK for finding in documents)
+    return any(finding["what"] == THE_API and finding["remedy"] == Remedy.NETWORK for finding in documents)
 
 
 def _dry_run(function: str, drain: Mapping[str, Any], client: Any) -> Iterable[Finding]:
@@ -174,7 +174,7 @@ def _dry_run(function: str, drain: Mapping[str, Any], client: Any) -> Iterable[F
         f"dry run of patch nodes/{node}", function, lambda: client.try_patch_node(node, bodies[function])
     )
     # The review has named a right that is missing.
-    return [] if found.mend in (Mend.RBAC, Mend.ACCESS_ENTRY, Mend.NETWORK) else [found]
+    return [] if found.remedy in (Remedy.RBAC, Remedy.ACCESS_ENTRY, Remedy.NETWORK) else [found]
 
 
 def _found(drain: Mapping[str, Any], findings: list[Finding]) -> Json:
@@ -201,4 +201,4 @@ def _look_for_node(drain: Mapping[str, Any]) -> tuple[NodeRef | None, list[Findi
         return node, [Finding(what, "FindNode", Result.OK)]
     except DrainError as error:
         wrong = refused(what, "FindNode", error)
-        return None, [wrong if wrong.mend else replace(wrong, result=Result.MISSING, mend=Mend.NODE)]
+        return None, [wrong if wrong.remedy else replace(wrong, result=Result.MISSING, remedy=Remedy.NODE)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from stepdrain.verification.findings import Finding, Mend
+from stepdrain.verification.findings import Finding, Remedy
 
 from stepdrain_cli.clusters import manifests
 from stepdrain_cli.verification.checks import Check
@@ -16,7 +16,7 @@ ENDPOINTS = {"tag": "tagging"}
 
 
 @dataclass(frozen=True)
-class Mender:
+class Remedies:
     """Writes commands for one installation and cluster."""
 
     deployed: Deployed
@@ -24,7 +24,7 @@ class Mender:
 
     def check(self, finding: Finding) -> Check:
         """The finding with its command."""
-        write = WRITERS.get(finding.mend)
+        write = WRITERS.get(finding.remedy)
         command = write(self, finding) if write else ""
         return Check(finding.what, finding.by, finding.result, finding.said, command)
 
@@ -89,11 +89,11 @@ class Mender:
         return f"{cluster} --principal-arn {self._arn(finding)}"
 
 
-WRITERS: dict[Mend, Callable[[Mender, Finding], str]] = {
-    Mend.ACCESS_ENTRY: Mender.access_entry,
-    Mend.RBAC: Mender.rbac,
-    Mend.IAM: Mender.iam,
-    Mend.NETWORK: Mender.network,
-    Mend.ENDPOINT: Mender.endpoint,
-    Mend.NODE: Mender.node,
+WRITERS: dict[Remedy, Callable[[Remedies, Finding], str]] = {
+    Remedy.ACCESS_ENTRY: Remedies.access_entry,
+    Remedy.RBAC: Remedies.rbac,
+    Remedy.IAM: Remedies.iam,
+    Remedy.NETWORK: Remedies.network,
+    Remedy.ENDPOINT: Remedies.endpoint,
+    Remedy.NODE: Remedies.node,
 }
