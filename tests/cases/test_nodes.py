@@ -6,7 +6,7 @@ import boto3
 import pytest
 
 from stepdrain_sandbox.judgement import broken
-from stepdrain_sandbox.kube.kubelet import DEAD
+from stepdrain_sandbox.kube.kubelet import DEAD, UNKILLABLE
 from stepdrain_sandbox.kube.store import rfc3339
 from stepdrain_sandbox.workload import cluster_workload, lone_pod
 from stepdrain_sandbox.world import World, node_manifest
@@ -43,6 +43,32 @@ def test_of_two_nodes_of_one_instance_the_ready_one_is_drained(look):
         assert seen.pods(right) == []
         assert cluster.get("Node", right)["spec"].get("unschedulable") is True
         assert stale in seen.said()
+
+
+@pytest.mark.parametrize("falls_silent_after_s", [2, 20, 40])
+def test_of_two_nodes_that_are_both_ready_the_one_that_stays_so_is_drained(look, falls_silent_after_s):
+    """The kubelet has taken another name just before: its old Node, of the expected name, is still Ready.
+
+    The node controller takes 40 s to see that nobody renews the old one's lease. Its pods stay as they were.
+    """
+    right = "worker-0"
+    with World(workload=cluster_workload) as world:
+        seen, cluster = look(world), world.kube.cluster
+        instance, node = seen.fullest()
+        for pod in world.pods_on(node):
+            taken = {"metadata": {"annotations": {UNKILLABLE: "true"}}}
+            cluster.change("Pod", pod["metadata"]["name"], pod["metadata"]["namespace"], taken)
+        cluster.create(node_manifest(right, instance))
+        cluster.create(lone_pod("app", right))
+        world.pass_time(5)
+        world.terminate(instance)
+        world.pass_time(falls_silent_after_s)
+        cluster.change("Node", node, "", {"metadata": {"annotations": {DEAD: "true"}}})
+        world.settle()
+        assert seen.executions()[0][:2] == ("SUCCEEDED", "drained")
+        assert seen.pods(right) == []
+        assert cluster.get("Node", right)["spec"].get("unschedulable") is True
+        assert right in seen.said()
 
 
 def test_a_node_without_provider_id_is_known_by_name_and_address(look):

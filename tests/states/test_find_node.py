@@ -105,11 +105,16 @@ def test_a_silent_node_of_the_expected_name_is_not_taken_for_the_only_one(cluste
     cluster.register("worker-0", "i-1")
     change(cluster, NAME, ready=silent)
     change(cluster, "worker-0", ready="True")
-    assert names(state.find_node(cluster, KNOWN)) == ["worker-0", NAME]
+    found = state.find_node(cluster, KNOWN)
+    assert names(found) == ["worker-0", NAME]
+    assert [state.reference(node).silent for node in found] == [False, True]
 
 
 def test_a_ready_node_of_the_expected_name_needs_no_list(cluster):
-    """An instance has one kubelet: the Nodes it has left behind are silent within a minute."""
+    """An instance has one kubelet: the Nodes it has left behind are silent within a minute.
+
+    A drain that has taken one within that minute comes back (tests/states/test_protection.py).
+    """
     cluster.register(NAME, "i-1")
     change(cluster, NAME, ready="True")
     assert names(state.find_node(cluster, KNOWN)) == [NAME]

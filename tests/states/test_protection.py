@@ -91,6 +91,24 @@ def test_nothing_is_asked_where_nothing_could_come_of_it(step, now):
     assert cluster.asked == 0
 
 
+def a_silent_node():
+    return a_node(status={"conditions": [{"type": "Ready", "status": "Unknown"}]})
+
+
+def test_a_node_that_falls_silent_is_found_again():
+    """Its kubelet may have taken another name just before FindNode took the expected one."""
+    record, why = lost(a_step(), Cluster(a_silent_node()), LATER)
+    assert record.next == "FindNode"
+    assert "another name" in why
+
+
+def test_a_node_that_was_silent_when_it_was_found_is_not_looked_for():
+    """FindNode has seen all nodes then: the instance has no better one."""
+    step = a_step()
+    known = replace(step, found_node=replace(step.node, silent=True))
+    assert lost(known, Cluster(a_silent_node()), LATER) is None
+
+
 def test_on_the_first_definition_a_fresh_cordon_is_looked_at_too():
     """Its laps have no pause: pods without grace would land on the node and be evicted again and again."""
     assert lost(replace(a_step(), wait_s=None), Cluster(a_node(spec={})), LATER - 1) is not None

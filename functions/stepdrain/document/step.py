@@ -21,7 +21,8 @@ class NodeRef:
 
     ``excluded`` and ``cordoned``: somebody else had labelled it out of load balancers, or cordoned
     it, before any drain of ours; nobody but them undoes that. ``gone``: the drain had found it, and later
-    neither it nor another node of the instance was there.
+    neither it nor another node of the instance was there. ``silent``: it was not Ready when it was found, and
+    so all nodes were looked at.
     """
 
     name: str
@@ -29,6 +30,7 @@ class NodeRef:
     excluded: bool = False
     cordoned: bool = False
     gone: bool = False
+    silent: bool = False
 
 
 @dataclass(frozen=True)
@@ -177,9 +179,7 @@ drain goes back through FindNode."""
 
 def document(drain: Mapping[str, Any], node: NodeRef) -> dict[str, Any]:
     """The document as FindNode hands it on, each field of DOCUMENT in it."""
-    found = asdict(node)
-    if not node.gone:
-        del found["gone"]
+    found = {name: value for name, value in asdict(node).items() if value or name not in ("gone", "silent")}
     return {**dict.fromkeys(DOCUMENT), **drain, "node": found}
 
 
@@ -190,7 +190,7 @@ def _policy(found: Mapping[str, Any], *, given_up_is_noted: bool) -> Policy:
 
 
 def _node(found: Mapping[str, Any]) -> NodeRef:
-    said = {name: found.get(name, False) for name in ("excluded", "cordoned", "gone")}
+    said = {name: found.get(name, False) for name in ("excluded", "cordoned", "gone", "silent")}
     return NodeRef(found["name"], found["uid"], **said)
 
 

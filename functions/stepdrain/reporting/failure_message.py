@@ -180,7 +180,9 @@ def _pods(record: Mapping[str, Any]) -> str:
         return "none was evicted yet"
     counts = f"{record['evicted']} evicted, {record['leaving']} leaving, {record['blocked']} blocked"
     if (record.get("foundAgainIn") or 0) > 0 or record.get("foundAgainIn") == 0:
-        counts += " (the node lost its cordon or was registered anew meanwhile: Event CordonLost)"
+        counts += (
+            " (the node lost its cordon, was registered anew or fell silent meanwhile: Event CordonLost)"
+        )
     given_up = [*record.get("stuckPods", ()), *record.get("unendedPods", ())]
     return "; ".join([counts, *record["blockers"], *given_up])
 

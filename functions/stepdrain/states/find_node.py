@@ -59,6 +59,8 @@ def nodes_of(cluster: Cluster, instance: Instance, *, listed: bool) -> list[Json
     A GET of each name that its Node mostly has tells, and a cluster of 5,000 nodes need not be listed: the
     API selects nodes by labels and names alone, and no label holds the instance id (aws/containers-roadmap
     #1395). Only if none of them is Ready by the first proof, all nodes are listed where ``listed`` says so.
+    One that was Ready and falls silent later may be a name that its kubelet has given up just before: then
+    the drain comes back (states.protection).
     """
     known = []
     for name in instance.guesses:
@@ -87,4 +89,5 @@ def reference(node: Json) -> NodeRef:
         metadata["uid"],
         excluded=EXCLUDE_LABEL in mapping(metadata.get("labels")) and LABELLED_BY not in ours,
         cordoned=bool(mapping(node.get("spec")).get("unschedulable")) and CORDONED_BY not in ours,
+        silent=nodes.silent(node),
     )

@@ -38,7 +38,10 @@ def lost(step: Step, cluster: Cluster, now: float, *, last: bool = False) -> tup
         return None
     if record.found_again_in is None or record.found_again_in >= record.number:
         return None
-    why = nodes.unprotected(cluster.node(step.node.name), step.node.name, step.node.uid)
+    node = cluster.node(step.node.name)
+    why = nodes.unprotected(node, step.node.name, step.node.uid)
+    if not why and node is not None and nodes.silent(node) and not step.node.silent:
+        why = f"Node {step.node.name} was Ready and is not any more: its kubelet may have taken another name"
     if not why:
         return None
     return replace(record, next=progress.FIND_NODE, found_again_in=record.number), why
