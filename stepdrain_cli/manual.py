@@ -24,8 +24,9 @@ built wheel (`make wheel`), a file or a URL.
 | `pip install 'WHEEL[sandbox]'`, likewise pipx and uv | besides it `--sandbox`, the demo, the emulator |
 | `make .venv/run` | all of it from a checkout, as `.venv/bin/stepdrain` |
 
-Data goes to stdout, progress and notes to stderr. On a terminal reasons are wrapped and `watch` draws in
-place; elsewhere lines are whole and there are no colours or cursor movements. No name or id is ever cut.
+Data goes to stdout, progress and notes to stderr. On a terminal reasons are wrapped, a row that does not fit
+becomes a block, and `watch` draws in place; elsewhere lines are whole and there are no colours or cursor
+movements. No name or id is ever cut.
 `NO_COLOR` is honoured. All times are UTC.
 
 | exit status | means |

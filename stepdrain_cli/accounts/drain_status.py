@@ -8,6 +8,7 @@ from stepdrain.reporting import links, next_steps
 
 from stepdrain_cli.accounts.drains import RUNNING, Standing
 from stepdrain_cli.pictures.chart import duration
+from stepdrain_cli.terminal import tables
 
 Lines = list[tuple[str, str]]
 
@@ -103,6 +104,6 @@ def _done(found: Standing) -> Lines:
     return [("Action", f"{completed.get('result', 'none')}: {completed.get('outcome', '')}")]
 
 
-def text(told: Lines) -> str:
-    """The lines as one text, names in a column."""
-    return "\n".join(f"{name + ':' if name else '':<12}{value}" for name, value in told)
+def text(told: Lines, columns: int | None = None) -> str:
+    """The lines as one text, names in a column; wrapped for a terminal of so many ``columns``."""
+    return "\n".join(tables.fields(told, columns))

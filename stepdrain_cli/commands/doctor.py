@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import sys
 import time
 from collections.abc import Iterator
@@ -13,13 +14,13 @@ import click
 from stepdrain.intake.lifecycle_events import TERMINATING
 from stepdrain.rules.reasons import counted
 
-from stepdrain_cli.accounts.account import Account, sandbox_of_groups, translated_errors
-from stepdrain_cli.commands.options import KUBECONFIG_HELP, stack_of
+from stepdrain_cli.accounts.account import Account, described, sandbox_of_groups, translated_errors
+from stepdrain_cli.commands.options import KUBECONFIG_HELP, stack_of, typed_flags
 from stepdrain_cli.doctor import groups
 from stepdrain_cli.doctor.groups import Finding, Group
 from stepdrain_cli.doctor.survey import Doctor, Survey
 from stepdrain_cli.terminal import tables
-from stepdrain_cli.terminal.exits import DONE, FAILED
+from stepdrain_cli.terminal.exits import DONE, FAILED, CommandError
 from stepdrain_cli.terminal.output_formats import JSON, TABLE, YAML, output_option, print_document
 from stepdrain_cli.verification.deployed import Deployed, deployed
 
@@ -28,7 +29,7 @@ NOTE = "Sandbox: an embedded account with four groups, made for this command and
 
 
 @click.command("doctor")
-@click.option("--cluster", metavar="NAME", help="The EKS cluster.")
+@click.option("--cluster", metavar="NAME", help="The EKS cluster; the one that the stack serves if absent.")
 @click.option(
     "--kubeconfig", metavar="FILE", help=f"{KUBECONFIG_HELP} Without it nodes and RBAC are not looked at."
 )
@@ -79,17 +80,16 @@ def command(
     Hooks are shown as name, heartbeat/global timeout in seconds, default result; a managed node group has
     1800/172800 CONTINUE. Exit status 1: something is wrong.
     """
-    if not cluster and not sandbox:
-        raise click.UsageError("Say which cluster: --cluster NAME.")
     with _account(region, profile, sandbox) as (account, own_kubeconfig):
         session, config = account.session, kubeconfig or own_kubeconfig
-        found = Doctor(
-            session, cluster or "demo", None if sandbox else stack_of(stack, Path()), config, context
-        ).examine()
+        asked = None if sandbox else stack_of(stack, Path())
+        named = cluster or ("demo" if asked is None else _cluster_of(session, asked))
+        found = Doctor(session, named, asked, config, context).examine()
         if output in (JSON, YAML):
             print_document(found.to_document(), output)
         else:
-            _print(found, cluster or "demo")
+            reached_by = f" --kubeconfig {shlex.quote(kubeconfig)}" if kubeconfig else ""
+            _print(found, named, typed_flags() + reached_by)
         if test_message:
             _send_test_message(deployed(account, stack_of(stack, Path())))
         if fix:
@@ -110,6 +110,28 @@ def _account(region: str | None, profile: str | None, sandbox: bool) -> Iterator
         yield Account(session, "", time.time, time.sleep), None
 
 
+def _cluster_of(session: boto3.Session, stack: str) -> str:
+    """The cluster that the stack serves; CommandError if there is none, or if there are several."""
+    region = session.region_name
+    try:
+        given = described(session, stack).get("Parameters", ())
+    except CommandError as absent:
+        raise CommandError(
+            f"Say which cluster with --cluster NAME, since no stack {stack} in region {region} says it; "
+            f"`aws eks list-clusters --region {region}` lists them."
+        ) from absent
+    values: dict[str, str] = {
+        parameter["ParameterKey"]: parameter.get("ParameterValue", "") for parameter in given
+    }
+    served = [values.get("ClusterName", ""), *values.get("OtherClusterNames", "").split(",")]
+    names = [name.strip() for name in served if name.strip()]
+    if not names:
+        raise CommandError(f"Say which cluster with --cluster NAME: stack {stack} is not Stepdrain's.")
+    if len(names) > 1:
+        raise CommandError(f"Stack {stack} serves {' and '.join(names)}: say which with --cluster NAME.")
+    return names[0]
+
+
 def _send_test_message(installation: Deployed) -> None:
     """Have Notify send one; CommandError if it is not there or fails."""
     answer = installation.call("Notify", {"test": True})
@@ -118,7 +140,7 @@ def _send_test_message(installation: Deployed) -> None:
     )
 
 
-def _print(found: Survey, cluster: str) -> None:
+def _print(found: Survey, cluster: str, flags: str) -> None:
     if not found.groups:
         click.echo(f"No Auto Scaling group belongs to cluster {cluster}.")
     else:
@@ -134,7 +156,7 @@ def _print(found: Survey, cluster: str) -> None:
             click.echo(f"  {fixed_by}")
     for text in found.unasked:
         click.echo(f"\nNot checked: {text}")
-    click.echo(f"\n{_summary(found, cluster)}")
+    click.echo(f"\n{_summary(found, cluster, flags)}")
 
 
 def _row(group: Group) -> list[str]:
@@ -149,14 +171,15 @@ def _row(group: Group) -> list[str]:
     ]
 
 
-def _summary(found: Survey, cluster: str) -> str:
+def _summary(found: Survey, cluster: str, flags: str) -> str:
     bare = [group.name for group in found.groups if group.covered_by == "nothing"]
     part = f"{len(bare)} of {counted(len(found.groups), 'group')}"
     what = f"Not protected: {', '.join(bare)} ({part})." if bare else "Every group is protected."
     if bare and found.installed is None:
         return f"{what}\nNext: install Stepdrain, as its README.md says; then ask the doctor again."
     if _hooks(found):
-        return f"{what}\nNext: stepdrain doctor --cluster {cluster} --fix puts the hooks, asking before each."
+        again = f"stepdrain doctor --cluster {cluster}{flags} --fix"
+        return f"{what}\nNext: {again} puts the hooks, asking before each."
     return what if found.well else f"{what}\nNext: run the commands above."
 
 

@@ -57,7 +57,7 @@ def _print(found: Plan) -> None:
         ]
         for line in found.lines
     ]
-    tables.show(["WAVE", "VERDICT", "POD", "GRACE", "REASON"], rows)
+    tables.show(["WAVE", "VERDICT", "POD", "GRACE", "REASON"], rows, title="POD")
     held = f"; {len(found.blocked)} would hold the drain up now" if found.blocked else ""
     moving = sum(line.wave is not None for line in found.lines)
     click.echo(f"\n{moving} of {counted(len(found.lines), 'pod')} would leave {found.node}{held}.")

@@ -14,6 +14,7 @@ from stepdrain_cli.accounts.drains import Standing
 from stepdrain_cli.accounts.installation import cluster_of
 from stepdrain_cli.accounts.name_completion import drained_nodes
 from stepdrain_cli.commands.options import on_account
+from stepdrain_cli.terminal import tables
 from stepdrain_cli.terminal.node_argument import NODE
 from stepdrain_cli.terminal.output_formats import JSON, TABLE, YAML, output_option, print_document
 
@@ -33,7 +34,8 @@ def command(account: Account, target: str, output: str) -> None:
         print_document(found.to_document(), output)
     else:
         bare = _is_bare(account, found)
-        click.echo(drain_status.text(drain_status.lines(found, account.now(), account.flags, bare=bare)))
+        told = drain_status.lines(found, account.now(), account.flags, bare=bare)
+        click.echo(drain_status.text(told, tables.width()))
     sys.exit(drains.exit_status(found.drain.status, found.line.error))
 
 

@@ -107,7 +107,7 @@ def _say(sentence: str) -> None:
 
 
 def _print(found: list[Check]) -> None:
-    tables.show(HEAD, checks.rows(found))
+    tables.show(HEAD, checks.rows(found), title="WHAT")
     for line in checks.commands(found):
         click.echo(f"\n  {line}")
     click.echo(f"\n{checks.verdict(found)}")

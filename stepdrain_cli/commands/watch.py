@@ -75,11 +75,13 @@ def _draw(looks: Iterator[Standing], account: Account, console: Console) -> Stan
 
 def _picture(found: Standing, account: Account, console: Console) -> Text:
     """The standing, and as many of the newest events as the terminal has lines left for."""
-    standing = drain_status.text(drain_status.lines(found, account.now(), account.flags))
-    used = sum(-(-max(1, len(line)) // max(1, console.width)) for line in standing.splitlines())
+    columns = max(1, console.width)
+    standing = tables.fields(drain_status.lines(found, account.now(), account.flags), columns)
+    # A word that is longer than the terminal is wide goes on in the next line.
+    used = sum(-(-max(1, len(line)) // columns) for line in standing)
     room = max(1, console.height - used - 2)
-    recent = [f"  {line}"[: console.width] for line in told(found)[-room:]]
-    return Text("\n".join([standing, "", *recent]))
+    recent = [f"  {part}" for line in told(found)[-room:] for part in tables.words(line, columns - 2)]
+    return Text("\n".join([*standing, "", *recent[-room:]]))
 
 
 def _tell(looks: Iterator[Standing]) -> Standing:
@@ -105,9 +107,8 @@ def _follow_all(account: Account, interval: float) -> int:
             if live is None:
                 _tell_all(looks, shown)
             else:
-                live.update(
-                    Text("\n".join(tables.lines(HEAD, [_row(look, account) for look in looks]))), refresh=True
-                )
+                rows = [_row(look, account) for look in looks]
+                live.update(Text("\n".join(tables.lines(HEAD, rows, console.width))), refresh=True)
             ended = [look for look in looks if look.drain.status not in drains.RUNNING]
             status = max(
                 [status, *(drains.exit_status(look.drain.status, look.line.error) for look in ended)]

@@ -205,9 +205,66 @@ def test_the_stack_of_the_folder(tmp_path):
         stack_of(None, tmp_path)
 
 
-@pytest.mark.parametrize("columns", [40, 60, None])
-def test_no_name_is_cut_in_a_narrow_terminal(columns):
-    """A name that is cut cannot be copied."""
+LIST = (
+    ["NODE", "INSTANCE", "STATUS", "STATE", "AGE", "TOOK"],
+    [["ip-10-127-199-208.ec2.internal", "i-46455c8dd2c95b58e", "RUNNING", "WaitForPods", "1 min 2 s", "2 s"]],
+)
+
+
+def test_a_table_that_does_not_fit_is_a_block_for_each_row():
+    """The terminal would break each line where it is full, in the middle of an id."""
+    assert tables.lines(*LIST, 80) == [
+        "ip-10-127-199-208.ec2.internal",
+        "  INSTANCE i-46455c8dd2c95b58e  STATUS RUNNING  STATE WaitForPods  AGE 1 min 2 s",
+        "  TOOK 2 s",
+    ]
+    assert tables.lines(*LIST, 40) == [
+        "ip-10-127-199-208.ec2.internal",
+        "  INSTANCE i-46455c8dd2c95b58e",
+        "  STATUS RUNNING  STATE WaitForPods",
+        "  AGE 1 min 2 s  TOOK 2 s",
+    ]
+    assert tables.lines(*LIST, 120)[0].split() == LIST[0]
+
+
+def test_a_block_has_the_name_that_matters_on_top():
+    """A plan is about pods, and its first column is a number."""
+    pod = "default/nginx-demo-deployment-6b8f4c7d9-fnvv2"
+    row = ["0", "evict", pod, "5s", "budget nginx allows one of four"]
+    assert tables.lines(["WAVE", "VERDICT", "POD", "GRACE", "REASON"], [row], 40, "POD") == [
+        pod,
+        "  WAVE 0  VERDICT evict  GRACE 5s",
+        "  REASON budget nginx allows one of four",
+    ]
+
+
+STATUS = [
+    ("Node", "ip-10-171-193-162.ec2.internal"),
+    ("Why", "default/forgotten-debug-pod: no controller would put it back"),
+    ("", "  stepdrain undo ip-10-171-193-162.ec2.internal --sandbox"),
+]
+
+
+def test_a_status_is_wrapped_and_its_commands_can_be_pasted_at_40_columns():
+    """A name stands alone where it does not fit beside its title; a shell puts a command together again."""
+    assert tables.fields(STATUS, 40) == [
+        "Node:",
+        "  ip-10-171-193-162.ec2.internal",
+        "Why:        default/forgotten-debug-pod:",
+        "            no controller would put it",
+        "            back",
+        "  stepdrain undo \\",
+        "    ip-10-171-193-162.ec2.internal \\",
+        "    --sandbox",
+    ]
+    assert tables.fields(STATUS)[2] == f"{'':<12}{STATUS[2][1]}"
+
+
+@pytest.mark.parametrize("columns", [*range(40, 130, 7), None])
+def test_no_name_is_cut_or_broken_in_a_narrow_terminal(columns):
+    """What is longer than the terminal alone goes beyond it."""
+    for line in [*tables.lines(*LIST, columns), *tables.fields(STATUS, columns)]:
+        assert columns is None or len(line) <= columns
     name, instance = "ip-10-101-160-95.eu-west-1.compute.internal", "i-0123456789abcdef0"
     text = "\n".join(tables.lines(["NODE", "INSTANCE", "REASON"], [[name, instance, "a b c " * 20]], columns))
     assert name in text

@@ -77,7 +77,7 @@ def test_the_doctors_table_and_advice_to_the_letter(run):
         "Not checked: the access entries: the embedded account has no stacks",
         "",
         "Not protected: gpu (1 of 4 groups).",
-        "Next: stepdrain doctor --cluster demo --fix puts the hooks, asking before each.",
+        "Next: stepdrain doctor --cluster demo --sandbox --fix puts the hooks, asking before each.",
     ]
 
 
@@ -147,6 +147,36 @@ def test_a_cluster_that_does_not_exist_is_one_sentence(run):
         "Error: There is no EKS cluster nope in region eu-west-1; "
         "`aws eks list-clusters --region eu-west-1` lists them."
     )
+
+
+def test_the_cluster_is_that_of_the_stack(world, monkeypatch):
+    """Nobody has to type what the installation knows; where it does not, a sentence says what to type."""
+
+    def typed(*more):
+        result = CliRunner().invoke(cli, ["doctor", "--region", "eu-west-1", *more])
+        return result.exit_code, result.output.splitlines()[-1]
+
+    again = "stepdrain doctor --cluster demo --region eu-west-1 --stack stepdrain --fix"
+    assert CliRunner().invoke(cli, ["doctor", "--region", "eu-west-1"]).stdout.startswith("GROUP")
+    assert typed("--stack", "stepdrain")[1] in (f"Next: {again} puts the hooks, asking before each.", WELL)
+    assert typed("--stack", "nope") == (
+        2,
+        "Error: Say which cluster with --cluster NAME, since no stack nope in region eu-west-1 says it; "
+        "`aws eks list-clusters --region eu-west-1` lists them.",
+    )
+    parameters = world.aws.deployment.parameters
+    monkeypatch.setitem(parameters, "OtherClusterNames", "blue,green")
+    assert typed() == (
+        2, "Error: Stack stepdrain serves demo and blue and green: say which with --cluster NAME.",
+    )  # fmt: skip
+    monkeypatch.setitem(parameters, "OtherClusterNames", "")
+    monkeypatch.setitem(parameters, "ClusterName", "")
+    assert typed() == (
+        2, "Error: Say which cluster with --cluster NAME: stack stepdrain is not Stepdrain's.",
+    )  # fmt: skip
+
+
+WELL = "Every group is protected."
 
 
 def test_the_least_heartbeat_is_what_the_state_machine_needs():
