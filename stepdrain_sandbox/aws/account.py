@@ -36,6 +36,7 @@ from stepdrain_sandbox.aws import (
     parsers,
     permissions,
     redrive,
+    request_headers,
     service_models,
 )
 from stepdrain_sandbox.aws.alarms import Alarms
@@ -270,6 +271,7 @@ class Account:
     def _patch(self, enter: Callable[[contextlib.AbstractContextManager[Any]], Any]) -> None:
         enter(mock.patch.dict(os.environ, {**SURROUNDINGS, **self._environment}))
         enter(service_models.made_once())
+        enter(request_headers.shortened())
         for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ENDPOINT_URL"):
             os.environ.pop(name, None)
         enter(parsers.asked_once())
