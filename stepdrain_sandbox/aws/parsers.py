@@ -1,9 +1,10 @@
-"""Caches what moto works out repeatedly: state machines, paths in documents, role ARNs, names.
+"""Caches what moto and botocore work out repeatedly: state machines, paths, role ARNs, names, times.
 
 moto parses the whole state machine for each execution (0.1 s of CPU), and each path on every
 entry of a state. Together that is a third of a drain's work, outside the functions. For each role ARN it
 makes a session, which costs as much as a tenth of a drain; for each request it inspects a class, and for
-each member of an answer it looks for the names that the member may have.
+each member of an answer it looks for the names that the member may have. Each element of an XML answer has
+its name checked, and each time in an answer is read by a parser that knows a hundred forms.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ import copy
 import pickle
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache
+from functools import cache, lru_cache
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
+import xmltodict
+from botocore import utils as botocore_utils
 from jsonpath_ng import parse as parse_plain
 from jsonpath_ng.ext import parse as parse_extended
 from moto.core.serialize import AttributePicker, XFormedAttributePicker
@@ -67,13 +70,13 @@ def _copied(value: Any) -> Any:
 
 
 def _names(original: Callable[[Any, Any], Iterable[str]]) -> Callable[[Any, Any], Iterable[str]]:
-    """Wrap AttributePicker.get_possible_keys: for a member of a dict, its names depend on the model alone."""
+    """Wrap AttributePicker.get_possible_keys: names depend on the model and on the object's class."""
     known: dict[Any, list[str]] = {}
 
     def names(picker: Any, context: Any) -> Iterable[str]:
-        if type(context.obj) is not dict:
-            return original(picker, context)
-        place = (context.shape, getattr(context.shape, "parent", None), context.key, *picker.alias_providers)
+        owner, shape = context.obj, context.shape
+        of_owner = (type(owner), getattr(owner, "Meta", None))
+        place = (shape, getattr(shape, "parent", None), context.key, of_owner, *picker.alias_providers)
         if place not in known:
             known[place] = list(original(picker, context))
         return known[place]
@@ -88,6 +91,10 @@ def _validated(definition: str) -> None:
 
 
 _NAMES, _SPELLED = _names(_keys), _names(_spelled)
+_CHECKED = cache(xmltodict._validate_name)
+"""A name that is wrong raises each time."""
+_READ = lru_cache(maxsize=10_000)(botocore_utils._parse_timestamp_with_tzinfo)
+"""Each time is immutable; a night has many."""
 
 
 @contextlib.contextmanager
@@ -103,6 +110,8 @@ def asked_once() -> Iterator[None]:
         patches.enter_context(mock.patch.object(AmazonStateLanguageParser, "parse", staticmethod(_machine)))
         patches.enter_context(mock.patch.object(AttributePicker, "get_possible_keys", _NAMES))
         patches.enter_context(mock.patch.object(XFormedAttributePicker, "get_possible_keys", _SPELLED))
+        patches.enter_context(mock.patch.object(xmltodict, "_validate_name", _CHECKED))
+        patches.enter_context(mock.patch.object(botocore_utils, "_parse_timestamp_with_tzinfo", _READ))
         validate = staticmethod(_validated)
         patches.enter_context(mock.patch.object(StepFunctionsParserBackend, "_validate_definition", validate))
         yield

@@ -1,4 +1,4 @@
-"""Leaves out what botocore works out for each request and nobody reads here: the signature and the user agent.
+"""Leaves out what botocore works out for each request and nobody reads here: signature and user agent.
 
 moto takes the caller's access key, the region and the service from the Authorization header and checks no
 signature. Together that is a sixth of a request's CPU time.

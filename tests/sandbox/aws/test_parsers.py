@@ -2,8 +2,11 @@
 
 import datetime
 from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
+import xmltodict
+from botocore.utils import parse_timestamp
 from moto.core import responses
 from moto.core.serialize import AttributePickerContext, XFormedAttributePicker
 from moto.core.utils import get_service_model
@@ -57,7 +60,7 @@ def test_a_method_that_is_added_later_is_found(monkeypatch):
 
 @pytest.mark.parametrize("kind", [dict, SimpleNamespace])
 def test_a_member_is_found_by_the_names_of_its_model_and_of_its_object(kind):
-    """Only a dict's names are kept: an object's class may have names of its own."""
+    """The first time they are looked for, then they are known."""
     shape = get_service_model("stepfunctions").operation_model("DescribeExecution").output_shape
     picker = XFormedAttributePicker()
     for _ in range(2):
@@ -65,6 +68,55 @@ def test_a_member_is_found_by_the_names_of_its_model_and_of_its_object(kind):
             kind(execution_arn="a"), "executionArn", shape.members["executionArn"]
         )
         assert picker(context) == "a"
+
+
+def test_an_objects_class_has_names_of_its_own():
+    """A class that says so, and one that is called as the member begins, beside a class that does neither."""
+
+    class Meta:
+        serialization_aliases: ClassVar = {"executionArn": "says_so"}
+
+    said = type("Said", (SimpleNamespace,), {"Meta": Meta})
+    begun = type("Execution", (SimpleNamespace,), {})
+    shape = get_service_model("stepfunctions").operation_model("DescribeExecution").output_shape
+    found = [
+        XFormedAttributePicker()(AttributePickerContext(owner, "executionArn", shape.members["executionArn"]))
+        for owner in (
+            SimpleNamespace(execution_arn="a"),
+            said(says_so="b"),
+            begun(arn="c"),
+            {"executionArn": "d"},
+        )
+    ]
+    assert found == ["a", "b", "c", "d"]
+
+
+def test_a_name_that_is_none_is_refused_each_time():
+    """It would end the element that is written."""
+    for _ in range(2):
+        with pytest.raises(ValueError, match="not allowed"):
+            xmltodict.unparse({"a b": "text"})
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("2026-01-01T00:00:01.500Z", 1767225601.5),
+        ("Thu, 01 Jan 2026 00:00:01 GMT", 1767225601),
+        ("1767225601", 1767225601),
+        (1767225601.5, 1767225601.5),
+    ],
+)
+def test_a_time_is_read_as_before(text, seconds):
+    """In each form in which a service writes one, and the same the second time."""
+    assert [parse_timestamp(text).timestamp() for _ in range(2)] == [seconds, seconds]
+
+
+def test_what_is_no_time_is_an_error_each_time():
+    """A cached error would be raised with the traceback of another test."""
+    for _ in range(2):
+        with pytest.raises(ValueError, match="Invalid timestamp"):
+            parse_timestamp("yesterday")
 
 
 def test_what_flows_between_states_is_copied_whole():

@@ -1,4 +1,4 @@
-"""Requests inside the embedded account say who calls what, as botocore's would, without the work of a signature."""
+"""Requests inside the embedded account say who calls what, without the work of a signature."""
 
 import re
 
