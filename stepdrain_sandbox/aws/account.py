@@ -19,7 +19,6 @@ from unittest import mock
 import boto3
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
-from moto import mock_aws
 from moto.sns.models import sns_backends
 from moto.stepfunctions.parser.api import ExecutionStatus
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
@@ -33,6 +32,7 @@ from stepdrain_sandbox.aws import (
     instance_filters,
     left_out,
     limits,
+    mocked,
     parsers,
     permissions,
     redrive,
@@ -69,7 +69,6 @@ SURROUNDINGS = {
 }
 PENDING_S = 60
 """Assumed: seconds that an Inactive function is Pending after an invocation."""
-MOCK = {"stepfunctions": {"execute_state_machine": True}, "lambda": {"use_docker": False}}
 
 
 MOTO_ACCESS_KEY = "FOOBARKEY"
@@ -275,7 +274,7 @@ class Account:
         for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ENDPOINT_URL"):
             os.environ.pop(name, None)
         enter(parsers.asked_once())
-        enter(mock_aws(config=MOCK))
+        enter(mocked.account())
         enter(engine.running(self.clock, self.invoke, self._ended, self._transition))
         enter(redrive.possible(self.clock))
         enter(self.execution_list.answering())

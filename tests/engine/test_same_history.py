@@ -7,13 +7,11 @@ from unittest import mock
 
 import boto3
 import pytest
-from moto import mock_aws
 
 from stepdrain_engine.history import History
 from stepdrain_engine.interpreter import TaskFailed
 from stepdrain_engine.machine import Machine
-from stepdrain_sandbox.aws import engine, parsers
-from stepdrain_sandbox.aws.account import MOCK
+from stepdrain_sandbox.aws import engine, mocked, parsers, service_models
 from stepdrain_sandbox.clock import VirtualClock
 from stepdrain_sandbox.rehearsal.clock import QuietClock
 from tests.engine.definitions import ACCOUNT, MACHINES, REGION, alone, comparable, machine, plain, task
@@ -57,8 +55,8 @@ def account():
         clock.enter()
         stack.callback(clock.leave)
         current = {}
-        stack.enter_context(parsers.asked_once())
-        stack.enter_context(mock_aws(config=MOCK))
+        for patched in (service_models.made_once(), parsers.asked_once(), mocked.account()):
+            stack.enter_context(patched)
         stack.enter_context(
             engine.running(clock, lambda _name, _event: current["script"].play(), lambda _arn: None)
         )

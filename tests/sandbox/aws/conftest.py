@@ -4,10 +4,9 @@ import json
 
 import boto3
 import pytest
-from moto import mock_aws
 
-from stepdrain_sandbox.aws import engine, redrive
-from stepdrain_sandbox.aws.account import ACCOUNT, MOCK, REGION, SURROUNDINGS
+from stepdrain_sandbox.aws import engine, mocked, redrive, service_models
+from stepdrain_sandbox.aws.account import ACCOUNT, REGION, SURROUNDINGS
 from stepdrain_sandbox.clock import VirtualClock
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/r"
@@ -80,7 +79,7 @@ def account(monkeypatch):
     """An empty account."""
     for name, value in SURROUNDINGS.items():
         monkeypatch.setenv(name, value)
-    with mock_aws(config=MOCK):
+    with service_models.made_once(), mocked.account():
         yield
 
 
