@@ -89,3 +89,11 @@ def test_nothing_is_written_where_there_is_nothing_to_tell(capsys):
     """An empty line is one that somebody pays for."""
     metrics.publish("demo", {})
     assert capsys.readouterr().out == ""
+
+
+def test_nothing_is_written_before_the_cluster_is_known(capsys):
+    """A drain that somebody started by its instance's id alone, whose FindNode is not answered yet."""
+    metrics.publish("", metrics.of_heartbeat(a_step(), T0 + 60))
+    assert capsys.readouterr().out == ""
+    metrics.publish("demo", metrics.of_heartbeat(a_step(), T0 + 60))
+    assert "demo" in capsys.readouterr().out

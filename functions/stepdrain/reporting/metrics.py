@@ -80,8 +80,11 @@ def of_completion(step: Step, now: float) -> Numbers:
 
 
 def publish(cluster: str, numbers: Numbers) -> None:
-    """Write ``numbers`` as one line to stdout, the function's log; nothing if there are none."""
-    if not numbers:
+    """Write ``numbers`` as one line to stdout, the function's log.
+
+    Nothing if there are none, or if the ``cluster``, by which they are looked up, is not known yet ("").
+    """
+    if not numbers or not cluster:
         return
     line = EphemeralMetrics(namespace=NAMESPACE, service=SERVICE)
     line.add_dimension(name="cluster", value=cluster)
