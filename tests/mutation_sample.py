@@ -47,6 +47,7 @@ TESTS = {
     "rules/waves": ["rules/test_waves.py"],
     "states/find_node": ["states/test_find_node.py"],
     "states/protection": ["states/test_protection.py"],
+    "states/hold_instance": ["states/test_hold_instance.py"],
     "states/label": ["states/test_label_and_cordon.py"],
     "states/cordon": ["states/test_label_and_cordon.py"],
     "states/uncordon": ["states/test_uncordon.py"],

@@ -168,7 +168,14 @@ def test_only_a_failed_sync_is_a_failure_of_the_count():
 
 @pytest.mark.parametrize(
     ("desired", "expected", "observed", "never"),
-    [(3, 3, True, True), (4, 3, True, True), (2, 3, True, False), (0, 0, True, False), (3, 3, False, False)],
+    [
+        (1, 1, True, True),
+        (3, 3, True, True),
+        (4, 3, True, True),
+        (2, 3, True, False),
+        (0, 0, True, False),
+        (3, 3, False, False),
+    ],
 )
 def test_a_budget_never_gives_way_if_all_its_pods_must_be_healthy(desired, expected, observed, never):
     """maxUnavailable: 0, or minAvailable as large as the number of replicas."""
