@@ -34,7 +34,7 @@ def a_step(attempt=0, **record):
     counts = {"leaving": 0, "blocked": 0, "stuck": 0, "forced": 0, "blockers": [], "orphans": []}
     return parse(
         {
-            "execution": {"StartTime": "2026-01-01T00:00:00Z", "Name": "d"},
+            "execution": {"StartTime": "2026-01-01T00:00:00.000Z", "Name": "d"},
             "state": {"EnteredTime": "2026-01-01T00:00:00Z", "RetryCount": attempt, "Name": "WaitForPods"},
             "waitSeconds": 120,
             "drain": {

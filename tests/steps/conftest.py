@@ -7,13 +7,13 @@ import itertools
 
 import pytest
 from stepdrain import clock as drain_clock
-from stepdrain.clock import to_rfc3339
 
 from stepdrain_sandbox.clock import VirtualClock
 from stepdrain_sandbox.kube.rbac import User
 from stepdrain_sandbox.kube.server import KubeServer
 from stepdrain_sandbox.workload import cluster_workload, lone_pod
 from stepdrain_sandbox.world import World, everybody, rbac_manifests
+from tests.steps.contexts import context_time
 
 NUMBERS = itertools.count()
 
@@ -128,7 +128,7 @@ def payload(cluster, node):
     """Makes what the state machine sends to a step behind FindNode."""
 
     def make(attempt=0, **drain):
-        now = to_rfc3339(cluster.clock.now())
+        now = context_time(cluster.clock.now())
         found = cluster.get("Node", node)
         return {
             "execution": {"StartTime": now, "Name": f"drain-of-{node}"},
@@ -176,7 +176,7 @@ def step(world):
     """Makes a payload from a document."""
 
     def make(document, attempt=0, **drain):
-        now = to_rfc3339(world.clock.now())
+        now = context_time(world.clock.now())
         return {
             "execution": {"StartTime": now, "Name": "e"},
             "state": {"EnteredTime": now, "RetryCount": attempt, "Name": "X"},

@@ -206,7 +206,7 @@ def test_what_a_budget_forbids_is_asked_for_once_a_heartbeat(cluster, node, payl
     assert evictions(cluster) == [429]
 
 
-OLDER = {"StartTime": "2026-01-01T00:00:00Z", "Name": "older"}
+OLDER = {"StartTime": "2026-01-01T00:00:00.000Z", "Name": "older"}
 
 
 def test_on_the_first_definition_it_waits_itself(cluster, node, payload):

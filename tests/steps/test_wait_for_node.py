@@ -1,11 +1,11 @@
 """WaitForNode: an arriving instance goes into service when its node can take pods."""
 
 import pytest
-from stepdrain.clock import to_rfc3339
 from stepdrain.errors import NodeNeverReady, NodeNotReady, NothingToDo
 from stepdrain.steps import wait_for_node
 
 from stepdrain_sandbox.kube.faults import Fault
+from tests.steps.contexts import context_time
 
 LIFECYCLE = {
     "group": "workers",
@@ -50,7 +50,7 @@ def test_a_node_that_is_not_ready_is_waited_for(arriving, not_ready, step):
 def test_past_its_deadline_it_is_given_up(world, arriving, not_ready, step):
     """AdmitTimeout, or what the hook grants if that is less."""
     payload = step(arriving)
-    payload["execution"]["StartTime"] = to_rfc3339(world.clock.now() - 1200)
+    payload["execution"]["StartTime"] = context_time(world.clock.now() - 1200)
     with pytest.raises(NodeNeverReady, match="is over: Auto Scaling replaces the instance"):
         wait_for_node.handler(payload, None)
 

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from stepdrain.clock import to_epoch_s, to_rfc3339
+from stepdrain.clock import to_epoch_s
 from stepdrain.errors import EvictionBlocked, KubeUnavailable, NotYet, PodsRemaining
 from stepdrain.rules.node_marks import EXCLUDE_LABEL
 from stepdrain.states.waiting import FIRST_WATCH_S
@@ -204,7 +204,7 @@ def test_a_refusal_in_the_second_of_the_start_is_followed_by_a_pause(cluster, no
     cluster.server.faults.add(refusing)
     cluster.pass_time(0.4)
     event = payload()
-    event["execution"]["StartTime"] = f"{to_rfc3339(cluster.clock.now())[:-1]}.400Z"
+    assert event["execution"]["StartTime"].endswith(".400Z")
     record = evict_batch.handler(event, None)
     again = {**payload(progress=record), "execution": event["execution"]}
     assert evict_batch.handler(again, None)["refusedSince"]
