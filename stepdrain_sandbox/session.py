@@ -6,21 +6,15 @@ They need only environment variables: the endpoint and keys for AWS, a kubeconfi
 from __future__ import annotations
 
 import contextlib
-import json
-import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import unquote
 
-from stepdrain_sandbox.aws import stack_api
+from stepdrain_sandbox.aws import own_api
 from stepdrain_sandbox.aws.account import REGION
 from stepdrain_sandbox.built.aws_endpoint import Answer, Forwarding
 from stepdrain_sandbox.built.runtime_api import serving as serving_http
 from stepdrain_sandbox.world import OPERATOR_KEY, World
-
-CONFIGURATION = re.compile(r"^/2015-03-31/functions/([^/?]+)/configuration")
-"""https://docs.aws.amazon.com/lambda/latest/api/API_GetFunctionConfiguration.html"""
 
 
 @contextlib.contextmanager
@@ -45,28 +39,10 @@ def serving(world: World) -> Iterator[dict[str, str]]:
 
 def _handler(world: World) -> type[Forwarding]:
     class Handler(Forwarding):
-        """Answers for CloudFormation, and GetFunctionConfiguration: the account runs functions without
-        Lambda's API."""
-
-        def forward(self) -> None:
-            found = CONFIGURATION.match(self.path)
-            if found is None:
-                super().forward()
-                return
-            name = unquote(found[1]).rsplit(":", 1)[-1]
-            functions = world.aws.deployment.functions.values()
-            function = next((function for function in functions if function.name == name), None)
-            if function is None:
-                self.send_error(404, f"There is no function {name}.")
-                return
-            variables = {"Variables": function.environment}
-            self.answer(200, {}, json.dumps({"FunctionName": name, "Environment": variables}).encode())
+        """Answers itself what the account answers before moto, as in this process."""
 
         def own(self, service: str, body: bytes) -> Answer | None:
-            if service != stack_api.SERVICE:
-                return None
-            return stack_api.answer(world.aws.described.answers(), body)
-
-        do_GET = do_POST = do_PUT = do_DELETE = forward
+            request = own_api.Request(service, self.command, self.path, dict(self.headers.items()), body)
+            return own_api.answer(world.aws.own_answers, request)
 
     return Handler

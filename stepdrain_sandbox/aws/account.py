@@ -222,11 +222,12 @@ class Account:
         self.described = Described(lambda: self.deployment, self.invoke, REGION, ACCOUNT)
         self.subscriptions = Subscriptions()
         self.alarms = Alarms(clock)
-        self._left_out = {
+        self.own_answers = {
             **left_out.answers(lambda: self.concurrent_executions),
             **self.described.answers(),
             "DescribeAlarms": self.alarms.described,
         }
+        """By operation: what is answered here instead of by moto."""
         self.aws_faults: list[AwsFault] = []
         self.deployment = Deployment()
         self.delivery = Delivery(clock, self.invoke, ACCOUNT, REGION, self._failure_queue)
@@ -414,7 +415,7 @@ class Account:
                 if self.load is not None and (code := self.load.request(operation)):
                     raise client_error(operation, code, "Rate exceeded")
             self._use_the_key(function, operation, parameters)
-            if answer := self._left_out.get(operation):
+            if answer := self.own_answers.get(operation):
                 return answer(parameters)
             if refusal := limits.broken(operation, parameters):
                 raise client_error(operation, *refusal)

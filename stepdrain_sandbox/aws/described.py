@@ -94,7 +94,13 @@ class Described:
 
     def _configuration(self, asked: Json) -> Json:
         name = asked["FunctionName"].rsplit(":", 1)[-1]
-        function = next(made for made in self._deployment().functions.values() if made.name == name)
+        functions = self._deployment().functions.values()
+        function = next((made for made in functions if made.name == name), None)
+        if function is None:
+            said = f"Function not found: {name}"
+            raise ClientError(
+                {"Error": {"Code": "ResourceNotFoundException", "Message": said}}, "GetFunctionConfiguration"
+            )
         variables = dict(function.environment)
         return {"FunctionName": name, "State": "Active", "Environment": {"Variables": variables}}
 

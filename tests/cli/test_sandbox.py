@@ -1,17 +1,24 @@
 """--sandbox as a newcomer types it."""
 
+import json
 import os
 import subprocess
 import sys
 
+import boto3
+import pytest
+import requests
+import urllib3
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 from click.testing import CliRunner
 
 from stepdrain_cli.__main__ import cli
 from stepdrain_cli.commands.options import SANDBOX_NOTE
 from stepdrain_cli.commands.sandbox import PUT_ASIDE
-from stepdrain_sandbox.aws import stack_api
+from stepdrain_sandbox.aws import own_api
 from stepdrain_sandbox.session import serving
-from stepdrain_sandbox.world import World
+from stepdrain_sandbox.world import OPERATOR_KEY, World
 
 
 def test_the_sandbox_needs_nothing_and_touches_no_account(monkeypatch):
@@ -56,8 +63,72 @@ def test_a_served_sandbox_answers_about_its_stack_without_a_traceback(capfd, mon
 
 def test_what_the_embedded_cloudformation_lacks_is_refused_in_a_sentence():
     """As CloudFormation refuses an action that it does not know."""
+    request = own_api.Request("cloudformation", "POST", "/", {}, b"Action=CreateStack")
     with World(nodes=1) as world:
-        status, _, content = stack_api.answer(world.aws.described.answers(), b"Action=CreateStack")
+        status, _, content = own_api.answer(world.aws.own_answers, request)
     assert status == 400
     assert b"<Code>InvalidAction</Code>" in content
     assert b"The embedded account does not answer CreateStack." in content
+
+
+@pytest.fixture(scope="module")
+def served():
+    """A client for a service of a served account, by the requests that another process would send."""
+    with World(nodes=1) as world, serving(world) as variables, pytest.MonkeyPatch.context() as patch:
+        # As in another process: no call of this one's clients is answered before it becomes a request.
+        patch.setattr(BaseClient, "_make_api_call", UNPATCHED)
+        keys = {"aws_access_key_id": OPERATOR_KEY, "aws_secret_access_key": "sandbox"}
+        url = variables["AWS_ENDPOINT_URL"]
+        yield lambda service: boto3.client(service, region_name="eu-west-1", endpoint_url=url, **keys)
+
+
+UNPATCHED = BaseClient._make_api_call
+
+
+def test_a_served_account_answers_what_the_embedded_one_does(served):
+    """Each protocol that is written here: JSON, REST, query; doctor and verify ask for all of these."""
+    pattern, event = '{"source": ["aws.autoscaling"]}', '{"source": "aws.autoscaling", "detail-type": "x"}'
+    event = json.dumps(
+        {**json.loads(event), "id": "1", "account": "1", "time": "t", "region": "r", "resources": []}
+    )
+    assert served("events").test_event_pattern(EventPattern=pattern, Event=event)["Result"] is True
+    limit = served("lambda").get_account_settings()["AccountLimit"]
+    assert limit["ConcurrentExecutions"] == 1000
+    stack = served("cloudformation").describe_stacks(StackName="stepdrain")["Stacks"][0]
+    assert {output["OutputKey"] for output in stack["Outputs"]} >= {"StateMachineArn"}
+    listed = served("cloudformation").list_stack_resources(StackName="stepdrain")["StackResourceSummaries"]
+    ids = {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in listed}
+    shown = served("lambda").get_function_configuration(FunctionName=ids["FindNodeFunction"])
+    assert shown["Environment"]["Variables"]["STEPDRAIN_CLUSTER"] == "demo"
+    simulated = served("iam").simulate_principal_policy(
+        PolicySourceArn=f"arn:aws:iam::123456789012:role/{ids['FindNodeRole']}",
+        ActionNames=["ec2:DescribeInstances", "ec2:TerminateInstances"],
+    )["EvaluationResults"]
+    assert [(one["EvalActionName"], one["EvalDecision"]) for one in simulated] == [
+        ("ec2:DescribeInstances", "allowed"),
+        ("ec2:TerminateInstances", "implicitDeny"),
+    ]
+    answer = served("lambda").invoke(FunctionName=ids["LabelFunction"], Payload=b"{}")
+    assert answer["FunctionError"] == "Unhandled"
+    assert json.loads(answer["Payload"].read())["errorType"] == "InvalidEvent"
+    alarms = served("cloudwatch").describe_alarms(AlarmNames=["x-SweepAbsentAlarm"])["MetricAlarms"]
+    assert [alarm["AlarmName"] for alarm in alarms] == ["x-SweepAbsentAlarm"]
+    with pytest.raises(ClientError, match="Function not found: nope"):
+        served("lambda").get_function_configuration(FunctionName="nope")
+
+
+def test_a_served_account_says_which_service_it_has_not(served, monkeypatch):
+    """A newcomer's aws command gets a sentence, and no traceback appears in the sandbox's terminal."""
+
+    def absent(*_args, **_options):
+        raise ModuleNotFoundError("No module named 'py_partiql_parser'", name="py_partiql_parser")
+
+    monkeypatch.setattr(requests, "request", absent)
+    with pytest.raises(ClientError) as refused:
+        served("s3").list_buckets()
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
+    url = served("s3").meta.endpoint_url
+    signed = "AWS4-HMAC-SHA256 Credential=k/20260101/eu-west-1/s3/aws4_request"
+    http = urllib3.request("GET", f"{url}/", headers={"Authorization": signed}, retries=False)
+    assert http.status == 501
+    assert b"The embedded account has no s3 (py_partiql_parser is not installed)." in http.data
