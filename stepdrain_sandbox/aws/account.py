@@ -286,7 +286,8 @@ class Account:
         enter(mock.patch.object(BaseClient, "_make_api_call", self._recorded(BaseClient._make_api_call)))
         enter(mock.patch.object(drain_clock, "source", self._functions_now))
         enter(mock.patch.object(drain_clock, "sleeper", self.clock.sleep))
-        enter(mock.patch.object(concurrent, "ThreadPoolExecutor", self._threads_of_the_function))
+        threads = self._threads_of_the_function(concurrent.ThreadPoolExecutor)
+        enter(mock.patch.object(concurrent, "ThreadPoolExecutor", threads))
         enter(mock.patch.object(connections, "KEPT", Containers(self._current)))
         enter(mock.patch.object(connections, "new_session", self._signing(connections.new_session)))
 
@@ -392,12 +393,16 @@ class Account:
         finally:
             self._current.function = None
 
-    def _threads_of_the_function(self, max_workers: int) -> ThreadPoolExecutor:
-        """A pool whose threads call AWS as the function that started them."""
-        function = getattr(self._current, "function", None)
-        return ThreadPoolExecutor(
-            max_workers, initializer=lambda: setattr(self._current, "function", function)
-        )
+    def _threads_of_the_function(
+        self, pool: Callable[..., ThreadPoolExecutor]
+    ) -> Callable[[int], ThreadPoolExecutor]:
+        """Makes pools whose threads call AWS as the function that started them."""
+
+        def threads(max_workers: int) -> ThreadPoolExecutor:
+            function = getattr(self._current, "function", None)
+            return pool(max_workers, initializer=lambda: setattr(self._current, "function", function))
+
+        return threads
 
     def _recorded(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def make_api_call(client: BaseClient, operation: str, parameters: Json) -> Any:

@@ -21,7 +21,7 @@ from typing import Any
 from unittest import mock
 
 from stepdrain_sandbox.clock import Clock, Idle, VirtualClock
-from stepdrain_sandbox.kube.readers import Inbox, Invocation, report
+from stepdrain_sandbox.kube.readers import Askers, Inbox, Invocation, report
 
 CALLER, PATIENCE = "stepdrain-sandbox-caller", "stepdrain-sandbox-read-timeout"
 """Headers: the caller of a request, and the seconds that its client waits for the answer."""
@@ -92,17 +92,25 @@ class Callers:
             if call := self._marked.get(number):
                 call.asked(read)
 
+    def _here(self) -> Invocation | None:
+        return self._invocations.get(getattr(self._current, "name", ""))
+
     def _inbox(self) -> Inbox:
-        return Inbox(self._invocations.get(getattr(self._current, "name", "")))
+        return Inbox(self._here())
+
+    def askers(self, max_workers: int, initializer: Callable[[], object] | None = None) -> Askers:
+        """Threads that ask for this thread's invocation, side by side."""
+        return Askers(self._here(), max_workers, initializer)
 
     @contextlib.contextmanager
     def marking(self) -> Iterator[None]:
         """Inside this context, the kubernetes package's clients send their caller and their patience.
 
-        The functions' clients also report what they have read of a watch.
+        The functions' clients also report what they have read of a watch, and how many ask side by side.
         """
         # The emulator on its own needs no client, which takes a second to import.
         from kubernetes.client.rest import RESTClientObject  # noqa: PLC0415
+        from stepdrain.adapters import concurrent  # noqa: PLC0415
         from stepdrain.adapters.kube import watches  # noqa: PLC0415
 
         make, send = RESTClientObject.__init__, RESTClientObject.request
@@ -130,6 +138,7 @@ class Callers:
 
         with (
             mock.patch.object(watches, "Queue", self._inbox),
+            mock.patch.object(concurrent, "ThreadPoolExecutor", self.askers),
             mock.patch.object(RESTClientObject, "__init__", made),
             mock.patch.object(RESTClientObject, "request", request),
         ):
@@ -229,7 +238,12 @@ class _Caller:
     def settle(self) -> None:
         """Fall idle at once if it is known that no thread of the caller has work."""
         rests = self.knows and self._invocation is not None and self._invocation.rests
-        if rests and self._quiet() and all(call.reported and not call.behind for call in self.calls):
+        if (
+            rests
+            and self._quiet()
+            and not self._asks()
+            and all(call.reported and not call.behind for call in self.calls)
+        ):
             self._fall_idle()
 
     def look(self, settles_s: float) -> None:
@@ -250,7 +264,7 @@ class _Caller:
         with self.lock:
             if news != self._news or not self._quiet():
                 return
-            if self._worked_s() > worked_s or any(call.behind for call in self.calls):
+            if self._worked_s() > worked_s or self._asks() or any(call.behind for call in self.calls):
                 self.look(max(settles_s, WORKS_S))
             else:
                 self._fall_idle()
@@ -259,6 +273,10 @@ class _Caller:
         if self._idle is None:
             self._news += 1
             self._idle = self._clock.idle()
+
+    def _asks(self) -> bool:
+        """Whether a thread of it is about to send a request, or works on an answer."""
+        return self._invocation is not None and self._invocation.asking > len(self.calls)
 
     def _quiet(self) -> bool:
         return bool(self.calls) and all(call.waiting for call in self.calls)

@@ -10,6 +10,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from queue import Queue
 from typing import Any
 
@@ -24,11 +25,27 @@ class Invocation:
         self.rests = False
         """Whether the thread waits for an event and has none."""
         self._thread, self._settle = threading.get_ident(), settle
+        self._asked, self._threads = 0, 0
 
     @property
     def here(self) -> bool:
         """Whether the calling thread is the invocation's own."""
         return threading.get_ident() == self._thread
+
+    @property
+    def asking(self) -> int:
+        """How many of the threads that ask side by side for it have not got their answer: a count."""
+        return min(self._asked, self._threads)
+
+    def ask(self, threads: int) -> None:
+        """A request is to be sent, by one of so many threads. Any thread may call this."""
+        with self.lock:
+            self._asked, self._threads = self._asked + 1, threads
+
+    def answered(self) -> None:
+        """A request of these has its answer. Any thread may call this."""
+        with self.lock:
+            self._asked -= 1
 
     def rest(self) -> None:
         """Its thread waits from now on; called under the lock."""
@@ -38,6 +55,32 @@ class Invocation:
     def work(self) -> None:
         """Its thread has work; called under the lock."""
         self.rests = False
+
+
+class Askers(ThreadPoolExecutor):
+    """Threads that ask side by side for an invocation: it works until each of them has a request open."""
+
+    def __init__(
+        self,
+        invocation: Invocation | None,
+        max_workers: int,
+        initializer: Callable[[], object] | None = None,
+    ) -> None:
+        super().__init__(max_workers, initializer=initializer)
+        self._invocation, self._most = invocation, max_workers
+
+    def submit(self, fn: Callable[..., Any], /, *arguments: Any, **options: Any) -> Future[Any]:
+        """As ThreadPoolExecutor.submit, which its ``map`` uses."""
+        if self._invocation is None:
+            return super().submit(fn, *arguments, **options)
+        self._invocation.ask(self._most)
+        submitted = super().submit(fn, *arguments, **options)
+        submitted.add_done_callback(lambda _: self._answered())
+        return submitted
+
+    def _answered(self) -> None:
+        if self._invocation is not None:
+            self._invocation.answered()
 
 
 class Inbox(Queue[Any]):

@@ -1,7 +1,9 @@
 """When a caller lets time pass: as one actor, however many requests it has open."""
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
+import contextlib
+import threading
+from concurrent.futures import ThreadPoolExecutor, wait
 from types import SimpleNamespace
 
 import pytest
@@ -137,6 +139,35 @@ def test_requests_that_nobody_marked_are_callers_of_their_own(counted):
             known.call().wait()
         await settled()
         assert clock.idlers == 2
+
+    asyncio.run(play())
+
+
+def test_a_thread_that_has_yet_to_ask_keeps_its_invocation_busy(counted, monkeypatch):
+    """On a busy machine the first of several evictions hangs before the second thread has sent its own."""
+    clock, known = counted
+    monkeypatch.setattr(callers, "WORKS_S", 0)
+    turn = threading.Event()
+
+    async def play():
+        with known.invocation(), known.askers(2) as threads, contextlib.ExitStack() as over:
+            over.callback(turn.set)
+            name = known._current.name
+            late = threads.submit(turn.wait)
+            asked = known.call(name)
+            asked.wait()
+            await settled()
+            assert clock.idlers == 1
+            asked.wake()
+            asked.took()
+            later = threads.submit(turn.wait)
+            asked.wait()
+            await settled()
+            assert clock.idlers == 0
+            turn.set()
+            wait([late, later])
+            await settled()
+            assert clock.idlers == 1
 
     asyncio.run(play())
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from stepdrain.adapters.concurrent import ask_each
 from stepdrain.adapters.kube import calls
 from stepdrain.adapters.kube.calls import Calls
 from stepdrain.errors import DrainError, KubeConflict
@@ -26,10 +26,7 @@ class Events(Calls):
         One that stands there already is stored. What the attempt has no time left for is left out, in one
         sentence: nothing of a drain hangs on it.
         """
-        if not events:
-            return []
-        with ThreadPoolExecutor(max_workers=min(calls.WORKERS, len(events))) as workers:
-            answers = list(workers.map(self._created, events))
+        answers = ask_each(self._created, events, calls.WORKERS)
         late = sum(answer is None for answer in answers)
         left_out = [f"{late} of {counted(len(events), 'Event')} on pods left out: the attempt is at its end."]
         return [answer for answer in answers if answer] + (left_out if late else [])
