@@ -77,7 +77,7 @@ def made() -> Built:
         if not (directory / "said").exists():
             _forget_old_builds(directory.parent)
             shutil.rmtree(directory, ignore_errors=True)
-            _build(directory, version)
+            _build(directory, version, interpreter)
     parts = [directory / name for name in ("DependencyLayer", "CordonFunction", "LabelFunction")]
     return Built(*parts, (directory / "said").read_text(), interpreter, directory / "runtime")
 
@@ -115,24 +115,31 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _build(directory: Path, version: str) -> None:
+def _build(directory: Path, version: str, interpreter: str) -> None:
     said = [
         _make("DependencyLayer", "layer", directory, version),
         _make("CordonFunction", "functions", directory, version),
         _make("LabelFunction", "functions", directory, version),
     ]
+    _install_runtime(directory / "runtime", version, interpreter)
+    (directory / "said").write_text("".join(said))
+
+
+def _install_runtime(runtime: Path, version: str, interpreter: str) -> None:
     pinned = [f"{package}=={importlib.metadata.version(package)}" for package in RUNTIME_PACKAGES]
     command = [
         *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"),
         *("--only-binary=:all:", "--no-compile", f"--python-version={version}"),
         *(f"--platform={name}_x86_64" for name in build.PLATFORMS),
         *(f"--platform={name}_aarch64" for name in build.PLATFORMS),
-        *(f"--target={directory / 'runtime'}", *pinned),
+        *(f"--target={runtime}", *pinned),
     ]
     subprocess.run(
         command, check=True, capture_output=True, env={**os.environ, "PIP_ROOT_USER_ACTION": "ignore"}
     )
-    (directory / "said").write_text("".join(said))
+    # Assumed of the Lambda runtime, too: without bytecode each cold start would compile botocore.
+    options = ["-q", "--invalidation-mode", "unchecked-hash"]
+    subprocess.run([interpreter, "-m", "compileall", *options, str(runtime)], check=True)
 
 
 def _make(resource: str, source: str, directory: Path, version: str) -> str:
