@@ -14,8 +14,6 @@ from hypothesis import settings as hypothesis_settings
 from stepdrain.intake.settings import IntakeSettings
 from stepdrain.rules.policy import Policy
 
-from stepdrain_sandbox.workload import cluster_workload
-from stepdrain_sandbox.world import World
 from tests.shards import seeded
 
 # `make test` derives its examples from their shards' numbers: the same each time, on every machine.
@@ -83,6 +81,10 @@ def own_examples(request):
 @pytest.fixture
 def world():
     """Three nodes with the demo's workload, in virtual time."""
+    # Imported here: it takes two seconds, also where no test needs it, and in xdist's own process.
+    from stepdrain_sandbox.workload import cluster_workload
+    from stepdrain_sandbox.world import World
+
     with World(workload=cluster_workload) as world:
         yield world
 
