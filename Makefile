@@ -75,6 +75,8 @@ demo: .venv/run  ## Drain one node of a three-node cluster, live, in this proces
 
 # What shares a module's fixture stays in one process (tests/conftest.py).
 PROCESSES := -n 2 --dist loadgroup
+# Where Python is told to write no bytecode, each process would compile the tests for four seconds, each time.
+test test-long test-all test-more quick: export PYTHONDONTWRITEBYTECODE :=
 test: .venv/test  ## Run the test suite, with a sample of what is long by nature
 	.venv/bin/pytest $(PROCESSES) $(ARGS)
 
