@@ -118,6 +118,21 @@ class Deployment:
     """Logical id to kind, for kinds that have no counterpart here."""
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What a template says for some parameters in some account, resolved: it is only read."""
+
+    wanted: dict[str, Json]
+    """Kind and properties of each resource whose condition holds, by logical id."""
+    granted: permissions.Granted
+    outputs: dict[str, str]
+    policies: dict[str, list[Json]]
+
+
+_PLANS: dict[tuple[Any, ...], Plan] = {}
+"""By document, parameters, account, region and stack: most worlds deploy one of a few, and it takes 10 ms."""
+
+
 def as_text(value: Any) -> str:
     """A parameter as CloudFormation shows it: a list with commas, the rest as text."""
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
@@ -212,6 +227,8 @@ class Stack:
             self._document.get("Mappings"),
         )
         self.deployment = Deployment(parameters={name: as_text(value) for name, value in values.items()})
+        # The documents are kept (``translate``), so that none has another's identity.
+        self._key = (id(self._document), *sorted(parameters.items()), account, region, name)
 
     def deploy(self) -> Deployment:
         """Create every resource whose condition holds.
@@ -231,17 +248,17 @@ class Stack:
             "AWS::AutoScaling::LifecycleHook": self._hook,
             "AWS::SSM::Parameter": self._parameter,
         }
-        wanted = self._wanted()
-        pre_deployment.check(wanted, self._existing, lambda: self._client("autoscaling"))
-        self.deployment.granted = permissions.granted(self._resources, self._resolver.value)
-        for logical_id, resource in wanted.items():
+        if self._key not in _PLANS:
+            _PLANS[self._key] = self._plan()
+        plan = _PLANS[self._key]
+        pre_deployment.check(plan.wanted, self._existing, lambda: self._client("autoscaling"))
+        for logical_id, resource in plan.wanted.items():
             maker = makers.get(resource["Type"])
             if maker is None:
                 self.deployment.ignored[logical_id] = resource["Type"]
             else:
-                # Resolved again: some values, such as a queue's URL, are known only once it is made.
-                maker(logical_id, self._resolver.value(self._resources[logical_id].get("Properties", {})))
-        self._describe()
+                maker(logical_id, resource["Properties"])
+        self._describe(plan)
         return self.deployment
 
     def _conditional(self, section: str) -> dict[str, Json]:
@@ -252,25 +269,25 @@ class Stack:
             if "Condition" not in entry or self._resolver.holds(entry["Condition"])
         }
 
-    def _wanted(self) -> dict[str, Json]:
-        """Kind and resolved properties of each resource, by logical id."""
-        return {
-            name: {
-                "Type": resource["Type"],
-                "Properties": self._resolver.value(resource.get("Properties", {})),
-            }
-            for name, resource in self._conditional("Resources").items()
-        }
-
-    def _describe(self) -> None:
-        """What CloudFormation and IAM say of the stack afterwards (stepdrain_sandbox.aws.described)."""
-        existing, made = self._conditional("Resources"), self.deployment
-        made.resources = {
-            name: (self._physical(name), resource["Type"]) for name, resource in existing.items()
+    def _plan(self) -> Plan:
+        resolve, existing = self._resolver.value, self._conditional("Resources")
+        wanted = {
+            name: {"Type": resource["Type"], "Properties": resolve(resource.get("Properties", {}))}
+            for name, resource in existing.items()
         }
         outputs = self._conditional("Outputs").items()
-        made.outputs = {name: str(self._resolver.value(output["Value"])) for name, output in outputs}
-        made.policies = permissions.statements(existing, self._resolver.value)
+        return Plan(
+            wanted,
+            permissions.granted(self._resources, resolve),
+            {name: str(resolve(output["Value"])) for name, output in outputs},
+            permissions.statements(existing, resolve),
+        )
+
+    def _describe(self, plan: Plan) -> None:
+        """What CloudFormation and IAM say of the stack afterwards (stepdrain_sandbox.aws.described)."""
+        made, wanted = self.deployment, plan.wanted.items()
+        made.resources = {name: (self._physical(name), resource["Type"]) for name, resource in wanted}
+        made.granted, made.outputs, made.policies = plan.granted, dict(plan.outputs), dict(plan.policies)
 
     def _physical(self, logical_id: str) -> str:
         if logical_id in self.deployment.state_machines:
@@ -286,7 +303,10 @@ class Stack:
         return f"{self._stack if named else self._stack[:MADE_UP]}-{logical_id}"
 
     def _attribute(self, logical_id: str, name: str) -> str:
-        """The value of Ref and GetAtt: ARNs by each service's rules, even before the resource exists."""
+        """The value of Ref and GetAtt: ARNs and URLs by rule, even before the resource exists.
+
+        https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-sqs-queue.html
+        """
         kind, own = self._resources[logical_id]["Type"], self._name(logical_id)
         arns = {
             "AWS::Lambda::Function": f"lambda:{self._region}:{self._account}:function:{own}",
@@ -317,7 +337,7 @@ class Stack:
         if name == "Arn" or (name == "Ref" and by_arn):
             return arn
         if kind == "AWS::SQS::Queue" and name == "Ref":
-            return self.deployment.queues.get(logical_id, own)
+            return f"https://sqs.{self._region}.amazonaws.com/{self._account}/{own}"
         return own
 
     def _client(self, service: str) -> Any:

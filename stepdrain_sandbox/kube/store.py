@@ -13,6 +13,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from stepdrain_sandbox.clock import Clock
@@ -208,6 +209,7 @@ def _node(pod: Json) -> str:
     return (pod.get("spec") or {}).get("nodeName") or ""
 
 
+@lru_cache(maxsize=10_000)
 def rfc3339(epoch_s: float, *, micro: bool = False) -> str:
     """``2026-01-01T00:00:00Z``; with ``micro`` six decimals, as audit logs write it."""
     moment = datetime.fromtimestamp(epoch_s, UTC)

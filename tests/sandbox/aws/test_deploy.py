@@ -85,6 +85,32 @@ def test_a_condition_that_does_not_hold_makes_nothing(account):
     assert ["AWS::SNS::Subscription" in kind for kind in kinds] == [True, False]
 
 
+def test_a_queues_address_is_known_before_the_queue_is_made(account):
+    """Whatever refers to it is resolved first."""
+    stack = Stack(TEMPLATE, {"ClusterName": "demo"}, ACCOUNT, REGION)
+    known = stack._resolver.value({"Ref": "DeadLetters"})
+    assert stack.deploy().queues["DeadLetters"] == known
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"name": "other"},
+        {"account": "210987654321"},
+        {"region": "eu-central-1"},
+        {"parameters": {"ClusterName": "other"}},
+    ],
+)
+def test_another_stack_is_resolved_for_itself(account, other):
+    """What was worked out for one deployment serves only its equals."""
+    same = {"parameters": {"ClusterName": "demo"}, "account": ACCOUNT, "region": REGION, "name": "stepdrain"}
+    stacks = Stack(TEMPLATE, **same), Stack(TEMPLATE, **{**same, **other}), Stack(TEMPLATE, **same)
+    assert stacks[0]._key != stacks[1]._key
+    assert stacks[0]._key == stacks[2]._key
+    assert stacks[0]._plan() == stacks[2]._plan()
+    assert stacks[0]._plan() != stacks[1]._plan()
+
+
 def test_a_parameter_that_does_not_exist_is_named(account):
     """CloudFormation refuses it too; here a test would run with the default and prove nothing."""
     with pytest.raises(ValueError, match="The template has no parameter ClusterNmae"):
