@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import threading
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import wait
 from types import SimpleNamespace
 
 import pytest
@@ -194,7 +194,7 @@ def test_two_watches_of_one_function_wait_side_by_side(kube, clock):
         clock.sleep(3)
         listing = client.pods_on("n")
         began = clock.now()
-        with ThreadPoolExecutor(2) as threads:
+        with kube.callers.askers(2) as threads:
             watches = [
                 threads.submit(client.follow, listing, 15, lambda seen: not seen.pods) for _ in range(2)
             ]
