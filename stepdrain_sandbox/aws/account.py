@@ -122,11 +122,19 @@ class InvocationFailed(Exception):
 
 @dataclass
 class AwsFault:
-    """The next ``times`` calls of an operation by a function raise ``error`` instead of being sent."""
+    """The next ``times`` calls of an operation by a function raise ``error`` instead of being sent.
+
+    ``function``: the logical id of the only one that it hits; "" for all.
+    """
 
     operation: str
     error: Exception
     times: int = 1
+    function: str = ""
+
+    def hits(self, function: str, operation: str) -> bool:
+        """Whether the next call of ``operation`` by ``function`` raises the error."""
+        return self.times != 0 and self.operation == operation and self.function in ("", function)
 
 
 DATA = ("input", "output")
@@ -413,7 +421,7 @@ class Account:
                 wanted = permissions.action(service, operation)
                 if wanted not in self.deployment.granted[function]:
                     raise permissions.denial(function, wanted)
-                fault = next((f for f in self.aws_faults if f.operation == operation and f.times != 0), None)
+                fault = next((f for f in self.aws_faults if f.hits(function, operation)), None)
                 if fault is not None:
                     fault.times -= 1 if fault.times > 0 else 0
                     raise fault.error

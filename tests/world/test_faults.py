@@ -13,7 +13,7 @@ import pytest
 from stepdrain.adapters.kube import calls
 from stepdrain.document.progress import HOLD_INSTANCE
 
-from stepdrain_sandbox.aws.account import LambdaFault
+from stepdrain_sandbox.aws.account import AwsFault, LambdaFault
 from stepdrain_sandbox.judgement import broken
 from stepdrain_sandbox.workload import cluster_workload, lone_pod
 from stepdrain_sandbox.world import World
@@ -180,6 +180,17 @@ def test_a_function_that_never_answers_is_called_again(world, state, when):
     assert len(timed_out) == 1
     assert broken(world) == []
     assert trouble.results(world, instance) == ["CONTINUE"]
+
+
+def test_a_fault_of_one_function_hits_no_other(world):
+    """FindNode begins while StartDrain has work left: it must not meet what the table says of StartDrain."""
+    error, times = trouble.aws_error("no active action", "DescribeCluster")
+    world.aws.aws_faults.append(AwsFault("DescribeCluster", error, times, "StartDrainFunction"))
+    instance = trouble.begin(world)
+    world.settle()
+    asked = {function for function, _, operation in world.aws.calls if operation == "DescribeCluster"}
+    assert {"StartDrainFunction", "FindNodeFunction"} <= asked
+    trouble.assert_over(world, instance)
 
 
 def test_the_tables_have_a_place_for_each_state():

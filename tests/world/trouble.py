@@ -120,7 +120,8 @@ class Trouble:
 
     def by_aws(self, operation: str, error: Exception, times: int) -> Trouble:
         """The AWS call ``operation`` (as botocore spells it) raises ``error``."""
-        fault = AwsFault(operation, error, times)
+        # Its own calls alone: StartDrain starts an execution whose FindNode runs beside it.
+        fault = AwsFault(operation, error, times, self.function)
 
         @contextlib.contextmanager
         def within() -> Iterator[None]:
@@ -131,7 +132,9 @@ class Trouble:
                 yield
             finally:
                 self.world.aws.aws_faults.remove(fault)
-                self.hits += sum(call[2] == operation for call in self.world.aws.calls[before:])
+                self.hits += sum(
+                    (call[0], call[2]) == (self.function, operation) for call in self.world.aws.calls[before:]
+                )
 
         self.within = within
         return self
