@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from stepdrain_sandbox import workload
+from stepdrain_sandbox.examples.incidents import Night
 from stepdrain_sandbox.examples.recordings import LONE, seeded
 from stepdrain_sandbox.world import World
 
@@ -21,7 +22,7 @@ FREED_AFTER_S = 300
 @contextlib.contextmanager
 def drains() -> Iterator[World]:
     """Five nodes: one drained; one failed, its cause fixed since; one blocked and running; two untouched."""
-    with seeded(), World(nodes=5, workload=_workload, parameters={"EvictUnmanaged": "false"}) as world:
+    with seeded(), Night(nodes=5, workload=_workload, parameters={"EvictUnmanaged": "false"}) as world:
         done, refused, blocked, *_ = world.instances
         world.terminate(done)
         world.settle()
