@@ -21,6 +21,7 @@ from stepdrain.adapters.aws.calls import DENIALS
 from stepdrain_cli.terminal.exits import FAILED, NO_ACCESS, USAGE, CommandError
 
 EXPIRED = ("ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException")
+MACHINE_ARN = re.compile(r"arn:[\w-]+:states:[\w-]+:\d{12}:stateMachine:[^:\s]+(:[^:\s]+)?")
 PREFIXES = {"stepfunctions": "states"}
 """IAM's name of a service where boto3 has another."""
 
@@ -56,9 +57,24 @@ def on_aws(
     region: str | None, profile: str | None, stack: str, machine: str | None, flags: str = ""
 ) -> Iterator[Account]:
     """The user's account; the state machine is ``machine`` or the output of ``stack``."""
+    if machine:
+        _refuse_other(machine, region)
     with translated_errors():
         session = boto3.Session(profile_name=profile, region_name=region or _region_of(machine))
         yield Account(session, machine or _machine_of(session, stack), time.time, time.sleep, None, flags)
+
+
+def _refuse_other(machine: str, region: str | None) -> None:
+    """CommandError if the machine is no state machine's ARN, or is in another region than was asked for."""
+    if not MACHINE_ARN.fullmatch(machine):
+        raise CommandError(
+            f"{machine} is not the ARN of a state machine (arn:aws:states:REGION:ACCOUNT:stateMachine:NAME); "
+            "name its stack with --stack instead."
+        )
+    if region not in (None, _region_of(machine)):
+        raise CommandError(
+            f"State machine {machine} is not in region {region}: leave out --region, or name the one there."
+        )
 
 
 def _region_of(arn: str | None) -> str | None:
@@ -136,6 +152,8 @@ def _refused(error: ClientError) -> CommandError:
         asked = "kms:Decrypt" if code.startswith("Kms") else error.operation_name
         action = named[1] if named else asked
         return CommandError(f"You lack the permission {action}: {message}", NO_ACCESS)
+    if code == "StateMachineDoesNotExist":
+        return CommandError(f"{message}. Name the stack with --stack, or another with --state-machine ARN.")
     status = USAGE if "DoesNotExist" in code or code == "InvalidArn" else FAILED
     return CommandError(f"{error.operation_name} answered {code}: {message}", status)
 

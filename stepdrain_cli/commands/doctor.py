@@ -19,7 +19,7 @@ from stepdrain_cli.commands.options import KUBECONFIG_HELP, stack_of, typed_flag
 from stepdrain_cli.doctor import groups
 from stepdrain_cli.doctor.groups import Finding, Group
 from stepdrain_cli.doctor.survey import Doctor, Survey
-from stepdrain_cli.terminal import tables
+from stepdrain_cli.terminal import interaction, tables
 from stepdrain_cli.terminal.exits import DONE, FAILED, CommandError
 from stepdrain_cli.terminal.output_formats import JSON, TABLE, YAML, output_option, print_document
 from stepdrain_cli.verification.deployed import Deployed, deployed
@@ -194,6 +194,8 @@ def _hooks(found: Survey) -> list[tuple[Group, Finding]]:
 
 def _fix(session: boto3.Session, found: Survey, *, yes: bool, dry_run: bool) -> None:
     hooks = _hooks(found)
+    if hooks and not yes and not dry_run and not interaction.interactive():
+        raise CommandError("Nobody can be asked here: add --yes to put the hooks without a question.")
     for group, finding in hooks:
         if dry_run:
             click.echo(finding.command)

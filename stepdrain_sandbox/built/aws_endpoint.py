@@ -50,6 +50,10 @@ class Forwarding(BaseHTTPRequestHandler):
             # moto loads a service when it is first asked, and some need packages that nobody else does.
             self.send_error(501, f"The embedded account has no {service} ({error.name} is not installed).")
             return
+        except requests.RequestException:
+            # The account is sealed: what moto does not know as AWS's would leave this machine.
+            self.send_error(502, f"The embedded account has no {service} in region {region}.")
+            return
         self.answer(answer.status_code, answer.headers, answer.content)
 
     def own(self, _service: str, _body: bytes) -> Answer | None:

@@ -16,6 +16,7 @@ from stepdrain_cli.commands import doctor
 from stepdrain_cli.doctor import groups
 from stepdrain_cli.doctor.groups import Installation
 from stepdrain_cli.doctor.survey import Doctor, function_of
+from stepdrain_cli.terminal import interaction
 from stepdrain_sandbox.aws.account import AwsFault, client_error
 from stepdrain_sandbox.aws.deploy import ROOT
 from stepdrain_sandbox.examples.groups import _make
@@ -126,8 +127,9 @@ def test_a_dry_run_prints_the_commands_and_changes_nothing(run):
     assert hooks_of("gpu") == []
 
 
-def test_a_fix_asks_before_each_hook_and_then_nothing_is_left_to_mend(run):
+def test_a_fix_asks_before_each_hook_and_then_nothing_is_left_to_mend(run, monkeypatch):
     """No to batch, yes to gpu; then --yes."""
+    monkeypatch.setattr(interaction, "interactive", lambda: True)
     result = run("--fix", input="n\ny\n")
     assert result.exit_code == 0
     assert "Put the hook on batch? [y/N]: n" in result.stderr
@@ -137,6 +139,18 @@ def test_a_fix_asks_before_each_hook_and_then_nothing_is_left_to_mend(run):
     result = run()
     assert result.stdout.splitlines()[-1] == "Every group is protected."
     assert result.exit_code == 0
+
+
+def test_fix_asks_only_where_somebody_can_answer(run, world):
+    """A job without a terminal gets a sentence, and no hook is put."""
+    client = boto3.client("autoscaling", region_name="eu-west-1")
+    client.delete_lifecycle_hook(AutoScalingGroupName="batch", LifecycleHookName="stepdrain")
+    result = run("--fix")
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (
+        2, "Error: Nobody can be asked here: add --yes to put the hooks without a question.",
+    )  # fmt: skip
+    assert client.describe_lifecycle_hooks(AutoScalingGroupName="batch")["LifecycleHooks"] == []
+    assert run("--fix", "--yes").exit_code == 0
 
 
 def test_a_cluster_that_does_not_exist_is_one_sentence(run):
