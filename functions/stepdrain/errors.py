@@ -37,6 +37,14 @@ class DrainError(Exception):
     """The root of all errors this project raises; no state matches it by name."""
 
 
+class HoldsPods(DrainError):
+    """The base of errors that say how many pods are held, for the metrics: ``pods``, a count."""
+
+    def __init__(self, message: str, pods: int = 0) -> None:
+        super().__init__(message)
+        self.pods = pods
+
+
 class NotYet(DrainError):
     """Nothing is wrong: what the state waits for has not come about yet."""
 
@@ -49,15 +57,8 @@ class NodeNotReady(NotYet):
     """A launching instance has no node yet, or it is not Ready, or its DaemonSets' pods are not."""
 
 
-class EvictionBlocked(NotYet):
-    """No pod of the node can be evicted: budgets (named in the message) do not allow it now.
-
-    ``pods`` is how many are held, for the metrics.
-    """
-
-    def __init__(self, message: str, pods: int = 0) -> None:
-        super().__init__(message)
-        self.pods = pods
+class EvictionBlocked(HoldsPods, NotYet):
+    """No pod of the node can be evicted: budgets (named in the message) do not allow it now."""
 
 
 class NotYourTurn(NotYet):
@@ -96,12 +97,8 @@ class OfFirstDefinition(NotYet):
     """The base of names that only the first definition of DrainNode retries; gone one version later."""
 
 
-class EvictionStillBlocked(OfFirstDefinition):
+class EvictionStillBlocked(HoldsPods, OfFirstDefinition):
     """EvictionBlocked after the first heartbeat."""
-
-    def __init__(self, message: str, pods: int = 0) -> None:
-        super().__init__(message)
-        self.pods = pods
 
 
 class StillNotYourTurn(OfFirstDefinition):

@@ -136,7 +136,8 @@ def start_for(
         "origin": detail.get("Origin", origin),
         "destination": detail.get("Destination", destination),
     }
-    return _start(f"{instance}-{token[:8]}", instance, reason, action, tags, hook, settings, machine)
+    document = {"instanceId": instance, "reason": reason, **_held(action, tags, hook, settings)}
+    return Start(f"{instance}-{token[:8]}", document, machine)
 
 
 def start_swept(
@@ -156,7 +157,8 @@ def start_swept(
     """
     origin, destination = way
     action = {"group": group, "hook": settings.hook_name, "origin": origin, "destination": destination}
-    return _start(swept_name(instance, number), instance, "sweep", action, tags, hook, settings)
+    document = {"instanceId": instance, "reason": "sweep", **_held(action, tags, hook, settings)}
+    return Start(swept_name(instance, number), document)
 
 
 def swept_name(instance: str, number: int = 1) -> str:
@@ -178,26 +180,17 @@ def names_an_action(name: str, instance: str) -> bool:
     return re.fullmatch(rf"{re.escape(instance)}-([0-9a-fA-F-]{{8}}|sweep(-\d+)?)", name) is not None
 
 
-def _start(
-    name: str,
-    instance: str,
-    reason: str,
-    action: Mapping[str, str],
-    tags: Mapping[str, str],
-    hook: Mapping[str, Any],
-    settings: IntakeSettings,
-    machine: str = "DrainNode",
-) -> Start:
+def _held(
+    action: Mapping[str, str], tags: Mapping[str, str], hook: Mapping[str, Any], settings: IntakeSettings
+) -> dict[str, Any]:
+    """What an execution's input says of the action that holds the instance, and of the group around it."""
     policy, problems = with_tags(settings.policy, tags)
-    document = {
-        "instanceId": instance,
+    return {
         "cluster": cluster_of(tags, settings),
-        "reason": reason,
         "lifecycle": {**action, **timeouts(hook)},
         "policy": policy.to_document(),
         **noted(problems),
     }
-    return Start(name, document, machine)
 
 
 def timeouts(hook: Mapping[str, Any]) -> dict[str, int]:

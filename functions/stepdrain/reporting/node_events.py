@@ -57,27 +57,26 @@ def node_event(node: NodeRef, reason: str, message: str, occasion: str, now: flo
     A Node's Events live in the namespace default (kubernetes/kubernetes, pkg/apis/core/validation).
     """
     involved = {"apiVersion": "v1", "kind": "Node", "name": node.name, "uid": node.uid}
-    return event_on(involved, "default", (reason, REASONS[reason]), message, occasion, now)
+    return event_on(involved, (reason, REASONS[reason]), message, occasion, now)
 
 
 def event_on(
-    involved: Mapping[str, str],
-    namespace: str,
-    what: tuple[str, str],
-    message: str,
-    occasion: str,
-    now: float,
+    involved: Mapping[str, str], what: tuple[str, str], message: str, occasion: str, now: float
 ) -> dict[str, Any]:
     """The core/v1 Event about the object ``involved`` (an ObjectReference); ``what`` is its reason and type.
 
-    Its name follows from the object's UID, the reason and ``occasion``.
+    Its name follows from the object's UID, the reason and ``occasion``; its namespace is the object's, or
+    default.
     """
     reason, kind = what
     digest = hashlib.sha256(f"{involved['uid']}/{reason}/{occasion}".encode()).hexdigest()[:16]
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"namespace": namespace, "name": f"{involved['name'][:200]}.{digest}"},
+        "metadata": {
+            "namespace": involved.get("namespace", "default"),
+            "name": f"{involved['name'][:200]}.{digest}",
+        },
         "involvedObject": dict(involved),
         "reason": reason,
         "message": message[:MESSAGE_CHARACTERS],

@@ -52,4 +52,4 @@ def _event(pod: Pod, what: tuple[str, str], message: str, occasion: str, now: fl
         "name": pod.name,
         "uid": pod.uid,
     }
-    return event_on(involved, pod.namespace, what, message, occasion, now)
+    return event_on(involved, what, message, occasion, now)
