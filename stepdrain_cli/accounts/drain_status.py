@@ -20,7 +20,7 @@ def lines(found: Standing, now: float, flags: str = "", *, bare: bool = False) -
     """
     drain, line = found.drain, found.line
     ended = drain.ended if drain.ended is not None else now
-    told: Lines = [
+    rows: Lines = [
         ("Node", drain.node or "not found yet"),
         ("Instance", drain.instance or "none"),
         ("Execution", drain.arn),
@@ -28,22 +28,22 @@ def lines(found: Standing, now: float, flags: str = "", *, bare: bool = False) -
         ("State", _state(found, now)),
     ]
     if found.redrives:
-        told.append(("Redrives", str(found.redrives)))
-    told += _pods(found)
+        rows.append(("Redrives", str(found.redrives)))
+    rows += _pods(found)
     if drain.status in RUNNING:
-        told += _running(found, now)
+        rows += _running(found, now)
     else:
-        told += _stopped(found, now, flags, bare) if line.status != "SUCCEEDED" else _done(found)
-    return told + _links(found)
+        rows += _stopped(found, now, flags, bare) if line.status != "SUCCEEDED" else _done(found)
+    return rows + _links(found)
 
 
 def _links(found: Standing) -> Lines:
     region, arn, state = found.drain.arn.split(":")[3], found.drain.arn, found.drain.state
-    told = [
+    rows = [
         ("Console", links.execution(region, arn)),
         ("Log", links.log(region, arn, state) if state else ""),
     ]
-    return [row for row in told if row[1]]
+    return [row for row in rows if row[1]]
 
 
 def _state(found: Standing, now: float) -> str:
@@ -65,11 +65,11 @@ def _pods(found: Standing) -> Lines:
 
 
 def _running(found: Standing, now: float) -> Lines:
-    told: Lines = [("Waits for", found.waiting_for)] if found.waiting_for else []
-    told.append(("Deadline", _left(found.deadline, now)))
+    rows: Lines = [("Waits for", found.waiting_for)] if found.waiting_for else []
+    rows.append(("Deadline", _left(found.deadline, now)))
     if found.heartbeat_until is not None:
-        told.append(("Heartbeat", _left(found.heartbeat_until, now)))
-    return told
+        rows.append(("Heartbeat", _left(found.heartbeat_until, now)))
+    return rows
 
 
 def _left(until: float, now: float) -> str:
@@ -81,22 +81,22 @@ def _left(until: float, now: float) -> str:
 def _stopped(found: Standing, now: float, flags: str, bare: bool) -> Lines:
     line, error = found.line, found.line.error or found.line.status
     who = found.drain.node or found.drain.instance or found.drain.arn
-    told = [("Error", error), ("Why", line.cause or "no cause was recorded")]
+    rows = [("Error", error), ("Why", line.cause or "no cause was recorded")]
     if found.heartbeat_until is not None:
         text = _left(found.heartbeat_until, now)
         held = f"the instance is let go {text}" if found.heartbeat_until > now else text
-        told.append(("Time left", held))
-    told.append(("Runbook", links.runbook(error)))
+        rows.append(("Time left", held))
+    rows.append(("Runbook", links.runbook(error)))
     steps = next_steps.after(error, who, flags)
     if not found.redrivable:
-        told.append(("Redrive", found.why_not or "is not possible"))
+        rows.append(("Redrive", found.why_not or "is not possible"))
         steps = [step for step in steps if " redrive " not in step[1]]
     if bare:
-        told.append(("Undone", "nothing that a drain has set is left on the node"))
+        rows.append(("Undone", "nothing that a drain has set is left on the node"))
         steps = [step for step in steps if " undo " not in step[1]]
     for number, (text, command) in enumerate(steps):
-        told += [("What to do" if number == 0 else "", text), ("", f"  {command}")]
-    return told
+        rows += [("What to do" if number == 0 else "", text), ("", f"  {command}")]
+    return rows
 
 
 def _done(found: Standing) -> Lines:
@@ -104,6 +104,6 @@ def _done(found: Standing) -> Lines:
     return [("Action", f"{completed.get('result', 'none')}: {completed.get('outcome', '')}")]
 
 
-def text(told: Lines, columns: int | None = None) -> str:
+def text(rows: Lines, columns: int | None = None) -> str:
     """The lines as one text, names in a column; wrapped for a terminal of so many ``columns``."""
-    return "\n".join(tables.fields(told, columns))
+    return "\n".join(tables.fields(rows, columns))

@@ -1,4 +1,4 @@
-"""Stepdrain as it is deployed in an account: what FindNode is told, and a way to the clusters it serves."""
+"""Stepdrain as it is deployed in an account: its FindNode's settings, and a way to the clusters it serves."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from stepdrain_cli.terminal.exits import CommandError
 
 
 def installed(account: Account) -> IntakeSettings:
-    """What the deployed FindNode is told, so that a command judges as it does.
+    """The settings of the deployed FindNode, so that a command judges as it does.
 
     CommandError if the state machine is not Stepdrain's; raises what botocore raises if it cannot be read.
     """

@@ -74,10 +74,10 @@ def _interactive(spec: Mapping[str, Any]) -> bool:
 
 
 def _info(spec: Mapping[str, Any], version: str, cluster: Json) -> Json:
-    told: Json = {"interactive": _interactive(spec)}
+    described: Json = {"interactive": _interactive(spec)}
     if spec.get("provideClusterInfo"):
-        told["cluster"] = {key: value for key, value in cluster.items() if key != "extensions"}
-    return {"apiVersion": version, "kind": "ExecCredential", "spec": told}
+        described["cluster"] = {key: value for key, value in cluster.items() if key != "extensions"}
+    return {"apiVersion": version, "kind": "ExecCredential", "spec": described}
 
 
 def _credential(output: bytes, shown: str, version: str) -> Credential:

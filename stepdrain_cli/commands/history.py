@@ -8,7 +8,7 @@ from stepdrain_cli.accounts import drain_lookup, drains
 from stepdrain_cli.accounts.account import Account
 from stepdrain_cli.accounts.name_completion import drained_nodes
 from stepdrain_cli.commands.options import on_account
-from stepdrain_cli.commands.watch import told
+from stepdrain_cli.commands.watch import event_lines
 from stepdrain_cli.terminal.node_argument import NODE
 from stepdrain_cli.terminal.output_formats import JSON, TABLE, YAML, output_option, print_document
 
@@ -24,5 +24,5 @@ def command(account: Account, target: str, output: str) -> None:
         print_document({"events": drains.events(account, found.arn)}, output)
         return
     click.echo(f"{found.who}  {found.arn}")
-    for line in told(drains.standing(account, found)):
+    for line in event_lines(drains.standing(account, found)):
         click.echo(line)

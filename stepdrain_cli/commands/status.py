@@ -34,8 +34,8 @@ def command(account: Account, target: str, output: str) -> None:
         print_document(found.to_document(), output)
     else:
         bare = _is_bare(account, found)
-        told = drain_status.lines(found, account.now(), account.flags, bare=bare)
-        click.echo(drain_status.text(told, tables.width()))
+        rows = drain_status.lines(found, account.now(), account.flags, bare=bare)
+        click.echo(drain_status.text(rows, tables.width()))
     sys.exit(drains.exit_status(found.drain.status, found.line.error))
 
 

@@ -80,14 +80,14 @@ def _picture(found: Standing, account: Account, console: Console) -> Text:
     # A word that is longer than the terminal is wide goes on in the next line.
     used = sum(-(-max(1, len(line)) // columns) for line in standing)
     room = max(1, console.height - used - 2)
-    recent = [f"  {part}" for line in told(found)[-room:] for part in tables.words(line, columns - 2)]
+    recent = [f"  {part}" for line in event_lines(found)[-room:] for part in tables.words(line, columns - 2)]
     return Text("\n".join([*standing, "", *recent[-room:]]))
 
 
 def _tell(looks: Iterator[Standing]) -> Standing:
     shown, found = 0, None
     for found in looks:
-        lines = told(found)
+        lines = event_lines(found)
         click.echo("\n".join(lines[shown:]), nl=len(lines) > shown)
         shown = len(lines)
     assert found is not None, "there is always a first look"
@@ -128,7 +128,7 @@ def _running(account: Account) -> list[str]:
 
 def _tell_all(looks: list[Standing], shown: dict[str, int]) -> None:
     for found in looks:
-        lines = told(found)
+        lines = event_lines(found)
         for line in lines[shown.get(found.drain.arn, 0) :]:
             click.echo(f"{found.drain.who}  {line}")
         shown[found.drain.arn] = len(lines)
@@ -141,7 +141,7 @@ def _row(found: Standing, account: Account) -> list[str]:
     return [drain.who, drain.status, drain.state, age, *counts]
 
 
-def told(found: Standing) -> list[str]:
+def event_lines(found: Standing) -> list[str]:
     """Each event that means something, with the seconds since the drain began."""
     began = found.line.started
     lines = ((event["timestamp"] - began, state_line(event)) for event in found.events)

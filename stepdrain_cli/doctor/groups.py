@@ -106,13 +106,13 @@ def judge(
 
 
 def _shown(hooks: Sequence[Json], transition: str) -> str:
-    told = [
+    shown = [
         f"{hook['LifecycleHookName']} {hook['HeartbeatTimeout']}/{hook.get('GlobalTimeout', GLOBAL_S)} "
         f"{hook['DefaultResult']}"
         for hook in hooks
         if hook["LifecycleTransition"] == transition
     ]
-    return ", ".join(told) or "none"
+    return ", ".join(shown) or "none"
 
 
 def _managed(group: Json, ours: Json | None, region: str) -> list[Finding]:

@@ -1,6 +1,6 @@
 """What the doctor asks: Auto Scaling, EventBridge, EKS, the stack and, with a kubeconfig, the cluster.
 
-A question that cannot be asked is told as such, and never taken for a good answer.
+A question that cannot be asked is reported as such, and never counts as a good answer.
 """
 
 from __future__ import annotations
@@ -250,7 +250,7 @@ class Doctor:
         network = self._cluster().get("resourcesVpcConfig", {})
         if network.get("endpointPublicAccess", True):
             return
-        # The one function whose name the stack tells; it stands where all stand that talk to Kubernetes.
+        # The one function whose name the stack outputs; it is in the subnets of all that talk to Kubernetes.
         function = self._outputs()["NotifyFunctionName"]
         configured = self.session.client("lambda").get_function_configuration(FunctionName=function)
         own = configured.get("VpcConfig", {}).get("VpcId", "")

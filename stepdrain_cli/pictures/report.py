@@ -148,9 +148,9 @@ def _commands(line: Timeline) -> list[tuple[str, str]]:
     error, arn = line.error or line.status, line.arn
     steps = next_steps.after(error, who or arn, next_steps.flags(arn))
     steps += next_steps.without_the_command_line(error, arn)
-    told = [(text.rstrip(":"), command) for text, command in steps]
+    shown = [(text.rstrip(":"), command) for text, command in steps]
     console = links.execution(arn.split(":")[3], arn)
-    return [*told, ("Console", console)] if console else told
+    return [*shown, ("Console", console)] if console else shown
 
 
 def _losses(line: Timeline) -> bool:

@@ -1,4 +1,4 @@
-"""What an installation is told by its template: environment variables, read once, checked, typed."""
+"""What the template configures: environment variables, read once, checked, typed."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def missing(instance: Instance) -> str:
 def nodes_of(cluster: Cluster, instance: Instance, *, listed: bool) -> list[Json]:
     """The instance's Nodes (stepdrain.rules.nodes.of_instance), with as few requests as the API allows.
 
-    A GET of each name that its Node mostly has tells, and a cluster of 5,000 nodes need not be listed: the
+    A GET of each usual name of its Node is enough, and a cluster of 5,000 nodes need not be listed: the
     API selects nodes by labels and names alone, and no label holds the instance id (aws/containers-roadmap
     #1395). Only if none of them is Ready by the first proof, all nodes are listed where ``listed`` says so.
     One that was Ready and falls silent later may be a name that its kubelet has given up just before: then

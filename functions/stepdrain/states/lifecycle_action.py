@@ -24,7 +24,7 @@ from stepdrain.errors import (
 from stepdrain.rules.reasons import counted
 from stepdrain.states import concurrency_limit, hold_instance, routes, waiting
 
-# Auto Scaling answers with ValidationError, which it uses for much else; only the message tells.
+# Auto Scaling answers with ValidationError, which it uses for much else; only the message says which.
 NO_ACTION = "No active Lifecycle Action found"
 ALREADY_COMPLETED = "already completed"
 NODE_GONE = "node gone"
@@ -112,7 +112,7 @@ def _record(step: Step, auto_scaling: AutoScaling) -> None:
             "the action was completed by somebody else or timed out, and the instance is going."
         )
         if step.redriven:
-            # Whoever redrives has been told, and nothing is left to do.
+            # Whoever redrives has seen the error, and nothing is left to do.
             raise DrainReleased(expired) from error
         raise LifecycleActionExpired(f"{expired} A redrive cannot hold it.") from error
 

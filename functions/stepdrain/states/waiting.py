@@ -40,7 +40,7 @@ def watches_until(step: Step, now: float, until: float) -> float:
     """Until when an attempt that begins now and ends at ``until`` may watch; epoch seconds.
 
     The first of a visit is short, so that the console soon names what is waited for, which only the end of an
-    attempt tells. Not where evictions are refused lap after lap, whose visits would fill the history.
+    attempt shows. Not where evictions are refused lap after lap, whose visits would fill the history.
     """
     since = step.progress.refused_since
     first = step.attempt == 0 and (since is None or now - since < WATCHED_S)

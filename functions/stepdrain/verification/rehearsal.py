@@ -107,8 +107,8 @@ def _advanced(function: str, drain: Mapping[str, Any], documents: list[Json]) ->
     before = recorded or {"number": 0, "findings": []}
     following = NEXT.get(function) or (progress.WAIT_FOR_VOLUMES if before["number"] else progress.HEARTBEAT)
     number = before["number"] + (function == "Heartbeat")
-    told = {(finding["what"], finding["by"]) for finding in before.get("findings") or ()}
-    fresh = [finding for finding in documents if (finding["what"], finding["by"]) not in told]
+    reported = {(finding["what"], finding["by"]) for finding in before.get("findings") or ()}
+    fresh = [finding for finding in documents if (finding["what"], finding["by"]) not in reported]
     advanced = replace(Progress(number, clock.now()), next=following)
     return {**advanced.to_document(), "findings": [*(before.get("findings") or ()), *fresh]}
 
