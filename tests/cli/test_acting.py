@@ -348,12 +348,14 @@ def test_stop_of_a_drain_whose_instance_a_hook_holds_says_when_it_goes(stepdrain
     world.pass_time(5)
     world.terminate(one[0])
     world.pass_time(60)
-    status, _, err = stepdrain("stop", "i-one", "--yes")
+    status, _, err = stepdrain("stop", "i-one", "--yes", "--cause", "the wrong node")
     world.kube.cluster.remove("PodDisruptionBudget", "orders-db", "default")
     assert (status, err.splitlines()[1][:60]) == (
         0, "Auto Scaling terminates instance i-one all the same: in 29 m",
     )  # fmt: skip
     assert err.splitlines()[-2:] == GOES_ON
+    # Who comes next reads why.
+    assert "Why:  the wrong node" in stepdrain("status", "i-one")[1].splitlines()
 
 
 def test_redrive_with_a_policy_starts_a_new_drain_in_place_of_the_failed_one(stepdrain, world, one):

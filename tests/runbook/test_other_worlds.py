@@ -39,6 +39,7 @@ def test_a_drain_that_may_not_watch_polls_until_the_right_is_given(monkeypatch, 
         night.drained()
         told = [event for event in world.kube.cluster.list("Event") if event["reason"] == "WatchDenied"]
         assert [event["involvedObject"]["name"] for event in told] == [night.node]
+        assert "kubernetes/rbac.yaml" in told[0]["message"], told[0]["message"]
 
 
 def without_watch():
