@@ -117,6 +117,14 @@ def test_a_served_account_answers_what_the_embedded_one_does(served):
         served("lambda").get_function_configuration(FunctionName="nope")
 
 
+def test_a_served_account_has_no_region_that_aws_has_not(served):
+    """It used to cut the connection, with a traceback in the sandbox's terminal."""
+    url = served("s3").meta.endpoint_url
+    signed = "AWS4-HMAC-SHA256 Credential=k/20260101/nowhere/states/aws4_request"
+    http = urllib3.request("POST", url, headers={"Authorization": signed}, retries=False)
+    assert (http.status, b"There is no region nowhere." in http.data) == (400, True)
+
+
 def test_a_served_account_says_which_service_it_has_not(served, monkeypatch):
     """A newcomer's aws command gets a sentence, and no traceback appears in the sandbox's terminal."""
 
