@@ -61,7 +61,8 @@ POLLED = Retrier(interval_s=10, rate=2.0, longest_s=30, attempts=30)
 # Turns: as above, but this is used up when a heartbeat is due. 10 + 20 + 26 * 30 = 810.
 TURN = Retrier(interval_s=10, rate=2.0, longest_s=30, attempts=28)
 # The first eviction waits for other nodes' cordons; the function ends this itself, 40 s after the start.
-CORDONS = Retrier(interval_s=2, rate=1.0, attempts=30)
+# Each repetition is a transition, of which a storm's cordons need all: 2 + 3 + 4.5 + 6.75 + 5 * 10 = 66.
+CORDONS = Retrier(interval_s=2, rate=1.5, longest_s=10, attempts=9)
 # WaitForTargets. Random delays, since many drains may poll together and the API throttles; a wait of an hour.
 TARGETS = Retrier(interval_s=5, rate=1.5, longest_s=30, attempts=120, jitter=True)
 

@@ -28,7 +28,8 @@ def a_step(ends_in_s=None, attempt=0, first_definition=False, **record):
 
 
 @pytest.mark.parametrize(
-    ("late_s", "waits_s"), [(0.0, 3), (0.9, 3), (3.0, 5), (7.5, 9.5), (8.0, 10), (31.0, 10), (86_400.0, 10)]
+    ("late_s", "waits_s"),
+    [(0.0, 3), (0.9, 3), (3.0, 5), (7.5, 9.5), (15.5, 17.5), (31.0, 18), (86_400.0, 18)],
 )
 def test_the_later_the_event_of_the_other_the_longer_its_followers_are_waited_for(late_s, waits_s):
     """Lambda doubles its pauses: who comes late announces more."""

@@ -20,7 +20,7 @@ from stepdrain.document.step import Step
 from stepdrain.errors import CordonsPending
 from stepdrain.states import batch, routes
 
-SHORTEST_S, LATER_S, LONGEST_S = 3, 2, 10
+SHORTEST_S, LATER_S, LONGEST_S = 3, 2, 18
 """Seconds from the start of a drain for which its cordon and the next drain are waited for: at least; beyond
 the lateness of its event; at most."""
 OLDEST_S, SHARE = 40, 6
