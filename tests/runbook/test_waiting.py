@@ -11,7 +11,7 @@ from stepdrain_sandbox.aws.load import Load
 from stepdrain_sandbox.aws.quotas import Quotas
 from stepdrain_sandbox.workload import csi_driver, lone_pod, mounting, volume
 from tests.runbook.sections import plays
-from tests.world.trouble import FOR_EVER, Trouble
+from tests.world.trouble import FOR_EVER, Trouble, kubernetes_fault
 
 NEVER_S = 100_000
 pytestmark = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
@@ -223,3 +223,19 @@ def test_an_instance_that_leaves_a_warm_pool_asleep(night):
     night.world.aws.hooks.hold(night.instance, TERMINATING, "WarmPool", "EC2")
     night.drained("nothing to do")
     night.play("NothingToDo")
+
+
+@plays("HeartbeatDue")
+def test_a_node_that_is_found_late(night):
+    """The hook hears of the drain before the node is marked: nobody has to do anything."""
+    hook = {"AutoScalingGroupName": "workers", "LifecycleHookName": "stepdrain", "HeartbeatTimeout": 600}
+    client = boto3.client("autoscaling", region_name="eu-west-1")
+    client.put_lifecycle_hook(**hook)
+    wrong = Trouble(night.world, "FindNode").by_fault(kubernetes_fault("403"), "get|list", "/nodes")
+    night.world.clock.call_at(night.world.clock.now() + 270, wrong.mend)
+    night.world.terminate(night.instance)
+    night.drained()
+    client.put_lifecycle_hook(**{**hook, "HeartbeatTimeout": 1800})
+    history = night.world.history(night.execution()["executionArn"])
+    assert "HeartbeatDue" in {event.get("taskFailedEventDetails", {}).get("error") for event in history}
+    night.play("HeartbeatDue")
