@@ -10,7 +10,7 @@ from stepdrain.reporting import links
 from stepdrain_cli.__main__ import cli
 from stepdrain_sandbox.aws.deploy import ROOT
 
-ABSTRACT = {"DrainError", "NotYet", "OfFirstDefinition", "Transient", "Stopped"}
+ABSTRACT = {"DrainError", "HoldsPods", "NotYet", "OfFirstDefinition", "Transient", "Stopped"}
 OURS = [name for name, kind in vars(errors).items() if isinstance(kind, type) and name not in ABSTRACT]
 OTHERS = [
     "TIMED_OUT",
