@@ -3,11 +3,13 @@
 import json
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from stepdrain.reporting import links
 from stepdrain.reporting.failure_message import LastState, failure, last_state, loss, trial
 
+OPERATIONS = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
 NODE = "ip-10-0-1-12.eu-west-1.compute.internal"
 ARN = "arn:aws:states:eu-west-1:123456789012:execution:stepdrain-DrainNode:i-1234567890abcdef0-87654321"
 START = 1767225600.0
@@ -227,6 +229,36 @@ def test_a_success_is_a_loss_if_pods_paid_for_it(completed, end):
     assert (message is None) == (end is None)
     if message is not None:
         assert f"End:        {end}" in message.body.splitlines()
+
+
+@pytest.mark.parametrize("outcome", links.OUTCOMES)
+def test_a_message_about_a_drain_that_succeeded_leads_to_the_section_about_its_outcome(outcome):
+    """And not to the first page, from which a reader would have to search."""
+    completed = {"outcome": outcome, "reason": "Why it is one."}
+    detail = {**DETAIL, "status": "SUCCEEDED", "output": json.dumps({**DOCUMENT, "completed": completed})}
+    message = loss(detail, "https://wiki.example")
+    section = links.OUTCOMES[outcome]
+    assert f"Runbook:    https://wiki.example#{links.anchor(outcome)}" in message.body.splitlines()
+    assert f"\n### {section}\n" in OPERATIONS
+    assert f"Runbook:    stepdrain runbook {outcome}" in loss(detail).body.splitlines()
+
+
+def test_a_drain_that_found_no_node_is_named_by_its_instance():
+    """There is no node called none, and nothing is still to come."""
+    document = {name: value for name, value in DOCUMENT.items() if name not in ("node", "round")}
+    output = {**document, "completed": {"outcome": "never joined", "reason": ""}}
+    message = loss({**DETAIL, "status": "SUCCEEDED", "output": json.dumps(output)})
+    assert message.subject == (
+        "Stepdrain: drain of i-1234567890abcdef0 is over (never joined, no node was found)"
+    )
+    assert message.body.splitlines()[:6] == [
+        "The drain of instance i-1234567890abcdef0 is over.",
+        "",
+        "Group:      workers",
+        "Cluster:    demo",
+        "End:        never joined, no node was found",
+        "Pods:       none was evicted",
+    ]
 
 
 def test_a_test_message_says_that_it_is_one():

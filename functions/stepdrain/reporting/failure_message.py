@@ -100,15 +100,16 @@ def loss(detail: Mapping[str, Any], runbook: str = "") -> Message | None:
     outcome, reason = completed.get("outcome", ""), completed.get("reason", "")
     if outcome not in ("released", "never joined") and not reason:
         return None
-    return _success(detail, document, f"{outcome}, {reason or 'no node was found'}", runbook)
+    return _success(detail, document, outcome, f"{outcome}, {reason or 'no node was found'}", runbook)
 
 
 def success(detail: Mapping[str, Any], runbook: str = "") -> Message:
     """The message for a drain that succeeded, whatever it cost."""
     document = json.loads(detail.get("output") or "{}")
     completed = document.get("completed") or {}
-    end = ", ".join(filter(None, (completed.get("outcome"), completed.get("reason"))))
-    return _success(detail, document, end or "its output is too long for the event", runbook)
+    outcome = completed.get("outcome", "")
+    end = ", ".join(filter(None, (outcome, completed.get("reason"))))
+    return _success(detail, document, outcome, end or "its output is too long for the event", runbook)
 
 
 def trial(stack: str, region: str, runbook: str = "") -> Message:
@@ -119,12 +120,17 @@ def trial(stack: str, region: str, runbook: str = "") -> Message:
     return _message(f"Stepdrain: test message of {stack}", headline, facts, [], [], where, stack)
 
 
-def _success(detail: Mapping[str, Any], document: Mapping[str, Any], end: str, runbook: str) -> Message:
-    node = document.get("node", {}).get("name", "none")
-    facts = [*_facts(document, None), ("End", end), ("Pods", _pods(recorded(document) or {}))]
-    headline = f"The drain of node {node} (instance {document.get('instanceId') or 'none'}) is over."
-    where = next_steps.where("", detail["executionArn"], runbook)
-    subject = f"Stepdrain: drain of {node} is over ({end})"
+def _success(
+    detail: Mapping[str, Any], document: Mapping[str, Any], outcome: str, end: str, runbook: str
+) -> Message:
+    node, instance = document.get("node", {}).get("name"), document.get("instanceId")
+    facts = [*_facts(document, None), ("End", end)]
+    facts.append(("Pods", _pods(recorded(document) or {}, none="none was evicted")))
+    who = f"node {node} (instance {instance or 'none'})" if node else f"instance {instance or detail['name']}"
+    section = outcome if outcome in links.OUTCOMES else ""
+    where = next_steps.where(section, detail["executionArn"], runbook)
+    headline = f"The drain of {who} is over."
+    subject = f"Stepdrain: drain of {node or instance or detail['name']} is over ({end})"
     return _message(subject, headline, facts, [], [], where, detail["name"])
 
 
@@ -174,10 +180,10 @@ def _why(detail: Mapping[str, Any]) -> str:
         return str(cause)
 
 
-def _pods(record: Mapping[str, Any]) -> str:
+def _pods(record: Mapping[str, Any], none: str = "none was evicted yet") -> str:
     """The last record of the drain: older than the error's own sentence, and complete."""
     if "evicted" not in record:
-        return "none was evicted yet"
+        return none
     counts = f"{record['evicted']} evicted, {record['leaving']} leaving, {record['blocked']} blocked"
     if (record.get("foundAgainIn") or 0) > 0 or record.get("foundAgainIn") == 0:
         counts += (

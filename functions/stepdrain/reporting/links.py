@@ -19,6 +19,15 @@ COMMAND = "stepdrain runbook"
 PLATFORM, STATES, UNFORESEEN = "A function failed", "A state failed", "UnexpectedError"
 """Sections for errors that are not ours."""
 STATUSES = ("TIMED_OUT", "ABORTED")
+OUTCOMES = {
+    "released": "DrainReleased",
+    "never joined": "NodeNotRegistered",
+    "instance gone": "Instance gone",
+    "already completed": "Already completed",
+    "node gone": "Node gone",
+    "nothing to do": "NothingToDo",
+}
+"""Sections about drains that did not fail, by how they ended."""
 STOPPED = "Stopped"
 """What `stepdrain stop` gives as the error of what it stops."""
 CONSOLES = {
@@ -51,8 +60,11 @@ def heading(error: str) -> str:
     """The runbook's section about an error name.
 
     Errors of the functions' platform (Lambda.…, Runtime.…, Sandbox.…) share one section, those of Step
-    Functions itself (States.…) another; what has no section of its own goes to UnexpectedError's.
+    Functions itself (States.…) another, and outcomes of drains have theirs; what has no section of its own
+    goes to UnexpectedError's.
     """
+    if error in OUTCOMES:
+        return OUTCOMES[error]
     service = error.split(".", maxsplit=1)[0] if "." in error else ""
     if service:
         return STATES if service == "States" else PLATFORM
