@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from stepdrain.clock import to_epoch_s, to_rfc3339
 from stepdrain.document.progress import recorded
@@ -34,13 +34,15 @@ class LastState:
     """Epoch seconds at which the state was entered."""
 
 
-@dataclass(frozen=True)
-class Message:
-    """A notification in its two forms: text for mail, and ``chat`` (reporting.chat_message), JSON text."""
+class Message(NamedTuple):
+    """A notification in its two forms, for mail and for chat applications."""
 
     subject: str
+    """Of the mail: one line of less than 100 characters."""
     body: str
+    """The mail's text."""
     chat: str
+    """JSON text (reporting.chat_message)."""
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ class Action(StrEnum):
     WAIT = "wait"
     """It is terminating already; the drain waits until it is gone."""
     LEAVE = "leave"
+    """It stays on the node: a DaemonSet's or a static pod, or one that has finished."""
     REFUSE = "refuse"
     """The policy forbids its eviction, so the drain stops before the first eviction."""
 
@@ -42,9 +43,10 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Owner:
-    """A pod's controller, e.g. apps/v1 ReplicaSet web-5d9."""
+    """A pod's controller, e.g. apps/v1 ReplicaSet web-5d9, in the pod's namespace."""
 
     api_version: str
+    """Group and version, as in ``apiVersion``."""
     kind: str
     name: str
 

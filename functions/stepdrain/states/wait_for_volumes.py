@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from stepdrain.clock import Clock
 from stepdrain.document import progress
@@ -22,13 +22,14 @@ from stepdrain.rules.reasons import Reason, counted
 from stepdrain.states import remaining_pods, routes, waiting
 
 
-@dataclass(frozen=True)
-class Attachment:
+class Attachment(NamedTuple):
     """A persistent volume that a CSI driver has attached to a node."""
 
     node: str
     volume: str
+    """The PersistentVolume's name."""
     attacher: str
+    """The CSI driver's name."""
 
 
 @dataclass(frozen=True)
