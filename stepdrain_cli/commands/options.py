@@ -76,16 +76,21 @@ def on_cluster(command: F) -> F:
 
 def no_such_node(node: str, where: str = "The cluster") -> CommandError:
     """The sentence for a NODE that ``where`` does not have; what was typed to reach it is repeated."""
+    return CommandError(
+        f"{where} has no node whose name, first label or instance id is {node}; "
+        f"`kubectl get nodes{typed_cluster()}` lists their names."
+    )
+
+
+def typed_cluster() -> str:
+    """The options that say which cluster, as they were typed; "" if none was."""
     context = click.get_current_context(silent=True)
     typed = [
         f" --{option} {shlex.quote(value)}"
         for option in ("kubeconfig", "context")
         if context and (value := context.params.get(option))
     ]
-    return CommandError(
-        f"{where} has no node whose name, first label or instance id is {node}; "
-        f"`kubectl get nodes{''.join(typed)}` lists their names."
-    )
+    return "".join(typed)
 
 
 def account_options(command: F) -> F:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from stepdrain.rules.policy import Policy
 
-from stepdrain_cli.commands.options import no_such_node, on_cluster
+from stepdrain_cli.commands.options import no_such_node, on_cluster, typed_cluster
 from stepdrain_cli.terminal.exits import DONE, FAILED, INTERRUPTED, REFUSED, TIMED_OUT, CommandError
 
 if TYPE_CHECKING:
@@ -46,8 +46,9 @@ def command(node: str, kubeconfig: str | None, context: str | None, policy: Poli
     except run.Interrupted as stopped:
         _show(stopped.result, out)
         raise CommandError(
-            f"The drain of {name} was interrupted, and the node stays as it is. Go on with "
-            f"`stepdrain run {node}`, or take it back with `stepdrain undo {node} --local`.",
+            f"The drain of {name} was interrupted. The node keeps its load balancer label and its cordon, if "
+            f"it had come so far. Go on with `stepdrain run {name}{typed_cluster()}`, or take both back with "
+            f"`stepdrain undo {name} --local{typed_cluster()}`.",
             INTERRUPTED,
         ) from None
     _show(result, out)

@@ -2,6 +2,7 @@
 
 import json
 import os
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -143,6 +144,22 @@ def test_an_interrupted_run_says_how_far_it_came(stage, connect, after):
     assert connections.local is None
 
 
+def test_ctrl_c_says_that_label_and_cordon_stay_and_what_takes_them_back(stage, reached, monkeypatch):
+    """Status 130; what leads to the cluster is repeated, and the command does what the sentence says."""
+    stage.cluster.change("PodDisruptionBudget", "nginx", "default", {"spec": {"maxUnavailable": 0}})
+    monkeypatch.setattr(run, "WallClock", lambda: Rehearsed(stage.clock, interrupted_after=1))
+    result = CliRunner().invoke(cli, ["run", NODE, "--context", "kind"])
+    assert (result.exit_code, json.loads(result.stdout)["status"]) == (130, "ABORTED")
+    assert result.stderr.splitlines()[-1] == (
+        "Error: The drain of node-0 was interrupted. The node keeps its load balancer label and its cordon, "
+        "if it had come so far. Go on with `stepdrain run node-0 --context kind`, or take both back with "
+        "`stepdrain undo node-0 --local --context kind`."
+    )
+    assert stage.cluster.get("Node", NODE)["spec"]["unschedulable"]
+    undone = CliRunner().invoke(cli, ["undo", NODE, "--local", "--context", "kind", "--yes"])
+    assert (undone.exit_code, undone.stdout) == (0, f"Undone on node {NODE}: label, cordon.\n")
+
+
 def test_a_function_of_a_run_cannot_ask_aws():
     """By any service's client."""
     with pytest.raises(AwsRejected, match="autoscaling"):
@@ -157,20 +174,29 @@ def test_a_function_of_a_run_knows_how_long_it_may_take():
     assert 19 < seen[0] <= 20
 
 
-def test_a_folder_that_cannot_be_written_is_said_before_anything_is_drained(
-    stage, connect, tmp_path, monkeypatch
-):
-    """After the drain it would be too late."""
-    (tmp_path / "file").write_text("")
+@pytest.fixture
+def reached(connect, monkeypatch):
+    """Any kubeconfig and context lead to the stage."""
     client = connect(None)
 
     class Access:
         """The stage's cluster."""
 
+        context = SimpleNamespace(name="kind")
+
         def kube(self, _time_left=None):
             return client
 
-    monkeypatch.setattr("stepdrain_cli.clusters.cluster.access", lambda *_: Access())
+    for module in ("commands.undo", "clusters.cluster"):
+        monkeypatch.setattr(f"stepdrain_cli.{module}.access", lambda *_: Access())
+    # The stage stands in for Lambda's connections; a run brings its own.
+    monkeypatch.setattr(connections, "kube", lambda _cluster: connections.local.kube())
+    monkeypatch.setattr(connections, "aws", lambda: connections.Aws(connections.local.session))
+
+
+def test_a_folder_that_cannot_be_written_is_said_before_anything_is_drained(stage, reached, tmp_path):
+    """After the drain it would be too late."""
+    (tmp_path / "file").write_text("")
     result = CliRunner().invoke(cli, ["run", NODE, "--out", str(tmp_path / "file" / "out")])
     assert result.exit_code == 2
     assert "cannot be written: Not a directory." in result.stderr
