@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import zipfile
 from datetime import UTC, datetime
 
 import pytest
@@ -159,6 +160,7 @@ def test_the_longest_history_is_read_to_its_end(monkeypatch, tmp_path):
     events = as_boto(longest().failed("States.Runtime", "The execution history is full.").events)
     assert len(events) > 24_900
     execution, asked = FAILED[machine_of("stepdrain")], []
+    redriven = []
 
     def answer(_client, operation, parameters):
         if operation == "ListExecutions":
@@ -167,6 +169,14 @@ def test_the_longest_history_is_read_to_its_end(monkeypatch, tmp_path):
             return {**execution}
         if operation == "DescribeCluster":
             raise NO_CLUSTER
+        if operation == "DescribeInstances":
+            return {"Reservations": [{"Instances": [{"State": {"Name": "running"}}]}]}
+        if operation == "DescribeAutoScalingInstances":
+            return {"AutoScalingInstances": [{"LifecycleState": "Terminating:Wait"}]}
+        if operation == "RedriveExecution":
+            return redriven.append(parameters["executionArn"]) or {}
+        if operation != "GetExecutionHistory":
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": operation}}, operation)
         ordered = events[::-1] if parameters.get("reverseOrder") else events
         begin, most = int(parameters.get("nextToken", 0)), parameters.get("maxResults", 100)
         asked.append(begin)
@@ -183,6 +193,15 @@ def test_the_longest_history_is_read_to_its_end(monkeypatch, tmp_path):
     assert len(asked) < 80
     out_of("report", "node-1.internal", "--out", str(tmp_path / "r.html"), *where)
     assert "It stopped at Heartbeat: States.Runtime" in (tmp_path / "r.html").read_text()
+    assert out_of("watch", "node-1.internal", *where, status=1).splitlines()[-1] == lines[-1]
+    out_of("bundle", "node-1.internal", "--out", str(tmp_path / "b.zip"), *where)
+    with zipfile.ZipFile(tmp_path / "b.zip") as bundle:
+        assert len(json.loads(bundle.read("history.json"))["events"]) == len(events)
+    asked.clear()
+    assert "Redriven: the drain of node-1.internal goes on at Heartbeat" in out_of(
+        "redrive", "node-1.internal", *where
+    )
+    assert (redriven, len(asked)) == ([execution["executionArn"]], 1)
 
 
 def test_an_execution_of_another_region(account):

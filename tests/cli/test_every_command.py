@@ -4,7 +4,9 @@ A command that is new has to say here what it is typed with, else the first test
 """
 
 import io
+import json
 import sys
+from datetime import UTC, datetime
 from functools import cache
 
 import pytest
@@ -15,7 +17,8 @@ from click.testing import CliRunner
 
 from stepdrain_cli.__main__ import SUMMARIES, cli, main
 from stepdrain_cli.terminal.exits import FAILED, INTERRUPTED, NO_ACCESS, USAGE
-from tests.cli.test_bad_surroundings import MACHINE, bare  # noqa: F401  Nothing is set, for each test.
+from tests.cli.histories import begun
+from tests.cli.test_bad_surroundings import MACHINE, as_boto, bare  # noqa: F401  Nothing is set, for each test.
 
 ACCOUNT = {
     "doctor": ["--cluster", "demo"],
@@ -159,6 +162,89 @@ def test_of_a_stack_that_is_anothers(name, answers):
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("stack", ["green", "blue"])
+@pytest.mark.parametrize("name", OF_A_STACK)
+def test_of_two_stacks_the_one_that_is_named_is_asked(name, stack, answers):
+    """Whatever a command sends names that stack or its state machine, and never the other one's."""
+    asked = []
+
+    def answer(client, operation, parameters):
+        asked.append((operation, json.dumps(parameters)))
+        if operation != "DescribeStacks":
+            return refusing("AccessDenied", "User: arn:x is not authorized to perform: {}")(
+                client, operation, parameters
+            )
+        return {"Stacks": [stack_called(parameters["StackName"])]}
+
+    answers(answer)
+    sentence(*words(ACCOUNT, name), "--stack", stack)
+    other = {"green": "blue", "blue": "green"}[stack]
+    assert [(operation, sent) for operation, sent in asked if other in sent] == []
+    assert stack in asked[0][1]
+    assert [sent for operation, sent in asked if operation == "ListExecutions" and stack not in sent] == []
+
+
+def stack_called(name):
+    """An installation, as CloudFormation describes it."""
+    machine = MACHINE.replace("stepdrain-", f"{name}-")
+    outputs = [{"OutputKey": "StateMachineArn", "OutputValue": machine}]
+    return {"StackName": name, "Outputs": outputs, "Parameters": [], "StackStatus": "CREATE_COMPLETE"}
+
+
+@pytest.mark.parametrize("name", ["status", "watch", "history", "redrive", "stop", "report", "bundle"])
+def test_with_a_name_that_two_nodes_have_nothing_is_done(name, answers):
+    """Drains of both are there; the sentence has both names."""
+    both = [drain_of(node, instance) for node, instance in TWO.items()]
+
+    def answer(_client, operation, parameters):
+        if operation == "ListExecutions":
+            return {"executions": [execution for execution, _ in both]}
+        assert operation == "GetExecutionHistory", "nothing is changed, and nothing else is asked"
+        return {
+            "events": next(
+                e for execution, e in both if execution["executionArn"] == parameters["executionArn"]
+            )
+        }
+
+    answers(answer)
+    assert sentence(*words(ACCOUNT, name, "web-1"), "--state-machine", MACHINE) == (
+        USAGE, "web-1 can mean web-1.a.internal, web-1.b.internal: give the whole name or the instance id.",
+    )  # fmt: skip
+
+
+TWO = {"web-1.a.internal": f"i-{'1' * 17}", "web-1.b.internal": f"i-{'2' * 17}"}
+
+
+def drain_of(node, instance):
+    """A drain that runs, as ListExecutions shows it, and its history, the last event first."""
+    arn = f"{MACHINE.replace(':stateMachine:', ':execution:')}:{instance}-12345678"
+    began = datetime.fromtimestamp(1_767_225_600, UTC)
+    document = json.dumps({"instanceId": instance, "node": {"name": node, "uid": "u"}})
+    entered = {"name": "WaitForPods", "input": document}
+    event = {"id": 2, "type": "TaskStateEntered", "timestamp": began, "stateEnteredEventDetails": entered}
+    name = arn.rsplit(":", 1)[1]
+    return {"executionArn": arn, "name": name, "status": "RUNNING", "startDate": began}, [event]
+
+
+def test_with_a_name_that_two_instances_have_nothing_is_started(answers):
+    """Their private DNS names begin with it."""
+
+    states = {"FindNode": {"Parameters": {"FunctionName": "stepdrain-FindNode"}}}
+    names = {"CLUSTER": "demo", "ACCOUNT_ID": "123456789012", "HOOK_NAME": "stepdrain"}
+    variables = {f"STEPDRAIN_{name}": value for name, value in names.items()}
+    known = {
+        "DescribeStateMachine": {"definition": json.dumps({"States": states})},
+        "GetFunctionConfiguration": {"Environment": {"Variables": variables}},
+        "DescribeInstances": {
+            "Reservations": [{"Instances": [{"InstanceId": instance} for instance in TWO.values()]}]
+        },
+    }
+    answers(lambda _client, operation, _parameters: known[operation])
+    assert sentence("start", "web-1", "--yes", "--state-machine", MACHINE) == (
+        USAGE, f"web-1 can mean {', '.join(TWO.values())}: give the instance id.",
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize("name", sorted(NODES))
 @pytest.mark.parametrize("node", ["", "  ", "default/web-0", "a b", "$NODE", "<node>"])
 def test_with_a_name_that_can_be_none(name, node):
@@ -246,6 +332,27 @@ class Closed(io.StringIO):
 )
 def test_output_that_is_closed_early(typed, monkeypatch, capfd):
     """``stepdrain … | head``: click ends it, silently; what a command prints goes through the same place."""
+    closed_early(typed, monkeypatch, capfd)
+
+
+@pytest.mark.parametrize("name", ["list", "status", "history"])
+def test_output_of_an_account_that_is_closed_early(name, answers, monkeypatch, capfd):
+    """What AWS says and what the pipe says are two things."""
+    execution, _ = drain_of("node-1.internal", TWO["web-1.a.internal"])
+    events = as_boto(begun().enter("WaitForPods").events)
+
+    def answer(_client, operation, parameters):
+        if operation == "DescribeInstances":
+            return {"Reservations": []}
+        if operation == "GetExecutionHistory":
+            return {"events": events[::-1] if parameters.get("reverseOrder") else events}
+        return {"executions": [execution], **execution}
+
+    answers(answer)
+    closed_early([*words(ACCOUNT, name, "node-1"), "--state-machine", MACHINE], monkeypatch, capfd)
+
+
+def closed_early(typed, monkeypatch, capfd):
     monkeypatch.setattr(sys, "argv", ["stepdrain", *typed])
     monkeypatch.setattr(sys, "stdout", Closed())
     with pytest.raises(SystemExit) as ended:
