@@ -1,15 +1,31 @@
 """Runs commands on one embedded account, in this process, with random names replaced by readable ones."""
 
 import contextlib
+import io
 import re
 
 import boto3
 from click.testing import CliRunner
+from rich.console import Console
 
 from stepdrain_cli.__main__ import cli
 from stepdrain_cli.accounts import account as accounts
 from stepdrain_cli.commands import options
-from stepdrain_cli.terminal import interaction
+from stepdrain_cli.terminal import interaction, tables
+
+
+def drawn_at(monkeypatch, columns, lines):
+    """What a command draws on a terminal of that size; read it with ``pictures``."""
+    terminal = Console(width=columns, height=lines, file=io.StringIO(), force_terminal=True, highlight=False)
+    monkeypatch.setattr(tables, "console", lambda **_: terminal)
+    return terminal.file
+
+
+def pictures(drawn):
+    """The lines of each picture that was drawn, one in the place of the other, as rich's Live does it."""
+    each = re.split(r"\r\x1b\[2K(?:\x1b\[1A\x1b\[2K)*", drawn.getvalue())
+    shown = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text).splitlines() for text in each]
+    return [lines for lines in shown if lines]
 
 
 def use_account_of(world, monkeypatch, session=None, machine=lambda: None):

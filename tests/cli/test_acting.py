@@ -1,6 +1,7 @@
 """start, stop, undo and redrive: what they say to the letter, and what they do to the instance."""
 
 import json
+import re
 
 import boto3
 import click
@@ -16,7 +17,7 @@ from stepdrain_sandbox.examples.recordings import seeded
 from stepdrain_sandbox.kube.rbac import User
 from stepdrain_sandbox.workload import blocked_database, cluster_workload, lone_pod
 from stepdrain_sandbox.world import World
-from tests.cli.accounts import Typist
+from tests.cli.accounts import Typist, drawn_at, pictures
 
 ARN = "arn:aws:states:eu-west-1:123456789012:execution:stepdrain-DrainNode"
 
@@ -25,7 +26,7 @@ ARN = "arn:aws:states:eu-west-1:123456789012:execution:stepdrain-DrainNode"
 def world():
     """Enough nodes for each test with a pod or two each; the installation protects unmanaged pods."""
     parameters = {"EvictUnmanaged": "false", "NodeConditions": "true"}
-    with seeded(), World(nodes=26, workload=_workload, parameters=parameters) as world:
+    with seeded(), World(nodes=29, workload=_workload, parameters=parameters) as world:
         yield world
 
 
@@ -445,6 +446,54 @@ def test_watch_without_a_node_follows_all_that_run(stepdrain, world, one):
     assert set(whose) <= {"i-one", "node-one"}  # Before FindNode has answered, only the id is known.
     assert said[:2] == ("0.0s  == Started", "0.0s  -> FindNode")
     assert stepdrain("watch")[1:] == ("", "NOTE\nNo drain runs.\n")
+
+
+def test_watch_without_a_node_is_drawn_in_40_columns(stepdrain, one, monkeypatch):
+    """A block for each drain: a table of six columns would be broken in the middle of its names."""
+    drawn = drawn_at(monkeypatch, 40, 24)
+    stepdrain("start", "node-one", "--yes")
+    assert stepdrain("watch")[0] in (0, 3)
+    shown = pictures(drawn)
+    assert max(len(line) for picture in shown for line in picture) <= 40
+    assert shown[-1][0] == one[1]
+    assert re.match(r"  STATUS SUCCEEDED  STATE CompleteAction", shown[-1][1])
+
+
+def test_where_nobody_can_be_asked_nothing_is_stopped_and_nothing_undone(stepdrain, world, one):
+    """A script without --yes: status 2, and what to add."""
+    # It stands in Settle meanwhile.
+    stepdrain("start", "node-one", "--yes", "--policy", "settleTime=60")
+    world.pass_time(1)
+    add = "add --yes to go on without a question"
+    status, out, err = stepdrain("stop", "node-one")
+    assert (status, out, err.splitlines()[-1]) == (
+        2, "", f"Error: Nobody can be asked here (Stop the drain of node-one in Settle?): {add}.",
+    )  # fmt: skip
+    assert stepdrain("stop", "node-one", answer="n\n")[2].endswith("Error: Nothing was stopped.\n")
+    assert execution_of(world, one[0])["status"] == "RUNNING"
+    world.pass_time(120)
+    status, out, err = stepdrain("undo", "node-one")
+    assert (status, out, err.splitlines()[-1]) == (
+        2, "", "Error: Nobody can be asked here (Take back label, cordon, conditions of node node-one?): "
+        f"{add}.",
+    )  # fmt: skip
+    assert stepdrain("undo", "node-one", answer="n\n")[2].endswith("Error: Nothing was changed.\n")
+    assert marks(world, one[1])[:2] == (True, True)
+
+
+def test_undo_of_a_name_that_two_nodes_have_changes_neither(stepdrain, world, one):
+    """Both are named."""
+    short = one[1].split(".")[0]
+    twin = f"{short}.other.internal"
+    world.kube.cluster.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": twin}, "spec": {}})
+    try:
+        status, out, err = stepdrain("undo", short, "--yes")
+    finally:
+        world.kube.cluster.remove("Node", twin)
+    both = ", ".join(sorted((one[1], twin))).replace(one[1], "node-one")
+    assert (status, out, err.splitlines()[-1]) == (
+        2, "", f"Error: {short} can mean {both}: give the whole name.",
+    )  # fmt: skip
 
 
 def test_a_shell_completes_nodes_and_instances_of_drains(stepdrain, world, one):

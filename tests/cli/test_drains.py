@@ -14,7 +14,7 @@ from stepdrain_cli.accounts import drain_lookup
 from stepdrain_cli.accounts import drains as found_drains
 from stepdrain_cli.terminal.exits import NO_ACCESS, CommandError
 from stepdrain_sandbox.examples.drains import drains
-from tests.cli.accounts import use_account_of
+from tests.cli.accounts import drawn_at, pictures, use_account_of
 
 ARN = "arn:aws:states:eu-west-1:123456789012:execution:stepdrain-DrainNode"
 CONSOLE = "https://eu-west-1.console.aws.amazon.com"
@@ -242,6 +242,22 @@ def test_watch_tells_what_happens_until_the_drain_ends(stepdrain):
     assert out.count("not yet: EvictionBlocked") == 3
     assert out.splitlines()[-1].endswith("== Succeeded")
     assert "\x1b" not in out
+
+
+@pytest.mark.parametrize(("columns", "lines"), [(40, 80), (40, 24), (80, 24)])
+def test_watch_draws_no_more_than_the_terminal_takes(stepdrain, monkeypatch, columns, lines):
+    """Names are whole, nothing goes on beyond the edge, and old events give way to the newest."""
+    drawn = drawn_at(monkeypatch, columns, lines)
+    status, _, _ = stepdrain("watch", "node-refused")
+    *during, last = pictures(drawn)
+    assert (status, len(during)) == (3, 1)
+    # What stays when it is over may be longer: the terminal scrolls.
+    assert len(during[0]) <= lines
+    assert max(len(line) for picture in (*during, last) for line in picture) <= columns
+    for name in known["refused"]:
+        assert any(name in line for line in last)
+    assert any("DrainRefused" in line for line in last)
+    assert last[-1].endswith("another policy.")
 
 
 def test_all_failed_drains_go_on_and_end_well(stepdrain, world):
