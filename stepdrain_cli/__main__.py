@@ -5,15 +5,19 @@ Exit statuses are in stepdrain_cli.terminal.exits and docs/cli.md.
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 
 import click
 from stepdrain import VERSION
 
-from stepdrain_cli.terminal.exits import INTERRUPTED
+from stepdrain_cli.terminal.exits import INTERRUPTED, USAGE
 from stepdrain_cli.terminal.lazy_group import LazyGroup
 
 __all__ = ["cli", "main"]
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""A disk that is full, or a limit that is reached."""
 SUMMARIES = {
     "plan": "Show what a drain would do with each pod of a node, and why it would hang.",
     "run": "Drain a node now, from here, without AWS.",
@@ -61,6 +65,14 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        # What is still buffered would fail once more at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        text = f"The output cannot be written ({error.strerror}). Make room, then repeat."
+        click.echo(f"Error: {text}", err=True)
+        sys.exit(USAGE)
 
 
 if __name__ == "__main__":

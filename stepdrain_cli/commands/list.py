@@ -18,18 +18,21 @@ from stepdrain_cli.terminal.output_formats import JSON, TABLE, WIDE, YAML, outpu
 
 
 @click.command("list")
-@click.option("--failed", "status", flag_value="FAILED", help="Only those that failed.")
-@click.option("--running", "status", flag_value="RUNNING", help="Only those that run.")
+@click.option("--failed", is_flag=True, help="Only those that failed.")
+@click.option("--running", is_flag=True, help="Only those that run.")
 @click.option(
     "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="At most this many."
 )
 @on_account
 @output_option(TABLE, WIDE, JSON, YAML)
-def command(account: Account, status: str | None, limit: int, output: str) -> None:
+def command(account: Account, failed: bool, running: bool, limit: int, output: str) -> None:
     """List drains, newest first, with the state each stands in. A request for each is sent.
 
     AGE counts from the start. -o wide adds the start (UTC), the execution, and a link to its console.
     """
+    if failed and running:
+        raise click.UsageError("Give --failed or --running, not both. Without either, all are listed.")
+    status = "FAILED" if failed else "RUNNING" if running else None
     found = list(islice(drains.listed(account, status), limit))
     if output in (JSON, YAML):
         print_document([drain.to_document() for drain in found], output)

@@ -122,7 +122,7 @@ def account_options(command: F) -> F:
             metavar="ARN",
             envvar="STEPDRAIN_STATE_MACHINE",
             show_envvar=True,
-            help="Instead of looking into the stack.",
+            help="Instead of looking into the stack. A typed --stack overrules the variable.",
         ),
         click.option("--sandbox", is_flag=True, help="Use an embedded account; nothing persists."),
     ]
@@ -160,11 +160,19 @@ def opened(
         with account.on_sandbox(typed_flags()) as found:
             yield found
         return
-    named = stack_of(stack, Path())
-    with account.on_aws(
-        region or None, profile or None, named, state_machine or None, typed_flags()
-    ) as found:
+    named, machine = stack_of(stack, Path()), None if _overruled("state_machine", "stack") else state_machine
+    with account.on_aws(region or None, profile or None, named, machine or None, typed_flags()) as found:
         yield found
+
+
+def _overruled(name: str, other: str) -> bool:
+    """Whether the option ``name`` comes from the environment, and ``other``, which says more, was typed."""
+    context = click.get_current_context(silent=True)
+    return (
+        context is not None
+        and context.get_parameter_source(name) is ParameterSource.ENVIRONMENT
+        and context.get_parameter_source(other) is ParameterSource.COMMANDLINE
+    )
 
 
 def typed_flags() -> str:

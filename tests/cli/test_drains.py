@@ -92,6 +92,13 @@ def test_list_can_be_narrowed_and_read_by_programs(stepdrain):
     assert (running["node"], running["status"], running["ended"]) == ("node-blocked", "RUNNING", None)
 
 
+def test_a_list_of_failed_and_of_running_drains_is_none(stepdrain):
+    """One of the two would be left out without a word."""
+    status, out, err = stepdrain("list", "--failed", "--running")
+    assert (status, out) == (2, "")
+    assert "Give --failed or --running, not both." in err
+
+
 def test_status_of_a_blocked_drain_says_what_it_waits_for_and_how_long_it_may(stepdrain):
     """By the node's name; budgets and pods are named."""
     status, out, _ = stepdrain("status", "node-blocked")

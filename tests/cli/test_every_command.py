@@ -154,6 +154,15 @@ def test_of_a_stack_that_is_not_there(name, answers):
 
 
 @pytest.mark.parametrize("name", OF_A_STACK)
+def test_a_stack_that_is_typed_overrules_the_variable_of_a_state_machine(name, answers, monkeypatch):
+    """A sandbox, or a profile, sets that; whoever types a stack means the stack."""
+    answers(refusing("ValidationError", "Stack with id blue does not exist"))
+    monkeypatch.setenv("STEPDRAIN_STATE_MACHINE", MACHINE)
+    status, said = sentence(*words(ACCOUNT, name), "--stack", "blue")
+    assert (status, said[:50]) == (USAGE, "There is no stack blue in region eu-west-1; name y")
+
+
+@pytest.mark.parametrize("name", OF_A_STACK)
 def test_of_a_stack_that_is_anothers(name, answers):
     """It has other outputs."""
     answers(lambda *_: {"Stacks": [{"StackName": "shop", "Outputs": []}]})

@@ -1,6 +1,7 @@
 """stepdrain runbook: what each message names can be typed, and prints what a person can do."""
 
 import subprocess
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -70,3 +71,14 @@ def test_no_address_of_the_project_is_a_placeholder():
     asked = ["git", "grep", "-lE", "github\\.com/(OWNER|USER|ORG|example)/", "--", ".", ":!tests"]
     done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
+
+
+def test_a_disk_that_is_full_is_one_sentence():
+    """What a command prints is often kept in a file."""
+    with open("/dev/full", "w") as full:
+        typed = [sys.executable, "-m", "stepdrain_cli", "runbook", "DrainRefused"]
+        done = subprocess.run(typed, check=False, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "Error: The output cannot be written (No space left on device). Make room, then repeat.\n",
+    )
