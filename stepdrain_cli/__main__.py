@@ -12,7 +12,7 @@ import sys
 import click
 from stepdrain import VERSION
 
-from stepdrain_cli.terminal.exits import INTERRUPTED, USAGE
+from stepdrain_cli.terminal.exits import DONE, INTERRUPTED, USAGE
 from stepdrain_cli.terminal.lazy_group import LazyGroup
 
 __all__ = ["cli", "main"]
@@ -55,8 +55,12 @@ def cli() -> None:
 
 def main() -> None:
     """The entry point: exits with the command's status."""
+    stdout = sys.stdout
     try:
         cli.main(prog_name="stepdrain", standalone_mode=False)
+    except SystemExit as done:
+        # Where somebody closed the pipe, click wraps stdout and ends with 1, which means a drain that failed.
+        sys.exit(done.code if sys.stdout is stdout else DONE)
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
     except click.Abort:

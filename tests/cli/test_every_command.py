@@ -16,7 +16,7 @@ from botocore.loaders import JSONFileLoader
 from click.testing import CliRunner
 
 from stepdrain_cli.__main__ import SUMMARIES, cli, main
-from stepdrain_cli.terminal.exits import FAILED, INTERRUPTED, NO_ACCESS, USAGE
+from stepdrain_cli.terminal.exits import DONE, INTERRUPTED, NO_ACCESS, USAGE
 from tests.cli.histories import begun
 from tests.cli.test_bad_surroundings import MACHINE, as_boto, bare  # noqa: F401  Nothing is set, for each test.
 
@@ -366,4 +366,4 @@ def closed_early(typed, monkeypatch, capfd):
     monkeypatch.setattr(sys, "stdout", Closed())
     with pytest.raises(SystemExit) as ended:
         main()
-    assert (ended.value.code, capfd.readouterr().err) == (FAILED, "")
+    assert (ended.value.code, capfd.readouterr().err) == (DONE, "")
