@@ -17,6 +17,7 @@ from typing import Any
 
 from stepdrain.clock import to_rfc3339
 from stepdrain.document.step import Step
+from stepdrain.document.timing import Timing
 from stepdrain.errors import CordonsPending
 from stepdrain.states import batch, routes
 
@@ -48,7 +49,8 @@ def may_wait(step: Step, now: float) -> bool:
     """Whether the drain has evicted nothing, is young, and has time; never on the first definition."""
     if step.wait_s is None or batch.begun(step):
         return False
-    return now < _until(step, now) and not routes.heartbeat_needed(step.timing(now))
+    timing = step.timing(now)
+    return now < _until(step, timing) and not routes.heartbeat_needed(timing)
 
 
 def wait(step: Step, latest: Mapping[str, Any] | None, now: float) -> None:
@@ -57,12 +59,12 @@ def wait(step: Step, latest: Mapping[str, Any] | None, now: float) -> None:
         return
     cordoned_at = latest["at"] + min(LONGEST_S, max(SHORTEST_S, latest["late"] + LATER_S))
     if now < cordoned_at:
-        begun_s, until = max(0.0, now - latest["at"]), to_rfc3339(_until(step, now))
+        begun_s, until = max(0.0, now - latest["at"]), to_rfc3339(_until(step, step.timing(now)))
         raise CordonsPending(
             f"Drain {latest['drain']} began {begun_s:.0f} s ago. Pods are evicted as soon as its node, and "
             f"those of drains that follow it, are cordoned, and at {until} in any case."
         )
 
 
-def _until(step: Step, now: float) -> float:
-    return step.begun_at + min(OLDEST_S, (step.timing(now).ends_at - step.begun_at) / SHARE)
+def _until(step: Step, timing: Timing) -> float:
+    return step.begun_at + min(OLDEST_S, (timing.ends_at - step.begun_at) / SHARE)

@@ -65,8 +65,8 @@ def heartbeat(step: Step, auto_scaling: AutoScaling, clock: Clock) -> Progress:
     hold_instance.give_up(step, now, failure)
     # Others may have left room for a watch.
     unwatched = "" if step.progress.unwatched == waiting.CROWDED else step.progress.unwatched
-    record = replace(step.progress, next=_next(step, now), unwatched=unwatched)
-    record = replace(record, unanswered_since=hold_instance.since(step, now))
+    since = hold_instance.since(step, now)
+    record = replace(step.progress, next=_next(step, now), unwatched=unwatched, unanswered_since=since)
     if failure is None:
         sent = replace(record, number=record.number + 1, heartbeat_at=now)
         return replace(sent, heartbeat_tried_at=None, heartbeat_failing_since=None)
