@@ -217,26 +217,30 @@ def test_a_parameter_that_cannot_be_used(night, monkeypatch):
     night.drained()
 
 
+def terminated_without(night, function):
+    """The instance goes, and a function cannot be loaded; what repairs it."""
+    dead = LambdaFault(function, "Runtime.ImportModuleError", times=1000)
+    night.world.aws.lambda_faults.append(dead)
+    night.world.terminate(night.instance)
+    return lambda: setattr(dead, "times", 0)
+
+
 @plays("FunctionFailed")
 def test_a_function_that_fails_before_the_node_is_marked(night):
     """The layer was not built; HoldInstance has kept the instance."""
-    dead = LambdaFault("LabelFunction", "Runtime.ImportModuleError", times=1000)
-    night.world.aws.lambda_faults.append(dead)
-    night.world.terminate(night.instance)
+    repair = terminated_without(night, "LabelFunction")
     night.fails_with("FunctionFailed")
     assert "Label: Runtime.ImportModuleError" in night.execution()["cause"]
-    night.play("FunctionFailed", mended=lambda: setattr(dead, "times", 0))
+    night.play("FunctionFailed", mended=repair)
     night.drained()
 
 
 @plays("A function failed")
 def test_a_function_that_was_never_run(night):
     """The layer was not built."""
-    dead = LambdaFault("CompleteActionFunction", "Runtime.ImportModuleError", times=1000)
-    night.world.aws.lambda_faults.append(dead)
-    night.world.terminate(night.instance)
+    repair = terminated_without(night, "CompleteActionFunction")
     night.fails_with("Runtime.ImportModuleError")
-    night.play("A function failed", mended=lambda: setattr(dead, "times", 0))
+    night.play("A function failed", mended=repair)
     night.drained()
 
 
