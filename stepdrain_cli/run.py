@@ -23,6 +23,7 @@ from stepdrain.document import progress
 from stepdrain.errors import AwsRejected
 from stepdrain.rules.policy import Policy
 
+from stepdrain_cli.planning.earlier_drains import LOCAL
 from stepdrain_deployed import DRAIN_NODE
 from stepdrain_engine import definition, functions
 from stepdrain_engine.execution import Execution
@@ -135,7 +136,8 @@ def _result(one: Execution, history: History) -> Result:
 
 def _execution(node: str, cluster: str, policy: Policy, history: History, began: float) -> Execution:
     # Events of a drain are named by it: each drain has a name of its own.
-    name = f"{''.join(c if c.isalnum() or c in '-_' else '-' for c in node)[:60]}-{secrets.token_hex(4)}"
+    written = "".join(c if c.isalnum() or c in "-_" else "-" for c in node)
+    name = f"{LOCAL}{written[:60]}-{secrets.token_hex(4)}"
     document = {"nodeName": node, "cluster": cluster, "reason": "local", "policy": policy.to_document()}
     arn = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:DrainNode:{name}"
     one = Execution(name, arn, document, began, history, document)

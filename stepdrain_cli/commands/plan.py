@@ -62,6 +62,8 @@ def _print(found: Plan) -> None:
     moving = sum(line.wave is not None for line in found.lines)
     click.echo(f"\n{moving} of {counted(len(found.lines), 'pod')} would leave {found.node}{held}.")
     click.echo(f"Expected time: at most {duration(found.expected_s)}, if nothing blocks.")
+    for sentence in found.standing:
+        click.echo(sentence)
     if found.hazards:
         click.echo("\nWhy it would hang, or hurt:")
     for hazard in found.hazards:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,9 @@ import click
 from stepdrain.rules.policy import Policy
 
 from stepdrain_cli.commands.options import no_such_node, on_cluster, typed_cluster
+from stepdrain_cli.planning import earlier_drains
 from stepdrain_cli.terminal.exits import DONE, FAILED, INTERRUPTED, REFUSED, TIMED_OUT, CommandError
+from stepdrain_cli.terminal.interaction import ask
 
 if TYPE_CHECKING:
     from stepdrain_cli.run import Result
@@ -20,12 +23,15 @@ if TYPE_CHECKING:
 @click.command("run")
 @on_cluster
 @click.option("--out", metavar="DIR", help="Write history.json and result.json there.")
-def command(node: str, kubeconfig: str | None, context: str | None, policy: Policy, out: str | None) -> None:
+@click.option("--yes", is_flag=True, help="Do not ask where a drain of an account may run on the node.")
+def command(
+    node: str, kubeconfig: str | None, context: str | None, policy: Policy, out: str | None, yes: bool
+) -> None:
     """Drain NODE (a name or an instance id) now, through the same state machine and functions as on AWS.
 
     Works on any cluster the kubeconfig names, and asks AWS for nothing. Progress goes to stderr, the result
     as JSON to stdout. Ctrl-C stops it where it is: the node stays labelled and cordoned, and another run
-    goes on.
+    goes on. Where a drain of an account has labelled or cordoned the node, it asks before it begins.
     """
     # Imported here: the client takes a while to load, and --help needs none.
     from stepdrain_cli import run  # noqa: PLC0415
@@ -36,6 +42,7 @@ def command(node: str, kubeconfig: str | None, context: str | None, policy: Poli
     found = named_node(cluster.kube(), node)
     if found is None:
         raise no_such_node(node)
+    _ask_beside_another(found, yes)
     if out:
         _prepare(Path(out))
     name = found["metadata"]["name"]
@@ -53,6 +60,20 @@ def command(node: str, kubeconfig: str | None, context: str | None, policy: Poli
         ) from None
     _show(result, out)
     sys.exit(_status(result.status, result.error))
+
+
+def _ask_beside_another(node: Mapping[str, Any], yes: bool) -> None:
+    """Say who has labelled or cordoned the node; beside a drain that may run, another needs a yes."""
+    for sentence in earlier_drains.standing(node):
+        click.echo(f"Note: {sentence}", err=True)
+    if other := earlier_drains.may_run(node):
+        name = node["metadata"]["name"]
+        click.echo(
+            f"Note: {other} may still run: `stepdrain status {name}` shows it in its account, and "
+            f"`stepdrain stop {name}` ends it.",
+            err=True,
+        )
+        ask(f"Drain {name} from here as well?", yes, "Nothing was drained.")
 
 
 def _show(result: Result, out: str | None) -> None:

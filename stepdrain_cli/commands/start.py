@@ -19,6 +19,7 @@ from stepdrain_cli.accounts.targets import Target, target
 from stepdrain_cli.commands.options import POLICY_HELP, on_account, typed_policy
 from stepdrain_cli.commands.watch import follow
 from stepdrain_cli.pictures.chart import duration
+from stepdrain_cli.planning import earlier_drains
 from stepdrain_cli.planning.plan import Plan, plan
 from stepdrain_cli.terminal.exits import FAILED, CommandError
 from stepdrain_cli.terminal.interaction import ask
@@ -89,6 +90,7 @@ def _outlook(account: Account, meant: Target, typed: dict[str, Any]) -> list[str
     lines = [
         f"Node {meant.name}, instance {meant.instance}, group {ours.group or 'none'}, cluster {ours.cluster}"
     ]
+    lines += earlier_drains.standing(meant.node) if meant.node else []
     lines += _pods(account, meant, {**ours.policy.to_document(), **typed})
     if meant.lifecycle_state.endswith(":Wait"):
         lines.append(

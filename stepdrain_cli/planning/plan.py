@@ -17,6 +17,7 @@ from stepdrain.rules.rollouts import Verdict, Way
 from stepdrain.states import rolling
 
 from stepdrain_cli.accounts.node_names import named_node
+from stepdrain_cli.planning import earlier_drains
 from stepdrain_cli.planning.hazards import Hazard, hazards
 
 Everything = Callable[[], tuple[Sequence[Mapping[str, Any]], Sequence[Mapping[str, Any]]]]
@@ -43,6 +44,8 @@ class Plan:
     expected_s: int = 0
     """Seconds if nothing blocks: the longest grace of each wave, one after the other; at most that."""
     hazards: tuple[Hazard, ...] = ()
+    standing: tuple[str, ...] = ()
+    """Who has labelled or cordoned the node already, a sentence each."""
 
     @property
     def blocked(self) -> list[Line]:
@@ -86,7 +89,8 @@ def plan(
         webhooks=cluster.eviction_webhooks(),
         bound=_bound(cluster, node_name, leaving),
     )
-    return Plan(node_name, instance_of(node), lines, _expected_s(lines), tuple(found))
+    standing = tuple(earlier_drains.standing(node))
+    return Plan(node_name, instance_of(node), lines, _expected_s(lines), tuple(found), standing)
 
 
 def _bound(cluster: Kube, node: str, leaving: Sequence[Pod]) -> set[str]:

@@ -6,6 +6,7 @@ import re
 import boto3
 import click
 import pytest
+from click.testing import CliRunner
 from stepdrain.errors import AwsDenied
 from stepdrain.rules.node_marks import CORDONED_BY, EXCLUDE_LABEL, LABELLED_BY
 
@@ -94,6 +95,19 @@ def test_start_shows_what_will_happen_asks_and_starts(stepdrain, world, one):
     assert json.loads(execution["input"]) == {"instanceId": one[0]}
     world.pass_time(10)
     assert execution_of(world, one[0])["error"] == "DrainRefused"
+
+
+def test_start_and_plan_say_what_an_earlier_drain_has_left(stepdrain, world, one, tmp_path):
+    """The node was emptied an hour ago and is cordoned: the next drain shows that, and is not refused."""
+    stepdrain("start", "node-one", "--yes", "--watch")
+    left = f"The drain {execution_of(world, one[0])['name']} has labelled and cordoned the node already."
+    stepdrain.plain = True
+    status, _, err = stepdrain("start", "node-one", "--yes")
+    assert status == 0, err
+    assert err.splitlines()[2:4] == [left, "0 of 2 pods would leave; 0 would hold the drain up now."]
+    (tmp_path / "config").write_text(world.kube.kubeconfig())
+    planned = CliRunner().invoke(cli, ["plan", one[1], "--kubeconfig", str(tmp_path / "config")])
+    assert left in planned.stdout.splitlines()
 
 
 def test_start_completes_the_action_that_holds_the_instance(stepdrain, world, one):

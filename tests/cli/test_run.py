@@ -8,10 +8,12 @@ import pytest
 from click.testing import CliRunner
 from stepdrain.adapters import connections, invocation
 from stepdrain.errors import AwsRejected
+from stepdrain.rules.node_marks import CORDONED_BY, EXCLUDE_LABEL, LABELLED_BY
 from stepdrain.rules.policy import Policy
 
 from stepdrain_cli import run
 from stepdrain_cli.__main__ import cli
+from stepdrain_cli.terminal import interaction
 from stepdrain_recorded import history
 from stepdrain_recorded.timeline import timeline
 from stepdrain_sandbox.kube.resources import BY_KIND
@@ -192,6 +194,83 @@ def reached(connect, monkeypatch):
     # The stage stands in for Lambda's connections; a run brings its own.
     monkeypatch.setattr(connections, "kube", lambda _cluster: connections.local.kube())
     monkeypatch.setattr(connections, "aws", lambda: connections.Aws(connections.local.session))
+
+
+IN_THE_ACCOUNT = "i-46455c8dd2c95b58e-1807dfaf"
+
+
+def marked_by(stage, name, in_progress=""):
+    """The node as a drain of that name leaves it; with the two conditions where ``in_progress`` is given."""
+    stage.cluster.change(
+        "Node",
+        NODE,
+        None,
+        {
+            "metadata": {
+                "labels": {EXCLUDE_LABEL: "true"},
+                "annotations": {LABELLED_BY: name, CORDONED_BY: name},
+            },
+            "spec": {"unschedulable": True},
+        },
+    )
+    if in_progress:
+        conditions = stage.cluster.get("Node", NODE)["status"]["conditions"]
+        own = {"type": "DrainInProgress", "status": in_progress, "message": f"Drain {name} is done: drained"}
+        stage.cluster.change("Node", NODE, None, {"status": {"conditions": [*conditions, own]}})
+
+
+def test_a_run_beside_a_drain_of_an_account_asks_first(stage, reached, monkeypatch):
+    """A second drain began without a word, and took the marks over that protect the first from an undo."""
+    marked_by(stage, IN_THE_ACCOUNT)
+    before = stage.cluster.get("Node", NODE)
+    refused = CliRunner().invoke(cli, ["run", NODE])
+    assert refused.exit_code == 2
+    assert refused.stderr.splitlines() == [
+        f"Note: The drain {IN_THE_ACCOUNT} has labelled and cordoned the node already.",
+        f"Note: {IN_THE_ACCOUNT} may still run: `stepdrain status node-0` shows it in its account, and "
+        "`stepdrain stop node-0` ends it.",
+        "Error: Nobody can be asked here (Drain node-0 from here as well?): add --yes to go on without a "
+        "question.",
+    ]
+    monkeypatch.setattr(interaction, "interactive", lambda: True)
+    answered = CliRunner().invoke(cli, ["run", NODE], input="n\n")
+    assert (answered.exit_code, answered.stderr.splitlines()[-1]) == (1, "Error: Nothing was drained.")
+    assert stage.cluster.get("Node", NODE) == before
+    monkeypatch.setattr(run, "WallClock", lambda: Rehearsed(stage.clock))
+    assert CliRunner().invoke(cli, ["run", NODE, "--yes"]).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "in_progress"), [("run-node-0-0a1b2c3d", ""), (IN_THE_ACCOUNT, "False")], ids=["a-run", "ended"]
+)
+def test_a_run_after_a_drain_that_is_over_only_says_whose_marks_are_there(
+    stage, reached, monkeypatch, name, in_progress
+):
+    """An interrupted run is continued by another; and where the node says that the drain ended, it did."""
+    marked_by(stage, name, in_progress)
+    monkeypatch.setattr(run, "WallClock", lambda: Rehearsed(stage.clock))
+    result = CliRunner().invoke(cli, ["run", NODE])
+    assert (result.exit_code, result.stderr.splitlines()[0]) == (
+        0,
+        f"Note: The drain {name} has labelled and cordoned the node already.",
+    )
+
+
+def test_a_run_asks_as_long_as_the_node_says_that_the_drain_goes_on(stage, reached):
+    """The condition of a drain that runs ends no doubt."""
+    marked_by(stage, IN_THE_ACCOUNT, "True")
+    assert CliRunner().invoke(cli, ["run", NODE]).exit_code == 2
+
+
+def test_a_run_says_that_somebody_else_has_cordoned_the_node(stage, reached, monkeypatch):
+    """Its undo will leave that cordon."""
+    stage.cluster.change("Node", NODE, None, {"spec": {"unschedulable": True}})
+    monkeypatch.setattr(run, "WallClock", lambda: Rehearsed(stage.clock))
+    result = CliRunner().invoke(cli, ["run", NODE])
+    said = "Note: Somebody else has cordoned the node already, and `stepdrain undo` leaves that."
+    assert (result.exit_code, result.stderr.splitlines()[0]) == (0, said)
+    # Its name is a run's: a second one has nobody to ask about.
+    assert CliRunner().invoke(cli, ["run", NODE]).exit_code == 0
 
 
 def test_a_folder_that_cannot_be_written_is_said_before_anything_is_drained(stage, reached, tmp_path):
