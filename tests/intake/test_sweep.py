@@ -64,6 +64,11 @@ class Account:
         return True
 
 
+def free(key, owner, seconds):
+    """A claim of an instance that no late event has claimed."""
+    return True
+
+
 def listed(name, status, started_s_ago=WAITING_S):
     """An execution as ListExecutions shows it."""
     return {"name": name, "status": status, "startDate": datetime.fromtimestamp(NOW - started_s_ago, UTC)}
@@ -78,7 +83,7 @@ def described(name, status, started_s_ago=WAITING_S, **document):
 def test_an_instance_that_waits_without_an_execution_is_started(settings):
     """Its drain is that of an event, without the token that nobody can tell."""
     account = Account(a_group("workers", (LOST, "Terminating:Wait"), ("i-in", "InService")))
-    found = sweep.sweep(settings, account, NOW)
+    found = sweep.sweep(settings, account, free, NOW)
     assert found.to_document() == {"started": [f"{LOST}-sweep"], "returned": [], "left": {}}
     document = account.started[f"{LOST}-sweep"]
     assert document["lifecycle"] == {
@@ -102,9 +107,23 @@ def test_an_instance_with_an_execution_is_left_alone(settings, status, needs_hel
         a_group("workers", (LOST, "Terminating:Wait")),
         executions=[listed(f"{LOST}-87654321", status)],
     )
-    (left,) = sweep.sweep(settings, account, NOW).left
+    (left,) = sweep.sweep(settings, account, free, NOW).left
     assert (left.instance, left.needs_help) == (LOST, needs_help)
     assert account.started == {}
+
+
+def test_an_instance_that_a_late_event_has_claimed_is_left_to_it(settings):
+    """The list is older than StartDrain's look; its execution is on the way."""
+    asked = []
+
+    def taken(key, owner, seconds):
+        asked.append((key, owner))
+        return False
+
+    account = Account(a_group("workers", (LOST, "Terminating:Wait")))
+    (left,) = sweep.sweep(settings, account, taken, NOW).left
+    assert (left.instance, left.needs_help, account.started) == (LOST, False, {})
+    assert asked == [(f"drain/{LOST}", f"{LOST}-sweep")]
 
 
 def test_an_execution_that_runs_again_counts_before_a_newer_one_that_failed(settings):
@@ -113,7 +132,7 @@ def test_an_execution_that_runs_again_counts_before_a_newer_one_that_failed(sett
         a_group("workers", (LOST, "Terminating:Wait")),
         executions=[listed(f"{LOST}-bbbbbbbb", "FAILED"), listed(f"{LOST}-aaaaaaaa", "RUNNING", 90_000)],
     )
-    assert sweep.sweep(settings, account, NOW).left[0].reason == "its drain is running"
+    assert sweep.sweep(settings, account, free, NOW).left[0].reason == "its drain is running"
 
 
 @pytest.mark.parametrize("status", ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"])
@@ -121,14 +140,14 @@ def test_a_drain_of_an_earlier_wait_does_not_count(settings, status):
     """The instance came back from a warm pool, served, and is terminated: that drain is another's."""
     earlier = listed(f"{LOST}-87654321", status, started_s_ago=WAITING_S + sweep.SKEW_S + 1)
     account = Account(a_group("workers", (LOST, "Terminating:Wait")), executions=[earlier])
-    assert sweep.sweep(settings, account, NOW).started == [f"{LOST}-sweep"]
+    assert sweep.sweep(settings, account, free, NOW).started == [f"{LOST}-sweep"]
 
 
 def test_two_clocks_may_disagree_by_a_minute(settings):
     """Step Functions dates the drain, Auto Scaling the wait; the drain never starts first."""
     skewed = listed(f"{LOST}-87654321", "SUCCEEDED", started_s_ago=WAITING_S + sweep.SKEW_S - 1)
     account = Account(a_group("workers", (LOST, "Terminating:Wait")), executions=[skewed])
-    assert sweep.sweep(settings, account, NOW).started == []
+    assert sweep.sweep(settings, account, free, NOW).started == []
 
 
 def test_without_the_waits_beginning_any_drain_counts(settings):
@@ -136,7 +155,7 @@ def test_without_the_waits_beginning_any_drain_counts(settings):
     earlier = listed(f"{LOST}-87654321", "SUCCEEDED", started_s_ago=90_000)
     group = a_group("workers", (LOST, "Terminating:Wait"))
     account = Account(group, executions=[earlier], waiting_s=None)
-    assert sweep.sweep(settings, account, NOW).started == []
+    assert sweep.sweep(settings, account, free, NOW).started == []
 
 
 def test_a_drain_that_has_no_lifecycle_action_does_not_count(settings):
@@ -147,7 +166,7 @@ def test_a_drain_that_has_no_lifecycle_action_does_not_count(settings):
         executions=[listed(name, "SUCCEEDED", started_s_ago=300)],
         known=[described(name, "SUCCEEDED", 300, lifecycle=None, reason="spot")],
     )
-    assert sweep.sweep(settings, account, NOW).started == [f"{LOST}-sweep"]
+    assert sweep.sweep(settings, account, free, NOW).started == [f"{LOST}-sweep"]
 
 
 def test_a_drain_by_hand_that_completes_the_action_counts(settings):
@@ -158,23 +177,23 @@ def test_a_drain_by_hand_that_completes_the_action_counts(settings):
         executions=[listed(name, "FAILED", started_s_ago=300)],
         known=[described(name, "FAILED", 300, lifecycle=None)],
     )
-    assert sweep.sweep(settings, account, NOW).left[0].needs_help
+    assert sweep.sweep(settings, account, free, NOW).left[0].needs_help
 
 
 def test_an_instance_that_has_just_begun_to_wait_is_left_to_its_event(settings):
     """ListExecutions shows an execution seconds after its start: a storm must not be started twice."""
     group = a_group("workers", (LOST, "Terminating:Wait"))
     account = Account(group, waiting_s=sweep.ON_ITS_WAY_S - 1)
-    (left,) = sweep.sweep(settings, account, NOW).left
+    (left,) = sweep.sweep(settings, account, free, NOW).left
     assert (account.started, left.needs_help) == ({}, False)
     account = Account(group, waiting_s=sweep.ON_ITS_WAY_S)
-    assert sweep.sweep(settings, account, NOW).started == [f"{LOST}-sweep"]
+    assert sweep.sweep(settings, account, free, NOW).started == [f"{LOST}-sweep"]
 
 
 def test_a_root_volume_replacement_is_swept_as_what_it_is(settings):
     """ReplacingRootVolume:Wait: the instance comes back to its group."""
     account = Account(a_group("workers", (LOST, "ReplacingRootVolume:Wait")))
-    sweep.sweep(settings, account, NOW)
+    sweep.sweep(settings, account, free, NOW)
     lifecycle = account.started[f"{LOST}-sweep"]["lifecycle"]
     assert (lifecycle["origin"], lifecycle["destination"]) == ("AutoScalingGroup", "AutoScalingGroup")
 
@@ -182,7 +201,7 @@ def test_a_root_volume_replacement_is_swept_as_what_it_is(settings):
 def test_a_retained_instance_is_reported_and_never_drained(settings):
     """An abandoned action left it running as evidence; no action waits for a completion."""
     account = Account(a_group("workers", (LOST, "Terminating:Retained")))
-    found = sweep.sweep(settings, account, NOW)
+    found = sweep.sweep(settings, account, free, NOW)
     assert found.left[0].needs_help
     assert account.started == {}
 
@@ -190,7 +209,7 @@ def test_a_retained_instance_is_reported_and_never_drained(settings):
 def test_an_idle_sweep_asks_for_groups_and_drains_alone(settings):
     """Most sweeps find nothing; they must not cost more than two requests."""
     account = Account(a_group("workers", ("i-in", "InService")))
-    sweep.sweep(settings, account, NOW)
+    sweep.sweep(settings, account, free, NOW)
     assert account.asked == ["groups", "executions"]
 
 
@@ -205,7 +224,11 @@ def test_an_idle_sweep_asks_for_groups_and_drains_alone(settings):
 def test_a_group_whose_events_start_drain_ignores_is_not_swept(settings, group):
     """One rule for both ways to a drain (stepdrain.intake.lifecycle_events)."""
     account = Account(group)
-    assert sweep.sweep(settings, account, NOW).to_document() == {"started": [], "returned": [], "left": {}}
+    assert sweep.sweep(settings, account, free, NOW).to_document() == {
+        "started": [],
+        "returned": [],
+        "left": {},
+    }
 
 
 def test_a_prefix_chooses_groups_as_it_does_for_events(settings):
@@ -214,7 +237,7 @@ def test_a_prefix_chooses_groups_as_it_does_for_events(settings):
     account = Account(
         a_group("workers", (LOST, "Terminating:Wait")), a_group("db", (DONE, "Terminating:Wait"))
     )
-    assert sweep.sweep(chosen, account, NOW).started == [f"{LOST}-sweep"]
+    assert sweep.sweep(chosen, account, free, NOW).started == [f"{LOST}-sweep"]
 
 
 def test_a_group_without_our_hook_is_left_with_a_warning_and_the_others_go_on(settings):
@@ -222,7 +245,7 @@ def test_a_group_without_our_hook_is_left_with_a_warning_and_the_others_go_on(se
     account = Account(
         a_group("workers", (LOST, "Terminating:Wait")), hook=AwsRejected("workers has no lifecycle hook")
     )
-    found = sweep.sweep(settings, account, NOW)
+    found = sweep.sweep(settings, account, free, NOW)
     assert found.warnings == [
         "Group workers: 1 instance waiting, but not for this installation: workers has no lifecycle hook"
     ]
@@ -232,7 +255,7 @@ def test_throttling_ends_the_sweep(settings):
     """Asking on would make it worse; the next sweep goes on."""
     account = Account(a_group("workers", (LOST, "Terminating:Wait")), hook=AwsThrottled("later"))
     with pytest.raises(AwsThrottled):
-        sweep.sweep(settings, account, NOW)
+        sweep.sweep(settings, account, free, NOW)
 
 
 def test_a_wait_after_one_that_was_swept_has_a_name_of_its_own(settings):
@@ -241,7 +264,7 @@ def test_a_wait_after_one_that_was_swept_has_a_name_of_its_own(settings):
         a_group("workers", (LOST, "Terminating:Wait")),
         known=[described(f"{LOST}-sweep", "SUCCEEDED", 90_000)],
     )
-    assert sweep.sweep(settings, account, NOW).started == [f"{LOST}-sweep-2"]
+    assert sweep.sweep(settings, account, free, NOW).started == [f"{LOST}-sweep-2"]
 
 
 def test_a_sweep_that_the_list_does_not_show_yet_is_not_repeated(settings):
@@ -250,7 +273,7 @@ def test_a_sweep_that_the_list_does_not_show_yet_is_not_repeated(settings):
         a_group("workers", (LOST, "Terminating:Wait")),
         known=[described(f"{LOST}-sweep", "RUNNING", 5)],
     )
-    (left,) = sweep.sweep(settings, account, NOW).left
+    (left,) = sweep.sweep(settings, account, free, NOW).left
     assert (account.started, left.reason, left.needs_help) == ({}, "its drain is running", False)
 
 
@@ -261,7 +284,7 @@ def test_a_name_that_is_taken_needs_help_where_the_waits_beginning_is_unknown(se
         known=[described(f"{LOST}-sweep", "SUCCEEDED", 90_000)],
         waiting_s=None,
     )
-    (left,) = sweep.sweep(settings, account, NOW).left
+    (left,) = sweep.sweep(settings, account, free, NOW).left
     assert left.needs_help
     assert "start it by hand" in left.reason
 
@@ -284,7 +307,7 @@ def test_one_sweep_starts_as_many_as_the_hook_leaves_time_for(lost, interval_s, 
 def test_what_one_sweep_does_not_start_is_left_to_the_next(settings):
     """A broken rule can leave hundreds waiting."""
     many = [(f"i-{number:017x}", "Terminating:Wait") for number in range(300)]
-    found = sweep.sweep(settings, Account(a_group("workers", *many)), NOW)
+    found = sweep.sweep(settings, Account(a_group("workers", *many)), free, NOW)
     assert len(found.started) == sweep.starts_at_once(300, 300, 1800) == 100
     assert len(found.left) == 200
 
@@ -294,7 +317,7 @@ def test_a_bad_tag_is_reported_as_for_an_event(settings):
     account = Account(
         a_group("workers", (LOST, "Terminating:Wait"), tags=[("stepdrain:drain-timeout", "soon")])
     )
-    found = sweep.sweep(settings, account, NOW)
+    found = sweep.sweep(settings, account, free, NOW)
     assert found.started
     assert "stepdrain:drain-timeout" in found.warnings[0]
 

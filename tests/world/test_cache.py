@@ -75,6 +75,23 @@ def test_a_cache_that_fails_is_an_empty_cache(world, operation, code):
     assert states <= set(asked(world, "DescribeCluster"))
 
 
+def test_without_the_cache_a_late_event_and_a_sweep_both_start(world):
+    """A claim that nobody can make stops nobody: an instance drained twice is better than one not drained."""
+    events = []
+    world.aws.hooks.send = events.append
+    world.aws.aws_faults.append(AwsFault("PutItem", client_error("PutItem", "ThrottlingException", "no"), -1))
+    swept, late, *_ = world.instances
+    world.terminate(swept)
+    world.pass_time(200)
+    world.terminate(late)
+    world.pass_time(50)
+    world.aws.delivery.send(events[1])
+    world.pass_time(60)
+    drains = {execution["name"] for execution in world.executions()}
+    assert f"{swept}-sweep" in drains
+    assert {name[:19] for name in drains} == {swept, late}
+
+
 def test_an_endpoint_that_eks_does_not_give_now_is_asked_for_by_the_states(world):
     """StartDrain does not wait for it: the drain begins at once."""
     fault = AwsFault("DescribeCluster", client_error("DescribeCluster", "ThrottlingException", "no"), times=1)

@@ -5,6 +5,7 @@ import json
 import boto3
 import pytest
 from stepdrain.errors import AwsThrottled
+from stepdrain.intake import sweep
 
 from stepdrain_recorded import audit
 from stepdrain_sandbox.aws.account import AwsFault, client_error
@@ -253,6 +254,59 @@ def test_a_sweep_outlasts_twenty_seconds_of_throttling(world, instance, lost, op
     world.pass_time(45)
     assert names(world) == [f"{instance}-sweep"]
     assert [answer for answer in sweeps(world) if "errorType" in answer] == []
+    world.settle()
+
+
+@pytest.fixture
+def throttled(world):
+    """Throttles StartExecution for the function that is named, until the faults are cleared."""
+
+    def throttle(function):
+        error = client_error("StartExecution", "ThrottlingException", "Rate exceeded")
+        world.aws.aws_faults.append(AwsFault("StartExecution", error, times=-1, function=function))
+
+    return throttle
+
+
+def test_an_event_that_comes_during_a_sweep_starts_no_second_drain(world, instance, lost, throttled):
+    """G7: no execution is there yet, since the sweep waits for StartExecution's quota."""
+    world.terminate(instance)
+    throttled("SweepFunction")
+    world.pass_time(SWEEP_S + 5)
+    world.aws.delivery.send(lost[0])
+    world.pass_time(5)
+    assert world.executions() == []
+    world.aws.aws_faults.clear()
+    world.pass_time(30)
+    assert names(world) == [f"{instance}-sweep"]
+    (answer,) = [answer for name, answer in world.aws.delivery.answers if "StartDrain" in name]
+    assert "The sweep is starting the drain" in answer["Payload"]["ignored"]
+    world.settle()
+
+
+def test_a_sweep_leaves_the_instance_whose_late_event_is_being_taken(world, instance, lost, throttled):
+    """The same the other way round: StartDrain waits for the quota when the sweep comes."""
+    world.terminate(instance)
+    world.pass_time(SWEEP_S - 5)
+    throttled("StartDrainFunction")
+    world.aws.delivery.send(lost[0])
+    world.pass_time(8)
+    assert sweeps(world)[-1]["left"] == {instance: sweep.CLAIMED}
+    world.aws.aws_faults.clear()
+    world.pass_time(30)
+    (name,) = names(world)
+    assert name != f"{instance}-sweep"
+    world.settle()
+
+
+def test_a_late_event_that_fails_is_swept_all_the_same(world, instance, lost, throttled):
+    """Its claim ends before the next sweep: nothing waits for a function that died."""
+    world.terminate(instance)
+    world.pass_time(SWEEP_S - 5)
+    throttled("StartDrainFunction")
+    world.aws.delivery.send(lost[0])
+    world.pass_time(5 + 2 * SWEEP_S)
+    assert names(world) == [f"{instance}-sweep"]
     world.settle()
 
 

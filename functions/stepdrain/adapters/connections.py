@@ -160,6 +160,16 @@ def keep(key: str, value: Any, seconds: int) -> None:
     _cache(lambda cache: cache.put(key, value, clock.now() + seconds))
 
 
+def claim(key: str, owner: str, seconds: float) -> bool:
+    """Whether ``owner`` has ``key`` for so many seconds from now on; without a cache that answers, all have.
+
+    The owner may ask again. A throttled or unanswered call is not repeated.
+    """
+    with calls.patience(0):
+        claimed = _cache(lambda cache: cache.claim(key, owner, clock.now(), clock.now() + seconds))
+    return claimed is not False
+
+
 def _cache(use: Callable[[Cache], Any]) -> Any | None:
     table = os.environ.get(CACHE_TABLE)
     if not table:

@@ -12,6 +12,7 @@ Two ways lead to one drain, and neither may start a second one:
     event after sweep    StartDrain asks for the sweep's execution (``covered``), unless the event is so
                          fresh that no sweep can have seen the wait.
     two sweeps           both use one name, which Step Functions gives once.
+    both at once         who claims the instance first starts it (stepdrain.intake.claim).
 
 Which executions are of this wait:
 
@@ -36,7 +37,8 @@ from typing import Any, Protocol
 
 from stepdrain import clock
 from stepdrain.errors import AwsRejected
-from stepdrain.intake import envelope, lifecycle_events, maintenance, ownership, returns
+from stepdrain.intake import claim, envelope, lifecycle_events, maintenance, ownership, returns
+from stepdrain.intake.claim import Claim
 from stepdrain.intake.envelope import Ignored
 from stepdrain.intake.lifecycle_events import HELD, OPEN, Start, drains_of
 from stepdrain.intake.settings import IntakeSettings
@@ -54,6 +56,7 @@ SKEW_S = 60
 ON_ITS_WAY_S = 60
 """An event is delivered, and the execution it starts is listed, within this time."""
 ON_ITS_WAY = "it has just begun to wait; its event is on its way"
+CLAIMED = "its event has come late; StartDrain starts its drain"
 MOST_SWEPT_WAITS = 9
 """Waits of one instance in 90 days, for which a name is taken, that may lose their events."""
 STATUS = {
@@ -120,13 +123,15 @@ class Wait:
     """Epoch seconds at which its activity began; None if Auto Scaling shows none."""
 
 
-def sweep(settings: IntakeSettings, account: Account, now: float, interval_s: int = 300) -> Found:
+def sweep(
+    settings: IntakeSettings, account: Account, claimed: Claim, now: float, interval_s: int = 300
+) -> Found:
     """Start what waits without a drain, and give back what serves again after one.
 
     Two requests if nothing does, for 50 groups and 200 executions. ``now`` is in epoch seconds,
-    ``interval_s`` is from one sweep to the next. A group whose hook cannot be read is left, with a warning.
-    Raises AwsThrottled, AwsUnavailable or AwsDenied: what was started until then is started, and the
-    next sweep goes on.
+    ``interval_s`` is from one sweep to the next; ``claimed`` claims an instance before its start. A group
+    whose hook cannot be read is left, with a warning. Raises AwsThrottled, AwsUnavailable or AwsDenied: what
+    was started until then is started, and the next sweep goes on.
     """
     groups = [g for g in account.groups(settings.group_names) if ours(g, settings)]
     found = Found(left=[left for group in groups for left in retained(group)])
@@ -139,7 +144,7 @@ def sweep(settings: IntakeSettings, account: Account, now: float, interval_s: in
         waits = _unless_running(held(group), drains, found)
         lost = _lost(group, waits, drains, account, settings, now, found) if waits else []
         if lost:
-            _start_all(group, lost, settings, account, found, interval_s)
+            _start_all(group, lost, settings, account, claimed, found, interval_s)
     if settings.drain_on_maintenance:
         _maintain(drains, settings, account, now, interval_s, found)
     serving = [
@@ -221,6 +226,7 @@ def _start_all(
     lost: Sequence[Wait],
     settings: IntakeSettings,
     account: Account,
+    claimed: Claim,
     found: Found,
     interval_s: int,
 ) -> None:
@@ -233,7 +239,11 @@ def _start_all(
         return
     most = starts_at_once(len(lost), interval_s, hook["HeartbeatTimeout"])
     for wait in lost[:most]:
-        _start(group, wait, hook, settings, account, found)
+        # The list of executions may be old by now.
+        if claimed(claim.key(wait.instance), lifecycle_events.swept_name(wait.instance, 1), claim.KEPT_S):
+            _start(group, wait, hook, settings, account, found)
+        else:
+            found.left.append(Left(wait.instance, CLAIMED, False))
     for wait in lost[most:]:
         reason = f"one sweep starts {most} of this group; it is left to the next"
         found.left.append(Left(wait.instance, reason, False))

@@ -12,6 +12,7 @@ from stepdrain.adapters import connections, invocation
 from stepdrain.adapters.aws import Aws
 from stepdrain.errors import DrainError
 from stepdrain.intake import (
+    claim,
     envelope,
     interruption_events,
     lifecycle_events,
@@ -177,7 +178,18 @@ def _decide(event: dict[str, Any], own: settings.IntakeSettings, account: Aws) -
         return found
     if launches:
         return wait_for_node.start(event, found.tags, found.hook, own)
-    return _swept_before(event, own, account) or lifecycle_events.start(event, found.tags, found.hook, own)
+    start = lifecycle_events.start(event, found.tags, found.hook, own)
+    # DescribeExecution grants 250 calls at once and ten a second: a scale-in must not wait for it.
+    if sweep.is_fresh(event, clock.now()):
+        return start
+    return _swept_before(event, own, account) or _claimed(event, start)
+
+
+def _claimed(event: dict[str, Any], start: Start) -> Ignored | Start:
+    instance = event["detail"]["EC2InstanceId"]
+    if connections.claim(claim.key(instance), start.name, claim.KEPT_S):
+        return start
+    return Ignored(f"The sweep is starting the drain of instance {instance}. The event came late.")
 
 
 def _tags_of(account: Aws) -> Callable[[str], dict[str, str] | None]:
@@ -201,9 +213,6 @@ def _hook_of(account: Aws) -> Callable[[str, str], dict[str, Any] | None]:
 
 
 def _swept_before(event: dict[str, Any], own: settings.IntakeSettings, account: Aws) -> Ignored | None:
-    # DescribeExecution grants 250 calls at once and ten a second: a scale-in must not wait for it.
-    if sweep.is_fresh(event, clock.now()):
-        return None
     instance = event["detail"]["EC2InstanceId"]
     try:
         for number in range(1, sweep.MOST_SWEPT_WAITS + 1):

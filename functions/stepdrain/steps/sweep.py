@@ -27,7 +27,7 @@ def handler(_event: dict[str, Any], _context: object) -> dict[str, Any]:
     with connections.patient(PATIENCE_S):
         own = settings.intake(os.environ, connections.parameter)
         account = connections.aws()
-        found = sweep.sweep(own, account, clock.now(), interval_s)
+        found = sweep.sweep(own, account, connections.claim, clock.now(), interval_s)
         for group, members in found.members.items():
             if len(members) >= instances.FEWEST:
                 instances.remember(group, members, account, clock.now())

@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from stepdrain.adapters.aws.calls import call
+from stepdrain.adapters.aws.calls import call, call_unless
+
+CONDITION_FAILED = "ConditionalCheckFailedException"
 
 
 class Cache:
@@ -30,8 +32,31 @@ class Cache:
 
     def put(self, key: str, value: Any, expires_at: float) -> None:
         """Keep a value that JSON can hold until ``expires_at`` (epoch seconds)."""
-        content = {"content": {"S": json.dumps(value)}, "expiresAt": {"N": str(int(expires_at))}}
-        call(self._client, "put_item", TableName=self._table, Item={**_key(key), **content})
+        call(self._client, "put_item", TableName=self._table, Item=_item(key, value, expires_at))
+
+    def claim(self, key: str, owner: str, now: float, expires_at: float) -> bool:
+        """Put ``owner`` under ``key`` until ``expires_at``, unless another is there that has not expired at
+        ``now`` (both in epoch seconds); returns whether it is the owner's.
+
+        Of two that ask at once, one gets it: the condition and the write are one operation
+        (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.ConditionExpressions.html).
+        """
+        item = _item(key, owner, expires_at)
+        written = call_unless(
+            self._client,
+            "put_item",
+            CONDITION_FAILED,
+            TableName=self._table,
+            Item=item,
+            ConditionExpression="attribute_not_exists(cacheKey) OR content = :owner OR expiresAt <= :now",
+            ExpressionAttributeValues={":owner": item["content"], ":now": {"N": str(int(now))}},
+        )
+        return written is not None
+
+
+def _item(key: str, value: Any, expires_at: float) -> dict[str, Any]:
+    content = {"content": {"S": json.dumps(value)}, "expiresAt": {"N": str(int(expires_at))}}
+    return {**_key(key), **content}
 
 
 def _key(key: str) -> dict[str, Any]:
