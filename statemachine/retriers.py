@@ -73,8 +73,9 @@ FAILED = Retrier(interval_s=2, rate=3.0, longest_s=30, attempts=19)
 
 # FindNode, Label and Cordon, before HoldInstance sends a heartbeat and they begin again. 2 + 6 + 18 = 26.
 FAILED_BRIEFLY = Retrier(interval_s=2, rate=3.0, attempts=3)
-# Random delays, up to 4 + 8 + 16 + 2 * 30 = 88.
-THROTTLED_BRIEFLY = Retrier(interval_s=4, rate=2.0, longest_s=30, attempts=5, jitter=True)
+# Random delays, up to 2 + 3 + 4.5 + 6.75 + 4 * 8 = 48. Short ones: in a storm others evict after 40 s, and
+# what is not cordoned by then gets their pods.
+THROTTLED_BRIEFLY = Retrier(interval_s=2, rate=1.5, longest_s=8, attempts=8, jitter=True)
 # HoldInstance, whose function hangs: with each attempt's time, 17 * 2 + 18 * 30 = 574.
 HUNG_TEN_MINUTES = Retrier(interval_s=2, rate=1.0, attempts=17)
 # Outside the waiting states there is nowhere to go on to: used up, it ends the execution. So it outlasts an

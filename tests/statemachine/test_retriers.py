@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from stepdrain.states import cordons_pending
 from stepdrain.states.find_node import LISTED_EVERY
 
 from statemachine import retriers
@@ -102,3 +103,13 @@ def test_waits_are_exact(tasks: dict[str, State]) -> None:
 def test_throttled_calls_come_back_at_random(tasks: dict[str, State], name: str) -> None:
     """A group scaled in by a hundred has a hundred drains; in step, each wave is throttled again."""
     assert retrier_of(tasks[name], "AwsThrottled")["JitterStrategy"] == "FULL"
+
+
+@pytest.mark.parametrize("name", ASKING)
+def test_a_throttled_cordon_comes_before_the_evictions_that_wait_for_it(
+    tasks: dict[str, State], name: str
+) -> None:
+    """Others wait for LONGEST_S after the last drain has begun; two pauses at their longest are shorter."""
+    pauses = delays_s(retrier_of(tasks[name], "Lambda.TooManyRequestsException"))
+    assert 2 * max(pauses) <= cordons_pending.LONGEST_S
+    assert sum(pauses) >= cordons_pending.OLDEST_S
