@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from stepdrain import errors
+
 HistoryEvent = Mapping[str, Any]
 
 
@@ -16,12 +18,21 @@ def state_line(event: HistoryEvent) -> str | None:
         return f"-> {event['stateEnteredEventDetails']['name']}"
     if kind in ("TaskFailed", "TaskTimedOut"):
         details = event["taskFailedEventDetails" if kind == "TaskFailed" else "taskTimedOutEventDetails"]
-        return f"   not yet: {details.get('error')}: {message(details.get('cause', ''))}"
+        error = str(details.get("error"))
+        return f"   {_kind(error)}{error}: {message(details.get('cause', ''))}"
     if kind == "TaskStateExited":
         return f"<- {event['stateExitedEventDetails']['name']}{_held(event['stateExitedEventDetails'])}"
     if kind.startswith("Execution"):
         return f"== {kind.removeprefix('Execution')}{_why(event)}"
     return None
+
+
+def _kind(error: str) -> str:
+    """What an error means for its state: it asks again, has failed, or (without a word) goes on elsewhere."""
+    known = getattr(errors, error, errors.Stopped)
+    if issubclass(known, errors.NotYet | errors.Transient):
+        return "not yet: "
+    return "failed: " if issubclass(known, errors.Stopped) else ""
 
 
 def _held(exited: Mapping[str, Any]) -> str:

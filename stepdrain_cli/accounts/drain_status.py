@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import re
+
 from stepdrain.clock import to_rfc3339
 from stepdrain.document.progress import recorded
 from stepdrain.reporting import links, next_steps
 
 from stepdrain_cli.accounts.drains import RUNNING, Standing
+from stepdrain_cli.accounts.node_now import NodeNow
 from stepdrain_cli.pictures.chart import duration
 from stepdrain_cli.terminal import tables
 
 Lines = list[tuple[str, str]]
+POD = re.compile(r"([\w.-]+/[\w.-]+): ")
+"""How the phrase about a pod begins (stepdrain.rules.reasons)."""
 
 
-def lines(found: Standing, now: float, flags: str = "", *, bare: bool = False) -> Lines:
+def lines(found: Standing, now: float, flags: str = "", present: NodeNow | None = None) -> Lines:
     """(name, text) of each line; ``now`` in epoch seconds, ``flags`` what suggested commands repeat.
 
-    ``bare``: nothing that a drain has set is left on the node, so there is nothing to undo.
+    ``present``: what the cluster shows of the node; without it counts are those of the record.
     """
     drain, line = found.drain, found.line
     ended = drain.ended if drain.ended is not None else now
@@ -29,11 +34,12 @@ def lines(found: Standing, now: float, flags: str = "", *, bare: bool = False) -
     ]
     if found.redrives:
         rows.append(("Redrives", str(found.redrives)))
-    rows += _pods(found)
+    rows += _pods(found, now, present)
     if drain.status in RUNNING:
         rows += _running(found, now)
     else:
-        rows += _stopped(found, now, flags, bare) if line.status != "SUCCEEDED" else _done(found)
+        bare = present is not None and present.bare
+        rows += _stopped(found, now, flags, bare=bare) if line.status != "SUCCEEDED" else _done(found)
     return rows + _links(found)
 
 
@@ -54,14 +60,37 @@ def _state(found: Standing, now: float) -> str:
     return f"{visit.state}, attempt {max(1, len(visit.attempts))}{since}"
 
 
-def _pods(found: Standing) -> Lines:
+def _pods(found: Standing, now: float, present: NodeNow | None) -> Lines:
     record = recorded(found.line.document)
     if not record:
         return []
+    blocked, leaving = blocked_and_leaving(found, present)
+    blockers, age = record["blockers"], ""
+    if present is not None:
+        # Where no pod is waited for, it is volumes or targets that the phrases name.
+        pods = record["blocked"] or record["leaving"]
+        blockers = [phrase for phrase in blockers if not (pods and _gone(phrase, present))]
+    elif found.drain.status != "SUCCEEDED" and (leaving or blocked):
+        age = f" (as recorded {duration(round(now - found.recorded_at))} ago)"
     forced = f" ({record['forced']} forced)" if record["forced"] else ""
-    counts = f"{record['evicted']} evicted{forced}, {record['leaving']} leaving, {record['blocked']} blocked"
+    counts = f"{record['evicted']} evicted{forced}, {leaving} leaving, {blocked} blocked{age}"
     given_up = [*record.get("stuckPods", ()), *record.get("unendedPods", ())]
-    return [("Pods", counts), *(("", named) for named in [*record["blockers"], *given_up])]
+    return [("Pods", counts), *(("", named) for named in [*blockers, *given_up])]
+
+
+def blocked_and_leaving(found: Standing, present: NodeNow | None) -> tuple[int, int]:
+    """Counts of the node's pods: as the cluster shows them, or without ``present`` as they were recorded."""
+    record = recorded(found.line.document) or {}
+    blocked, leaving = record.get("blocked", 0), record.get("leaving", 0)
+    if present is None:
+        return blocked, leaving
+    return min(blocked, len(present.staying)), len(present.leaving)
+
+
+def _gone(phrase: str, present: NodeNow) -> bool:
+    """Whether the phrase is about a pod, and the pod is no longer on the node."""
+    pod = POD.match(phrase)
+    return pod is not None and pod[1] not in present.staying | present.leaving
 
 
 def _running(found: Standing, now: float) -> Lines:
@@ -78,7 +107,7 @@ def _left(until: float, now: float) -> str:
     return f"in {duration(round(until - now))}, at {to_rfc3339(until)}"
 
 
-def _stopped(found: Standing, now: float, flags: str, bare: bool) -> Lines:
+def _stopped(found: Standing, now: float, flags: str, *, bare: bool) -> Lines:
     line, error = found.line, found.line.error or found.line.status
     who = found.drain.node or found.drain.instance or found.drain.arn
     rows = [("Error", error), ("Why", line.cause or "no cause was recorded")]

@@ -135,11 +135,17 @@ class Standing:
             "error": self.line.error or (visit.error if visit else ""),
             "cause": self.line.cause or self.waiting_for,
             "progress": recorded(self.line.document) or {},
+            "progressAt": to_rfc3339(self.recorded_at),
             "deadline": to_rfc3339(self.deadline),
             "heartbeatUntil": None if self.heartbeat_until is None else to_rfc3339(self.heartbeat_until),
             "redrives": self.redrives,
             "redrivable": self.redrivable,
         }
+
+    @property
+    def recorded_at(self) -> float:
+        """When the record in the document passed into the present state, or into the last."""
+        return self.line.visits[-1].entered if self.line.visits else self.line.started
 
     @property
     def waiting_for(self) -> str:

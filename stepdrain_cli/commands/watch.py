@@ -10,12 +10,12 @@ import click
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
-from stepdrain.document.progress import recorded
 
 from stepdrain_cli.accounts import drain_lookup, drain_status, drains
 from stepdrain_cli.accounts.account import Account
 from stepdrain_cli.accounts.drains import Standing
 from stepdrain_cli.accounts.name_completion import drained_nodes
+from stepdrain_cli.accounts.node_now import NodeNow, Nodes
 from stepdrain_cli.commands.options import on_account
 from stepdrain_cli.pictures.chart import duration
 from stepdrain_cli.terminal import tables
@@ -65,18 +65,18 @@ def _looks(account: Account, arn: str, interval: float) -> Iterator[Standing]:
 
 
 def _draw(looks: Iterator[Standing], account: Account, console: Console) -> Standing:
-    found = next(looks)
+    found, nodes = next(looks), Nodes(account)
     with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
-        live.update(_picture(found, account, console), refresh=True)
+        live.update(_picture(found, nodes.now(found), account, console), refresh=True)
         for found in looks:
-            live.update(_picture(found, account, console), refresh=True)
+            live.update(_picture(found, nodes.now(found), account, console), refresh=True)
     return found
 
 
-def _picture(found: Standing, account: Account, console: Console) -> Text:
+def _picture(found: Standing, present: NodeNow | None, account: Account, console: Console) -> Text:
     """The standing, and as many of the newest events as the terminal has lines left for."""
     columns = max(1, console.width)
-    standing = tables.fields(drain_status.lines(found, account.now(), account.flags), columns)
+    standing = tables.fields(drain_status.lines(found, account.now(), account.flags, present), columns)
     # A word that is longer than the terminal is wide goes on in the next line.
     used = sum(-(-max(1, len(line)) // columns) for line in standing)
     room = max(1, console.height - used - 2)
@@ -97,6 +97,7 @@ def _tell(looks: Iterator[Standing]) -> Standing:
 def _follow_all(account: Account, interval: float) -> int:
     """Watch all drains that run, also those that begin meanwhile; the worst status they come to."""
     console, shown, status = tables.console(), dict[str, int](), DONE
+    nodes = Nodes(account)
     followed = _running(account)
     if not followed:
         click.echo("No drain runs.", err=True)
@@ -107,7 +108,7 @@ def _follow_all(account: Account, interval: float) -> int:
             if live is None:
                 _tell_all(looks, shown)
             else:
-                rows = [_row(look, account) for look in looks]
+                rows = [_row(look, nodes.now(look), account) for look in looks]
                 live.update(Text("\n".join(tables.lines(HEAD, rows, console.width))), refresh=True)
             ended = [look for look in looks if look.drain.status not in drains.RUNNING]
             status = max(
@@ -134,10 +135,10 @@ def _tell_all(looks: list[Standing], shown: dict[str, int]) -> None:
         shown[found.drain.arn] = len(lines)
 
 
-def _row(found: Standing, account: Account) -> list[str]:
-    drain, record = found.drain, recorded(found.line.document) or {}
+def _row(found: Standing, present: NodeNow | None, account: Account) -> list[str]:
+    drain = found.drain
     age = duration(round((drain.ended or account.now()) - drain.started))
-    counts = [str(record.get(name, 0)) for name in ("blocked", "leaving")]
+    counts = map(str, drain_status.blocked_and_leaving(found, present))
     return [drain.who, drain.status, drain.state, age, *counts]
 
 

@@ -45,11 +45,15 @@ def use_account_of(world, monkeypatch, session=None, machine=lambda: None):
 
 
 class Typist:
-    """Types commands. ``names`` maps readable names (``i-one``, ``node-one``) to real ones."""
+    """Types commands. ``names`` maps readable names (``i-one``, ``node-one``) to real ones.
+
+    ``shown``: what the last one put on a terminal, where stdout and stderr are one.
+    """
 
     def __init__(self, world, monkeypatch, names):
         self.world, self.names = world, names
         self._monkeypatch, self.plain = monkeypatch, False
+        self.shown = ""
         use_account_of(world, monkeypatch)
         monkeypatch.setattr(options, "SANDBOX_NOTE", "NOTE")
 
@@ -59,6 +63,7 @@ class Typist:
         named = [self._real(argument) for argument in arguments]
         result = CliRunner().invoke(cli, [*named, "--sandbox"], input=answer)
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        self.shown = self.readable(result.output)
         return result.exit_code, self.readable(result.stdout), self.readable(result.stderr)
 
     def _real(self, text):

@@ -349,6 +349,26 @@ def test_status_offers_undo_as_long_as_there_is_something_to_undo(held):
     assert "stepdrain redrive node-one --sandbox" in out
 
 
+def test_watch_offers_no_undo_after_an_undo(held, monkeypatch):
+    """Its last picture is what a person types from."""
+    drawn = drawn_at(monkeypatch, 100, 60)
+    held("watch", "node-one")
+    assert any("stepdrain undo" in line for line in pictures(drawn)[-1])
+    held("undo", "node-one", "--yes")
+    drawn = drawn_at(monkeypatch, 100, 60)
+    held("watch", "node-one")
+    assert not any("stepdrain undo" in line for line in pictures(drawn)[-1])
+    assert any(line.startswith("Undone:") for line in pictures(drawn)[-1])
+
+
+def test_status_of_a_node_that_was_registered_anew_offers_no_undo(held, world, one):
+    """The successor of that name has nothing of the drain's on it."""
+    node = world.kube.cluster.get("Node", one[1])
+    world.kube.cluster.remove("Node", one[1])
+    world.kube.cluster.create({**node, "metadata": {**node["metadata"], "uid": None}})
+    assert "Undone:  nothing that a drain has set is left" in held("status", "i-one")[1]
+
+
 def test_status_offers_undo_where_the_cluster_cannot_be_asked(held, world, monkeypatch):
     """Undo prints the commands then."""
     forbid(world, monkeypatch)

@@ -7,11 +7,13 @@ import pytest
 import yaml
 from botocore.exceptions import ClientError, NoCredentialsError
 from click.testing import CliRunner
+from stepdrain.adapters.aws import Aws
 
 from stepdrain_cli.__main__ import cli
 from stepdrain_cli.accounts import account as accounts
 from stepdrain_cli.accounts import drain_lookup
 from stepdrain_cli.accounts import drains as found_drains
+from stepdrain_cli.accounts.node_now import NodeNow, Nodes
 from stepdrain_cli.terminal.exits import NO_ACCESS, CommandError
 from stepdrain_sandbox.examples.drains import drains
 from tests.cli.accounts import drawn_at, pictures, use_account_of
@@ -110,7 +112,7 @@ def test_status_of_a_blocked_drain_says_what_it_waits_for_and_how_long_it_may(st
         f"Execution:  {ARN}:i-blocked-TOKEN",
         "Status:  RUNNING after 1 min",
         "State:  WaitForPods, attempt 2, since 1 min",
-        "Pods:  1 evicted, 1 leaving, 2 blocked",
+        "Pods:  1 evicted, 0 leaving, 2 blocked",
         f"  default/orders-db-POD: {needs}",
         f"  default/orders-db-POD: {needs}",
         "Waits for:  2 pods cannot be evicted now: default/orders-db-POD: "
@@ -121,6 +123,34 @@ def test_status_of_a_blocked_drain_says_what_it_waits_for_and_how_long_it_may(st
         f"Log:  {CONSOLE}/cloudwatch/home?region=eu-west-1#logsV2:log-groups/log-group/"
         "$252Faws$252Flambda$252Fstepdrain-WaitForPods",
     ]
+
+
+def test_status_counts_what_is_on_the_node_now(stepdrain, world):
+    """The record is as old as the state: a pod that it calls leaving has been gone for a minute."""
+    shown = json.loads(stepdrain("status", "node-blocked", "-o", "json")[1])
+    assert (shown["progress"]["leaving"], shown["present"]["leaving"]) == (1, [])
+    assert shown["present"]["staying"] == ["default/orders-db-POD"] * 2
+    pod = next(p for p in world.kube.cluster.list("Pod") if p["metadata"]["name"].startswith("orders-db"))
+    for deleted_at, counts in (("2026-01-01T00:00:40Z", "1 leaving, 1"), (None, "0 leaving, 2")):
+        asked = {"deletionTimestamp": deleted_at, "deletionGracePeriodSeconds": deleted_at and 30}
+        world.kube.cluster.change("Pod", pod["metadata"]["name"], "default", {"metadata": asked})
+        assert f"Pods:  1 evicted, {counts} blocked" in stepdrain("status", "node-blocked")[1].splitlines()
+
+
+def test_status_names_no_pod_that_has_gone(stepdrain, world, monkeypatch):
+    """The record still does."""
+    gone = NodeNow(frozenset({"default/orders-db-other"}), frozenset(), bare=False)
+    monkeypatch.setattr(Nodes, "now", lambda *_: gone)
+    lines = stepdrain("status", "node-blocked")[1].splitlines()
+    assert lines[lines.index("Pods:  1 evicted, 0 leaving, 1 blocked") + 1].startswith("Waits for:")
+
+
+def test_status_says_how_old_the_counts_are_where_the_cluster_does_not_answer(stepdrain, monkeypatch):
+    """What is on the node is not known then, and the record's counts may be of long ago."""
+    monkeypatch.setattr(Aws, "kube_token", lambda _self, _cluster: "unknown")
+    out = stepdrain("status", "node-blocked")[1]
+    assert "Pods:  1 evicted, 1 leaving, 2 blocked (as recorded 1 min ago)" in out.splitlines()
+    assert json.loads(stepdrain("status", "node-blocked", "-o", "json")[1])["present"] is None
 
 
 def test_status_of_a_failed_drain_says_what_to_do(stepdrain):

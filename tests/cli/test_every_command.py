@@ -355,6 +355,8 @@ def test_output_of_an_account_that_is_closed_early(name, answers, monkeypatch, c
             return {"Reservations": []}
         if operation == "GetExecutionHistory":
             return {"events": events[::-1] if parameters.get("reverseOrder") else events}
+        if operation == "DescribeCluster":
+            return refusing("ResourceNotFoundException", "No cluster.")(_client, operation, parameters)
         return {"executions": [execution], **execution}
 
     answers(answer)

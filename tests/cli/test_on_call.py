@@ -39,8 +39,8 @@ class Shell:
     def __call__(self, line):
         program, *arguments = shlex.split(line)
         if program == "stepdrain":
-            _, out, err = self.type(*arguments)
-            return (err.replace("NOTE\n", "") + out).replace(" --sandbox", "")
+            self.type(*arguments)
+            return self.type.shown.replace("NOTE\n", "").replace(" --sandbox", "")
         assert program == "kubectl", line
         return getattr(self, f"_{arguments[0]}")(*arguments[1:])
 

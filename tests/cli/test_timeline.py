@@ -1,9 +1,13 @@
 """What is read out of a history is what a report tells; each rule on a history made by hand."""
 
+import inspect
+
 import pytest
+from stepdrain import errors
 
 from stepdrain_cli.pictures import chart, costs
 from stepdrain_recorded import pod_timelines, waits
+from stepdrain_recorded.history_lines import state_line
 from stepdrain_recorded.timeline import timeline
 from tests.cli.histories import begun
 
@@ -11,6 +15,10 @@ OURS = "disruption budget db needs 2 healthy pods and has 2"
 THEIRS = "The disruption budget db needs 2 healthy pods and has 2 currently"
 BLOCKED = f"2 pods cannot be evicted now: default/db-0: {OURS}; default/db-1: {OURS}"
 SERVERS = f"2 pods cannot be evicted now: default/db-1: {OURS}; default/db-0: {THEIRS}"
+
+ALL = [
+    name for name, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.DrainError)
+]
 
 
 def blocked_then_evicted():
@@ -33,6 +41,16 @@ def test_states_attempts_and_retries_are_counted():
     ]  # fmt: skip
     assert (line.retries, line.transitions) == (3, 8)
     assert (line.node, line.instance, line.status) == ("node-1.internal", "i-1", "RUNNING")
+
+
+@pytest.mark.parametrize("error", [*ALL, "Lambda.Unknown"])
+def test_only_what_a_state_waits_for_is_not_yet(error):
+    """A refusal is final: "not yet: DrainRefused" promised another attempt that never came."""
+    event = {"type": "TaskFailed", "taskFailedEventDetails": {"error": error, "cause": "why"}}
+    kind = getattr(errors, error, errors.Stopped)
+    again = issubclass(kind, errors.NotYet | errors.Transient)
+    stopped = "failed: " if issubclass(kind, errors.Stopped) else ""
+    assert state_line(event) == f"   {'not yet: ' if again else stopped}{error}: why"
 
 
 def test_a_redrive_is_a_new_visit_though_aws_does_not_enter_the_state_again():
