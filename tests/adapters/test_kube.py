@@ -185,7 +185,7 @@ def test_409_by_uid_counts_as_evicted_and_spares_the_successor(server, node):
 def test_429_by_a_budget_is_blocked_and_named(server, node):
     """No Retry-After: the usual refusal. It is no error of the API, and asked once."""
     server.cluster.create(a_budget(node))
-    with pytest.raises(EvictionBlocked, match=rf"{node}/web: .*web needs 1 healthy pods and has 1"):
+    with pytest.raises(EvictionBlocked, match=rf"{node}/web: .*web needs 1 healthy pod and has 1"):
         batch(server, node)
     assert sent(server, node) == [429]
 

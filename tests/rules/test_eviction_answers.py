@@ -13,12 +13,15 @@ from stepdrain.errors import (
     KubeUnauthorized,
     KubeUnavailable,
 )
+from stepdrain.rules import pods
+from stepdrain.rules.budgets import Budget, Ledger
 from stepdrain.rules.eviction_answers import Answer, Outcome, Tally, classify, tally
 from stepdrain.rules.reasons import Reason, phrases
 
 GOLDEN = Path(__file__).parents[1] / "sandbox" / "kube" / "golden" / "kube-apiserver-v1.36.2.json.gz"
 TWO = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
 BUDGET = "The disruption budget web needs 2 healthy pods and has 2 currently"
+OURS = "disruption budget web needs 2 healthy pods and has 2"
 UNSYNCED = "The disruption budget web does not allow evicting pods currently because it failed sync: no scale"
 WEBHOOK = 'admission webhook "guard.example.com" denied the request: its operator moves this pod'
 UNREACHED = (
@@ -70,9 +73,15 @@ def held_by(code, message, retry=None):
 PODS = {"name": "web-1", "kind": "pods"}
 ABOUT_THE_POD = [
     # (who, status, body, outcome, what the drain says of the pod)
-    ("a budget", 429, held_by(429, BUDGET), Outcome.BLOCKED, BUDGET),
-    ("a budget not observed", 429, held_by(429, BUDGET, 10), Outcome.BLOCKED, BUDGET),
-    ("a budget without sync", 429, held_by(429, UNSYNCED), Outcome.BLOCKED, UNSYNCED),
+    ("a budget", 429, held_by(429, BUDGET), Outcome.BLOCKED, OURS),
+    ("a budget not observed", 429, held_by(429, BUDGET, 10), Outcome.BLOCKED, OURS),
+    (
+        "a budget without sync",
+        429,
+        held_by(429, UNSYNCED),
+        Outcome.BLOCKED,
+        "disruption budget web cannot be counted: no scale",
+    ),
     ("two budgets", 500, status(500, TWO), Outcome.MISCONFIGURED, TWO),
     (
         "a budget below zero",
@@ -265,8 +274,44 @@ def test_the_budgets_that_are_too_many_are_named():
 def test_of_a_budget_the_server_has_the_last_word():
     """Our own reading may be older than its answer."""
     mine = Reason("shop/web-1", "disruption budget web needs 3 healthy pods and has 3")
-    assert tally([(Named, Answer(429, held_by(429, BUDGET)))], [mine]).blocked == [Reason(Named.key, BUDGET)]
+    assert tally([(Named, Answer(429, held_by(429, BUDGET)))], [mine]).blocked == [Reason(Named.key, OURS)]
     assert tally([(Named, Answer(201, ""))], [mine]).blocked == []
+
+
+ALIKE = [
+    ("The disruption budget web needs 1 healthy pods and has 1 currently", {"desired": 1, "current": 1}),
+    ("The disruption budget web needs 2 healthy pods and has 0 currently", {"desired": 2, "current": 0}),
+    ("The disruption budget web does not allow evicting pods currently", {"desired": 1, "current": 2}),
+    ("The disruption budget web is still being processed by the server.", {"observed": False}),
+    (UNSYNCED, {"sync_failure": "no scale"}),
+]
+
+
+@pytest.mark.parametrize(("theirs", "counts"), ALIKE, ids=[row[0][27:60] for row in ALIKE])
+def test_one_obstacle_has_one_sentence(theirs, counts):
+    """Pods of one budget stood in one message in two forms, as if two things held them."""
+    budget = Budget(
+        "shop", "web", {}, False, **{"allowed": 0, "current": 1, "desired": 1, "observed": True, **counts}
+    )
+    ready = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+    pod = pods.parse({"metadata": {"namespace": "shop", "name": "web-1", "uid": "u"}, "status": ready})
+    answer = Answer(429, held_by(429, theirs))
+    assert tally([(pod, answer)]).blocked == [Reason("shop/web-1", Ledger([budget]).obstacle(pod))]
+
+
+def test_each_recorded_refusal_of_a_budget_is_in_our_words():
+    """A real API server's; a budget is called the same whoever says that it holds."""
+    said = {
+        Answer(code, body).message for _, code, body in recorded() if "DisruptionBudget" in kind(code, body)
+    }
+    assert len(said) >= 5
+    assert {text for text in said if not text.startswith("disruption budget p")} == set()
+
+
+def test_what_nobody_foresaw_about_a_budget_stands_as_it_was_said():
+    """A later Kubernetes may say more; nothing of it is lost."""
+    theirs = "The disruption budget web needs a rest"
+    assert tally([(Named, Answer(429, held_by(429, theirs)))]).blocked == [Reason(Named.key, theirs)]
 
 
 def test_at_most_twenty_blockers_are_named():

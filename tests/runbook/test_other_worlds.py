@@ -34,7 +34,7 @@ def test_a_drain_that_may_not_watch_polls_until_the_right_is_given(monkeypatch, 
         world.terminate(night.instance)
         world.pass_time(60)
         night.waits_for("Polled, since ")
-        night.waits_for("disruption budget web-0 needs 1 healthy pods and has 1")
+        night.waits_for("disruption budget web-0 needs 1 healthy pod and has 1")
         night.play("WatchUnavailable", mended=lambda: night.hold(1))
         night.drained()
         told = [event for event in world.kube.cluster.list("Event") if event["reason"] == "WatchDenied"]

@@ -29,7 +29,7 @@ def test_a_budget_is_given_room(night):
     night.hold()
     night.world.terminate(night.instance)
     night.world.pass_time(20)
-    night.waits_for(f"disruption budget {night.blanks['BUDGET']} needs 1 healthy pods and has 1 currently")
+    night.waits_for(f"disruption budget {night.blanks['BUDGET']} needs 1 healthy pod and has 1")
     night.play("EvictionBlocked")
     night.drained()
 

@@ -152,4 +152,4 @@ def test_the_demo_can_show_a_roll_that_loses_no_request_beside_a_drain_that_wait
     assert outcome.summary["rolled"] == ["deployments default/web"]
     assert [name[:12] for name in outcome.summary["evicted"]] == ["default/api-"]
     assert "Deployment web is being rolled; its new pod web-" in said
-    assert "disruption budget api needs 1 healthy pods and has 1 currently" in said
+    assert "disruption budget api needs 1 healthy pod and has 1" in said

@@ -9,6 +9,7 @@ module allows. The rules and their order are those of the Eviction API
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,17 @@ from typing import Any, cast
 
 from stepdrain.rules.pods import Pod
 from stepdrain.rules.reasons import Reason, counted
+
+UNSEEN, CLOSED = "is still being processed by the server", "does not allow evicting pods now"
+UNCOUNTED = "cannot be counted: "
+SERVERS = re.compile(
+    r"The disruption budget (?P<name>\S+) (?:"
+    r"needs (?P<desired>\d+) healthy pods and has (?P<current>\d+) currently"
+    r"|does not allow evicting pods currently(?: because it failed sync: (?P<why>.+))?"
+    r"|is still being processed by the server\.)",
+    re.DOTALL,
+)
+"""What the Eviction API says of a budget that refuses."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +56,7 @@ class Budget:
     @property
     def need(self) -> str:
         """What it asks for and has, as the end of a sentence that begins with its name."""
-        return f"needs {counted(self.desired, 'healthy pod')} and has {self.current}"
+        return _need(self.desired, self.current)
 
 
 def parse(raw: Mapping[str, Any]) -> Budget:
@@ -151,14 +163,31 @@ class Ledger:
 
     def _exhausted(self, budget: Budget) -> str | None:
         if budget.sync_failure:
-            return f"disruption budget {budget.name} cannot be counted: {budget.sync_failure}"
+            return f"disruption budget {budget.name} {UNCOUNTED}{budget.sync_failure}"
         if not budget.observed:
-            return f"disruption budget {budget.name} is still being processed by the server"
+            return f"disruption budget {budget.name} {UNSEEN}"
         if budget.allowed - self.spent[budget.namespace, budget.name] > 0:
             return None
         if budget.current <= budget.desired or self.spent[budget.namespace, budget.name]:
             return f"disruption budget {budget.name} {budget.need}"
-        return f"disruption budget {budget.name} does not allow evicting pods now"
+        return f"disruption budget {budget.name} {CLOSED}"
+
+
+def in_our_words(refusal: str) -> str:
+    """The API server's sentence about a budget in the words of ``Ledger.obstacle``; else the text itself."""
+    found = SERVERS.fullmatch(refusal)
+    if found is None:
+        return refusal
+    name, (desired, current, why) = found["name"], found.group("desired", "current", "why")
+    if desired is not None:
+        return f"disruption budget {name} {_need(int(desired), int(current))}"
+    if why is not None:
+        return f"disruption budget {name} {UNCOUNTED}{why}"
+    return f"disruption budget {name} {UNSEEN if 'processed' in refusal else CLOSED}"
+
+
+def _need(desired: int, current: int) -> str:
+    return f"needs {counted(desired, 'healthy pod')} and has {current}"
 
 
 def spares_unready(budget: Budget, pod: Pod) -> bool:

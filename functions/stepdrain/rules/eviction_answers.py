@@ -27,6 +27,7 @@ from stepdrain.errors import (
     KubeUnauthorized,
     KubeUnavailable,
 )
+from stepdrain.rules import budgets
 from stepdrain.rules.pods import Pod
 from stepdrain.rules.reasons import Reason
 
@@ -75,11 +76,14 @@ class Answer:
 
     @property
     def message(self) -> str:
-        """The words of whoever decided: a webhook's or policy's, else the cause's, else the text."""
+        """The words of whoever decided: a webhook's or policy's, else the cause's, else the text.
+
+        A budget's are worded as our own reading of it is, so that one obstacle has one sentence.
+        """
         if self.admission_denied:
             return self.text
         causes = [cause["message"] for cause in self._causes() if cause.get("message")]
-        return str(causes[0]) if causes else self.text
+        return budgets.in_our_words(str(causes[0])) if causes else self.text
 
     @property
     def admission_denied(self) -> bool:
