@@ -66,7 +66,7 @@ def render(events: Sequence[Mapping[str, Any]], audit: Sequence[Mapping[str, Any
         stages=waits.stages(line),
         shown=waits.SHOWN,
         trail=_trail(line, changes[:SHOWN_CHANGES]),
-        untold=max(0, len(changes) - SHOWN_CHANGES),
+        omitted=max(0, len(changes) - SHOWN_CHANGES),
         audited=audit is not None,
         doubt=_doubt(line, changes) if audit is not None else "",
         commands=_commands(line),

@@ -1,4 +1,4 @@
-"""Who is told when a drain fails: the topic's subscriptions."""
+"""Who is notified when a drain fails: the topic's subscriptions."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def check(deployed: Deployed) -> Check:
         "--protocol email --notification-endpoint YOU@EXAMPLE.COM"
     )
     if not found.confirmed and not found.waiting:
-        return Check(what, BY, Result.MISSING, "Nobody is told when a drain fails.", subscribe)
+        return Check(what, BY, Result.MISSING, "Nobody is notified when a drain fails.", subscribe)
     if not found.confirmed:
         said = f"Nobody has confirmed yet: {waiting}. The link is in AWS's mail, or subscribe again."
         return Check(what, BY, Result.MISSING, said, subscribe)

@@ -154,7 +154,7 @@ def test_a_topic_without_subscriber_is_found(verify, world, topic):
     sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="oncall@example.com")
     unconfirmed = wrong(verify)["the topic's subscribers"]
     world.aws.subscriptions.confirm("oncall@example.com")
-    assert (found["result"], found["said"]) == ("missing", "Nobody is told when a drain fails.")
+    assert (found["result"], found["said"]) == ("missing", "Nobody is notified when a drain fails.")
     assert f"aws sns subscribe --region {REGION} --topic-arn {topic}" in found["command"]
     assert unconfirmed["result"] == "missing"
     assert unconfirmed["said"].startswith("Nobody has confirmed yet: oncall@example.com.")

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from stepdrain.rules.pods import Owner, Pod
-from stepdrain.rules.waves import complaints, first, wave
+from stepdrain.rules.waves import first, unreadable, wave
 
 ORDINARY = Pod("shop", "web", "u-1", "Running", True, {}, {}, "", None, False, 30, 0.0, None)
 DNS = replace(ORDINARY, name="coredns", priority_class="system-cluster-critical")
@@ -43,6 +43,6 @@ def test_a_wave_that_is_still_leaving_holds_the_next_one_back():
 def test_a_bad_annotation_is_named_with_the_wave_that_is_used():
     """Whoever wrote it looks for a number from 0 to 9. Others are not named."""
     bad, good = (replace(DNS, annotations={"stepdrain/wave": text}) for text in ("soon", "0"))
-    (sentence,) = complaints([ORDINARY, good, bad])
+    (sentence,) = unreadable([ORDINARY, good, bad])
     assert sentence.startswith("shop/coredns: annotation stepdrain/wave='soon' is not a number from 0 to 9;")
     assert sentence.endswith("wave 2 is used")

@@ -7,7 +7,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from stepdrain.rules import deadline, first_definition
-from stepdrain.rules.first_definition import Pace
+from stepdrain.rules.first_definition import Polling
 
 if TYPE_CHECKING:
     from stepdrain.document.step import Step
@@ -33,7 +33,7 @@ class Timing:
     """The deadline comes from EC2, which takes the instance."""
     grace_until: float
     """Until when the grace that a pod is given may last: ``inf`` where it has all of its own."""
-    pace: Pace | None
+    polling: Polling | None
     """Which error names the execution's definition retries; None on the present one."""
 
     @property
@@ -61,25 +61,25 @@ def of(step: Step, now: float) -> Timing:
     taken_at = step.ends_at if interrupted and step.ends_at is not None else inf
     ends_at = min(taken_at, until + deadline.FORCED_MARGIN_S) if forces else until
     grace_until = min(taken_at - deadline.LAST_MOMENT_S, inf if interrupted or not forces else until)
-    pace = None if step.wait_s is not None else _pace(step, until, hook)
-    heartbeat_at = _heartbeat_at(step, hook, pace)
-    return Timing(now, until, ends_at, heartbeat_at, forces, interrupted, grace_until, pace)
+    polling = None if step.wait_s is not None else _polling(step, until, hook)
+    heartbeat_at = _heartbeat_at(step, hook, polling)
+    return Timing(now, until, ends_at, heartbeat_at, forces, interrupted, grace_until, polling)
 
 
-def _heartbeat_at(step: Step, hook: deadline.Hook | None, pace: Pace | None) -> float:
+def _heartbeat_at(step: Step, hook: deadline.Hook | None, polling: Polling | None) -> float:
     if hook is None:
         return inf
     last, tried = step.progress.heartbeat_at, step.progress.heartbeat_tried_at
-    if pace is not None:
+    if polling is not None:
         after_pods = step.state in AFTER_PODS
         slow_s = first_definition.SLOW_AFTER_PODS_S if after_pods else first_definition.SLOW_S
-        return first_definition.heartbeat_at(last, pace, hook, slow_s)
+        return first_definition.heartbeat_at(last, polling, hook, slow_s)
     due = last + deadline.heartbeat_after_s(hook)
     return due if tried is None else max(due, tried + deadline.HEARTBEAT_AGAIN_S)
 
 
-def _pace(step: Step, until: float, hook: deadline.Hook | None) -> Pace:
+def _polling(step: Step, until: float, hook: deadline.Hook | None) -> Polling:
     count = step.progress.number
     if step.state in AFTER_PODS:
-        count = first_definition.pace_after_pods(count, step.entered_at, step.progress.emptied_at)
-    return first_definition.pace(count, step.entered_at, until, hook)
+        count = first_definition.polling_after_pods(count, step.entered_at, step.progress.emptied_at)
+    return first_definition.polling(count, step.entered_at, until, hook)

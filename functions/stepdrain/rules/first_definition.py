@@ -21,31 +21,31 @@ WATCHED_ATTEMPTS, WATCH_S = 3, 15
 """The first attempts of a visit to WaitForPods that watch, and for how long."""
 
 
-class Pace(StrEnum):
+class Polling(StrEnum):
     """Which of the two retriers takes the error."""
 
     QUICK = "quick"
     SLOW = "slow"
 
 
-def pace(heartbeats: int, entered_at: float, deadline: float, hook: Hook | None) -> Pace:
-    """The pace of a visit: quick before the first heartbeat, near the deadline, and for a short timeout."""
+def polling(heartbeats: int, entered_at: float, deadline: float, hook: Hook | None) -> Polling:
+    """How a visit polls: quick before the first heartbeat, near the deadline, and for a short timeout."""
     if heartbeats == 0 or deadline - entered_at < NEAR_DEADLINE_S:
-        return Pace.QUICK
+        return Polling.QUICK
     if hook is not None and hook.heartbeat_timeout < 800:
-        return Pace.QUICK
-    return Pace.SLOW
+        return Polling.QUICK
+    return Polling.SLOW
 
 
-def pace_after_pods(heartbeats: int, entered_at: float, emptied_at: float | None) -> int:
-    """The count of heartbeats as ``pace`` takes it for what is waited for after the last pod."""
+def polling_after_pods(heartbeats: int, entered_at: float, emptied_at: float | None) -> int:
+    """The count of heartbeats that ``polling`` takes for what is waited for after the last pod."""
     quick = emptied_at is None or entered_at - emptied_at < QUICK_AFTER_PODS_S
     return 0 if quick else max(1, heartbeats)
 
 
-def heartbeat_at(last: float, at: Pace, hook: Hook, slow_s: int) -> float:
+def heartbeat_at(last: float, at: Polling, hook: Hook, slow_s: int) -> float:
     """When the state must give way to Heartbeat: one pause and one attempt before half of the timeout."""
-    pause = QUICK_S if at is Pace.QUICK else slow_s
+    pause = QUICK_S if at is Polling.QUICK else slow_s
     due = min(HEARTBEAT_DUE_S, hook.heartbeat_timeout / 6)
     return last + max(due, hook.heartbeat_timeout / 2 - pause - ATTEMPT_S)
 

@@ -39,7 +39,7 @@ def readable(asked: str) -> bool:
     return asked.isdecimal() and asked.isascii() and FIRST <= int(asked) <= LAST
 
 
-def complaints(pods: Collection[Pod]) -> list[str]:
+def unreadable(pods: Collection[Pod]) -> list[str]:
     """A sentence for each pod whose annotation is not a valid wave, with the wave used instead."""
     unread = [pod for pod in pods if not readable(pod.annotations.get(ANNOTATION, str(FIRST)))]
     rule = f"is not a number from {FIRST} to {LAST}"

@@ -65,8 +65,8 @@ def evict_batch(
     known = replace(step.progress, orphans=tuple(orphans), detached=detached, unanswered_since=None)
     sorted_pods = remaining_pods.hold_daemonsets(sorted_pods, step.policy, known)
     _refuse(sorted_pods[Action.REFUSE], step)
-    if not batch.begun(step) and (complaints := waves.complaints(sorted_pods[Action.EVICT])):
-        warn("AnnotationIgnored", "; ".join(complaints))
+    if not batch.begun(step) and (unreadable := waves.unreadable(sorted_pods[Action.EVICT])):
+        warn("AnnotationIgnored", "; ".join(unreadable))
     staying = sorted_pods[Action.EVICT]
     moved = batch.move(staying, leaving, step, cluster, timing, warn, for_deadline=for_deadline)
     if evicted and moved.evicted:
@@ -76,7 +76,7 @@ def evict_batch(
     if held and moved.tally.blocked and not moved.tally.evicted:
         held(staying, moved.tally.blocked)
     record = _record(known, step, now, moved, len(leaving))
-    if timing.pace is not None and moved.nothing and moved.tally.blocked and not timing.heartbeat_due:
+    if timing.polling is not None and moved.nothing and moved.tally.blocked and not timing.heartbeat_due:
         sentence = reasons.cannot_be_evicted(record.blocked, record.blockers)
         raise waiting.blocked(sentence, record.blocked, timing)
     return replace(record, emptied_at=step.progress.emptied_at if empty else None)

@@ -172,7 +172,7 @@ class _Look:
         if not timing.over and routes.urgent(present, step, timing):
             return replace(here, next=progress.EVICT_BATCH)
         if routes.heartbeat_needed(timing):
-            back_to = progress.WAIT_FOR_PODS if timing.pace is None else progress.EVICT_BATCH
+            back_to = progress.WAIT_FOR_PODS if timing.polling is None else progress.EVICT_BATCH
             return routes.to_heartbeat(here, back_to, self.awaited(view, seen, now))
         if any(now >= moment for moment in self._evictions(view, seen)):
             return replace(here, next=progress.EVICT_BATCH)

@@ -10,7 +10,7 @@ from stepdrain import errors
 from stepdrain.document.step import Step
 from stepdrain.document.timing import Timing
 from stepdrain.errors import NotYet
-from stepdrain.rules.first_definition import Pace
+from stepdrain.rules.first_definition import Polling
 
 POLLED = (errors.TargetsDraining, errors.NotYourTurn)
 """What nobody can watch, and is polled under its own name."""
@@ -33,7 +33,7 @@ FIRST_DEFINITION: dict[type[NotYet], type[NotYet]] = {
     errors.VolumesAttached: errors.VolumesStillAttached,
     errors.TargetsDraining: errors.TargetsStillDraining,
 }
-"""The second name of each on the first definition, which retries it at the slow pace."""
+"""The second name of each on the first definition, which retries it slowly."""
 
 
 def watches_until(step: Step, now: float, until: float) -> float:
@@ -66,8 +66,8 @@ def not_yet(awaited: type[NotYet], sentence: str, timing: Timing, unwatched: str
 
     ``unwatched`` says why the attempt could not watch; "" if it did.
     """
-    if timing.pace is not None:
-        return (FIRST_DEFINITION[awaited] if timing.pace is Pace.SLOW else awaited)(sentence)
+    if timing.polling is not None:
+        return (FIRST_DEFINITION[awaited] if timing.polling is Polling.SLOW else awaited)(sentence)
     if unwatched and awaited not in POLLED:
         denied = unwatched if unwatched.startswith(DENIED) else ""
         return errors.WatchUnavailable(f"{sentence} Polled, since {unwatched}.", denied)
@@ -76,7 +76,7 @@ def not_yet(awaited: type[NotYet], sentence: str, timing: Timing, unwatched: str
 
 def blocked(sentence: str, pods: int, timing: Timing) -> NotYet:
     """EvictionBlocked, or its second name, with the count of pods that are held."""
-    kind = errors.EvictionStillBlocked if timing.pace is Pace.SLOW else errors.EvictionBlocked
+    kind = errors.EvictionStillBlocked if timing.polling is Polling.SLOW else errors.EvictionBlocked
     return kind(sentence, pods)
 
 

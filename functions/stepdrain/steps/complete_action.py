@@ -18,7 +18,7 @@ LOG = logs.logger()
 @invocation.handler
 @rehearsal.instead
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """``{"result", "outcome", "reason"}``: what Auto Scaling was told, how the drain ended, and why."""
+    """``{"result", "outcome", "reason"}``: what Auto Scaling was asked for, how the drain ended, and why."""
     step = parse(event)
     account, table = connections.aws(), os.environ.get("STEPDRAIN_LEASE_TABLE")
     completed = lifecycle_action.complete(step, account)
