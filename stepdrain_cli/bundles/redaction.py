@@ -43,6 +43,7 @@ PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ),
 )
 ACCOUNT = re.compile(r"(?<![\w.-])\d{12}(?![\w.-])")
+NUMBER = "account number"
 
 
 @dataclass
@@ -88,6 +89,7 @@ class Redaction:
         return f"[removed: {kind}]"
 
     def _account(self, number: str) -> str:
+        self.removed[NUMBER] = self.removed.get(NUMBER, 0) + 1
         return self._accounts.setdefault(number, f"account-{len(self._accounts) + 1}")
 
 

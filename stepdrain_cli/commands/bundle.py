@@ -14,6 +14,7 @@ from stepdrain_cli.bundles import bundle
 from stepdrain_cli.bundles.redaction import summary
 from stepdrain_cli.commands.options import on_account, stack_of
 from stepdrain_cli.doctor.survey import Doctor
+from stepdrain_cli.terminal import files
 from stepdrain_cli.terminal.exits import CommandError
 from stepdrain_cli.terminal.node_argument import NODE
 
@@ -43,9 +44,7 @@ def command(account: Account, target: str, out: Path | None) -> None:
     try:
         redaction = bundle.write(file, parts)
     except OSError as error:
-        raise CommandError(
-            f"{file} could not be written: {error.strerror}; name another with --out."
-        ) from error
+        raise files.unwritable(file, error) from error
     click.echo(file)
     click.echo(
         f"Removed: {', '.join(summary(redaction.removed))}. Look through it before you attach it.",

@@ -200,7 +200,7 @@ def _fix(session: boto3.Session, found: Survey, *, yes: bool, dry_run: bool) -> 
         if dry_run:
             click.echo(finding.command)
             continue
-        if not yes and not click.confirm(f"Put the hook on {group.name}?", err=True):
+        if not yes and not interaction.confirmed(f"Put the hook on {group.name}?"):
             continue
         _put(session, group.name, group.hook)
         click.echo(f"Put the hook on {group.name}.")

@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from stepdrain_cli.commands.report import write
 from stepdrain_cli.pictures import graph
+from stepdrain_cli.terminal import files
 from stepdrain_cli.terminal.exits import FAILED, USAGE, CommandError
 from stepdrain_deployed import DRAIN_NODE
 from stepdrain_recorded.history import parsed
@@ -37,7 +37,8 @@ def command(definition: str | None, out: str | None, history: Path | None, check
     elif check:
         _compare(Path(out), picture)
     else:
-        write(Path(out), picture)
+        files.write(Path(out), picture)
+        click.echo(out)
 
 
 def recorded(path: Path) -> list[dict[str, Any]]:

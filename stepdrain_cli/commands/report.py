@@ -10,6 +10,7 @@ import click
 from stepdrain_cli.accounts import drain_lookup, drains
 from stepdrain_cli.accounts.name_completion import drained_nodes
 from stepdrain_cli.commands.options import account_options, opened
+from stepdrain_cli.terminal import files
 from stepdrain_cli.terminal.exits import CommandError
 from stepdrain_cli.terminal.node_argument import NODE
 from stepdrain_recorded import audit as audit_log
@@ -38,7 +39,7 @@ def command(
     # Imported here: the template engine is needed by this command only.
     from stepdrain_cli.pictures.report import render  # noqa: PLC0415
 
-    write(Path(out), render(events, logged))
+    files.write(Path(out), render(events, logged))
     click.echo(out)
 
 
@@ -53,12 +54,3 @@ def _text(file: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is no text"
         raise CommandError(f"{file} cannot be read: {reason}.") from error
-
-
-def write(path: Path, text: str) -> None:
-    """Write the file; CommandError if that is impossible."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    except OSError as error:
-        raise CommandError(f"{path} cannot be written: {error.strerror}.") from error

@@ -13,6 +13,7 @@ from stepdrain.rules.policy import Policy
 
 from stepdrain_cli.commands.options import no_such_node, on_cluster, typed_cluster
 from stepdrain_cli.planning import earlier_drains
+from stepdrain_cli.terminal import files
 from stepdrain_cli.terminal.exits import DONE, FAILED, INTERRUPTED, REFUSED, TIMED_OUT, CommandError
 from stepdrain_cli.terminal.interaction import ask
 
@@ -77,9 +78,10 @@ def _ask_beside_another(node: Mapping[str, Any], yes: bool) -> None:
 
 
 def _show(result: Result, out: str | None) -> None:
+    # Printed first: a disk that is full takes the files alone.
+    click.echo(json.dumps(result.to_document(), indent=2))
     if out:
         _write(Path(out), {"history.json": {"events": result.history}, "result.json": result.to_document()})
-    click.echo(json.dumps(result.to_document(), indent=2))
 
 
 def _status(status: str, error: str) -> int:
@@ -97,10 +99,11 @@ def _prepare(folder: Path) -> None:
         raise CommandError(f"{folder} cannot be written: {error.strerror}.") from error
 
 
-def _write(folder: Path, files: dict[str, Any]) -> None:
+def _write(folder: Path, contents: dict[str, Any]) -> None:
     try:
-        for name, content in files.items():
+        for name, content in contents.items():
             text = json.dumps(content, indent=2, default=lambda moment: moment.isoformat())
             (folder / name).write_text(f"{text}\n")
     except OSError as error:
-        raise CommandError(f"{folder} cannot be written: {error.strerror}.") from error
+        raise files.unwritable(folder / name, error) from error
+    click.echo(f"Written: {' and '.join(str(folder / name) for name in contents)}", err=True)

@@ -20,5 +20,14 @@ def ask(question: str, yes: bool, otherwise: str) -> None:
         return
     if not interactive():
         raise CommandError(f"Nobody can be asked here ({question}): add --yes to go on without a question.")
-    if not click.confirm(question, err=True):
+    if not confirmed(question):
         raise CommandError(otherwise, FAILED)
+
+
+def confirmed(question: str) -> bool:
+    """What somebody answers; click.Abort, in a line of its own, if they type Ctrl-C or Ctrl-D instead."""
+    try:
+        return click.confirm(question, err=True)
+    except click.Abort:
+        click.echo(err=True)
+        raise

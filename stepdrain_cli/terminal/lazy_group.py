@@ -11,6 +11,7 @@ from click.shell_completion import CompletionItem
 from stepdrain.errors import AwsDenied, DrainError, KubeForbidden, KubeUnauthorized, Transient
 
 from stepdrain_cli.accounts.function_log import as_notes
+from stepdrain_cli.terminal import help_text
 from stepdrain_cli.terminal.exits import NO_ACCESS, USAGE, CommandError
 from stepdrain_recorded.unreadable import Unreadable
 
@@ -24,6 +25,8 @@ class LazyGroup(click.Group):
     ``summaries`` maps each command's name to its line in the list of commands. What the domain raises while a
     command runs becomes a CommandError: a sentence, never a traceback.
     """
+
+    context_class = help_text.Context
 
     def __init__(self, *, package: str, summaries: Mapping[str, str], **attributes: Any) -> None:
         super().__init__(**attributes)
@@ -39,6 +42,7 @@ class LazyGroup(click.Group):
             return None
         module = importlib.import_module(f"{self._package}.{cmd_name.replace('-', '_')}")
         found: click.Command = module.command
+        found.context_class = help_text.Context
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

@@ -203,6 +203,13 @@ def test_no_is_an_answer(stepdrain):
     assert (status, out, err.splitlines()[-1]) == (1, "", "Error: Nothing was started.")
 
 
+def test_whoever_gives_no_answer_gets_the_line_ended(stepdrain):
+    """Ctrl-C and Ctrl-D at a question: what is said next stood behind it, in the same line."""
+    assert stepdrain("start", "node-one", answer="")[2].endswith(
+        "Start the drain of node-one? [y/N]: \nAborted!\n"
+    )
+
+
 def test_undo_takes_back_what_the_drain_had_set(stepdrain, world, one):
     """Label, cordon, both annotations and both conditions; the node takes pods and traffic again."""
     stepdrain("start", "node-one", "--yes")

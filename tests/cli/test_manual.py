@@ -5,13 +5,26 @@ from click.testing import CliRunner
 from stepdrain import VERSION
 
 from stepdrain_cli import manual
-from stepdrain_cli.__main__ import cli
+from stepdrain_cli.__main__ import SUMMARIES, cli
 from stepdrain_cli.terminal import tables
 
 
 def test_the_manual_is_generated_from_the_help_texts():
     """docs/cli.md is committed."""
     assert manual.PAGE.read_text() == manual.text(), "docs/cli.md is stale: run make cli-docs"
+
+
+@pytest.mark.parametrize("columns", [30, 40, 50, 59])
+@pytest.mark.parametrize("name", ["", *SUMMARIES])
+def test_no_line_of_a_help_text_is_wider_than_the_terminal(name, columns, monkeypatch):
+    """click writes 50 columns at least, and a terminal of 40 broke them in the middle of words."""
+    typed = [*name.split(), "--help"]
+    whole = CliRunner().invoke(cli, typed, terminal_width=100).stdout
+    monkeypatch.setenv("COLUMNS", str(columns))
+    narrow = CliRunner().invoke(cli, typed).stdout
+    # A word may be divided behind its hyphen.
+    assert "".join(narrow.split()) == "".join(whole.split())
+    assert [line for line in narrow.splitlines() if len(line) > columns and len(line.split()) > 1] == []
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])

@@ -174,6 +174,22 @@ def test_a_run_from_a_laptop_has_no_links_into_an_account():
     assert "console.aws" not in page
 
 
+def test_a_report_in_a_folder_that_is_not_there_is_a_sentence(tmp_path):
+    """Folders were made without a word, for a slip, too."""
+    (tmp_path / "history.json").write_text(json.dumps({"events": begun().events}))
+    typed = ["report", "--from-file", str(tmp_path / "history.json"), "--out"]
+    folder = tmp_path / "a b"
+    result = CliRunner().invoke(cli, [*typed, str(folder / "r.html")])
+    assert (result.exit_code, result.stderr) == (
+        2,
+        f"Error: {folder / 'r.html'} cannot be written: there is no folder {folder}; "
+        f"`mkdir -p '{folder}'` makes it.\n",
+    )
+    assert not folder.exists()
+    written = CliRunner().invoke(cli, [*typed, str(tmp_path / "r.html")])
+    assert written.stdout == f"{tmp_path / 'r.html'}\n"
+
+
 def test_the_default_file_is_not_committed_by_accident():
     """It is written where the command is called, mostly a checkout."""
     from pathlib import Path

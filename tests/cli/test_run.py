@@ -273,6 +273,22 @@ def test_a_run_says_that_somebody_else_has_cordoned_the_node(stage, reached, mon
     assert CliRunner().invoke(cli, ["run", NODE]).exit_code == 0
 
 
+def test_a_run_says_where_it_has_written(stage, reached, monkeypatch, tmp_path):
+    """The folder is made; the result stands on stdout besides, also where the files cannot be written."""
+    monkeypatch.setattr(run, "WallClock", lambda: Rehearsed(stage.clock))
+    folder = tmp_path / "new" / "night"
+    result = CliRunner().invoke(cli, ["run", NODE, "--out", str(folder)])
+    assert (
+        result.stderr.splitlines()[-1] == f"Written: {folder / 'history.json'} and {folder / 'result.json'}"
+    )
+    assert json.loads(result.stdout) == json.loads((folder / "result.json").read_text())
+    (folder / "result.json").unlink()
+    (folder / "result.json").symlink_to("/dev/full")
+    full = CliRunner().invoke(cli, ["run", NODE, "--out", str(folder)])
+    assert (full.exit_code, json.loads(full.stdout)["status"]) == (2, "SUCCEEDED")
+    assert f"{folder / 'result.json'} cannot be written: No space left on device." in full.stderr
+
+
 def test_a_folder_that_cannot_be_written_is_said_before_anything_is_drained(stage, reached, tmp_path):
     """After the drain it would be too late."""
     (tmp_path / "file").write_text("")
