@@ -38,7 +38,7 @@ class Account:
     def executions(self, arn, since):
         self.asked.append("executions")
         self.since = since
-        return iter(self.listed)
+        return list(self.listed)
 
     def in_progress_since(self, group):
         self.asked.append("activities")

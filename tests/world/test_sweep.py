@@ -1,13 +1,16 @@
 """The sweep in the embedded world: events that are lost, late or doubled, and instances to leave alone."""
 
 import json
+from datetime import UTC, datetime
 
 import boto3
 import pytest
+from moto.stepfunctions.parser.api import ExecutionStatus
 from stepdrain.errors import AwsThrottled
 from stepdrain.intake import sweep
 
 from stepdrain_recorded import audit
+from stepdrain_sandbox.aws import execution_list
 from stepdrain_sandbox.aws.account import AwsFault, client_error
 from stepdrain_sandbox.workload import lone_pod
 from stepdrain_sandbox.world import GROUP, HOOK, World
@@ -255,6 +258,31 @@ def test_a_sweep_outlasts_twenty_seconds_of_throttling(world, instance, lost, op
     assert names(world) == [f"{instance}-sweep"]
     assert [answer for answer in sweeps(world) if "errorType" in answer] == []
     world.settle()
+
+
+def test_a_drain_that_ends_while_the_sweep_reads_the_list_is_not_missed(world, instance, monkeypatch):
+    """It moves from a page that is still to come to the first, which has been read (API reference)."""
+    monkeypatch.setattr(execution_list, "LARGEST_PAGE", 1)
+    world.kube.cluster.change("PodDisruptionBudget", "nginx", "default", {"spec": {"maxUnavailable": 0}})
+    world.terminate(instance)
+    world.pass_time(10)
+    other = next(other for other in world.instances if other != instance)
+    world.terminate(other)
+    world.pass_time(SWEEP_S - 30)
+    (first,) = [e["executionArn"] for e in world.executions() if e["name"].startswith(instance)]
+    page = execution_list.ExecutionList._page
+
+    def page_after_an_end(lists, response):
+        if response._get_param("nextToken"):
+            drain = response.stepfunction_backend.describe_execution(first)
+            drain.exec_status = ExecutionStatus.FAILED
+            drain.stop_date = datetime.fromtimestamp(world.clock.now(), UTC)
+        return page(lists, response)
+
+    monkeypatch.setattr(execution_list.ExecutionList, "_page", page_after_an_end)
+    world.pass_time(40)
+    assert sweeps(world)[-1]["started"] == []
+    assert sweeps(world)[-1]["left"][instance] == sweep.STATUS["FAILED"]
 
 
 @pytest.fixture

@@ -107,7 +107,7 @@ class Account(ownership.Account, returns.Drains, Protocol):
 
     def groups(self, names: Sequence[str]) -> Iterable[Mapping[str, Any]]: ...
     def in_progress_since(self, group: str) -> Mapping[str, float]: ...
-    def executions(self, state_machine_arn: str, since: float) -> Iterable[Mapping[str, Any]]: ...
+    def executions(self, state_machine_arn: str, since: float) -> Sequence[Mapping[str, Any]]: ...
     def scheduled_events(self, codes: Sequence[str]) -> Iterable[maintenance.Scheduled]: ...
     def start_execution(self, state_machine_arn: str, name: str, document: Mapping[str, Any]) -> bool: ...
 
@@ -128,7 +128,7 @@ def sweep(
 ) -> Found:
     """Start what waits without a drain, and give back what serves again after one.
 
-    Two requests if nothing does, for 50 groups and 200 executions. ``now`` is in epoch seconds,
+    Two requests if nothing does, for 50 groups and 1,000 executions. ``now`` is in epoch seconds,
     ``interval_s`` is from one sweep to the next; ``claimed`` claims an instance before its start. A group
     whose hook cannot be read is left, with a warning. Raises AwsThrottled, AwsUnavailable or AwsDenied: what
     was started until then is started, and the next sweep goes on.
@@ -139,7 +139,7 @@ def sweep(
         found.members[group["AutoScalingGroupName"]] = [instance for instance, _ in _states(group)]
         found.target_groups[group["AutoScalingGroupName"]] = list(group.get("TargetGroupARNs", ()))
     since = now - LONGEST_WAIT_S
-    drains = list(account.executions(settings.state_machine_arn, since)) if groups else []
+    drains = account.executions(settings.state_machine_arn, since) if groups else []
     for group in groups:
         waits = _unless_running(held(group), drains, found)
         lost = _lost(group, waits, drains, account, settings, now, found) if waits else []

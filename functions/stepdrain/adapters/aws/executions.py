@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from itertools import islice, takewhile
+from itertools import islice
 from typing import Any
 
+from stepdrain import clock
 from stepdrain.adapters.aws.calls import Clients, call, call_unless, pages
+
+PAGE = 1000
+"""Executions in an answer, as many as can be
+(https://docs.aws.amazon.com/step-functions/latest/apireference/API_ListExecutions.html)."""
+MOVED_S = 10
+"""Seconds by which the function's clock and Step Functions' may disagree about what has just ended."""
 
 
 class Executions(Clients):
@@ -20,18 +27,33 @@ class Executions(Clients):
         options = {"stateMachineArn": state_machine_arn, "name": name, "input": text}
         return call_unless(client, "start_execution", "ExecutionAlreadyExists", **options) is not None
 
-    def executions(self, state_machine_arn: str, since: float) -> Iterator[dict[str, Any]]:
-        """Executions that run, or ended at ``since`` (epoch seconds) or later; in pages of 200.
+    def executions(self, state_machine_arn: str, since: float) -> list[dict[str, Any]]:
+        """Executions that run, or ended at ``since`` (epoch seconds) or later, the most recent first.
 
         Each has ``name``, ``status`` and ``startDate``. ``state_machine_arn`` may be an alias; executions
         started without the alias are listed, too. ListExecutions sorts running executions by their start or
-        redrive and the others by their end (API reference), so reading stops at the first older date.
+        redrive and the others by their end (API reference), so reading stops at the first older date. And one
+        that ends between two pages moves to the first, which has been read: then what has changed since is
+        read again, until that is a single page.
         """
+        found: dict[str, dict[str, Any]] = {}
+        while True:
+            asked_at, read = clock.now(), 0
+            for page in self._pages_since(state_machine_arn, since):
+                found |= {execution["name"]: execution for execution in page}
+                read += bool(page)
+            if read <= 1:  # A page is of one moment.
+                return sorted(found.values(), key=_sorted_by, reverse=True)
+            since = asked_at - MOVED_S
+
+    def _pages_since(self, state_machine_arn: str, since: float) -> Iterator[list[dict[str, Any]]]:
         client = self._client("stepfunctions")
-        options: dict[str, Any] = {"stateMachineArn": _unqualified(state_machine_arn), "maxResults": 200}
-        listing = pages(client, "list_executions", "nextToken", **options)
-        listed = (execution for page in listing for execution in page["executions"])
-        return takewhile(lambda execution: _sorted_by(execution) >= since, listed)
+        options: dict[str, Any] = {"stateMachineArn": _unqualified(state_machine_arn), "maxResults": PAGE}
+        for page in pages(client, "list_executions", "nextToken", **options):
+            recent = [execution for execution in page["executions"] if _sorted_by(execution) >= since]
+            yield recent
+            if len(recent) < len(page["executions"]):
+                return
 
     def execution(self, state_machine_arn: str, name: str) -> dict[str, Any] | None:
         """The execution of that name in the form of ``executions_of``; None if there is none."""
@@ -78,7 +100,7 @@ class Executions(Clients):
         """
         client = self._client("stepfunctions")
         options = {"stateMachineArn": _unqualified(state_machine_arn), "statusFilter": status}
-        listing = pages(client, "list_executions", "nextToken", maxResults=1000, **options)
+        listing = pages(client, "list_executions", "nextToken", maxResults=PAGE, **options)
         read = listing if status == "RUNNING" else islice(listing, 1)
         return [execution["name"] for page in read for execution in page["executions"]]
 
