@@ -46,6 +46,7 @@ from stepdrain_sandbox.aws.described import Described
 from stepdrain_sandbox.aws.execution_list import ExecutionList
 from stepdrain_sandbox.aws.lifecycle_hooks import LifecycleHooks
 from stepdrain_sandbox.aws.load import TOO_MANY, Load
+from stepdrain_sandbox.aws.quotas import row_of
 from stepdrain_sandbox.aws.scheduled_events import ScheduledEvents
 from stepdrain_sandbox.aws.schedules import Schedules
 from stepdrain_sandbox.aws.subscriptions import Subscriptions
@@ -425,7 +426,7 @@ class Account:
                 if fault is not None:
                     fault.times -= 1 if fault.times > 0 else 0
                     raise fault.error
-                if self.load is not None and (code := self.load.request(operation)):
+                if self.load is not None and (code := self.load.request(operation, row_of(parameters))):
                     raise client_error(operation, code, "Rate exceeded")
             self._use_the_key(function, operation, parameters)
             if answer := self.own_answers.get(operation):

@@ -75,10 +75,10 @@ class Load:
             self._running[function] -= 1
             self._idle[function].append(container)
 
-    def request(self, operation: str) -> str | None:
-        """Let a request take its time; returns the error code if the quota is used up."""
+    def request(self, operation: str, row: str = "") -> str | None:
+        """Let a request take its time; returns the error code if the quota is used up, ``row``'s included."""
         self.clock.sleep(self.durations.request)
-        return self.quotas.refusal(operation)
+        return self.quotas.refusal(operation, row)
 
     def transition(self) -> None:
         """Let a state transition take its time, including the wait for its quota."""

@@ -8,6 +8,8 @@ AWS does not publish are marked as assumed; a storm is also tested at half of th
     SNS   https://docs.aws.amazon.com/general/latest/gr/sns.html (messages a second, standard topics)
     DDB   https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/on-demand-capacity-mode.html (a new
           on-demand table; an item of 4 KB read with eventual consistency is half a unit, a write of 1 KB one)
+    ROW   https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/warm-throughput-scenarios.html (a
+          partition, and so a row: 1,000 write and 3,000 read units a second)
     LAM   https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 """
 
@@ -15,8 +17,9 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from stepdrain_sandbox.clock import Clock
 
@@ -25,6 +28,7 @@ SFN = "https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html"
 EC2 = "https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html"
 SNS = "https://docs.aws.amazon.com/general/latest/gr/sns.html"
 DDB = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/on-demand-capacity-mode.html"
+ROW = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/warm-throughput-scenarios.html"
 ASSUMED = "assumed: not published"
 CONCURRENT_EXECUTIONS, OF_A_NEW_ACCOUNT = 1000, 10
 """Concurrent executions of functions (LAM); new accounts have fewer, and the fewest seen is 10."""
@@ -68,6 +72,13 @@ QUOTAS = {
     "RecordLifecycleActionHeartbeat": Quota((100, 100), (20, 20), ASSUMED),
 }
 """By operation, in botocore's spelling. CloudWatch gets no requests: metrics are log lines (EMF)."""
+OF_A_ROW = {
+    "GetItem": Quota((6000, 6000), (6000, 6000), ROW),
+    "PutItem": Quota((1000, 1000), (1000, 1000), ROW),
+}
+"""Beside those of the table: a storm reads the same few rows."""
+KEYS = ("cacheKey", "groupName", "entry")
+"""Attributes of the tables' keys."""
 CODES = {
     EC2: "RequestLimitExceeded",
     SFN: "ThrottlingException",
@@ -75,6 +86,13 @@ CODES = {
     DDB: "ThrottlingException",
 }
 """The error code of a throttled request, by the quota's page; Throttling for assumed quotas."""
+
+
+def row_of(parameters: Mapping[str, Any]) -> str:
+    """The row of a table that a request reads or writes, with the table's name; "" for other requests."""
+    key = parameters.get("Key") or parameters.get("Item", {})
+    named = [f"{name}={key[name]['S']}" for name in KEYS if name in key]
+    return "/".join([parameters["TableName"], *named]) if named else ""
 
 
 class Bucket:
@@ -121,15 +139,27 @@ class Quotas:
     ) -> None:
         self.concurrent = concurrent
         self.throttled: Counter[str] = Counter()
-        self._buckets = {name: Bucket(clock, *quota.of(region, share)) for name, quota in QUOTAS.items()}
+        self._bucket = lambda quota: Bucket(clock, *quota.of(region, share))
+        self._buckets = {name: self._bucket(quota) for name, quota in QUOTAS.items()}
+        self._rows: dict[tuple[str, str], Bucket] = {}
 
-    def refusal(self, operation: str) -> str | None:
-        """The error code if the request exceeds the quota; None if it is allowed."""
-        bucket = self._buckets.get(operation)
-        if bucket is None or bucket.take():
+    def refusal(self, operation: str, row: str = "") -> str | None:
+        """The error code if the request exceeds the quota; None if it is allowed.
+
+        ``row``: of a table, with the table's name; "" if the request has none.
+        """
+        if all(bucket.take() for bucket in self._taken_from(operation, row)):
             return None
         self.throttled[operation] += 1
         return CODES.get(QUOTAS[operation].source, "Throttling")
+
+    def _taken_from(self, operation: str, row: str) -> Iterator[Bucket]:
+        if operation in self._buckets:
+            yield self._buckets[operation]
+        if row and operation in OF_A_ROW:
+            if (operation, row) not in self._rows:
+                self._rows[operation, row] = self._bucket(OF_A_ROW[operation])
+            yield self._rows[operation, row]
 
     def transition_s(self) -> float:
         """Seconds by which Step Functions delays a state transition."""

@@ -4,7 +4,7 @@ import pytest
 
 from bench.storm.play import play
 from bench.storm.storms import Storm
-from stepdrain_sandbox.aws.quotas import QUOTAS, Bucket, Quotas
+from stepdrain_sandbox.aws.quotas import OF_A_ROW, QUOTAS, Bucket, Quotas, row_of
 from stepdrain_sandbox.clock import VirtualClock
 
 
@@ -72,6 +72,19 @@ def test_what_is_not_published_can_be_halved(clock):
     assert granted(half, "ListExecutions") == granted(whole, "ListExecutions") == 100
 
 
+def test_a_row_that_all_ask_for_has_less_than_its_table(clock):
+    """https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/warm-throughput-scenarios.html"""
+    quotas = Quotas(clock)
+    hot = row_of({"TableName": "cache", "Key": {"cacheKey": {"S": "begun/demo"}}})
+    item = {"cacheKey": {"S": "begun/demo"}, "content": {"S": "{}"}}
+    written = row_of({"TableName": "cache", "Item": item})
+    assert hot == written
+    assert sum(quotas.refusal("PutItem", written) is None for _ in range(1100)) == 1000
+    assert quotas.refusal("PutItem", "cache/another") is None
+    assert sum(quotas.refusal("GetItem", hot) is None for _ in range(6100)) == 6000
+
+
 def test_each_quota_says_where_it_is_from():
     """Or that it is assumed."""
-    assert all(quota.source.startswith(("https://", "assumed")) for quota in QUOTAS.values())
+    stated = [*QUOTAS.values(), *OF_A_ROW.values()]
+    assert all(quota.source.startswith(("https://", "assumed")) for quota in stated)
