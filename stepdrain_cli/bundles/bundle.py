@@ -42,7 +42,7 @@ def _version(package: str) -> str:
         return "not installed"
 
 
-def attempted(look: Callable[[], Json], refusals: type[Exception]) -> Json:
+def attempted(look: Callable[[], Json], *refusals: type[Exception]) -> Json:
     """What ``look`` finds, or the sentence why it found nothing: a bundle without one part is still one."""
     try:
         return look()

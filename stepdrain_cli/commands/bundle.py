@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+from botocore.exceptions import BotoCoreError, ClientError
 
 from stepdrain_cli.accounts import drain_lookup, drains
 from stepdrain_cli.accounts.account import Account
 from stepdrain_cli.accounts.name_completion import drained_nodes
 from stepdrain_cli.bundles import bundle
 from stepdrain_cli.bundles.redaction import summary
-from stepdrain_cli.commands.options import on_account, stack_of
+from stepdrain_cli.commands.options import DEFAULT_STACK, on_account, stack_of
 from stepdrain_cli.doctor.survey import Doctor
 from stepdrain_cli.terminal import files
 from stepdrain_cli.terminal.exits import CommandError
@@ -32,12 +33,15 @@ def command(account: Account, target: str, out: Path | None) -> None:
     """
     found = drain_lookup.find(account, target)
     standing = drains.standing(account, found)
-    stack = stack_of(click.get_current_context().params["stack"], Path())
+    named = click.get_current_context().params["stack"]
+    stack = DEFAULT_STACK if account.world is not None else stack_of(named, Path())
     cluster = str(standing.line.document.get("cluster") or "")
     parts = {
         "history.json": {"events": drains.events(account, found.arn)},
         "status.json": standing.to_document(),
-        "doctor.json": bundle.attempted(lambda: _doctor(account, cluster, stack), CommandError),
+        "doctor.json": bundle.attempted(
+            lambda: _doctor(account, cluster, stack), CommandError, ClientError, BotoCoreError
+        ),
         "versions.json": bundle.versions(),
     }
     file = out or Path(f"{target}.zip")
@@ -53,6 +57,4 @@ def command(account: Account, target: str, out: Path | None) -> None:
 
 
 def _doctor(account: Account, cluster: str, stack: str) -> dict[str, Any]:
-    if account.world is not None:
-        raise CommandError("The sandbox has no stack for doctor to look at.")
     return Doctor(account.session, cluster, stack).examine().to_document()

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import boto3
 import click
+from botocore.exceptions import ClientError
 from stepdrain.intake.lifecycle_events import TERMINATING
 from stepdrain.rules.reasons import counted
 
 from stepdrain_cli.accounts.account import Account, described, sandbox_of_groups, translated_errors
-from stepdrain_cli.commands.options import KUBECONFIG_HELP, stack_of, typed_flags
+from stepdrain_cli.commands.options import DEFAULT_STACK, KUBECONFIG_HELP, stack_of, typed_flags
 from stepdrain_cli.doctor import groups
 from stepdrain_cli.doctor.groups import Finding, Group
 from stepdrain_cli.doctor.survey import Doctor, Survey
@@ -82,8 +83,11 @@ def command(
     """
     with _account(region, profile, sandbox) as (account, own_kubeconfig):
         session, config = account.session, kubeconfig or own_kubeconfig
-        asked = None if sandbox else stack_of(stack, Path())
-        named = cluster or ("demo" if asked is None else _cluster_of(session, asked))
+        # The embedded account has a stack of this name, whatever samconfig.toml says.
+        asked = DEFAULT_STACK if sandbox else stack_of(stack, Path())
+        if cluster and stack and not sandbox:
+            _refuse_absent(session, stack)
+        named = cluster or _cluster_of(session, asked)
         found = Doctor(session, named, asked, config, context).examine()
         if output in (JSON, YAML):
             print_document(found.to_document(), output)
@@ -91,7 +95,7 @@ def command(
             reached_by = f" --kubeconfig {shlex.quote(kubeconfig)}" if kubeconfig else ""
             _print(found, named, typed_flags() + reached_by)
         if test_message:
-            _send_test_message(deployed(account, stack_of(stack, Path())))
+            _send_test_message(deployed(account, asked))
         if fix:
             _fix(session, found, yes=yes, dry_run=dry_run)
             return
@@ -108,6 +112,12 @@ def _account(region: str | None, profile: str | None, sandbox: bool) -> Iterator
     with translated_errors():
         session = boto3.Session(region_name=region, profile_name=profile)
         yield Account(session, "", time.time, time.sleep), None
+
+
+def _refuse_absent(session: boto3.Session, stack: str) -> None:
+    """CommandError if a stack that somebody has named is not there; who may not look goes on."""
+    with contextlib.suppress(ClientError):
+        described(session, stack)
 
 
 def _cluster_of(session: boto3.Session, stack: str) -> str:

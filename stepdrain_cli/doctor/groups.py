@@ -16,6 +16,8 @@ from stepdrain.intake.lifecycle_events import CLUSTER_TAG_PREFIX, MANAGED_NODE_G
 
 Json = Mapping[str, Any]
 LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
+TERMINATIONS = "EC2 Instance-terminate Lifecycle Action"
+"""The ``detail-type`` of the events that a drain begins with."""
 CLUSTER_NAME_TAG = "eks:cluster-name"
 HEARTBEAT_S, GLOBAL_S, DEFAULT_RESULT = 1800, 172_800, "CONTINUE"
 COVERED = "Stepdrain"
@@ -171,7 +173,7 @@ def event(group: str, hook: str, account: str, region: str) -> dict[str, Any]:
     return {
         "version": "0",
         "id": "00000000-0000-0000-0000-000000000000",
-        "detail-type": "EC2 Instance-terminate Lifecycle Action",
+        "detail-type": TERMINATIONS,
         "source": "aws.autoscaling",
         "account": account,
         "time": "2026-01-01T00:00:00Z",

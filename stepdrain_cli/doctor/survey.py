@@ -26,7 +26,6 @@ from stepdrain_cli.terminal.exits import CommandError
 
 Json = dict[str, Any]
 DEFAULT_HOOK = "stepdrain"
-DEFAULT_STACK = "stepdrain"
 START_DRAIN = re.compile(r":function:([\w-]+)-StartDrain")
 BOUND_GROUPS = ("read", "nodes", "evict")
 """The groups that the manifest rbac binds."""
@@ -62,8 +61,8 @@ class Doctor:
 
     session: boto3.Session
     cluster: str
-    stack: str | None
-    """None: an account without CloudFormation, the sandbox's."""
+    stack: str
+    """Where several are installed: the one that is meant. Where none has this name: whichever there is."""
     kubeconfig: str | None = None
     context: str | None = None
     result: Survey = field(default_factory=Survey)
@@ -76,6 +75,7 @@ class Doctor:
         nodes = self._asked("the nodes' instances", self._nodes, frozenset())
         self._installations = self._deployed()
         found.installed = self._own()
+        self._choose_stack()
         for group in self._groups():
             if groups.of_cluster(group, self.cluster, nodes):
                 found.groups.append(self._group(group))
@@ -133,12 +133,18 @@ class Doctor:
 
     def _own(self) -> Installation | None:
         """The installation of our stack, or whichever there is."""
-        named = [
-            installation
-            for installation in self._installations
-            if installation.stack == (self.stack or DEFAULT_STACK)
-        ]
+        named = [installation for installation in self._installations if installation.stack == self.stack]
         return next(iter([*named, *self._installations]), None)
+
+    def _choose_stack(self) -> None:
+        """Where no stack of that name takes events, ask about the one that does; and name the others."""
+        taking = list(dict.fromkeys(installation.stack for installation in self._installations))
+        if self.result.installed is None or self.stack in taking:
+            return
+        self.stack, *others = taking
+        if others:
+            named = f"stack {' and '.join(others)}: give --stack; what is said here is about {self.stack}"
+            self.result.unasked.append(named)
 
     def _deployed(self) -> list[Installation]:
         """The rules that hand terminations to a StartDrain, of all stacks; a pattern names the hook."""
@@ -146,7 +152,10 @@ class Doctor:
         for page in events.get_paginator("list_rules").paginate():
             for rule in page["Rules"]:
                 pattern = json.loads(rule.get("EventPattern") or "{}")
-                if "aws.autoscaling" not in pattern.get("source", ()) or rule["State"] != "ENABLED":
+                # An installation has a rule for launches, too, with another hook.
+                taken = pattern.get("detail-type", [groups.TERMINATIONS])
+                source = "aws.autoscaling" in pattern.get("source", ())
+                if rule["State"] != "ENABLED" or not source or groups.TERMINATIONS not in taken:
                     continue
                 targets = events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
                 stacks = [named[1] for target in targets if (named := START_DRAIN.search(target["Arn"]))]
@@ -168,8 +177,6 @@ class Doctor:
         return frozenset(instance_of(node) for node in cluster.nodes())
 
     def _outputs(self) -> dict[str, str]:
-        if self.stack is None:
-            raise Unasked("the embedded account has no stacks")
         described = self.session.client("cloudformation").describe_stacks(StackName=self.stack)["Stacks"]
         return {output["OutputKey"]: output["OutputValue"] for output in described[0].get("Outputs", ())}
 
@@ -229,9 +236,7 @@ class Doctor:
         return self._parameters().get("KubernetesGroupPrefix", manifests.PREFIX)
 
     def _parameters(self) -> dict[str, str]:
-        """The stack's parameters; none in the embedded account, which has no stacks."""
-        if self.stack is None:
-            return {}
+        """The stack's parameters."""
         described = self.session.client("cloudformation").describe_stacks(StackName=self.stack)["Stacks"][0]
         return {each["ParameterKey"]: each["ParameterValue"] for each in described.get("Parameters", ())}
 
@@ -267,7 +272,7 @@ class Doctor:
 
 def function_of(role_arn: str) -> str:
     """The function of a role, whose name has the function's in it; "" if it has none."""
-    found = re.search(r"-(\w+)Role-", role_arn)
+    found = re.search(r"-(\w+)Role(?:-|$)", role_arn)
     return found[1] if found else ""
 
 

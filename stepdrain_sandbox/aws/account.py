@@ -39,6 +39,7 @@ from stepdrain_sandbox.aws import (
     request_headers,
     service_models,
 )
+from stepdrain_sandbox.aws.access_entries import AccessEntries
 from stepdrain_sandbox.aws.alarms import Alarms
 from stepdrain_sandbox.aws.delivery import Delivery
 from stepdrain_sandbox.aws.deploy import Deployment, Function, Stack
@@ -234,6 +235,7 @@ class Account:
         self.own_answers = {
             **left_out.answers(lambda: self.concurrent_executions),
             **self.described.answers(),
+            **AccessEntries(lambda: self.deployment, REGION, ACCOUNT).answers(),
             "DescribeAlarms": self.alarms.described,
         }
         """By operation: what is answered here instead of by moto."""

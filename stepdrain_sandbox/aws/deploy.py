@@ -106,6 +106,8 @@ class Deployment:
     """IAM actions of each function's role."""
     access: dict[str, Access] = field(default_factory=dict)
     """By the function's logical id, from the access entry of its role."""
+    access_entries: dict[tuple[str, str], Json] = field(default_factory=dict)
+    """Properties of each access entry, by the cluster's name and the principal's ARN."""
     parameters: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
     resources: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -366,6 +368,7 @@ class Stack:
 
         https://docs.aws.amazon.com/eks/latest/userguide/creating-access-entries.html
         """
+        self.deployment.access_entries[properties["ClusterName"], properties["PrincipalArn"]] = properties
         for logical_id, resource in self._resources.items():
             role = resource.get("Properties", {}).get("Role")
             if resource["Type"] != "AWS::Lambda::Function":

@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -54,11 +55,14 @@ def answer(answers: Mapping[str, Callable[[Json], Json]], request: Request) -> A
         return _refused(request, "InvalidAction", said) if alone else None
     model = get_service_model(MODELS.get(request.service, request.service))
     operation = model.operation_model(name)
-    asked = {**_parameters(operation, protocol, request), **of_the_path}
+    asked = _parameters(operation, protocol, request, of_the_path)
     try:
         said = answers[name](asked)
     except ClientError as error:
-        return _refused(request, error.response["Error"]["Code"], error.response["Error"]["Message"])
+        code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
+        if protocol == "rest-json":
+            return _refused_as_rest(operation, code, message)
+        return _refused(request, code, message)
     if protocol == "rest-json":
         return _plainly(said)
     made = get_serializer_class(model.service_name, protocol)(operation).serialize(said)
@@ -94,9 +98,9 @@ def _routes(service: str, wanted: frozenset[str]) -> list[tuple[str, re.Pattern[
     return found
 
 
-def _parameters(operation: Any, protocol: str, request: Request) -> Json:
+def _parameters(operation: Any, protocol: str, request: Request, of_the_path: Json) -> Json:
     if protocol == "rest-json":
-        return {"Payload": request.body or b"{}"} if operation.name == "Invoke" else {}
+        return _of_rest(operation.input_shape, request, of_the_path)
     if protocol == "json":
         found: Json = json.loads(request.body or b"{}")
         return found
@@ -105,10 +109,34 @@ def _parameters(operation: Any, protocol: str, request: Request) -> Json:
     return parsed
 
 
+def _of_rest(shape: Any, request: Request, of_the_path: Json) -> Json:
+    """The parameters of a REST request: from its path, its query, and its body where that is one of them."""
+    places = {"uri": of_the_path, "querystring": dict(parse_qsl(urlsplit(request.path).query))}
+    found = {}
+    for name, member in (shape.members if shape else {}).items():
+        given = places.get(member.serialization.get("location"), {})
+        if (text := given.get(member.serialization.get("name", name))) is not None:
+            found[name] = int(text) if member.type_name == "integer" else text
+    payload = shape.serialization.get("payload") if shape else None
+    return {**found, payload: request.body or b"{}"} if payload else found
+
+
+def _refused_as_rest(operation: Any, code: str, message: str) -> Answer:
+    """With the status that the service's model gives the error (else 400), and its name in a header."""
+    shape = next((shape for shape in operation.error_shapes if shape.name == code), None)
+    status = shape.metadata.get("error", {}).get("httpStatusCode", 400) if shape else 400
+    headers = {"Content-Type": "application/json", "x-amzn-ErrorType": code}
+    return status, headers, json.dumps({"message": message}).encode()
+
+
 def _plainly(said: Json) -> Answer:
     """A REST answer: the payload alone, if there is one, else the document."""
     if "Payload" not in said:
-        return 200, {"Content-Type": "application/json"}, json.dumps(said).encode()
+        return (
+            200,
+            {"Content-Type": "application/json"},
+            json.dumps(said, default=datetime.timestamp).encode(),
+        )
     failed = {"X-Amz-Function-Error": said["FunctionError"]} if "FunctionError" in said else {}
     return said["StatusCode"], {"Content-Type": "application/json", **failed}, said["Payload"].read()
 

@@ -75,8 +75,6 @@ def test_the_doctors_table_and_advice_to_the_letter(run):
         "gpu: it has no terminating hook stepdrain",
         PUT.format("gpu"),
         "",
-        "Not checked: the access entries: the embedded account has no stacks",
-        "",
         "Not protected: gpu (1 of 4 groups).",
         "Next: stepdrain doctor --cluster demo --sandbox --fix puts the hooks, asking before each.",
     ]
@@ -256,7 +254,7 @@ def test_a_group_belongs_to_the_cluster_by_tag_or_by_its_nodes_and_never_by_name
 
 def test_a_private_endpoint_that_the_functions_cannot_reach_is_told(world):
     """And RBAC that was not applied."""
-    found = Doctor(boto3.Session(region_name="eu-west-1"), "demo", None)
+    found = Doctor(boto3.Session(region_name="eu-west-1"), "demo", "stepdrain")
     found.session = _Private()
     found.stack = "stepdrain"
     found._endpoint()
@@ -307,10 +305,25 @@ def test_a_cluster_that_takes_no_access_entries_is_told_with_the_parameter_to_gi
     assert found.result.findings == []
 
 
+def test_a_role_without_an_access_entry_is_told_with_the_command_that_makes_it(run, world):
+    """The functions of that role cannot reach the cluster."""
+    entries = world.aws.deployment.access_entries
+    (gone,) = [key for key in entries if function_of(key[1]) == "EvictBatch"]
+    entry = entries.pop(gone)
+    try:
+        out = run().stdout.splitlines()
+    finally:
+        entries[gone] = entry
+    told = out.index(f"cluster demo: role {gone[1]} has no access entry")
+    assert out[told + 1].startswith("  aws eks create-access-entry --region eu-west-1 --cluster-name demo ")
+    assert f"--principal-arn {gone[1]}" in out[told + 1]
+    assert "stepdrain-evict" in out[told + 1]
+
+
 def test_rbac_that_was_not_applied_is_told(world, tmp_path):
     """Evictions would be forbidden."""
     (tmp_path / "kubeconfig").write_text(world.kube.kubeconfig())
-    found = Doctor(boto3.Session(region_name="eu-west-1"), "demo", None, str(tmp_path / "kubeconfig"))
+    found = Doctor(boto3.Session(region_name="eu-west-1"), "demo", "stepdrain", str(tmp_path / "kubeconfig"))
     found._rbac()
     assert found.result.findings == []
     world.kube.cluster.remove("ClusterRoleBinding", "stepdrain-read")
@@ -323,7 +336,7 @@ def test_a_group_that_asks_for_rolls_without_the_right_is_told(world, tmp_path):
     (tmp_path / "kubeconfig").write_text(world.kube.kubeconfig())
     session = boto3.Session(region_name="eu-west-1")
     tag = {"ResourceId": "workers", "ResourceType": "auto-scaling-group", "Key": "stepdrain:roll"}
-    found = Doctor(session, "demo", None, str(tmp_path / "kubeconfig"))
+    found = Doctor(session, "demo", "stepdrain", str(tmp_path / "kubeconfig"))
     found._right_to_roll()
     assert found.result.findings == []
     auto_scaling = session.client("autoscaling")
@@ -350,6 +363,15 @@ def test_the_command_for_a_missing_entry_names_the_groups_of_its_role():
             assert sorted(named) == sorted(entry["KubernetesGroups"])
 
 
+def test_the_order_of_the_rules_makes_no_difference(run, world, monkeypatch):
+    """EventBridge promises none: with the rule for launches first, its hook was asked for everywhere."""
+    shown = run().stdout
+    rules = boto3.client("events", region_name="eu-west-1").list_rules()["Rules"]
+    assert len(rules) > 5
+    monkeypatch.setitem(world.aws.own_answers, "ListRules", lambda _asked: {"Rules": rules[::-1]})
+    assert run().stdout == shown
+
+
 def test_each_of_two_stacks_covers_its_own_groups(run, world):
     """Another team's stack in the account: its group is not unprotected, and is judged by its own hook."""
     events = boto3.client("events", region_name="eu-west-1")
@@ -374,13 +396,75 @@ def test_each_of_two_stacks_covers_its_own_groups(run, world):
         events.delete_rule(Name="blue-TerminateRule")
 
 
+@pytest.fixture
+def two_stacks(world, monkeypatch):
+    """Beside stepdrain the stack blue, for the group indigo; typed without --sandbox, as in an account."""
+    events = boto3.client("events", region_name="eu-west-1")
+    (own,) = [rule for rule in events.list_rules()["Rules"] if rule["Name"] == "stepdrain-TerminateRule"]
+    pattern = json.loads(own["EventPattern"])
+    pattern["detail"] |= {"LifecycleHookName": ["blue-hook"], "AutoScalingGroupName": ["indigo"]}
+    events.put_rule(Name="blue-TerminateRule", EventPattern=json.dumps(pattern))
+    arn = "arn:aws:lambda:eu-west-1:123456789012:function:blue-StartDrainFunction-1A2B3C:live"
+    events.put_targets(Rule="blue-TerminateRule", Targets=[{"Id": "1", "Arn": arn}])
+    stacks = world.aws.own_answers["DescribeStacks"]
+
+    def described(asked):
+        if asked["StackName"] != "blue":
+            return stacks(asked)
+        whole = stacks({"StackName": "stepdrain"})["Stacks"][0]
+        outputs = [{"OutputKey": "KubernetesRoleArns", "OutputValue": "arn:aws:iam::1:role/blue-LabelRole-1"}]
+        return {"Stacks": [{**whole, "StackName": "blue", "Outputs": outputs}]}
+
+    monkeypatch.setitem(world.aws.own_answers, "DescribeStacks", described)
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    yield lambda *typed: CliRunner().invoke(cli, ["doctor", *typed])
+    events.remove_targets(Rule="blue-TerminateRule", Ids=["1"])
+    events.delete_rule(Name="blue-TerminateRule")
+
+
+BLUES = "cluster demo: role arn:aws:iam::1:role/blue-LabelRole-1 has no access entry"
+
+
+def test_of_two_stacks_the_doctor_looks_at_the_one_that_is_named(two_stacks, tmp_path, monkeypatch):
+    """Its roles are asked about, and the other's groups are covered all the same."""
+    monkeypatch.chdir(tmp_path)
+    own, blue = two_stacks(), two_stacks("--stack", "blue")
+    assert BLUES not in own.stdout
+    assert BLUES in blue.stdout
+    (row,) = [line for line in blue.stdout.splitlines() if line.startswith("workers")]
+    assert " ".join(row.split()).endswith("Stepdrain (stack stepdrain) -")
+
+
+@pytest.mark.parametrize("named", [(), ("--cluster", "demo")], ids=["alone", "cluster"])
+def test_a_stack_that_is_not_there_is_not_replaced_by_another(two_stacks, named):
+    """Somebody has named it: findings about another stack would be taken for its own."""
+    refused = two_stacks("--stack", "nope", *named)
+    assert (refused.exit_code, "no stack nope in region eu-west-1" in refused.stderr) == (2, True), (
+        refused.output
+    )
+
+
+def test_without_a_stack_of_the_usual_name_the_doctor_looks_at_what_there_is(
+    two_stacks, world, monkeypatch, tmp_path
+):
+    """Only the roles of a stack called stepdrain were looked for, and nothing was said."""
+    monkeypatch.chdir(tmp_path)
+    events = boto3.client("events", region_name="eu-west-1")
+    events.disable_rule(Name="stepdrain-TerminateRule")
+    try:
+        out = two_stacks("--cluster", "demo").stdout
+    finally:
+        events.enable_rule(Name="stepdrain-TerminateRule")
+    assert BLUES in out, out
+
+
 @pytest.mark.parametrize(
     ("limit", "waiting", "told"), [(10, "watch", True), (10, "poll", False), (200, "watch", False)]
 )
 def test_an_account_with_few_executions_is_told_to_poll(world, monkeypatch, limit, waiting, told):
     """Each drain that watches holds one of them, and nothing else of the account would find room."""
     monkeypatch.setattr(world.aws, "concurrent_executions", limit)
-    found = Doctor(boto3.Session(region_name="eu-west-1"), "demo", None)
+    found = Doctor(boto3.Session(region_name="eu-west-1"), "demo", "stepdrain")
     monkeypatch.setattr(found, "_parameters", lambda: {"Waiting": waiting})
     found._concurrency()
     assert [finding.command for finding in found.result.findings] == (

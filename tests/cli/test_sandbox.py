@@ -108,13 +108,21 @@ def test_a_served_account_answers_what_the_embedded_one_does(served):
         ("ec2:DescribeInstances", "allowed"),
         ("ec2:TerminateInstances", "implicitDeny"),
     ]
+    roles = {
+        arn.split("/")[-1] for arn in served("eks").list_access_entries(clusterName="demo")["accessEntries"]
+    }
+    assert ids["FindNodeRole"] in roles
     answer = served("lambda").invoke(FunctionName=ids["LabelFunction"], Payload=b"{}")
     assert answer["FunctionError"] == "Unhandled"
     assert json.loads(answer["Payload"].read())["errorType"] == "InvalidEvent"
     alarms = served("cloudwatch").describe_alarms(AlarmNames=["x-SweepAbsentAlarm"])["MetricAlarms"]
     assert [alarm["AlarmName"] for alarm in alarms] == ["x-SweepAbsentAlarm"]
-    with pytest.raises(ClientError, match="Function not found: nope"):
+    with pytest.raises(ClientError, match="Function not found: nope") as refused:
         served("lambda").get_function_configuration(FunctionName="nope")
+    # By the REST protocol the status is the error's own, and its name a header.
+    shown = refused.value.response
+    assert shown["Error"]["Code"] == "ResourceNotFoundException"
+    assert shown["ResponseMetadata"]["HTTPStatusCode"] == 404
 
 
 def test_a_served_account_has_no_region_that_aws_has_not(served):
