@@ -27,7 +27,7 @@ ARN = "arn:aws:states:eu-west-1:123456789012:execution:stepdrain-DrainNode"
 def world():
     """Enough nodes for each test with a pod or two each; the installation protects unmanaged pods."""
     parameters = {"EvictUnmanaged": "false", "NodeConditions": "true"}
-    with seeded(), World(nodes=29, workload=_workload, parameters=parameters) as world:
+    with seeded(), World(nodes=34, workload=_workload, parameters=parameters) as world:
         yield world
 
 
@@ -37,13 +37,14 @@ def _workload(nodes):
 
 @pytest.fixture(scope="module")
 def untouched(world):
-    return iter(list(world.instances.items()))
+    return dict(world.instances)
 
 
 @pytest.fixture
-def one(untouched):
-    """An instance, and its node, that no test has touched."""
-    return next(untouched)
+def one(untouched, world):
+    """An instance, and its node, that no test has touched: the one with most pods."""
+    instance = max(untouched, key=lambda instance: len(world.pods_on(untouched[instance])))
+    return instance, untouched.pop(instance)
 
 
 @pytest.fixture
