@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from stepdrain.adapters.aws.executions import PAGE
 from stepdrain.clock import to_rfc3339
 from stepdrain.document.progress import HEARTBEATS, recorded
 from stepdrain.reporting.failure_message import last_state
@@ -68,16 +69,28 @@ def listed(account: Account, status: str | None = None) -> Iterator[Drain]:
 
 
 def executions(client: Any, machine: str, status: str | None = None) -> Iterator[Json]:
-    """Executions as ListExecutions gives them, newest first, without rehearsals."""
-    filtered = {"statusFilter": status} if status else {}
-    found: list[Json] = []
-    for page in client.get_paginator("list_executions").paginate(stateMachineArn=machine, **filtered):
-        found += (
-            execution for execution in page["executions"] if not execution["name"].startswith(REHEARSALS)
-        )
+    """Executions as ListExecutions gives them, newest first, without rehearsals; each once."""
+    found: dict[str, Json] = {}
+    for page in _pages(client, machine, status):
+        found |= {one["name"]: one for one in page if not one["name"].startswith(REHEARSALS)}
         if len(found) >= 10 * SEARCHED:
             break
-    yield from sorted(found, key=lambda one: (one["startDate"], one["name"]), reverse=True)
+    yield from sorted(found.values(), key=lambda one: (one["startDate"], one["name"]), reverse=True)
+
+
+def running(account: Account) -> frozenset[str]:
+    """Names of all executions that run."""
+    client = account.client("stepfunctions")
+    return frozenset(one["name"] for page in _pages(client, account.machine, "RUNNING") for one in page)
+
+
+def _pages(client: Any, machine: str, status: str | None) -> Iterator[list[Json]]:
+    # The list moves while it is read: what starts or ends between two pages is in both, or in none. So the
+    # pages are as large as can be.
+    filtered = {"statusFilter": status} if status else {}
+    paginator = client.get_paginator("list_executions")
+    pages = paginator.paginate(stateMachineArn=machine, PaginationConfig={"PageSize": PAGE}, **filtered)
+    return (page["executions"] for page in pages)
 
 
 def drain_of(client: Any, one: Json) -> Drain:

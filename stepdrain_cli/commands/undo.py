@@ -58,12 +58,6 @@ def command(
             _in_the_account(account, target, yes)
 
 
-def _running(account: Account) -> frozenset[str]:
-    listed = account.client("stepfunctions").get_paginator("list_executions")
-    pages = listed.paginate(stateMachineArn=account.machine, statusFilter="RUNNING")
-    return frozenset(execution["name"] for page in pages for execution in page["executions"])
-
-
 def _in_the_account(account: Account, target: str, yes: bool) -> None:
     why: DrainError | None = None
     clusters = installed(account).clusters
@@ -91,7 +85,7 @@ def _there(cluster: Kube, target: str) -> Mapping[str, Any]:
 def _undo(cluster: Kube, node: Mapping[str, Any], account: Account | None, yes: bool) -> None:
     """Take it back; without an account neither its drains nor its lifecycle hooks are known."""
     name, found = node["metadata"]["name"], node_marks.marks_of(node)
-    running = _running(account) if account else frozenset()
+    running = drains.running(account) if account else frozenset()
     if account and (holder := node_marks.held_by(node, running)):
         raise CommandError(
             f"The drain {holder} of node {name} runs: stop it first, `stepdrain stop {name}{account.flags}`.",

@@ -2,10 +2,13 @@
 
 import json
 import re
+from datetime import UTC, datetime
 
+import boto3
 import pytest
 import yaml
 from botocore.exceptions import ClientError, NoCredentialsError
+from botocore.stub import Stubber
 from click.testing import CliRunner
 from stepdrain.adapters.aws import Aws
 
@@ -345,3 +348,18 @@ def test_what_aws_refuses_is_one_sentence_with_a_status_of_its_own(raised, sente
         raise raised
     assert refused.value.exit_code == NO_ACCESS
     assert refused.value.message.startswith(sentence)
+
+
+def test_a_list_that_moves_while_it_is_read_shows_each_drain_once():
+    """A drain that starts between two pages pushes another onto the second; pages are as large as can be."""
+    client = boto3.client("stepfunctions", "eu-west-1", aws_access_key_id="x", aws_secret_access_key="x")
+    first, last = "i-00000000000000001-a", "i-00000000000000002-b"
+    machine = ARN.replace("execution", "stateMachine")
+    item = {"executionArn": ARN, "stateMachineArn": machine, "status": "RUNNING"}
+    date = datetime(2026, 1, 1, tzinfo=UTC)
+    one, two = ({**item, "name": name, "startDate": date} for name in (first, last))
+    asked = {"stateMachineArn": machine, "maxResults": 1000}
+    with Stubber(client) as answers:
+        answers.add_response("list_executions", {"executions": [one, two], "nextToken": "2"}, asked)
+        answers.add_response("list_executions", {"executions": [two]}, {**asked, "nextToken": "2"})
+        assert [found["name"] for found in found_drains.executions(client, machine)] == [last, first]
