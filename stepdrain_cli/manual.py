@@ -39,7 +39,8 @@ movements. No name or id is ever cut.
 | 5 | no access: no credentials, a missing permission (named), no answer from AWS or from the cluster |
 | 130 | interrupted (Ctrl-C) |
 
-Completion: `eval "$(stepdrain completion bash)"`; zsh and fish likewise.
+bash, zsh and fish complete commands, options, files, and names of nodes: `stepdrain completion --help` says
+which line goes where.
 """
 
 

@@ -22,6 +22,7 @@ from stepdrain_cli.doctor.groups import Finding, Group
 from stepdrain_cli.doctor.survey import Doctor, Survey
 from stepdrain_cli.terminal import interaction, tables
 from stepdrain_cli.terminal.exits import DONE, FAILED, CommandError
+from stepdrain_cli.terminal.files import FILE
 from stepdrain_cli.terminal.output_formats import JSON, TABLE, YAML, output_option, print_document
 from stepdrain_cli.verification.deployed import Deployed, deployed
 
@@ -32,7 +33,9 @@ NOTE = "Sandbox: an embedded account with four groups, made for this command and
 @click.command("doctor")
 @click.option("--cluster", metavar="NAME", help="The EKS cluster; the one that the stack serves if absent.")
 @click.option(
-    "--kubeconfig", metavar="FILE", help=f"{KUBECONFIG_HELP} Without it nodes and RBAC are not looked at."
+    "--kubeconfig",
+    type=FILE,
+    help=f"{KUBECONFIG_HELP} Without it nodes and RBAC are not looked at.",
 )
 @click.option("--context", help="Context in the kubeconfig; its current one if absent.")
 @click.option(

@@ -12,6 +12,7 @@ import click
 from stepdrain_cli.pictures import graph
 from stepdrain_cli.terminal import files
 from stepdrain_cli.terminal.exits import FAILED, USAGE, CommandError
+from stepdrain_cli.terminal.files import FILE
 from stepdrain_deployed import DRAIN_NODE
 from stepdrain_recorded.history import parsed
 from stepdrain_recorded.timeline import timeline
@@ -19,8 +20,8 @@ from stepdrain_recorded.unreadable import Unreadable
 
 
 @click.command("graph")
-@click.argument("definition", required=False, metavar="[FILE]")
-@click.option("--out", metavar="FILE", help="Write it there instead of to stdout.")
+@click.argument("definition", required=False, type=FILE)
+@click.option("--out", type=FILE, help="Write it there instead of to stdout.")
 @click.option(
     "--history",
     metavar="FILE",

@@ -17,6 +17,7 @@ from stepdrain.rules.policy import Policy
 
 from stepdrain_cli.accounts.name_completion import cluster_nodes
 from stepdrain_cli.terminal.exits import CommandError
+from stepdrain_cli.terminal.files import FILE
 from stepdrain_cli.terminal.node_argument import NODE
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def on_cluster(command: F) -> F:
         click.option(
             "--kubeconfig",
             help=f"{KUBECONFIG_HELP} As kubectl finds it if absent: KUBECONFIG, ~/.kube/config.",
-            metavar="FILE",
+            type=FILE,
         ),
         click.option("--context", help="Context in the kubeconfig; its current one if absent."),
         click.option(

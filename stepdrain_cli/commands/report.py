@@ -12,6 +12,7 @@ from stepdrain_cli.accounts.name_completion import drained_nodes
 from stepdrain_cli.commands.options import account_options, opened
 from stepdrain_cli.terminal import files
 from stepdrain_cli.terminal.exits import CommandError
+from stepdrain_cli.terminal.files import FILE
 from stepdrain_cli.terminal.node_argument import NODE
 from stepdrain_recorded import audit as audit_log
 from stepdrain_recorded import history
@@ -19,11 +20,13 @@ from stepdrain_recorded import history
 
 @click.command("report")
 @click.argument("execution", type=NODE, required=False, metavar="[EXECUTION]", shell_complete=drained_nodes)
-@click.option("--from-file", metavar="FILE", help="A history (GetExecutionHistory as JSON).")
+@click.option("--from-file", type=FILE, help="A history (GetExecutionHistory as JSON).")
 @click.option(
-    "--audit", metavar="FILE", help="The cluster's audit log, one event a line: shows each eviction."
+    "--audit",
+    type=FILE,
+    help="The cluster's audit log, one event a line: shows each eviction.",
 )
-@click.option("--out", default="report.html", show_default=True, metavar="FILE", help="Where to write it.")
+@click.option("--out", default="report.html", show_default=True, type=FILE, help="Where to write it.")
 @account_options
 def command(
     execution: str | None, from_file: str | None, audit: str | None, out: str, **account: Any

@@ -15,6 +15,7 @@ from stepdrain_cli.commands.options import no_such_node, on_cluster, typed_clust
 from stepdrain_cli.planning import earlier_drains
 from stepdrain_cli.terminal import files
 from stepdrain_cli.terminal.exits import DONE, FAILED, INTERRUPTED, REFUSED, TIMED_OUT, CommandError
+from stepdrain_cli.terminal.files import FOLDER
 from stepdrain_cli.terminal.interaction import ask
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 @click.command("run")
 @on_cluster
-@click.option("--out", metavar="DIR", help="Write history.json and result.json there.")
+@click.option("--out", type=FOLDER, help="Write history.json and result.json there.")
 @click.option("--yes", is_flag=True, help="Do not ask where a drain of an account may run on the node.")
 def command(
     node: str, kubeconfig: str | None, context: str | None, policy: Policy, out: str | None, yes: bool

@@ -14,8 +14,13 @@ CHAPTER = re.compile(r"^## What an error means\n(.*?)(?=^## )", re.MULTILINE | r
 SECTION = re.compile(r"^(#{3,4}) (.+?)\n", re.MULTILINE)
 
 
+def _names(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """The sections whose names begin so."""
+    return [name for name in _sections() if name.lower().startswith(incomplete.lower())]
+
+
 @click.command("runbook")
-@click.argument("words", metavar="[ERROR]", nargs=-1)
+@click.argument("words", metavar="[ERROR]", nargs=-1, shell_complete=_names)
 def command(words: tuple[str, ...]) -> None:
     """Print what to do about ERROR, by the name that a message or `stepdrain status` has for it.
 

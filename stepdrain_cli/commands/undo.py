@@ -22,6 +22,7 @@ from stepdrain_cli.accounts.node_names import named_node
 from stepdrain_cli.clusters.cluster import access
 from stepdrain_cli.commands.options import account_options, no_such_node, opened
 from stepdrain_cli.terminal.exits import FAILED, NO_ACCESS, CommandError
+from stepdrain_cli.terminal.files import FILE
 from stepdrain_cli.terminal.interaction import ask
 from stepdrain_cli.terminal.node_argument import NODE
 
@@ -30,7 +31,7 @@ Json = dict[str, Any]
 
 @click.command("undo")
 @click.argument("target", type=NODE, metavar="NODE", shell_complete=drained_nodes)
-@click.option("--kubeconfig", metavar="FILE", help="Reach the cluster by this, instead of by EKS.")
+@click.option("--kubeconfig", type=FILE, help="Reach the cluster by this, instead of by EKS.")
 @click.option("--context", help="Context in the kubeconfig; its current one if absent.")
 @click.option(
     "--local", is_flag=True, help="The drain was a `stepdrain run`: ask no account, only the cluster."

@@ -14,6 +14,7 @@ from stepdrain_cli.accounts.name_completion import cluster_nodes
 from stepdrain_cli.commands.options import KUBECONFIG_HELP, on_account, stack_of
 from stepdrain_cli.terminal import tables
 from stepdrain_cli.terminal.exits import DONE, FAILED, CommandError
+from stepdrain_cli.terminal.files import FILE
 from stepdrain_cli.terminal.node_argument import NODE
 from stepdrain_cli.terminal.output_formats import JSON, TABLE, YAML, output_option, print_document
 from stepdrain_cli.verification import checks, rehearsal, service_rights, subscribers, surroundings, versions
@@ -32,7 +33,9 @@ MARKDOWN = "markdown"
 @on_account
 @click.option("--message", is_flag=True, help="Send a test message to every subscriber, too.")
 @click.option(
-    "--kubeconfig", metavar="FILE", help=f"{KUBECONFIG_HELP} With it the manifests are compared, too."
+    "--kubeconfig",
+    type=FILE,
+    help=f"{KUBECONFIG_HELP} With it the manifests are compared, too.",
 )
 @click.option("--context", help="Context in the kubeconfig; its current one if absent.")
 @output_option(TABLE, JSON, YAML, MARKDOWN)

@@ -1,11 +1,37 @@
-"""Files that a command writes where somebody has said."""
+"""Files that a command reads and writes where somebody has said."""
 
 from __future__ import annotations
 
 import shlex
 from pathlib import Path
 
+import click
+from click.shell_completion import CompletionItem
+
 from stepdrain_cli.terminal.exits import CommandError
+
+
+class Name(click.ParamType):  # type: ignore[type-arg]
+    """The name of a file or folder as it was typed, which a shell completes."""
+
+    def __init__(self, name: str, metavar: str) -> None:
+        self.name, self._metavar = name, metavar
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:  # noqa: ARG002
+        """What a help text calls it."""
+        return self._metavar
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002
+        param: click.Parameter,  # noqa: ARG002
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """Leaves it to the shell: ``file`` and ``dir`` are the words for that in click's scripts."""
+        return [CompletionItem(incomplete, type=self.name)]
+
+
+FILE, FOLDER = Name("file", "FILE"), Name("dir", "DIR")
 
 
 def write(path: Path, text: str) -> None:
