@@ -19,6 +19,7 @@ from stepdrain_cli.accounts.drains import (
     drain_of,
     executions,
 )
+from stepdrain_cli.accounts.installation import shares_functions
 from stepdrain_cli.accounts.node_names import with_private_name
 from stepdrain_cli.terminal.exits import CommandError
 
@@ -68,8 +69,8 @@ def _by_arn(account: Account, arn: str) -> Drain:
     if parts[3] != account.session.region_name:
         raise CommandError(f"{arn} is in another region: add --region {parts[3]}.")
     machine = account.machine.split(":")
-    ours = (machine[6], machine[6].replace("-DrainNode", "-AdmitNode"))
-    if parts[4] != machine[4] or parts[6] not in ours:
+    other = ":".join([*parts[:5], "stateMachine", parts[6]])
+    if parts[4] != machine[4] or (parts[6] != machine[6] and not shares_functions(account, other)):
         raise CommandError(
             f"{arn} is an execution of {parts[6]} in account {parts[4]}, not of {machine[6]} in "
             f"{machine[4]}; {shows}. Name another installation with --stack or --state-machine."

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from stepdrain.adapters.aws import Aws
 from stepdrain.clock import to_rfc3339
 from stepdrain.errors import DrainError
+from stepdrain.intake.lifecycle_events import HELD
 
 from stepdrain_cli.accounts import drain_lookup, drains
 from stepdrain_cli.accounts.account import Account
@@ -19,8 +20,13 @@ from stepdrain_cli.accounts.drains import Drain
 from stepdrain_cli.pictures.chart import duration
 
 OVER = ("shutting-down", "terminated")
-LEAVING = "Terminating:Wait"
-"""As Auto Scaling calls it (https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-lifecycle.html)."""
+NEXT = {
+    "EC2": "terminates {}",
+    "AutoScalingGroup": "replaces the root volume of {}",
+    "WarmPool": "puts {} into the warm pool",
+}
+"""What Auto Scaling does with an instance that a terminating hook has held, by the action's destination
+(https://docs.aws.amazon.com/autoscaling/ec2/userguide/warm-pools-eventbridge-events.html)."""
 
 
 def why_not_held(account: Account, drain: Drain) -> str:
@@ -37,6 +43,7 @@ def why_not_held(account: Account, drain: Drain) -> str:
     if not drain.held:
         return ""
     held = Aws(account.session).lifecycle_state(drain.instance)
+    # Also a launch hook's wait, which an admission of the node ends.
     if held.endswith(":Wait"):
         return ""
     now = held or "it is in no group"
@@ -58,13 +65,15 @@ def _ec2_state(account: Account, instance: str) -> str:
 
 @dataclass(frozen=True)
 class Hold:
-    """An instance that a lifecycle hook keeps from its end, and that Auto Scaling terminates afterwards.
+    """An instance that a terminating lifecycle hook holds.
 
-    ``action`` is the ``lifecycle`` of the drain that knows the hook, None if no drain does; ``until`` the
-    epoch second at which the hook's time is over as far as that drain knows, None if it is unknown or past.
+    ``goes_on`` is what Auto Scaling does with it afterwards. ``action`` is the ``lifecycle`` of the drain
+    that knows the hook, None if no drain does; ``until`` the epoch second at which the hook's time is over
+    as far as that drain knows, None if it is unknown or past.
     """
 
     instance: str
+    goes_on: str
     action: Mapping[str, Any] | None
     until: float | None
 
@@ -74,7 +83,7 @@ class Hold:
         if self.until is not None:
             left = duration(round(self.until - now))
             when = f"in {left}, at {to_rfc3339(self.until)}, unless it is held longer"
-        return f"Auto Scaling terminates instance {self.instance} all the same: {when}."
+        return f"Auto Scaling {self.goes_on} all the same: {when}."
 
     def commands(self, options: str) -> list[str]:
         """What to type to hold it longer, or to let it go; none if no drain knows the hook."""
@@ -97,17 +106,32 @@ def hold(account: Account, instance: str) -> Hold | None:
 
     Raises DrainError if Auto Scaling gives no answer, and what botocore raises.
     """
-    if Aws(account.session).lifecycle_state(instance) != LEAVING:
+    state = Aws(account.session).lifecycle_state(instance)
+    if state not in HELD:
         return None
     # Newest first: a redrive and a drain in a failed one's place carry the same action.
     known = [
         drains.standing(account, drain) for drain in drain_lookup.matching(account, instance) if drain.held
     ]
+    action = known[0].line.document.get("lifecycle") if known else None
+    goes_on = next_of(state, action or {}).format(f"instance {instance}")
     if not known:
-        return Hold(instance, None, None)
+        return Hold(instance, goes_on, None, None)
     times = [found.heartbeat_until for found in known if found.heartbeat_until is not None]
     until = max((time for time in times if time > account.now()), default=None)
-    return Hold(instance, known[0].line.document.get("lifecycle"), until)
+    return Hold(instance, goes_on, action, until)
+
+
+def next_of(state: str, action: Mapping[str, Any]) -> str:
+    """What Auto Scaling does next with an instance that is in one of HELD; {} stands for the instance.
+
+    ``action`` is the ``lifecycle`` of its drain, empty if none is known.
+    """
+    origin, destination = HELD[state]
+    # Only the event says whether an instance of the group is on its way to a warm pool.
+    if origin == action.get("origin") and action.get("destination") == "WarmPool":
+        destination = "WarmPool"
+    return NEXT[destination]
 
 
 def warn_of_its_end(account: Account, instance: str | None) -> list[str]:

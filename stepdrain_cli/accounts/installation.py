@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from botocore.exceptions import ClientError
 from stepdrain.adapters.aws import Aws
 from stepdrain.adapters.kube import Access, Kube, connect
 from stepdrain.intake import settings
@@ -21,6 +22,25 @@ def installed(account: Account) -> IntakeSettings:
     CommandError if the state machine is not Stepdrain's; raises what botocore raises if it cannot be read.
     """
     return settings.manual(_environment(account), Aws(account.session).parameter)
+
+
+def shares_functions(account: Account, machine: str) -> bool:
+    """Whether the state machine (an ARN) calls a function that the account's own machine calls.
+
+    So AdmitNode is known by what it does, whatever the two are called. False if it is not there.
+    """
+    try:
+        return bool(_functions(account, machine) & _functions(account, account.machine))
+    except ClientError as error:
+        if error.response["Error"].get("Code") != "StateMachineDoesNotExist":
+            raise
+        return False
+
+
+def _functions(account: Account, machine: str) -> set[str]:
+    shown = account.client("stepfunctions").describe_state_machine(stateMachineArn=machine)
+    states = json.loads(shown["definition"])["States"].values()
+    return {called for state in states if (called := (state.get("Parameters") or {}).get("FunctionName"))}
 
 
 def _environment(account: Account) -> Mapping[str, str]:

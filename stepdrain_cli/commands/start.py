@@ -8,11 +8,13 @@ from typing import Any
 
 import click
 from stepdrain.errors import DrainError
+from stepdrain.intake.lifecycle_events import HELD
 from stepdrain.rules.policy import Policy
 from stepdrain.rules.reasons import counted
 
 from stepdrain_cli.accounts import drain_lookup, drains
 from stepdrain_cli.accounts.account import Account
+from stepdrain_cli.accounts.held_instances import next_of
 from stepdrain_cli.accounts.installation import cluster_of, installed
 from stepdrain_cli.accounts.name_completion import cluster_nodes
 from stepdrain_cli.accounts.targets import Target, target
@@ -92,10 +94,9 @@ def _outlook(account: Account, meant: Target, typed: dict[str, Any]) -> list[str
     ]
     lines += earlier_drains.standing(meant.node) if meant.node else []
     lines += _pods(account, meant, {**ours.policy.to_document(), **typed})
-    if meant.lifecycle_state.endswith(":Wait"):
-        lines.append(
-            "Its lifecycle hook holds it: when it is drained, Auto Scaling goes on and terminates it."
-        )
+    if meant.lifecycle_state in HELD:
+        goes_on = next_of(meant.lifecycle_state, {}).format("it")
+        lines.append(f"Its lifecycle hook holds it: when it is drained, Auto Scaling goes on and {goes_on}.")
     else:
         lines.append(
             "Its instance is not terminated; the node stays labelled and cordoned until it is undone."

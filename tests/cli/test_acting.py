@@ -7,12 +7,15 @@ import boto3
 import click
 import pytest
 from click.testing import CliRunner
+from stepdrain.adapters.aws import Aws
 from stepdrain.errors import AwsDenied
+from stepdrain.intake.lifecycle_events import HELD
 from stepdrain.rules.node_marks import CORDONED_BY, EXCLUDE_LABEL, LABELLED_BY
 
 from stepdrain_cli.__main__ import cli
 from stepdrain_cli.accounts import drain_lookup, name_completion
 from stepdrain_cli.accounts.account import Account
+from stepdrain_cli.accounts.held_instances import NEXT, next_of
 from stepdrain_sandbox.aws.account import LambdaFault
 from stepdrain_sandbox.examples.recordings import seeded
 from stepdrain_sandbox.kube.rbac import User
@@ -269,8 +272,6 @@ def test_undo_prints_the_commands_where_the_cluster_does_not_let_it(stepdrain, w
 
 def forbid(world, monkeypatch):
     """The caller's own identity is none that the cluster knows."""
-    from stepdrain.adapters.aws import Aws
-
     monkeypatch.setattr(Aws, "kube_token", lambda _self, _cluster: "unknown")
 
 
@@ -319,6 +320,40 @@ def test_undo_of_a_node_that_a_hook_still_holds_says_that_it_goes_and_when(
     assert err.splitlines()[1:] == [goes, *GOES_ON]
 
 
+@pytest.mark.parametrize(
+    ("state", "says"),
+    [
+        ("Terminating:Wait", "terminates instance i-one"),
+        ("Warmed:Terminating:Wait", "terminates instance i-one"),
+        ("ReplacingRootVolume:Wait", "replaces the root volume of instance i-one"),
+    ],
+)
+def test_undo_says_what_comes_in_each_state_in_which_a_hook_holds_the_instance(
+    held, monkeypatch, state, says
+):
+    """Of one that leaves a warm pool it said nothing, and a root volume's replacement terminates nothing."""
+    monkeypatch.setattr(Aws, "lifecycle_state", lambda *_: state)
+    assert (
+        held("undo", "node-one", "--yes")[2]
+        .splitlines()[1]
+        .startswith(f"Auto Scaling {says} all the same: in ")
+    )
+
+
+def test_undo_says_nothing_of_a_hook_where_the_instance_is_launched(held, monkeypatch):
+    """A launch hook holds it: it is not on its way out."""
+    monkeypatch.setattr(Aws, "lifecycle_state", lambda *_: "Pending:Wait")
+    assert "Auto Scaling" not in held("undo", "node-one", "--yes")[2]
+
+
+def test_each_state_of_a_hook_has_its_words():
+    """A new one in the intake's table needs them; only an event says that a warm pool comes next."""
+    assert {NEXT[destination] for _, destination in HELD.values()} <= {next_of(state, {}) for state in HELD}
+    to_the_pool = {"origin": "AutoScalingGroup", "destination": "WarmPool"}
+    assert next_of("Terminating:Wait", to_the_pool).format("it") == "puts it into the warm pool"
+    assert next_of("Warmed:Terminating:Wait", to_the_pool).format("it") == "terminates it"
+
+
 def test_undo_says_when_only_as_far_as_it_is_known(held, world, one):
     """A person has held it longer by hand: what a drain knows of is over, and Auto Scaling still waits."""
     client = boto3.client("autoscaling", region_name="eu-west-1")
@@ -335,7 +370,6 @@ def test_undo_says_when_only_as_far_as_it_is_known(held, world, one):
 
 def test_undo_without_the_right_to_ask_auto_scaling_still_undoes(held, monkeypatch):
     """What it could not ask is a note."""
-    from stepdrain.adapters.aws import Aws
 
     def denied(*_):
         raise AwsDenied("You may not.")

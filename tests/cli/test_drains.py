@@ -255,6 +255,21 @@ def test_a_drain_of_nothing_known_makes_no_other_good():
     assert drain_lookup.urgency(failed, [failed, later])[0] == 1
 
 
+def test_an_admission_is_found_by_its_arn_whatever_its_machine_is_called(stepdrain, world, monkeypatch):
+    """Its name was guessed from the other machine's; what both call is one installation."""
+    (admit,) = [arn for name, arn in world.aws.deployment.state_machines.items() if name == "AdmitNode"]
+    client = boto3.client("stepfunctions", region_name="eu-west-1")
+    shown = client.describe_state_machine(stateMachineArn=admit)
+    given = {"definition": shown["definition"], "roleArn": shown["roleArn"]}
+    machine = client.create_state_machine(name="arrivals", **given)["stateMachineArn"]
+    named = {"stateMachineArn": machine, "name": f"{list(world.instances)[-1]}-x"}
+    started = client.start_execution(**named, input="{}")["executionArn"]
+    world.pass_time(5)
+    status, out, err = stepdrain("redrive", started)
+    world.pass_time(5)
+    assert (status, out.splitlines()[0]) == (0, "Redriven: the drain of i-other goes on at WaitForNode"), err
+
+
 def test_a_name_that_several_nodes_have_is_refused():
     """Another node must not be redriven by a slip."""
     both = [
