@@ -6,6 +6,9 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+from stepdrain import clock as drain_clock
+from stepdrain.adapters import connections
+from stepdrain.adapters.aws import Aws
 
 from stepdrain_sandbox.aws.account import AwsFault, client_error
 from stepdrain_sandbox.kube.store import rfc3339
@@ -66,6 +69,36 @@ def test_a_storm_asks_ec2_and_step_functions_once_a_batch(world):
     for operation in ("DescribeInstances", "DescribeAutoScalingGroups", "ListExecutions"):
         assert asked(world, "StartDrainFunction", operation) <= invoked
     assert asked(world, "StartDrainFunction", "DescribeExecution") == 0
+
+
+def batch(world):
+    """What StartDrain gets of the queue: a warning for each instance, the first of them a wrong one."""
+    polled = next(iter(world.aws.delivery.polled.values()))
+    events = [spot(world, instance) for instance in world.instances]
+    events[0]["detail"]["instance-action"] = "dance"
+    return {"Records": [polled_record(polled, event) for event in events]}
+
+
+@pytest.mark.parametrize(
+    ("each_s", "noted"), [(0.0, [1, 7]), (0.5, [1, 3, 5, 7])], ids=["at once", "in time"]
+)
+def test_of_the_drains_of_a_batch_the_first_the_last_and_one_a_second_are_noted(
+    world, monkeypatch, each_s, noted
+):
+    """A note for each was a hundred writes of one item in a batch; the first drain waits for the last."""
+    kept, keep = [], connections.keep
+    monkeypatch.setattr(connections, "keep", lambda key, *more: kept.append((key, *more)) or keep(key, *more))
+    start, seconds = Aws.start_execution, [world.clock.now()]
+
+    def started_later(*asked):
+        seconds[0] += each_s
+        return start(*asked)
+
+    monkeypatch.setattr(Aws, "start_execution", started_later)
+    monkeypatch.setattr(drain_clock, "now", lambda: seconds[0])
+    world.aws.invoke("stepdrain-StartDrainFunction", batch(world))
+    drains = [value["drain"].split("-spot-")[0] for key, value, _ in kept if key == "begun/demo"]
+    assert drains == [list(world.instances)[number] for number in noted]
 
 
 def test_a_notice_hands_name_and_address_on_to_find_node(world):

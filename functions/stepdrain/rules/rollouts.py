@@ -19,6 +19,14 @@ from stepdrain.rules.pods import Owner, Pod
 from stepdrain.rules.reasons import counted
 from stepdrain.rules.workloads import STATEFUL_SET, Workload, owner_of, why_not_ready
 
+ANNOTATION = "stepdrain/roll"
+"""On a workload or its pods: "true" asks for a roll, "false" forbids it, whatever the policy says."""
+RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
+"""What ``kubectl rollout restart`` writes into the pod template (kubernetes/kubectl,
+pkg/polymorphichelpers/objectrestarter.go); the same value again is no change."""
+ROLLED_BY = "stepdrain/rolled-by"
+"""On a Deployment: the drain that has restarted it last."""
+
 
 class Way(StrEnum):
     """What becomes of a pod under a policy of rolling."""
@@ -31,15 +39,6 @@ class Way(StrEnum):
     """Its workload is being rolled already; the pod goes by itself."""
     HELD = "held"
     """A roll is asked for and not possible; evicting it would be the outage that was to be avoided."""
-
-
-ANNOTATION = "stepdrain/roll"
-"""On a workload or its pods: "true" asks for a roll, "false" forbids it, whatever the policy says."""
-RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
-"""What ``kubectl rollout restart`` writes into the pod template (kubernetes/kubectl,
-pkg/polymorphichelpers/objectrestarter.go); the same value again is no change."""
-ROLLED_BY = "stepdrain/rolled-by"
-"""On a Deployment: the drain that has restarted it last."""
 
 
 @dataclass(frozen=True)

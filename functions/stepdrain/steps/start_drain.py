@@ -36,6 +36,8 @@ GROUP_KEPT_S = 10
 """So long a group's tags and hook are taken from the cache: a scale-in asks for them once."""
 PATIENCE_S = 15
 """For which a call is made again that AWS throttles or does not answer; the function has 40 s."""
+NOTED_EVERY_S = 1
+"""A third of the shortest time for which a note is heeded (cordons_pending.SHORTEST_S)."""
 DRAIN_NODE = "DrainNode"
 MACHINES = {
     DRAIN_NODE: "STEPDRAIN_STATE_MACHINE_ARN",
@@ -56,41 +58,79 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """
     account = connections.aws()
     with connections.patient(PATIENCE_S):
-        own = settings.intake(os.environ, connections.parameter)
-        if notice_queue.sent_by_queue(event):
-            return _batch(event["Records"], own, account)
-        # It came alone, and has time: a look is asked for again, as anything else.
-        return _one(event, own, account, _lookups([event], account, nullcontext))
+        own, begun = settings.intake(os.environ, connections.parameter), _Begun()
+        try:
+            if notice_queue.sent_by_queue(event):
+                return _batch(event["Records"], own, account, begun)
+            # It came alone, and has time: a look is asked for again, as anything else.
+            return _one(event, own, account, _lookups([event], account, nullcontext), begun)
+        finally:
+            begun.note_latest()
 
 
-def _one(event: Any, own: settings.IntakeSettings, account: Aws, looked: Lookups) -> dict[str, Any]:
+class _Begun:
+    """Notes the latest drain of a cluster for those that have begun just before: they wait for its cordon.
+
+    Of many drains that one invocation starts, the first is noted at once, then one a second, and the last.
+    """
+
+    def __init__(self) -> None:
+        self._latest: dict[str, tuple[Start, dict[str, Any]]] = {}
+        self._noted_at: dict[str, float] = {}
+
+    def add(self, drain: Start, event: dict[str, Any]) -> None:
+        cluster = drain.document["cluster"]
+        self._latest[cluster] = drain, event
+        if clock.now() - self._noted_at.get(cluster, 0.0) >= NOTED_EVERY_S:
+            self._note(cluster)
+
+    def note_latest(self) -> None:
+        for cluster in list(self._latest):
+            self._note(cluster)
+
+    def _note(self, cluster: str) -> None:
+        drain, event = self._latest.pop(cluster)
+        self._noted_at[cluster] = clock.now()
+        noted = cordons_pending.note(drain.name, clock.now(), envelope.sent_at(event))
+        with connections.patient(0):
+            connections.keep(cordons_pending.key(cluster), noted, cordons_pending.KEPT_S)
+
+
+def _one(
+    event: Any, own: settings.IntakeSettings, account: Aws, looked: Lookups, begun: _Begun
+) -> dict[str, Any]:
     if not interruption_events.known(event):
-        return _carry_out(_decide(event, own, account), account, event)
+        return _carry_out(_decide(event, own, account), account, event, begun)
     if closed := interruption_events.called_off(event, own):
-        return _all(_undo(closed, own, account), account, event)
+        return _all(_undo(closed, own, account), account, event, begun)
     notice = interruption_events.read(event, own)
     if isinstance(notice, Ignored):
-        return _carry_out(notice, account, event)
-    answer = _all(ownership.starts(notice, looked, own), account, event)
+        return _carry_out(notice, account, event, begun)
+    answer = _all(ownership.starts(notice, looked, own), account, event, begun)
     while looked.warnings:
         LOG.warning(looked.warnings.pop())
     return answer
 
 
-def _all(decisions: dict[str, Ignored | Start], account: Aws, event: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "drains": {instance: _carry_out(decision, account, event) for instance, decision in decisions.items()}
+def _all(
+    decisions: dict[str, Ignored | Start], account: Aws, event: dict[str, Any], begun: _Begun
+) -> dict[str, Any]:
+    answers = {
+        instance: _carry_out(decision, account, event, begun) for instance, decision in decisions.items()
     }
+    return {"drains": answers}
 
 
-def _batch(records: list[dict[str, Any]], own: settings.IntakeSettings, account: Aws) -> dict[str, Any]:
+def _batch(
+    records: list[dict[str, Any]], own: settings.IntakeSettings, account: Aws, begun: _Begun
+) -> dict[str, Any]:
     events = [notice_queue.event_of(record) for record in records]
     looked = _lookups(events, account, lambda: connections.patient(0))
     failures, answers = [], []
     errors: list[DrainError] = []
     for record, event in zip(records, events, strict=True):
         try:
-            answers.append(_one(event, own, account, looked))
+            answers.append(_one(event, own, account, looked, begun))
         except DrainError as error:
             LOG.error(f"notice failed: {error}", notice=record["messageId"], error=type(error).__name__)
             errors.append(error)
@@ -134,7 +174,9 @@ def _undo_one(
     return start or Ignored(f"The event is closed, and has drained nothing of instance {instance}.")
 
 
-def _carry_out(decision: Ignored | Start, account: Aws, event: dict[str, Any]) -> dict[str, Any]:
+def _carry_out(
+    decision: Ignored | Start, account: Aws, event: dict[str, Any], begun: _Begun
+) -> dict[str, Any]:
     if isinstance(decision, Ignored):
         LOG.info("event ignored", reason=decision.reason)
         return {"ignored": decision.reason}
@@ -144,17 +186,10 @@ def _carry_out(decision: Ignored | Start, account: Aws, event: dict[str, Any]) -
     arn = os.environ[MACHINES[decision.machine]]
     started = account.start_execution(arn, decision.name, decision.document)
     if started and decision.machine == DRAIN_NODE:
-        _note(decision, event)
+        begun.add(decision, event)
     said = "started" if started else "was started before"
     LOG.info(f"{decision.machine} {said}", execution=decision.name)
     return {"execution": decision.name, "started": started}
-
-
-def _note(drain: Start, event: dict[str, Any]) -> None:
-    """For the drains that have begun just before: they wait until this one's node is cordoned, too."""
-    noted = cordons_pending.note(drain.name, clock.now(), envelope.sent_at(event))
-    with connections.patient(0):
-        connections.keep(cordons_pending.key(drain.document["cluster"]), noted, cordons_pending.KEPT_S)
 
 
 def _share_endpoint(cluster: str | None) -> None:
