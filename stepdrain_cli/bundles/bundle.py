@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import platform
 import zipfile
@@ -53,16 +54,20 @@ def attempted(look: Callable[[], Json], *refusals: type[Exception]) -> Json:
 def write(target: Path, parts: Mapping[str, Any]) -> Redaction:
     """Write the JSON ``parts`` by name, redacted; result and README.txt count what was removed.
 
-    Raises OSError if ``target`` cannot be written; nothing is left there then.
+    Raises OSError if ``target`` cannot be written; no half of a file is left there then.
     """
     redaction = Redaction()
     texts = {name: json.dumps(redaction.document(part), indent=2) for name, part in parts.items()}
     listed = "".join(f"  {line}\n" for line in summary(redaction.removed))
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in {"README.txt": MESSAGE + listed, **texts}.items():
+            archive.writestr(name, text)
     try:
-        with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, text in {"README.txt": MESSAGE + listed, **texts}.items():
-                archive.writestr(name, text)
+        target.write_bytes(made.getvalue())
     except OSError:
-        target.unlink(missing_ok=True)
+        # A device or a pipe is somebody else's.
+        if target.is_file():
+            target.unlink()
         raise
     return redaction

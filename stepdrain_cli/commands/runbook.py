@@ -27,7 +27,7 @@ def command(words: tuple[str, ...]) -> None:
     DrainRefused, TIMED_OUT, Lambda.Unknown … Without ERROR: the names of all sections.
     """
     sections = _sections()
-    if not words:
+    if not any(words):
         click.echo("\n".join(sections))
         return
     asked = " ".join(words)

@@ -13,6 +13,9 @@ from stepdrain_cli.terminal.exits import FAILED, CommandError
 from stepdrain_cli.terminal.interaction import ask
 from stepdrain_cli.terminal.node_argument import NODE
 
+LONGEST_CAUSE = 32_768
+"""Characters (https://docs.aws.amazon.com/step-functions/latest/apireference/API_StopExecution.html)."""
+
 
 @click.command("stop")
 @click.argument("target", type=NODE, metavar="NODE", shell_complete=drained_nodes)
@@ -27,6 +30,8 @@ def command(account: Account, target: str, cause: str, yes: bool) -> None:
     If a hook holds the instance, it does so for one heartbeat timeout more. A stopped drain can be redriven.
     """
     found = drain_lookup.find(account, target)
+    if len(cause) > LONGEST_CAUSE:
+        raise CommandError(f"--cause has {len(cause)} characters, and Step Functions takes {LONGEST_CAUSE}.")
     who, state = found.who, found.state or "its first state"
     if found.status not in drains.RUNNING:
         raise CommandError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 from collections.abc import Mapping
 from typing import Any
@@ -44,6 +45,17 @@ class LazyGroup(click.Group):
         found: click.Command = module.command
         found.context_class = help_text.Context
         return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, and for a slip with the commands that are spelled like it."""
+        name = args[0]
+        if name not in self._summaries and name[:1] not in ("", "-") and not ctx.resilient_parsing:
+            near = difflib.get_close_matches(name, self._summaries)
+            meant = f" Did you mean {' or '.join(near)}?" if near else ""
+            ctx.fail(f"There is no command {name[:40]}.{meant}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """The list of commands in ``--help``."""

@@ -13,6 +13,8 @@ POSSIBLE = re.compile(r"[\w.:+@=-]+")
 (https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html)."""
 PROVIDER_ID = re.compile(r"aws:///[^/]*/(i-[0-9a-f]+)")
 """As the AWS cloud provider writes it: ``aws:///zone/instance``."""
+LONGEST = 256
+"""Characters of an execution's ARN, which is the longest (the same page); a node's name has 253."""
 KUBECTL_PREFIXES = ("node/", "nodes/", "no/")
 
 
@@ -36,6 +38,11 @@ def name_of(typed: str) -> str:
     if not text:
         raise CommandError(
             "NODE is empty, as of a variable that is not set: give a node's name or an instance id; "
+            "`kubectl get nodes` lists the names."
+        )
+    if len(text) > LONGEST:
+        raise CommandError(
+            f"{text[:40]}… has {len(text)} characters, and no node's name, instance id or ARN is that long; "
             "`kubectl get nodes` lists the names."
         )
     if text.startswith("arn:"):

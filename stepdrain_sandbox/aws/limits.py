@@ -6,6 +6,8 @@ SNS Message             JSON with a default where MessageStructure says json (sa
 execution's input       262,144 bytes in UTF-8
                         https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 state machine's name    80 characters (same page)
+StopExecution's cause   32,768 characters
+                        https://docs.aws.amazon.com/step-functions/latest/apireference/API_StopExecution.html
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-SUBJECT, INPUT, NAME = 100, 262_144, 80
+SUBJECT, INPUT, NAME, CAUSE = 100, 262_144, 80, 32_768
 
 
 def broken(operation: str, parameters: Mapping[str, Any]) -> tuple[str, str] | None:
@@ -30,6 +32,9 @@ def broken(operation: str, parameters: Mapping[str, Any]) -> tuple[str, str] | N
         case "StartExecution":
             if len(str(parameters.get("input", "")).encode()) > INPUT:
                 return "ValidationException", "input: Value exceeds the maximum length of 262144 bytes"
+        case "StopExecution":
+            if len(str(parameters.get("cause", ""))) > CAUSE:
+                return "ValidationException", f"cause: Value exceeds the maximum length of {CAUSE}"
         case "CreateStateMachine":
             if len(str(parameters["name"])) > NAME:
                 return "InvalidName", f"Invalid Name: '{parameters['name']}'"

@@ -6,6 +6,7 @@ import re
 import boto3
 import click
 import pytest
+from botocore.exceptions import ClientError
 from click.testing import CliRunner
 from stepdrain.adapters.aws import Aws
 from stepdrain.errors import AwsDenied
@@ -415,6 +416,21 @@ def test_status_offers_undo_where_the_cluster_cannot_be_asked(held, world, monke
     """Undo prints the commands then."""
     forbid(world, monkeypatch)
     assert "stepdrain undo node-one --sandbox" in held("status", "node-one")[1]
+
+
+def test_a_cause_that_is_longer_than_step_functions_takes_stops_nothing(stepdrain, world, one):
+    """Asked before anybody is, and the embedded service refuses it, too."""
+    stepdrain("start", "node-one", "--yes", "--policy", "settleTime=60")
+    world.pass_time(1)
+    status, _, err = stepdrain("stop", "node-one", "--yes", "--cause", "a" * 32_769)
+    said = "Error: --cause has 32769 characters, and Step Functions takes 32768."
+    assert (status, err.splitlines()[-1]) == (2, said)
+    running = execution_of(world, one[0])
+    assert running["status"] == "RUNNING"
+    client = boto3.client("stepfunctions", region_name="eu-west-1")
+    with pytest.raises(ClientError, match="ValidationException"):
+        client.stop_execution(executionArn=running["executionArn"], cause="a" * 32_769)
+    assert stepdrain("stop", "node-one", "--yes", "--cause", "a" * 32_768)[0] == 0
 
 
 def test_stop_of_a_drain_whose_instance_a_hook_holds_says_when_it_goes(stepdrain, world, one):

@@ -1,8 +1,11 @@
 """``stepdrain bundle``: everything a maintainer needs, and nothing that must stay private."""
 
+import errno
 import json
+import os
 import re
 import zipfile
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -127,6 +130,27 @@ def test_a_bundle_holds_the_drain_and_no_secret(bundle, tmp_path):
     (tmp_path / "history.json").write_text(parts["history.json"])
     report = ["report", "--from-file", str(tmp_path / "history.json"), "--out", str(tmp_path / "r.html")]
     assert CliRunner().invoke(cli, report).exit_code == 0
+
+
+def test_a_bundle_that_cannot_be_written_leaves_no_half_of_one_and_takes_no_device_away(
+    bundle, tmp_path, monkeypatch
+):
+    """Where the disk was full it deleted what --out named, /dev/full itself for one."""
+    pipe, file = tmp_path / "pipe", tmp_path / "b.zip"
+    os.mkfifo(pipe)
+
+    def full(path, _content):
+        path.touch()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    for out in (pipe, file):
+        result = bundle(out)
+        assert (result.exit_code, f"{out} cannot be written: No space left on device." in result.output) == (
+            2,
+            True,
+        )
+    assert list(tmp_path.iterdir()) == [pipe]
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(bundle, tmp_path):

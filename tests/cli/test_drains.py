@@ -225,6 +225,11 @@ NO_DRAIN = [
         "`kubectl get nodes` lists the names.",
     ),
     (
+        "a" * 257,
+        f"{'a' * 40}… has 257 characters, and no node's name, instance id or ARN is that long; "
+        "`kubectl get nodes` lists the names.",
+    ),
+    (
         " ",
         "NODE is empty, as of a variable that is not set: give a node's name or an instance id; "
         "`kubectl get nodes` lists the names.",

@@ -27,6 +27,23 @@ def test_no_line_of_a_help_text_is_wider_than_the_terminal(name, columns, monkey
     assert [line for line in narrow.splitlines() if len(line) > columns and len(line.split()) > 1] == []
 
 
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("statsu", "There is no command statsu. Did you mean status or start?"),
+        ("redrvie", "There is no command redrvie. Did you mean redrive?"),
+        ("x" * 300, f"There is no command {'x' * 40}."),
+        ("--nope", "No such option"),
+    ],
+)
+def test_a_slip_is_answered_with_what_was_meant(typed, said):
+    """At night nobody reads a list of twenty commands."""
+    result = CliRunner().invoke(cli, [typed])
+    assert (result.exit_code, result.stderr.splitlines()[-1].startswith(f"Error: {said}")) == (2, True), (
+        result.stderr
+    )
+
+
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
 def test_a_shell_can_complete(shell):
     """The script asks the command itself."""

@@ -58,6 +58,11 @@ def test_without_an_error_all_sections_are_named():
     assert {"DrainTimedOut", "ABORTED", "A function failed", "Instance gone"} <= set(text.splitlines())
 
 
+def test_an_empty_word_is_none():
+    """As of a variable that is not set."""
+    assert runbook("") == runbook()
+
+
 def test_another_word_is_one_sentence():
     """Not the section about what nobody foresaw."""
     assert runbook("nope") == (
