@@ -26,6 +26,7 @@ from stepdrain_deployed import MANIFESTS, TEMPLATE
 from stepdrain_sandbox.aws.account import ACCOUNT, REGION, Account, access_key
 from stepdrain_sandbox.aws.load_balancers import LoadBalancers
 from stepdrain_sandbox.clock import Clock, VirtualClock
+from stepdrain_sandbox.kube import shared_connections
 from stepdrain_sandbox.kube.discovery import base64_of
 from stepdrain_sandbox.kube.eks_token import EksTokens
 from stepdrain_sandbox.kube.rbac import EVERYTHING, User
@@ -104,6 +105,8 @@ class World:
             self.kube.start()
             self.aws.invocation = self.kube.callers.invocation
             opened.enter_context(self.kube.callers.marking())
+            if isinstance(self.clock, VirtualClock):
+                opened.enter_context(shared_connections.shared())
             opened.enter_context(self.aws)
             self._users |= self.aws.users() | {OPERATOR_KEY: User("operator", (EVERYTHING,))}
             opened.enter_context(self.balancers.answering())

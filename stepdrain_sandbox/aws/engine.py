@@ -21,6 +21,7 @@ from moto.stepfunctions.parser.asl.component.state.state import CommonStateField
 from moto.stepfunctions.parser.asl.component.state.state_type import StateType
 from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
+from moto.stepfunctions.parser.utils import TMP_THREADS
 from stepdrain.errors import NotYet
 
 from stepdrain_sandbox.aws import pauses
@@ -83,6 +84,8 @@ def _workers() -> Iterator[Workers]:
             worker.env.set_stop(stop_date=datetime.datetime.now(datetime.UTC), cause=None, error=None)
         for _, thread in left:
             thread.join(LEFT_S)
+        # moto keeps all threads for ever, and by them each world that there was.
+        TMP_THREADS.clear()
 
 
 def _datetime_module(clock: Clock) -> Any:

@@ -49,15 +49,17 @@ def _read(path: str) -> Any:
 def _client(session: Session, service_name: str, config: object = None, **given: Any) -> Any:
     region = given.get("region_name") or session.get_config_variable("region")
     shaped = given | {"region_name": region, "data_path": session.get_config_variable("data_path")}
-    key = (service_name, id(config), *sorted((shaped | _environment()).items(), key=str))
+    key = (service_name, id(config), frozenset(shaped.items()), _environment())
     with _making:
         if key not in _made:
             _made[key] = _create_client(session, service_name, config=config, **given), config  # type: ignore[arg-type]
         return _made[key][0]
 
 
-def _environment() -> dict[str, str]:
-    return {name: text for name, text in os.environ.items() if name.startswith("AWS_")}
+def _environment() -> frozenset[tuple[bytes, bytes]]:
+    """The variables that configure a session; os.environ would decode all there are, for each request."""
+    variables: dict[bytes, bytes] = os.environ._data  # type: ignore[attr-defined]
+    return frozenset(item for item in variables.items() if item[0].startswith(b"AWS_"))
 
 
 def session(access_key: str, make: Callable[[], boto3.Session]) -> boto3.Session:
@@ -65,7 +67,7 @@ def session(access_key: str, make: Callable[[], boto3.Session]) -> boto3.Session
 
     A session reads its configuration from the environment, and keeps nothing of an account.
     """
-    key = (make, access_key, *sorted(_environment().items()))
+    key = (make, access_key, _environment())
     with _making:
         if key not in _sessions:
             made = make()
