@@ -37,9 +37,11 @@ def lines(found: Standing, now: float, flags: str = "", present: NodeNow | None 
     rows += _pods(found, now, present)
     if drain.status in RUNNING:
         rows += _running(found, now)
+    elif line.status == "SUCCEEDED":
+        rows += _done(found, flags, present)
     else:
         bare = present is not None and present.bare
-        rows += _stopped(found, now, flags, bare=bare) if line.status != "SUCCEEDED" else _done(found)
+        rows += _stopped(found, now, flags, bare=bare)
     return rows + _links(found)
 
 
@@ -82,7 +84,7 @@ def blocked_and_leaving(found: Standing, present: NodeNow | None) -> tuple[int, 
     """Counts of the node's pods: as the cluster shows them, or without ``present`` as they were recorded."""
     record = recorded(found.line.document) or {}
     blocked, leaving = record.get("blocked", 0), record.get("leaving", 0)
-    if present is None:
+    if present is None or found.drain.status == "SUCCEEDED":
         return blocked, leaving
     return min(blocked, len(present.staying)), len(present.leaving)
 
@@ -128,9 +130,13 @@ def _stopped(found: Standing, now: float, flags: str, *, bare: bool) -> Lines:
     return rows
 
 
-def _done(found: Standing) -> Lines:
+def _done(found: Standing, flags: str, present: NodeNow | None) -> Lines:
     completed = found.line.document.get("completed") or {}
-    return [("Action", f"{completed.get('result', 'none')}: {completed.get('outcome', '')}")]
+    rows = [("Action", f"{completed.get('result', 'none')}: {completed.get('outcome', '')}")]
+    if present is None or present.bare:
+        return rows
+    text = "The node still has what the drain has set. To use it again:"
+    return [*rows, ("What to do", text), ("", f"  stepdrain undo {found.drain.who}{flags}")]
 
 
 def text(rows: Lines, columns: int | None = None) -> str:

@@ -40,9 +40,10 @@ class Nodes:
         self._unanswered: set[str] = set()
 
     def now(self, found: Standing) -> NodeNow | None:
-        """The node of a drain that is not done; None for one that is, or where its cluster gave no answer."""
+        """A drain's node; None where it has none, its cluster gave no answer, or its instance was let go."""
         node, cluster = found.line.document.get("node") or {}, found.line.document.get("cluster")
-        if found.drain.status == "SUCCEEDED" or not node or not cluster or cluster in self._unanswered:
+        let_go = found.drain.status == "SUCCEEDED" and found.drain.held
+        if let_go or not node or not cluster or cluster in self._unanswered:
             return None
         try:
             return _look(self._client(cluster), found, node)

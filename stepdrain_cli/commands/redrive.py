@@ -87,10 +87,7 @@ def _failed(account: Account) -> list[Drain]:
 def _go_on(account: Account, drain: Drain, typed: dict[str, Any]) -> str:
     """Redrive or replace the drain; the ARN of what runs now."""
     if drain.status in drains.RUNNING:
-        raise CommandError(
-            f"The drain of {drain.who} runs already; `stepdrain watch {drain.who}{account.flags}` shows it.",
-            FAILED,
-        )
+        raise _runs(account, drain)
     if drain.status not in drains.FAILED_STATUSES:
         raise CommandError(
             f"The drain of {drain.who} is {drain.status}: there is nothing to redrive ({drain.arn}).", FAILED
@@ -100,9 +97,18 @@ def _go_on(account: Account, drain: Drain, typed: dict[str, Any]) -> str:
     return _replace(account, drain, typed) if typed else _redrive(account, drain)
 
 
+def _runs(account: Account, drain: Drain) -> CommandError:
+    return CommandError(
+        f"The drain of {drain.who} runs already; `stepdrain watch {drain.who}{account.flags}` shows it.",
+        FAILED,
+    )
+
+
 def _redrive(account: Account, drain: Drain) -> str:
     client = account.client("stepfunctions")
     shown = client.describe_execution(executionArn=drain.arn)
+    if shown["status"] in drains.RUNNING:
+        raise _runs(account, drain)
     if shown.get("redriveStatus") != "REDRIVABLE":
         why = shown.get("redriveStatusReason") or f"it is {drain.status}"
         raise CommandError(

@@ -31,7 +31,7 @@ ARN = "arn:aws:states:eu-west-1:123456789012:execution:stepdrain-DrainNode"
 def world():
     """Enough nodes for each test with a pod or two each; the installation protects unmanaged pods."""
     parameters = {"EvictUnmanaged": "false", "NodeConditions": "true"}
-    with seeded(), World(nodes=34, workload=_workload, parameters=parameters) as world:
+    with seeded(), World(nodes=44, workload=_workload, parameters=parameters) as world:
         yield world
 
 
@@ -102,17 +102,46 @@ def test_start_shows_what_will_happen_asks_and_starts(stepdrain, world, one):
     assert execution_of(world, one[0])["error"] == "DrainRefused"
 
 
+def test_status_of_a_drain_by_hand_offers_undo_until_it_is_undone(stepdrain):
+    """The instance stays, and the node with it: nothing said afterwards that it takes no pods."""
+    stepdrain("start", "node-one", "--yes", "--watch")
+    lines = stepdrain("status", "node-one")[1].splitlines()
+    assert lines[lines.index("Action:  NONE: drained") + 1 :][:2] == [
+        "What to do: The node still has what the drain has set. To use it again:",
+        "  stepdrain undo node-one --sandbox",
+    ]
+    stepdrain("undo", "node-one", "--yes")
+    assert "undo" not in stepdrain("status", "node-one")[1]
+
+
+def test_of_two_redrives_at_once_the_second_says_that_it_runs(stepdrain, world, one, monkeypatch):
+    """It advised to start the drain anew."""
+    protected(world, one[1])
+    stepdrain("start", "node-one", "--yes", "--watch")
+    look, found = drain_lookup.find, []
+
+    def meanwhile(account, target):
+        found.append(look(account, target))
+        account.client("stepfunctions").redrive_execution(executionArn=found[0].arn)
+        return found[0]
+
+    monkeypatch.setattr(drain_lookup, "find", meanwhile)
+    status, _, err = stepdrain("redrive", "node-one")
+    said = "Error: The drain of node-one runs already; `stepdrain watch node-one --sandbox` shows it."
+    assert (status, err.splitlines()[-1]) == (1, said)
+
+
 def test_start_and_plan_say_what_an_earlier_drain_has_left(stepdrain, world, one, tmp_path):
     """The node was emptied an hour ago and is cordoned: the next drain shows that, and is not refused."""
     stepdrain("start", "node-one", "--yes", "--watch")
     left = f"The drain {execution_of(world, one[0])['name']} has labelled and cordoned the node already."
+    (tmp_path / "config").write_text(world.kube.kubeconfig())
+    planned = CliRunner().invoke(cli, ["plan", one[1], "--kubeconfig", str(tmp_path / "config")])
+    assert left in planned.stdout.splitlines()
     stepdrain.plain = True
     status, _, err = stepdrain("start", "node-one", "--yes")
     assert status == 0, err
     assert err.splitlines()[2:4] == [left, "0 of 2 pods would leave; 0 would hold the drain up now."]
-    (tmp_path / "config").write_text(world.kube.kubeconfig())
-    planned = CliRunner().invoke(cli, ["plan", one[1], "--kubeconfig", str(tmp_path / "config")])
-    assert left in planned.stdout.splitlines()
 
 
 def test_start_completes_the_action_that_holds_the_instance(stepdrain, world, one):
