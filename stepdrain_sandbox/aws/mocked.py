@@ -4,8 +4,7 @@ For each request moto tries 180 patterns, makes the service's backend in another
 paths, and draws an id of 52 letters one by one. It makes each backend anew before it forgets it, at the
 beginning and at the end, each with its default networks. It also forgets boto3's default session, though a
 session keeps nothing of an account. It lists a service's regions anew for each account, and keeps each
-account for ever as the key to its list. It makes 1,300 rules for the package requests, by which nobody here
-asks AWS.
+account for ever as the key to its list.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ import re
 import string
 from collections.abc import Callable, Iterator
 from functools import cache, lru_cache
-from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 from urllib.parse import urlsplit
@@ -49,7 +47,6 @@ def account() -> Iterator[None]:
         mock.patch.object(BotocoreStubber, "process_request", _answered),
         mock.patch.object(MotoRandom, "get_random_string", _drawn),
         mock.patch.object(AccountSpecificBackend, "_generate_regions", lambda _backend, name: _regions(name)),
-        mock.patch("moto.core.models.backend_index", SimpleNamespace(backend_url_patterns=[])),
         mock_aws(config=CONFIG),
         mock.patch.object(boto3, "DEFAULT_SESSION", service_models.session("", boto3.Session)),
     ):
