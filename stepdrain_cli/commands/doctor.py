@@ -155,7 +155,7 @@ def _send_test_message(installation: Deployed) -> None:
 
 def _print(found: Survey, cluster: str, flags: str) -> None:
     if not found.groups:
-        click.echo(f"No Auto Scaling group belongs to cluster {cluster}.")
+        tables.say(f"No Auto Scaling group belongs to cluster {cluster}.")
     else:
         tables.show(HEAD, [_row(group) for group in found.groups])
     wrong = [(group.name, group.findings) for group in found.groups if group.findings]
@@ -165,11 +165,16 @@ def _print(found: Survey, cluster: str, flags: str) -> None:
         for fixed_by in dict.fromkeys(finding.command for finding in findings):
             for finding in findings:
                 if finding.command == fixed_by:
-                    click.echo(f"{where}: {finding.what}")
+                    tables.say(f"{where}: {finding.what}")
             click.echo(f"  {fixed_by}")
     for text in found.unasked:
-        click.echo(f"\nNot checked: {text}")
-    click.echo(f"\n{_summary(found, cluster, flags)}")
+        click.echo()
+        tables.say(f"Not checked: {text}")
+    click.echo()
+    what, *following = _summary(found, cluster, flags)
+    tables.say(what)
+    for line in following:
+        click.echo(line)
 
 
 def _row(group: Group) -> list[str]:
@@ -184,16 +189,17 @@ def _row(group: Group) -> list[str]:
     ]
 
 
-def _summary(found: Survey, cluster: str, flags: str) -> str:
+def _summary(found: Survey, cluster: str, flags: str) -> list[str]:
+    """What is not protected, and a line with what to do next if there is something."""
     bare = [group.name for group in found.groups if group.covered_by == "nothing"]
     part = f"{len(bare)} of {counted(len(found.groups), 'group')}"
     what = f"Not protected: {', '.join(bare)} ({part})." if bare else "Every group is protected."
     if bare and found.installed is None:
-        return f"{what}\nNext: install Stepdrain, as its README.md says; then ask the doctor again."
+        return [what, "Next: install Stepdrain, as its README.md says; then ask the doctor again."]
     if _hooks(found):
         again = f"stepdrain doctor --cluster {cluster}{flags} --fix"
-        return f"{what}\nNext: {again} puts the hooks, asking before each."
-    return what if found.well else f"{what}\nNext: run the commands above."
+        return [what, f"Next: {again} puts the hooks, asking before each."]
+    return [what] if found.well else [what, "Next: run the commands above."]
 
 
 def _hooks(found: Survey) -> list[tuple[Group, Finding]]:

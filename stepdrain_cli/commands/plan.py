@@ -60,11 +60,12 @@ def _print(found: Plan) -> None:
     tables.show(["WAVE", "VERDICT", "POD", "GRACE", "REASON"], rows, title="POD")
     held = f"; {len(found.blocked)} would hold the drain up now" if found.blocked else ""
     moving = sum(line.wave is not None for line in found.lines)
-    click.echo(f"\n{moving} of {counted(len(found.lines), 'pod')} would leave {found.node}{held}.")
-    click.echo(f"Expected time: at most {duration(found.expected_s)}, if nothing blocks.")
+    click.echo()
+    tables.say(f"{moving} of {counted(len(found.lines), 'pod')} would leave {found.node}{held}.")
+    tables.say(f"Expected time: at most {duration(found.expected_s)}, if nothing blocks.")
     for sentence in found.standing:
-        click.echo(sentence)
+        tables.say(sentence)
     if found.hazards:
         click.echo("\nWhy it would hang, or hurt:")
     for hazard in found.hazards:
-        click.echo(f"  {hazard}")
+        tables.say(f"  {hazard}")

@@ -23,6 +23,7 @@ from stepdrain_cli.commands.watch import follow
 from stepdrain_cli.pictures.chart import duration
 from stepdrain_cli.planning import earlier_drains
 from stepdrain_cli.planning.plan import Plan, plan
+from stepdrain_cli.terminal import tables
 from stepdrain_cli.terminal.exits import FAILED, CommandError
 from stepdrain_cli.terminal.interaction import ask
 from stepdrain_cli.terminal.node_argument import NODE
@@ -51,7 +52,7 @@ def command(
         raise CommandError(f"{meant.name} belongs to cluster {meant.enrolment.cluster}, not to {cluster}.")
     _refuse_second(account, meant)
     for line in _outlook(account, meant, typed):
-        click.echo(line, err=True)
+        tables.say(line, err=True)
     ask(f"Start the drain of {meant.name}?", yes, "Nothing was started.")
     arn = begin(account, meant.instance, "manual", _document(meant, typed))
     click.echo(f"Started: the drain of {meant.name}\n{arn}")

@@ -61,9 +61,9 @@ def _wrapped(row: Sequence[str], widths: Sequence[int], indent: int, room: int |
 
 def _block(head: Sequence[str], row: Sequence[str], under: int, columns: int) -> list[str]:
     """One row: its title, then the other cells behind their columns' names, as many as fit beside another."""
-    cells = [f"{name} {cell}" for name, cell in zip(head, row, strict=True)]
+    named = enumerate(zip(head, row, strict=True))
     packed = [""]
-    for cell in (cell for number, cell in enumerate(cells) if number != under):
+    for cell in (f"{name} {cell}" for number, (name, cell) in named if number != under and cell):
         if packed[-1] and len(GAP + packed[-1] + GAP + cell) > columns:
             packed.append("")
         packed[-1] = f"{packed[-1]}{GAP}{cell}" if packed[-1] else cell
@@ -100,9 +100,19 @@ def _field(name: str, text: str, columns: int | None) -> list[str]:
     return [*([name] if name else []), *(GAP + line for line in words(text, columns - len(GAP)))]
 
 
-def width() -> int | None:
-    """Columns of the terminal that stdout is, None if it is none."""
-    return os.get_terminal_size(sys.stdout.fileno()).columns if sys.stdout.isatty() else None
+def width(*, err: bool = False) -> int | None:
+    """Columns of the terminal that stdout (or stderr) is, None if it is none."""
+    stream = sys.stderr if err else sys.stdout
+    return os.get_terminal_size(stream.fileno()).columns if stream.isatty() else None
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print a sentence, with what it is indented by; on a terminal no word is broken. No commands: a shell
+    would read their lines one by one."""
+    columns = width(err=err)
+    indent = " " * (len(text) - len(text.lstrip(" ")))
+    lines = words(text.strip(), columns - len(indent)) if columns is not None else [text.strip()]
+    click.echo("\n".join(indent + line for line in lines), err=err)
 
 
 def show(head: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:

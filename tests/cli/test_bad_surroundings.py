@@ -290,6 +290,13 @@ def test_no_name_is_cut_or_broken_in_a_narrow_terminal(columns):
     assert instance in text
 
 
+def test_a_block_has_no_cell_without_a_text():
+    """It was a column's name with nothing behind it."""
+    assert tables.lines(["NODE", "STATUS", "SAID"], [["a-node", "ok", ""], ["b", "no", "x" * 15]], 24) == [
+        "a-node", "  STATUS ok", "b", "  STATUS no", f"  SAID {'x' * 15}",
+    ]  # fmt: skip
+
+
 def test_a_reason_is_wrapped_where_there_is_room():
     """Under its own column."""
     assert tables.lines(["POD", "REASON"], [["a", "one two three four five six seven"]], 34) == [

@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from stepdrain_cli.__main__ import cli, main
+from stepdrain_cli.terminal import tables
 from stepdrain_sandbox.clock import RealClock
 from stepdrain_sandbox.kube.server import KubeServer
 from stepdrain_sandbox.workload import budget, daemonset, lone_pod, replica_set
@@ -74,6 +75,18 @@ def test_a_plan_shows_every_pod_with_wave_verdict_and_reason(kubeconfig):
         "  hint: no other node would take default/web-a: there is none",
     ]
     assert result.exit_code == 0
+
+
+def test_a_plan_in_40_columns_breaks_no_word(kubeconfig, monkeypatch):
+    """The sentences below the table, too; their second lines are indented as the first."""
+    monkeypatch.setattr(tables, "width", lambda **_: 40)
+    lines = CliRunner().invoke(cli, ["plan", "n1", "--kubeconfig", kubeconfig]).stdout.splitlines()
+    assert max(len(line) for line in lines) <= 40
+    below = lines[lines.index("Why it would hang, or hurt:") + 1 :]
+    assert below[:2] == [
+        "  disruption budget default/db can never",
+        "  give way: its 1 pod must be healthy; 1",
+    ]
 
 
 def test_a_plan_as_json_has_the_same(kubeconfig):

@@ -16,7 +16,7 @@ from stepdrain_cli.commands import doctor
 from stepdrain_cli.doctor import groups
 from stepdrain_cli.doctor.groups import Installation
 from stepdrain_cli.doctor.survey import Doctor, function_of
-from stepdrain_cli.terminal import interaction
+from stepdrain_cli.terminal import interaction, tables
 from stepdrain_sandbox.aws.account import AwsFault, client_error
 from stepdrain_sandbox.aws.deploy import ROOT
 from stepdrain_sandbox.examples.groups import _make
@@ -361,6 +361,16 @@ def test_the_command_for_a_missing_entry_names_the_groups_of_its_role():
             role = f"arn:aws:iam::123456789012:role/my-stack-{function}Role-ABC123"
             named = manifests.groups(function_of(role), "drains", **options)
             assert sorted(named) == sorted(entry["KubernetesGroups"])
+
+
+def test_in_40_columns_only_commands_are_wider(run, monkeypatch):
+    """The terminal broke the sentences in the middle of words; a command is pasted, and stays whole."""
+    monkeypatch.setattr(tables, "width", lambda **_: 40)
+    wide = [line for line in run().stdout.splitlines() if len(line) > 40]
+    assert wide
+    assert [
+        line for line in wide if not line.startswith(("  aws ", "  stepdrain ", "Next: stepdrain "))
+    ] == []
 
 
 def test_the_order_of_the_rules_makes_no_difference(run, world, monkeypatch):
