@@ -12,10 +12,21 @@ import pytest
 from hypothesis import settings
 
 SHARDS = 20
-sharded = pytest.mark.parametrize(
-    "shard", [0, *(pytest.param(number, marks=pytest.mark.long) for number in range(1, SHARDS))]
-)
+
+
+def _shards(count: int) -> Any:
+    rest = (pytest.param(number, marks=pytest.mark.long) for number in range(1, count))
+    return pytest.mark.parametrize("shard", [0, *rest])
+
+
+sharded = _shards(SHARDS)
 """For a property: each shard has as many examples as the profile says, and none of another's."""
+
+
+def nightly(prop: Any) -> Any:
+    """As ``sharded``, for a property of whole nights: half as many examples in twice as many shards."""
+    half = (settings().max_examples + 1) // 2
+    return _shards(2 * SHARDS)(settings(max_examples=half)(prop))
 
 
 def seeded(prop: Any, shard: int) -> Any:

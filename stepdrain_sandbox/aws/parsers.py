@@ -13,7 +13,7 @@ import contextlib
 import copy
 import pickle
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from functools import cache, lru_cache
 from types import SimpleNamespace
 from typing import Any
@@ -23,7 +23,14 @@ import xmltodict
 from botocore import utils as botocore_utils
 from jsonpath_ng import parse as parse_plain
 from jsonpath_ng.ext import parse as parse_extended
-from moto.core.serialize import AttributePicker, XFormedAttributePicker
+from moto.core import utils as moto_utils
+from moto.core.constants import MISSING
+from moto.core.serialize import (
+    AttributePicker,
+    AttributePickerContext,
+    ResponseSerializer,
+    XFormedAttributePicker,
+)
 from moto.core.utils import method_names_from_class
 from moto.eks.utils import validate_role_arn
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
@@ -40,7 +47,7 @@ ROLES = {"moto.eks.models.validate_role_arn": cache(validate_role_arn)}
 COPYING = ("component.common.string.string_expression", "component.common.path.result_path", "eval.states")
 """Modules that copy what flows between the states, many times for each state."""
 METHODS = "moto.core.responses.method_names_from_class"
-_keys, _spelled = AttributePicker.get_possible_keys, XFormedAttributePicker.get_possible_keys
+_get_value = ResponseSerializer.get_value
 _parse, _validate = AmazonStateLanguageParser.parse, StepFunctionsParserBackend._validate_definition
 _LOCK = threading.Lock()
 
@@ -69,19 +76,33 @@ def _copied(value: Any) -> Any:
     return value if type(value) in (str, int, float, bool, type(None)) else copy.deepcopy(value)
 
 
-def _names(original: Callable[[Any, Any], Iterable[str]]) -> Callable[[Any, Any], Iterable[str]]:
-    """Wrap AttributePicker.get_possible_keys: names depend on the model and on the object's class."""
-    known: dict[Any, list[str]] = {}
+def _picked(serializer: ResponseSerializer, value: Any, key: str, shape: Any) -> Any:
+    """As ResponseSerializer.get_value. A member's names depend on the model and on the object's class."""
+    picker = serializer._value_picker
+    if type(picker) not in (AttributePicker, XFormedAttributePicker):
+        return _get_value(serializer, value, key, shape)
+    of_owner = (type(value), getattr(value, "Meta", None))
+    place = (type(picker), shape, getattr(shape, "parent", None), key, of_owner, *picker.alias_providers)
+    names = _KNOWN.get(place)
+    if names is None:
+        names = _KNOWN[place] = tuple(picker.get_possible_keys(AttributePickerContext(value, key, shape)))
+    found = _first(value, names)
+    for path, transform in picker.response_transformers.items():
+        if key.endswith(path.rpartition(".")[2]) and ".".join([*serializer.path, key]).endswith(path):
+            return transform(found)
+    return found
 
-    def names(picker: Any, context: Any) -> Iterable[str]:
-        owner, shape = context.obj, context.shape
-        of_owner = (type(owner), getattr(owner, "Meta", None))
-        place = (shape, getattr(shape, "parent", None), context.key, of_owner, *picker.alias_providers)
-        if place not in known:
-            known[place] = list(original(picker, context))
-        return known[place]
 
-    return names
+def _first(owner: Any, names: tuple[str, ...]) -> Any:
+    """The first of these members that the object has; None if it has none of them."""
+    if hasattr(owner, "__getitem__"):
+        found = (moto_utils.get_value(owner, name, MISSING) for name in names)
+        return next((value for value in found if value is not MISSING), None)
+    for name in names:
+        value = moto_utils.get_value(owner, name, MISSING) if "." in name else getattr(owner, name, MISSING)
+        if value is not MISSING:
+            return value
+    return None
 
 
 @cache
@@ -90,7 +111,8 @@ def _validated(definition: str) -> None:
     _validate(definition=definition)
 
 
-_NAMES, _SPELLED = _names(_keys), _names(_spelled)
+_KNOWN: dict[Any, tuple[str, ...]] = {}
+"""The names that each member of an answer may have."""
 _CHECKED = cache(xmltodict._validate_name)
 """A name that is wrong raises each time."""
 _READ = lru_cache(maxsize=10_000)(botocore_utils._parse_timestamp_with_tzinfo)
@@ -108,8 +130,7 @@ def asked_once() -> Iterator[None]:
         # Anew each time: an embedded account adds methods to moto's classes.
         patches.enter_context(mock.patch(METHODS, cache(method_names_from_class)))
         patches.enter_context(mock.patch.object(AmazonStateLanguageParser, "parse", staticmethod(_machine)))
-        patches.enter_context(mock.patch.object(AttributePicker, "get_possible_keys", _NAMES))
-        patches.enter_context(mock.patch.object(XFormedAttributePicker, "get_possible_keys", _SPELLED))
+        patches.enter_context(mock.patch.object(ResponseSerializer, "get_value", _picked))
         patches.enter_context(mock.patch.object(xmltodict, "_validate_name", _CHECKED))
         patches.enter_context(mock.patch.object(botocore_utils, "_parse_timestamp_with_tzinfo", _READ))
         validate = staticmethod(_validated)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from stepdrain_sandbox.kube.resources import BY_KIND, REVIEWS
 from stepdrain_sandbox.kube.status import ApiError, details_of, failure, qualified
@@ -11,6 +12,9 @@ from stepdrain_sandbox.kube.store import Store
 
 Json = dict[str, Any]
 EVERYTHING = "system:masters"
+
+
+KINDS = ("ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,9 @@ class Attempt:
     name: str
 
 
+_DECIDED: WeakKeyDictionary[Store, dict[tuple[User, Attempt], bool]] = WeakKeyDictionary()
+
+
 def authorize(store: Store, user: User, attempt: Attempt) -> None:
     """Return if the user may; raise the server's 403 if not."""
     if not allowed(store, user, attempt):
@@ -45,6 +52,23 @@ def allowed(store: Store, user: User, attempt: Attempt) -> bool:
     """
     if EVERYTHING in user.groups or attempt.resource == REVIEWS:
         return True
+    with store.lock:
+        decided = _decided(store)
+        if (user, attempt) not in decided:
+            decided[user, attempt] = _bound_to(store, user, attempt)
+        return decided[user, attempt]
+
+
+def _decided(store: Store) -> dict[tuple[User, Attempt], bool]:
+    """What was decided since a role or a binding was last changed."""
+    if store not in _DECIDED:
+        _DECIDED[store] = decided = {}
+        for kind in KINDS:
+            store.subscribe(lambda _change: decided.clear(), BY_KIND[kind])
+    return _DECIDED[store]
+
+
+def _bound_to(store: Store, user: User, attempt: Attempt) -> bool:
     bound = [(b, "") for b in store.all(BY_KIND["ClusterRoleBinding"])]
     if attempt.namespace:
         local = store.all(BY_KIND["RoleBinding"], attempt.namespace)

@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from stepdrain_recorded import audit
 from stepdrain_sandbox.kube.faults import Fault
@@ -19,7 +19,7 @@ from stepdrain_sandbox.rehearsal.stage import Stage, substituted
 from stepdrain_sandbox.workload import budget, replica_set
 from tests.properties.nights import nights
 from tests.properties.play import broken, play
-from tests.shards import sharded
+from tests.shards import nightly
 
 MACHINE = substituted((Path(__file__).parent / "first_definition.asl.json").read_text())
 NAMES = {
@@ -156,8 +156,7 @@ def test_its_longest_drain_fits_into_its_history():
     assert played.execution.events < 10_000
 
 
-@sharded
-@settings(max_examples=25)
+@nightly
 @given(nights())
 def test_any_night_keeps_the_guarantees_on_the_first_definition(shard, night):
     """tests/properties, on the definition that executions may still run on."""

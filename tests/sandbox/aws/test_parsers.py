@@ -8,7 +8,7 @@ import pytest
 import xmltodict
 from botocore.utils import parse_timestamp
 from moto.core import responses
-from moto.core.serialize import AttributePickerContext, XFormedAttributePicker
+from moto.core.serialize import ResponseSerializer, XFormedAttributePicker
 from moto.core.utils import get_service_model
 from moto.stepfunctions.parser.asl.component.common.flow.start_at import StartAt
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser, ASLParserException
@@ -58,16 +58,25 @@ def test_a_method_that_is_added_later_is_found(monkeypatch):
         assert "of_ours" in responses.method_names_from_class(StepFunctionResponse)
 
 
+def arn_of(owner, by=None):
+    """The member executionArn as the serializer of an answer finds it."""
+    shape = get_service_model("stepfunctions").operation_model("DescribeExecution").output_shape
+    picker = XFormedAttributePicker(response_transformers=by)
+    serializer = SimpleNamespace(_value_picker=picker, path=["DescribeExecutionOutput"])
+    return ResponseSerializer.get_value(serializer, owner, "executionArn", shape.members["executionArn"])
+
+
 @pytest.mark.parametrize("kind", [dict, SimpleNamespace])
 def test_a_member_is_found_by_the_names_of_its_model_and_of_its_object(kind):
     """The first time they are looked for, then they are known."""
-    shape = get_service_model("stepfunctions").operation_model("DescribeExecution").output_shape
-    picker = XFormedAttributePicker()
-    for _ in range(2):
-        context = AttributePickerContext(
-            kind(execution_arn="a"), "executionArn", shape.members["executionArn"]
-        )
-        assert picker(context) == "a"
+    assert [arn_of(kind(execution_arn="a")) for _ in range(2)] == ["a", "a"]
+
+
+@pytest.mark.parametrize(
+    ("path", "found"), [("Output.executionArn", "A"), ("Arn", "A"), ("Input.executionArn", "a")]
+)
+def test_a_member_is_changed_as_its_path_says(path, found):
+    assert arn_of({"executionArn": "a"}, by={path: str.upper}) == found
 
 
 def test_an_objects_class_has_names_of_its_own():
@@ -78,16 +87,8 @@ def test_an_objects_class_has_names_of_its_own():
 
     said = type("Said", (SimpleNamespace,), {"Meta": Meta})
     begun = type("Execution", (SimpleNamespace,), {})
-    shape = get_service_model("stepfunctions").operation_model("DescribeExecution").output_shape
-    found = [
-        XFormedAttributePicker()(AttributePickerContext(owner, "executionArn", shape.members["executionArn"]))
-        for owner in (
-            SimpleNamespace(execution_arn="a"),
-            said(says_so="b"),
-            begun(arn="c"),
-            {"executionArn": "d"},
-        )
-    ]
+    owners = (SimpleNamespace(execution_arn="a"), said(says_so="b"), begun(arn="c"), {"executionArn": "d"})
+    found = [arn_of(owner) for owner in owners]
     assert found == ["a", "b", "c", "d"]
 
 
