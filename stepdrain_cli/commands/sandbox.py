@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from stepdrain_cli.terminal import tables
 from stepdrain_cli.terminal.exits import CommandError
 
 WELCOME = """\
@@ -35,7 +36,8 @@ def command(arguments: tuple[str, ...]) -> None:
     # Before the world opens, which changes this process's own.
     mine = {key: value for key, value in os.environ.items() if key not in PUT_ASIDE}
     with incidents(clock()) as world, serving(world) as variables:
-        click.echo(WELCOME, err=True)
+        for line in WELCOME.splitlines():
+            tables.say(line, err=True)
         sys.exit(_run(arguments or (mine.get("SHELL", "/bin/sh"),), {**mine, **variables}))
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import click
+from botocore.exceptions import ClientError
 from stepdrain.errors import DrainError
 from stepdrain.intake.lifecycle_events import HELD
 from stepdrain.rules.policy import Policy
@@ -63,11 +64,22 @@ def command(
 
 
 def begin(account: Account, instance: str, kind: str, document: dict[str, Any]) -> str:
-    """Start an execution named after the instance, so that it is found by its id; its ARN."""
+    """Start an execution named after the instance, so that it is found by its id; its ARN.
+
+    CommandError if somebody has started one with another input in the same second.
+    """
     stamp = datetime.fromtimestamp(account.now(), UTC).strftime("%Y%m%dT%H%M%SZ")
-    started = account.client("stepfunctions").start_execution(
-        stateMachineArn=account.machine, name=f"{instance}-{kind}-{stamp}", input=json.dumps(document)
-    )
+    named = {"stateMachineArn": account.machine, "name": f"{instance}-{kind}-{stamp}"}
+    try:
+        started = account.client("stepfunctions").start_execution(**named, input=json.dumps(document))
+    except ClientError as error:
+        if error.response["Error"].get("Code") != "ExecutionAlreadyExists":
+            raise
+        raise CommandError(
+            f"Somebody has started a drain of {instance} in this second, with other policies; "
+            f"`stepdrain watch {instance}{account.flags}` shows it.",
+            FAILED,
+        ) from error
     return str(started["executionArn"])
 
 

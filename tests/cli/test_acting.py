@@ -31,7 +31,7 @@ ARN = "arn:aws:states:eu-west-1:123456789012:execution:stepdrain-DrainNode"
 def world():
     """Enough nodes for each test with a pod or two each; the installation protects unmanaged pods."""
     parameters = {"EvictUnmanaged": "false", "NodeConditions": "true"}
-    with seeded(), World(nodes=44, workload=_workload, parameters=parameters) as world:
+    with seeded(), World(nodes=46, workload=_workload, parameters=parameters) as world:
         yield world
 
 
@@ -112,6 +112,20 @@ def test_status_of_a_drain_by_hand_offers_undo_until_it_is_undone(stepdrain):
     ]
     stepdrain("undo", "node-one", "--yes")
     assert "undo" not in stepdrain("status", "node-one")[1]
+
+
+def test_of_two_starts_in_one_second_with_other_policies_the_second_says_so(stepdrain, monkeypatch):
+    """The first is not to be seen in a list yet. With the same policies both are one drain."""
+    monkeypatch.setattr(drain_lookup, "matching", lambda *_: [])
+    typed = ("start", "node-one", "--yes")
+    assert stepdrain(*typed, "--policy", "settleTime=60")[0] == 0
+    assert stepdrain(*typed, "--policy", "settleTime=60")[0] == 0
+    status, _, err = stepdrain(*typed)
+    assert (status, err.splitlines()[-1]) == (
+        1,
+        "Error: Somebody has started a drain of i-one in this second, with other policies; "
+        "`stepdrain watch i-one --sandbox` shows it.",
+    )
 
 
 def test_of_two_redrives_at_once_the_second_says_that_it_runs(stepdrain, world, one, monkeypatch):

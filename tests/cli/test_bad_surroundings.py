@@ -290,6 +290,14 @@ def test_no_name_is_cut_or_broken_in_a_narrow_terminal(columns):
     assert instance in text
 
 
+def test_what_is_said_on_stderr_is_wrapped_by_its_own_terminal(monkeypatch, capsys):
+    """stdout may be a file meanwhile."""
+    monkeypatch.setattr(tables, "width", lambda *, err=False: 14 if err else None)
+    tables.say("  one two three", err=True)
+    tables.say("  one two three")
+    assert capsys.readouterr() == ("  one two three\n", "  one two\n  three\n")
+
+
 def test_a_block_has_no_cell_without_a_text():
     """It was a column's name with nothing behind it."""
     assert tables.lines(["NODE", "STATUS", "SAID"], [["a-node", "ok", ""], ["b", "no", "x" * 15]], 24) == [
