@@ -17,16 +17,15 @@ from stepdrain_cli.commands.options import DEFAULT_STACK, on_account, stack_of
 from stepdrain_cli.doctor.survey import Doctor
 from stepdrain_cli.terminal import files
 from stepdrain_cli.terminal.exits import CommandError
+from stepdrain_cli.terminal.files import FILE
 from stepdrain_cli.terminal.node_argument import NODE
 
 
 @click.command("bundle")
 @click.argument("target", type=NODE, metavar="NODE", shell_complete=drained_nodes)
 @on_account
-@click.option(
-    "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Default: NODE.zip."
-)
-def command(account: Account, target: str, out: Path | None) -> None:
+@click.option("--out", type=FILE, help="Default: NODE.zip.")
+def command(account: Account, target: str, out: str | None) -> None:
     """Collect the newest drain of NODE for a report: its history, its state, doctor's findings, versions.
 
     Tokens, credentials and account numbers are removed; names of nodes, pods and groups stay.
@@ -44,7 +43,7 @@ def command(account: Account, target: str, out: Path | None) -> None:
         ),
         "versions.json": bundle.versions(),
     }
-    file = out or Path(f"{target}.zip")
+    file = Path(out or f"{target}.zip")
     try:
         redaction = bundle.write(file, parts)
     except OSError as error:

@@ -24,14 +24,13 @@ from stepdrain_recorded.unreadable import Unreadable
 @click.option("--out", type=FILE, help="Write it there instead of to stdout.")
 @click.option(
     "--history",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=FILE,
     help="Colour the states as in this execution: a history.json of `stepdrain history --json` or the demo.",
 )
 @click.option("--check", is_flag=True, help="Only compare with --out; exit 1 if it differs.")
-def command(definition: str | None, out: str | None, history: Path | None, check: bool) -> None:
+def command(definition: str | None, out: str | None, history: str | None, check: bool) -> None:
     """Draw a state machine (an ASL file; the project's own if absent) as SVG, by graphviz."""
-    states = graph.states_of(timeline(recorded(history))) if history else None
+    states = graph.states_of(timeline(recorded(Path(history)))) if history else None
     picture = graph.svg(_machine(Path(definition) if definition else DRAIN_NODE), states)
     if out is None:
         click.echo(picture, nl=False)

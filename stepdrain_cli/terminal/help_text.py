@@ -30,9 +30,3 @@ class HelpFormatter(click.HelpFormatter):
         wrap = partial(textwrap.fill, width=self.width, subsequent_indent=" " * 6, break_on_hyphens=False)
         indented = ((wrap(" " * self.current_indent + name).lstrip(), text) for name, text in rows)
         super().write_dl(indented, min(col_max, self.width // 4), col_spacing)
-
-
-class Context(click.Context):
-    """The context of each command."""
-
-    formatter_class = HelpFormatter

@@ -12,7 +12,7 @@ from click.shell_completion import CompletionItem
 from stepdrain.errors import AwsDenied, DrainError, KubeForbidden, KubeUnauthorized, Transient
 
 from stepdrain_cli.accounts.function_log import as_notes
-from stepdrain_cli.terminal import help_text
+from stepdrain_cli.terminal.context import Context
 from stepdrain_cli.terminal.exits import NO_ACCESS, USAGE, CommandError
 from stepdrain_recorded.unreadable import Unreadable
 
@@ -27,7 +27,7 @@ class LazyGroup(click.Group):
     command runs becomes a CommandError: a sentence, never a traceback.
     """
 
-    context_class = help_text.Context
+    context_class = Context
 
     def __init__(self, *, package: str, summaries: Mapping[str, str], **attributes: Any) -> None:
         super().__init__(**attributes)
@@ -43,7 +43,7 @@ class LazyGroup(click.Group):
             return None
         module = importlib.import_module(f"{self._package}.{cmd_name.replace('-', '_')}")
         found: click.Command = module.command
-        found.context_class = help_text.Context
+        found.context_class = Context
         return found
 
     def resolve_command(

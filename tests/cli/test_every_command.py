@@ -9,6 +9,7 @@ import sys
 from datetime import UTC, datetime
 from functools import cache
 
+import click
 import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError, EndpointConnectionError
@@ -327,6 +328,25 @@ def test_with_a_state_machine_that_is_gone(name, answers):
     status, said = sentence(*words(ACCOUNT, name), "--state-machine", MACHINE)
     instead = "Name the stack with --stack, or another with --state-machine ARN."
     assert (status, said) == (USAGE, f"State Machine Does Not Exist: 'x'. {instead}")
+
+
+EMPTY = [
+    (name, option)
+    for name in SUMMARIES
+    for parameter in cli.get_command(None, name).params
+    if isinstance(parameter, click.Option) and not parameter.is_flag and not parameter.multiple
+    and not isinstance(parameter.type, click.Choice | click.IntRange | click.FloatRange)
+    for option in parameter.opts
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "option"), EMPTY)
+def test_an_option_that_is_given_empty_is_refused(name, option, answers):
+    """As of a variable that is not set: another account, stack or cluster would have been worked on."""
+    answers(refusing("Nobody", "asks"))
+    table = next((table for table in (ACCOUNT, CLUSTER) if name in table), {name: []})
+    status, said = sentence(*words(table, name), option, "")
+    assert (status, said) == (USAGE, f"{option} is empty, as of a variable that is not set.")
 
 
 class Closed(io.StringIO):
