@@ -6,6 +6,7 @@ Exit statuses are in stepdrain_cli.terminal.exits and docs/cli.md.
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import sys
 
@@ -55,6 +56,8 @@ def cli() -> None:
 
 def main() -> None:
     """The entry point: exits with the command's status."""
+    # A command lives for seconds: by default Python looks for garbage hundreds of times while it imports.
+    gc.set_threshold(50_000, 20, 100)
     stdout = sys.stdout
     try:
         cli.main(prog_name="stepdrain", standalone_mode=False)

@@ -23,6 +23,9 @@ hypothesis_settings.register_profile("ci", derandomize=True, database=None, max_
 hypothesis_settings.register_profile("more", max_examples=500, print_blob=True, **SLOW)
 hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
+# Look for garbage less often, also while packages are imported: that is an eighth of the CPU time.
+gc.set_threshold(50_000, 20, 100)
+
 # No test asks an endpoint, a profile or a file of whoever runs it (tests/sandbox/test_sealed.py).
 SEALED = {
     "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
@@ -57,10 +60,9 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_collection_finish():
-    """Look for garbage less often, and not among what was imported: that is an eighth of a run's CPU time."""
+    """From now on look for no garbage among what was imported."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture(autouse=True)
