@@ -101,27 +101,34 @@ def _start(deployed: Deployed, machine: str, rehearsal: Rehearsal) -> str:
 
 def _awaited(deployed: Deployed, machine: str, arn: str, say: Said) -> Iterator[Finding]:
     account, client = deployed.account, deployed.account.client("stepfunctions")
-    until, said = account.now() + WITHIN_S, False
+    until, heard = account.now() + WITHIN_S, False
     while (shown := client.describe_execution(executionArn=arn))["status"] == "RUNNING":
         if account.now() >= until:
             yield _stopped(client, shown, machine)
             return
-        if not said and (sentence := _silence(client, arn)):
-            say(f"{sentence} The rest is still being checked.")
-            said = True
+        if not heard:
+            sentence = _silence(client, arn)
+            heard = sentence is not None
+            if sentence:
+                say(f"{sentence} The rest is still being checked.")
         account.sleep(POLL_S)
     yield from _read(shown, machine)
     yield versions.definition(deployed, machine, arn)
 
 
-def _silence(client: Any, arn: str) -> str:
-    """What the first state has said about a cluster that does not answer it, "" otherwise."""
+def _silence(client: Any, arn: str) -> str | None:
+    """What the first state has said about a cluster that does not answer it, "" if the cluster does.
+
+    None until it has said either.
+    """
     for event in client.get_execution_history(executionArn=arn, maxResults=100)["events"]:
         output = json.loads(event.get("stateExitedEventDetails", {}).get("output") or "{}")
         for finding in output.get("findings") or ():
             if finding["what"] == THE_API and finding["remedy"] == Remedy.NETWORK:
                 return f"{finding['by']}: {finding['said']}"
-    return ""
+        if "findings" in output:
+            return ""
+    return None
 
 
 def _stopped(client: Any, shown: Mapping[str, Any], machine: str) -> Finding:

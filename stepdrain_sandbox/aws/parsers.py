@@ -14,7 +14,7 @@ import copy
 import pickle
 import threading
 from collections.abc import Iterator
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -95,11 +95,12 @@ def _picked(serializer: ResponseSerializer, value: Any, key: str, shape: Any) ->
 
 def _first(owner: Any, names: tuple[str, ...]) -> Any:
     """The first of these members that the object has; None if it has none of them."""
-    if hasattr(owner, "__getitem__"):
-        found = (moto_utils.get_value(owner, name, MISSING) for name in names)
-        return next((value for value in found if value is not MISSING), None)
+    if type(owner) is dict:
+        find = owner.get
+    else:
+        find = partial(moto_utils.get_value if hasattr(owner, "__getitem__") else getattr, owner)
     for name in names:
-        value = moto_utils.get_value(owner, name, MISSING) if "." in name else getattr(owner, name, MISSING)
+        value = moto_utils.get_value(owner, name, MISSING) if "." in name else find(name, MISSING)
         if value is not MISSING:
             return value
     return None
