@@ -13,6 +13,7 @@ import sys
 import click
 from stepdrain import VERSION
 
+from stepdrain_cli.terminal import signals
 from stepdrain_cli.terminal.exits import DONE, INTERRUPTED, USAGE
 from stepdrain_cli.terminal.lazy_group import LazyGroup
 
@@ -60,7 +61,8 @@ def main() -> None:
     gc.set_threshold(50_000, 20, 100)
     stdout = sys.stdout
     try:
-        cli.main(prog_name="stepdrain", standalone_mode=False)
+        with signals.as_ctrl_c():
+            cli.main(prog_name="stepdrain", standalone_mode=False)
     except SystemExit as done:
         # Where somebody closed the pipe, click wraps stdout and ends with 1, which means a drain that failed.
         sys.exit(done.code if sys.stdout is stdout else DONE)

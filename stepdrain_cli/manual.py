@@ -37,7 +37,7 @@ movements. No name or id is ever cut.
 | 3 | the policy refused the drain; for `plan`: it would |
 | 4 | the drain's deadline passed |
 | 5 | no access: no credentials, a missing permission (named), no answer from AWS or from the cluster |
-| 130 | interrupted (Ctrl-C) |
+| 130 | interrupted (Ctrl-C, SIGTERM, a closed terminal) |
 
 bash, zsh and fish complete commands, options, files, and names of nodes: `stepdrain completion --help` says
 which line goes where.

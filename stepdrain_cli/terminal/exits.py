@@ -2,7 +2,7 @@
 
 0 done · 1 the drain failed, was stopped, or something needs a person · 2 wrong usage or input
 3 the drain was refused by the policy · 4 the deadline passed · 5 no access: credentials, permission, network
-130 interrupted
+130 interrupted, by Ctrl-C, SIGTERM, or SIGHUP of a terminal that is closed
 """
 
 from __future__ import annotations

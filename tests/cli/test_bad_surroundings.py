@@ -1,8 +1,11 @@
 """What is wrong around a command is one sentence with its status: region, keys, stack, terminal, pipe."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 import zipfile
 from datetime import UTC, datetime
 
@@ -332,6 +335,33 @@ def test_ctrl_c_is_130(monkeypatch, capsys):
     with pytest.raises(SystemExit) as ended:
         main()
     assert (ended.value.code, capsys.readouterr().err.strip()) == (130, "stepdrain: interrupted")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_command_as_ctrl_c_does(monkeypatch, capsys, number):
+    """Nothing was cleaned up, and a run did not say how far it came."""
+
+    def hit(*_):
+        os.kill(os.getpid(), number)
+        time.sleep(10)
+
+    monkeypatch.setattr(sys, "argv", ["stepdrain", "list"])
+    monkeypatch.setattr(type(cli), "invoke", hit)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert (ended.value.code, capsys.readouterr().err.strip()) == (130, "stepdrain: interrupted")
+    assert signal.getsignal(number) is signal.SIG_DFL
+
+
+def test_a_signal_that_is_ignored_stays_ignored(monkeypatch, capsys):
+    """As by nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        monkeypatch.setattr(sys, "argv", ["stepdrain", "list"])
+        monkeypatch.setattr(type(cli), "invoke", lambda *_: os.kill(os.getpid(), signal.SIGHUP))
+        main()
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_status_line_is_never_empty():

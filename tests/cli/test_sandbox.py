@@ -37,6 +37,20 @@ def test_the_sandbox_leaves_nothing_in_the_folder_for_temporary_files(tmp_path):
     assert (done.returncode, list(tmp_path.iterdir())) == (0, []), done.stderr
 
 
+def test_a_sandbox_that_is_terminated_leaves_no_files(tmp_path):
+    """As where its terminal is closed: the cluster's private key and a kubeconfig stayed behind."""
+    command = [sys.executable, "-m", "stepdrain_cli", "sandbox", "sh", "-c", "echo ready; exec sleep 60"]
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=environment, **pipes) as sandbox:
+        assert sandbox.stdout.readline() == "ready\n"
+        assert list(tmp_path.iterdir())
+        sandbox.terminate()
+        said = sandbox.communicate(timeout=60)[1]
+    assert (sandbox.returncode, said.splitlines()[-1]) == (130, "stepdrain: interrupted")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_served_sandbox_answers_about_its_stack_without_a_traceback(capfd, monkeypatch):
     """As in a shell where somebody has no STEPDRAIN_STATE_MACHINE: the stack says which it is."""
     with World(nodes=1) as world, serving(world) as variables:
