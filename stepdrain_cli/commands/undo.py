@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
 import click
 from stepdrain.adapters.kube import Kube
-from stepdrain.errors import DrainError
+from stepdrain.errors import DrainError, KubeConflict
 from stepdrain.rules import node_marks, nodes
 from stepdrain.rules.node_marks import Marks
 from stepdrain.states.find_node import reference
@@ -27,6 +28,8 @@ from stepdrain_cli.terminal.interaction import ask
 from stepdrain_cli.terminal.node_argument import NODE
 
 Json = dict[str, Any]
+CHANGED_MEANWHILE = 4
+"""How often a node may have been changed while it was undone, e.g. by another undo."""
 
 
 @click.command("undo")
@@ -98,11 +101,19 @@ def _undo(cluster: Kube, node: Mapping[str, Any], account: Account | None, yes: 
     else:
         what = ", ".join(node_marks.undo(node).what)
         ask(f"Take back {what} of node {name}?", yes, "Nothing was changed.")
-        done, _ = undo(cluster, reference(node), lambda _owners: running)
+        done = _taken_back(cluster, node, running)
         click.echo(f"Undone on node {name}: {', '.join(done) or 'nothing'}.{_others(node)}")
         click.echo(f"Set by: {', '.join(sorted(found.owners))}", err=True)
     for line in goes_on:
         click.echo(line, err=True)
+
+
+def _taken_back(cluster: Kube, node: Mapping[str, Any], running: frozenset[str]) -> list[str]:
+    """What was undone. A node that somebody changes in the same moment is read again."""
+    for _ in range(CHANGED_MEANWHILE):
+        with contextlib.suppress(KubeConflict):
+            return undo(cluster, reference(node), lambda _owners: running)[0]
+    return undo(cluster, reference(node), lambda _owners: running)[0]
 
 
 def _others(node: Mapping[str, Any]) -> str:

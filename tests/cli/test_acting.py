@@ -9,6 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 from click.testing import CliRunner
 from stepdrain.adapters.aws import Aws
+from stepdrain.adapters.kube import Kube
 from stepdrain.errors import AwsDenied
 from stepdrain.intake.lifecycle_events import HELD
 from stepdrain.rules.node_marks import CORDONED_BY, EXCLUDE_LABEL, LABELLED_BY
@@ -31,7 +32,7 @@ ARN = "arn:aws:states:eu-west-1:123456789012:execution:stepdrain-DrainNode"
 def world():
     """Enough nodes for each test with a pod or two each; the installation protects unmanaged pods."""
     parameters = {"EvictUnmanaged": "false", "NodeConditions": "true"}
-    with seeded(), World(nodes=46, workload=_workload, parameters=parameters) as world:
+    with seeded(), World(nodes=48, workload=_workload, parameters=parameters) as world:
         yield world
 
 
@@ -285,6 +286,27 @@ def test_undo_of_an_unknown_node_says_where_it_has_looked(stepdrain, world, tmp_
     assert stepdrain("undo", "nope", "--kubeconfig", str(config))[2].splitlines()[-1] == (
         f"Error: The cluster {said}; `kubectl get nodes --kubeconfig {config}` lists their names."
     )
+
+
+@pytest.mark.parametrize(("changes", "status"), [(4, 0), (5, 5)])
+def test_undo_of_a_node_that_is_changed_meanwhile_reads_it_again(
+    stepdrain, world, one, monkeypatch, changes, status
+):
+    """By another undo, or by whoever writes on nodes: it was a conflict, and nothing was undone."""
+    stepdrain("start", "node-one", "--yes", "--watch")
+    patch, left = Kube.patch_node, [changes]
+
+    def changed(cluster, name, body):
+        if left[0]:
+            left[0] -= 1
+            world.kube.cluster.change(
+                "Node", name, "", {"metadata": {"annotations": {"example.com/n": str(left[0])}}}
+            )
+        return patch(cluster, name, body)
+
+    monkeypatch.setattr(Kube, "patch_node", changed)
+    assert stepdrain("undo", "node-one", "--yes")[0] == status
+    assert marks(world, one[1])[1] is bool(status)
 
 
 def test_undo_leaves_what_somebody_else_has_set(stepdrain, world, one):
