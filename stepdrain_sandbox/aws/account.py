@@ -44,6 +44,7 @@ from stepdrain_sandbox.aws.alarms import Alarms
 from stepdrain_sandbox.aws.delivery import Delivery
 from stepdrain_sandbox.aws.deploy import Deployment, Function, Stack
 from stepdrain_sandbox.aws.described import Described
+from stepdrain_sandbox.aws.event_invoke_config import EventInvokeConfig
 from stepdrain_sandbox.aws.execution_list import ExecutionList
 from stepdrain_sandbox.aws.lifecycle_hooks import LifecycleHooks
 from stepdrain_sandbox.aws.load import TOO_MANY, Load
@@ -241,7 +242,7 @@ class Account:
         """By operation: what is answered here instead of by moto."""
         self.aws_faults: list[AwsFault] = []
         self.deployment = Deployment()
-        self.delivery = Delivery(clock, self.invoke, ACCOUNT, REGION, self._failure_queue)
+        self.delivery = Delivery(clock, self.invoke, ACCOUNT, REGION, self._invoke_config)
         self.schedules = Schedules(clock, self.delivery.hand_over, ACCOUNT, REGION)
         self.execution_list = ExecutionList(clock)
         self.scheduled_events = ScheduledEvents(clock)
@@ -475,8 +476,5 @@ class Account:
             for event in found["events"]
         ]
 
-    def _failure_queue(self, function: str) -> str | None:
-        queue = self.deployment.failure_queues.get(function)
-        if queue is None:
-            return None
-        return str(boto3.client("sqs", region_name=REGION).get_queue_url(QueueName=queue)["QueueUrl"])
+    def _invoke_config(self, function: str) -> EventInvokeConfig:
+        return self.deployment.invoke_configs.get(function, EventInvokeConfig())

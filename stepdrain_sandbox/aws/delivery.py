@@ -1,8 +1,8 @@
 """EventBridge's delivery to functions, which moto lacks: matching rules invoke their targets.
 
-The invocation is asynchronous: Lambda retries a failed event twice, after one and two minutes, and then
-sends it to the on-failure destination. An event that was throttled is retried for up to six hours
-(https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html).
+The invocation is asynchronous: Lambda retries a failed event after one and two minutes, a throttled one until
+it is too old, and then sends it to the on-failure destination. How often and until when, the function's
+EventInvokeConfig says (stepdrain_sandbox.aws.event_invoke_config).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import boto3
@@ -18,12 +18,11 @@ from moto.events.models import Rule, events_backends
 
 from stepdrain_sandbox.aws.deploy import Deployment
 from stepdrain_sandbox.aws.engine import Invoke, invocation
+from stepdrain_sandbox.aws.event_invoke_config import Attempt, EventInvokeConfig, throttled_pause_s
 from stepdrain_sandbox.aws.queue_polling import QueuePolling
 from stepdrain_sandbox.clock import Clock
 
 Json = dict[str, Any]
-RETRIES_AFTER_S = (60, 120)
-LONGEST_PAUSE_S = 300
 
 
 @dataclass
@@ -34,14 +33,12 @@ class Delivery:
     invoke: Invoke
     account: str
     region: str
-    failed: Callable[[str], str | None]
-    """Returns the URL of the queue for a function's failed events; None if it has none."""
+    config: Callable[[str], EventInvokeConfig]
+    """Returns a function's settings for asynchronous invocations."""
     answers: list[tuple[str, Json]] = field(default_factory=list)
     """(function, Lambda's answer) of each attempt; for a batch, of each message."""
     delay_s: float = 0.0
     """Seconds from an event to its target."""
-    oldest_s: int = 21_600
-    """Seconds for which Lambda retries an event that it throttled."""
     polled: dict[str, QueuePolling] = field(default_factory=dict)
     """By queue name."""
 
@@ -68,7 +65,7 @@ class Delivery:
         """Give an event to a target of a rule: a function, or a queue."""
         service, resource = target["Arn"].split(":")[2], target["Arn"].split(":")
         if service == "lambda":
-            self._invoke_later(resource[6], event, attempt=0)
+            self._invoke_later(resource[6], event, Attempt(self.clock.now()))
         elif service == "sqs" and resource[5] in self.polled:
             self.polled[resource[5]].send(json.loads(json.dumps(event)))
         elif service == "sqs":
@@ -104,47 +101,54 @@ class Delivery:
 
         threading.Thread(target=attempt, daemon=True).start()
 
-    def _invoke_later(
-        self, function: str, event: Json, attempt: int, pause_s: float = 1.0, since: float | None = None
-    ) -> None:
+    def _invoke_later(self, function: str, event: Json, past: Attempt) -> None:
         self.clock.enter()
-        arguments = (function, event, attempt, pause_s, self.clock.now() if since is None else since)
-        threading.Thread(target=self._attempt, args=arguments, daemon=True).start()
+        threading.Thread(target=self._attempt, args=(function, event, past), daemon=True).start()
 
-    def _attempt(self, function: str, event: Json, attempt: int, pause_s: float, since: float) -> None:
+    def _attempt(self, function: str, event: Json, past: Attempt) -> None:
         try:
             answer = invocation(lambda: self.invoke(function, json.loads(json.dumps(event))))
-            at, longer_s = self.clock.now() + pause_s, min(2 * pause_s, LONGEST_PAUSE_S)
-            if _of_lambda(answer) and at - since <= self.oldest_s:
-                # Not the function's own error: retried after one second, doubled up to five minutes.
-                again = (function, event, attempt, longer_s, since)
-                self.clock.call_at(at, lambda: self._invoke_later(*again))
+            if _of_lambda(answer):
+                past = replace(past, throttled=past.throttled + 1)
+                self._again(function, event, past, answer, throttled_pause_s(past.throttled))
                 return
             self.answers.append((function, answer))
-            if _of_lambda(answer):
-                self._keep(function, event, attempt, answer, "EventAgeExceeded")
-            elif "FunctionError" in answer:
-                self._failed(function, event, attempt, answer)
+            if "FunctionError" in answer:
+                self._failed(function, event, replace(past, failures=past.failures + 1, throttled=0), answer)
         finally:
             self.clock.leave()
 
-    def _failed(self, function: str, event: Json, attempt: int, answer: Json) -> None:
-        if attempt < len(RETRIES_AFTER_S):
-            at = self.clock.now() + RETRIES_AFTER_S[attempt]
-            self.clock.call_at(at, lambda: self._invoke_later(function, event, attempt + 1))
-            return
-        self._keep(function, event, attempt, answer, "RetriesExhausted")
+    def _failed(self, function: str, event: Json, past: Attempt, answer: Json) -> None:
+        pause_s = self.config(function).retry_after_s(past.failures)
+        if pause_s is None:
+            self._keep(function, event, past, answer, "RetriesExhausted")
+        else:
+            self._again(function, event, past, answer, pause_s)
 
-    def _keep(self, function: str, event: Json, attempt: int, answer: Json, condition: str) -> None:
+    def _again(self, function: str, event: Json, past: Attempt, answer: Json, pause_s: float) -> None:
+        """Try the event again after a pause, or give it up when it gets too old meanwhile."""
+        at, too_old_at = self.clock.now() + pause_s, past.since + self.config(function).oldest_s
+        if at <= too_old_at:
+            self.clock.call_at(at, lambda: self._invoke_later(function, event, past))
+            return
+
+        def give_up() -> None:
+            if _of_lambda(answer):
+                self.answers.append((function, answer))
+            self._keep(function, event, past, answer, "EventAgeExceeded")
+
+        self.clock.call_at(max(too_old_at, self.clock.now()), give_up)
+
+    def _keep(self, function: str, event: Json, past: Attempt, answer: Json, condition: str) -> None:
         """In the queue of the function's failed events
         (https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html)."""
-        url = self.failed(function)
-        if url is None:
+        queue = self.config(function).queue
+        if not queue:
             return
         context = {
             "functionArn": function,
             "condition": condition,
-            "approximateInvokeCount": attempt + 1,
+            "approximateInvokeCount": past.failures + bool(past.throttled),
         }
         letter = {
             "version": "1.0",
@@ -153,9 +157,7 @@ class Delivery:
             "responseContext": {"statusCode": 200, "functionError": answer["FunctionError"]},
             "responsePayload": answer["Payload"],
         }
-        boto3.client("sqs", region_name=self.region).send_message(
-            QueueUrl=url, MessageBody=json.dumps(letter)
-        )
+        self._queue(queue, letter)
 
     def _queue(self, name: str, event: Json) -> None:
         sqs = boto3.client("sqs", region_name=self.region)

@@ -25,6 +25,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from stepdrain_sandbox.aws import permissions, pre_deployment, release
 from stepdrain_sandbox.aws.encryption import Encryption
+from stepdrain_sandbox.aws.event_invoke_config import EventInvokeConfig
 from stepdrain_sandbox.aws.intrinsics import Resolver
 from stepdrain_sandbox.aws.language_extensions import expand, parameter_values
 from stepdrain_sandbox.aws.pre_deployment import Existing
@@ -96,8 +97,8 @@ class Deployment:
     encrypted: dict[str, Encryption] = field(default_factory=dict)
     """By the ARN of each state machine that a key of the account's own encrypts."""
     queues: dict[str, str] = field(default_factory=dict)
-    failure_queues: dict[str, str] = field(default_factory=dict)
-    """Function name to the name of its on-failure queue."""
+    invoke_configs: dict[str, EventInvokeConfig] = field(default_factory=dict)
+    """By function name, of the functions that have one."""
     mappings: dict[str, SourceMapping] = field(default_factory=dict)
     """Queue name to its mapping to a function."""
     delivered_again: dict[str, Redelivery] = field(default_factory=dict)
@@ -382,10 +383,8 @@ class Stack:
         self.deployment.hooks.append({**properties, **timeout})
 
     def _invoke_config(self, _logical_id: str, properties: Json) -> None:
-        destination = properties.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination", "")
-        if ":sqs:" in destination:
-            name = destination.split(":")[-1]
-            self.deployment.failure_queues[properties["FunctionName"]] = name
+        config = EventInvokeConfig.of(properties)
+        self.deployment.invoke_configs[properties["FunctionName"]] = config
 
     def _mapping(self, _logical_id: str, properties: Json) -> None:
         queue = properties["EventSourceArn"].split(":")[-1]

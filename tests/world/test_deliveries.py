@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from stepdrain_recorded import audit
+from stepdrain_sandbox.aws.account import LambdaFault
+from stepdrain_sandbox.aws.load import TOO_MANY
 from stepdrain_sandbox.kube.store import rfc3339
 from stepdrain_sandbox.workload import cluster_workload
 from stepdrain_sandbox.world import World
@@ -92,3 +94,32 @@ def test_an_event_of_another_region_starts_nothing(world, kind):
     world.aws.delivery.send({**events[kind], "region": "us-east-1"})
     world.pass_time(400)
     assert (world.executions(), world.dead_letters()) == ([], [])
+
+
+def test_an_event_that_is_throttled_for_too_long_is_kept(world):
+    """G6: no sweep comes here, and Lambda gives the event up at the age that the template says."""
+    fault = LambdaFault("StartDrainFunction", TOO_MANY, times=10**6)
+    world.aws.lambda_faults.append(fault)
+    instance = next(iter(world.instances))
+    world.terminate(instance)
+    world.pass_time(895)
+    assert world.dead_letters() == []
+    world.pass_time(305)
+    fault.times = 0
+    world.pass_time(1800)
+    (letter,) = world.dead_letters()
+    assert letter["detail"]["EC2InstanceId"] == instance
+    assert world.executions() == []
+
+
+def test_an_instance_whose_event_is_throttled_for_too_long_is_swept():
+    """G6 again, with the sweep: it needs no StartDrain."""
+    with World(workload=cluster_workload) as world:
+        world.aws.lambda_faults.append(LambdaFault("StartDrainFunction", TOO_MANY, times=10**6))
+        instance = next(iter(world.instances))
+        world.terminate(instance)
+        world.settle()
+        world.pass_time(1200)
+        (drain,) = world.executions()
+        assert (drain["name"], drain["status"]) == (f"{instance}-sweep", "SUCCEEDED")
+        assert [letter["detail"]["EC2InstanceId"] for letter in world.dead_letters()] == [instance]

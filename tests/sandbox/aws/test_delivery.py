@@ -7,6 +7,7 @@ import pytest
 
 from stepdrain_sandbox.aws.account import ACCOUNT, REGION, InvocationFailed
 from stepdrain_sandbox.aws.delivery import Delivery
+from stepdrain_sandbox.aws.event_invoke_config import EventInvokeConfig
 from stepdrain_sandbox.aws.load import TOO_MANY
 from tests.sandbox.aws.conftest import T0
 
@@ -18,13 +19,11 @@ class Bus:
     """A rule on the default bus whose target is a function that fails so many times."""
 
     def __init__(self, clock):
-        self.clock, self.failures, self.asked = clock, 0, []
+        self.clock, self.failures, self.throttled, self.asked = clock, 0, False, []
         self.sqs = boto3.client("sqs", region_name=REGION)
         self.queue = self.sqs.create_queue(QueueName="dead")["QueueUrl"]
-        self.has_queue = True
-        self.delivery = Delivery(
-            clock, self.invoke, ACCOUNT, REGION, lambda _name: self.queue if self.has_queue else None
-        )
+        self.config = EventInvokeConfig(queue="dead")
+        self.delivery = Delivery(clock, self.invoke, ACCOUNT, REGION, lambda _name: self.config)
         self.rule()
 
     def rule(self, target=FUNCTION, **fields):
@@ -35,14 +34,16 @@ class Bus:
 
     def invoke(self, name, event):
         self.asked.append((self.clock.now() - T0, name, event))
+        if self.throttled:
+            raise InvocationFailed(TOO_MANY)
         if len(self.asked) <= self.failures:
             raise LookupError("no such group")
         return {"fine": True}
 
-    def send(self, event=EVENT):
+    def send(self, event=EVENT, wait_s=600):
         self.clock.enter()
         self.delivery.send(event)
-        self.clock.sleep(600)
+        self.clock.sleep(wait_s)
         self.clock.leave()
 
     def letters(self):
@@ -101,32 +102,57 @@ def test_what_failed_three_times_is_kept_with_the_reason(bus):
     assert letter["responsePayload"]["errorType"] == "LookupError"
 
 
-def test_what_lambda_throttles_is_tried_for_six_hours_and_then_kept(bus, monkeypatch):
+def test_what_lambda_throttles_is_tried_for_six_hours_and_then_kept(bus):
     """After a second, doubled up to five minutes; no attempt of the function's own is used up by it.
 
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
     """
-
-    def throttled(name, event):
-        bus.asked.append((bus.clock.now() - T0, name, event))
-        raise InvocationFailed(TOO_MANY)
-
-    monkeypatch.setattr(bus.delivery, "invoke", throttled)
-    bus.send()
-    assert bus.times == [0, 1, 3, 7, 15, 31, 63, 127, 255, 511]
-    bus.clock.enter()
-    bus.clock.sleep(7 * 3600)
-    bus.clock.leave()
-    assert bus.times[9:12] == [511, 811, 1111]
+    bus.throttled = True
+    bus.send(wait_s=6 * 3600 - 1)
+    assert bus.times[:12] == [0, 1, 3, 7, 15, 31, 63, 127, 255, 511, 811, 1111]
+    assert bus.letters() == []
     assert 6 * 3600 - 300 <= bus.times[-1] <= 6 * 3600
+    bus.clock.enter()
+    bus.clock.sleep(1)
+    bus.clock.leave()
     (letter,) = bus.letters()
     assert letter["requestPayload"] == EVENT
     assert letter["requestContext"]["condition"] == "EventAgeExceeded"
 
 
+def test_a_function_says_how_old_its_events_may_get(bus):
+    """The template's MaximumEventAgeInSeconds: the event is given up then, not at the next attempt."""
+    bus.config = EventInvokeConfig(oldest_s=900, queue="dead")
+    bus.throttled = True
+    bus.send(wait_s=899)
+    assert (bus.times[-1], bus.letters()) == (811, [])
+    bus.clock.enter()
+    bus.clock.sleep(3600)
+    bus.clock.leave()
+    assert bus.times[-1] == 811
+    assert [letter["requestContext"]["condition"] for letter in bus.letters()] == ["EventAgeExceeded"]
+
+
+def test_an_event_that_is_too_old_is_not_retried_after_an_error_either(bus):
+    """The age counts from the event, not from the attempt that failed."""
+    bus.config, bus.failures = EventInvokeConfig(oldest_s=150, queue="dead"), 99
+    bus.send()
+    assert bus.times == [0, 60]
+    assert [letter["requestContext"]["condition"] for letter in bus.letters()] == ["EventAgeExceeded"]
+
+
+@pytest.mark.parametrize(("retries", "times"), [(0, [0]), (1, [0, 60]), (2, [0, 60, 180])])
+def test_a_function_says_how_often_it_is_retried(bus, retries, times):
+    """The template's MaximumRetryAttempts."""
+    bus.config, bus.failures = EventInvokeConfig(retries=retries, queue="dead"), 99
+    bus.send()
+    assert bus.times == times
+    assert [letter["requestContext"]["condition"] for letter in bus.letters()] == ["RetriesExhausted"]
+
+
 def test_a_function_without_a_queue_loses_the_event(bus):
     """As on AWS; which functions have one, the tests of the template say."""
-    bus.failures, bus.has_queue = 99, False
+    bus.failures, bus.config = 99, EventInvokeConfig()
     bus.send()
     assert (len(bus.asked), bus.letters()) == (3, [])
 

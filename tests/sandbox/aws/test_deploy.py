@@ -8,6 +8,7 @@ import pytest
 
 from stepdrain_sandbox.aws.account import ACCOUNT, REGION
 from stepdrain_sandbox.aws.deploy import ROOT, Stack
+from stepdrain_sandbox.aws.event_invoke_config import EventInvokeConfig
 from stepdrain_sandbox.aws.pre_deployment import DeploymentRefused, Existing
 
 TEMPLATE = ROOT / "template.yaml"
@@ -66,7 +67,16 @@ def test_every_rule_has_a_target(deployment):
 def test_what_start_drain_cannot_take_goes_to_the_dead_letters(deployment):
     """G6."""
     name = deployment.functions["StartDrainFunction"].name
-    assert deployment.failure_queues[name] == deployment.queues["DeadLetters"].rsplit("/", 1)[1]
+    assert deployment.invoke_configs[name].queue == deployment.queues["DeadLetters"].rsplit("/", 1)[1]
+
+
+def test_an_events_age_and_retries_are_read_from_the_template(deployment):
+    """What a function's EventInvokeConfig leaves out is Lambda's default, as for functions without one."""
+    config = deployment.invoke_configs[deployment.functions["StartDrainFunction"].name]
+    assert (config.oldest_s, config.retries) == (900, 2)
+    assert EventInvokeConfig.of({"FunctionName": "f", "MaximumRetryAttempts": 0}) == EventInvokeConfig(
+        oldest_s=21_600, retries=0, queue=""
+    )
 
 
 def test_what_has_no_counterpart_is_listed(deployment):
