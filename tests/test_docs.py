@@ -8,6 +8,14 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
 PROSE = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md"))]
+SHOWN = [
+    *PROSE,
+    ROOT / "template.yaml",
+    *sorted(ROOT.glob("docs/examples/**/*.yaml")),
+    *sorted(ROOT.glob("stepdrain_cli/**/*.py")),
+    *sorted(ROOT.glob("functions/stepdrain/reporting/*.py")),
+]
+"""Whatever shows a person a command to type."""
 PATH = re.compile(r"`((?:[\w.<>*-]+/)+[\w.<>*-]+\.[a-z]+)`")
 """A relative path with a folder and an ending; URLs, image names and paths with spaces are none."""
 MADE = ("out/", "dist/", "build/")
@@ -42,6 +50,22 @@ def test_every_path_in_backticks_exists(document):
     """A reader opens the files that the text names, from the root or from functions/stepdrain."""
     named = [name for name in PATH.findall(document.read_text()) if not name.startswith(MADE)]
     assert [name for name in named if not _exists(name)] == []
+
+
+@pytest.mark.parametrize("document", SHOWN, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_payload_is_sent_as_it_is_written(document):
+    """Version 2 of the AWS CLI takes a blob for base64 unless it is said otherwise.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/invocation-sync.html
+    """
+    lines = document.read_text().replace("\\\n", " ").splitlines()
+    sent = [line for line in lines if "aws lambda invoke" in line and "--payload" in line]
+    assert [line for line in sent if "--cli-binary-format raw-in-base64-out" not in line] == []
+
+
+def test_the_way_to_send_an_event_again_is_shown():
+    """Else the test above could not fail."""
+    assert any("aws lambda invoke" in document.read_text() for document in SHOWN)
 
 
 def _exists(name):
