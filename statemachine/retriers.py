@@ -4,6 +4,21 @@ They live apart from the authoring because tests, documentation and benchmarks n
 authoring SDK. What they come to at worst is computed from the rendered file (statemachine/arithmetic.py) and
 held to its limits in tests/statemachine/test_arithmetic.py; docs/decisions/0002 explains them.
 
+Which state asks again by which retriers, in the order of its Retry; the errors are in drain_node.py and
+admit_node.py:
+
+    FindNode         NODE_NOT_REGISTERED, FAILED_BRIEFLY, THROTTLED_BRIEFLY, DENIED
+    Label, Cordon    FAILED_BRIEFLY, THROTTLED_BRIEFLY, DENIED
+    HoldInstance     TEN_MINUTES, HUNG_TEN_MINUTES, THROTTLED, DENIED
+    EvictBatch       TURN, CORDONS, ASKED_AGAIN, FAILED, DENIED
+    WaitForPods      WATCHED, POLLED, ASKED_AGAIN, FAILED, DENIED
+    Heartbeat        HEARTBEAT_FAILED, DENIED
+    WaitForVolumes   WATCHED, POLLED, ASKED_AGAIN, FAILED, DENIED
+    WaitForTargets   TARGETS, ASKED_AGAIN, FAILED, DENIED
+    CompleteAction   TEN_MINUTES, THROTTLED, DENIED
+    WaitForNode      NODE_WATCHED, NODE_POLLED, TEN_MINUTES, THROTTLED, DENIED
+    Uncordon         TEN_MINUTES, THROTTLED, DENIED
+
 Sums below are the delays alone, in seconds; attempts come on top.
 """
 

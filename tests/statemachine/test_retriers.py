@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -54,6 +55,20 @@ def test_the_file_carries_the_numbers_of_the_authoring(
 ) -> None:
     """A number that is changed and not rendered, or rendered and lost, changes nothing that runs."""
     assert numbers(retrier_of(tasks[state], error)) == DECLARED[state, error]
+
+
+def test_the_table_of_states_is_that_of_the_files(
+    tasks: dict[str, State], admission: dict[str, State]
+) -> None:
+    """Where a newcomer looks for "the retry interval of EvictBatch", every retrier of the state is named."""
+    names = {value: name for name, value in vars(retriers).items() if isinstance(value, Retrier)}
+    rendered = {
+        name: [names[numbers(retrier)] for retrier in state["Retry"]]
+        for name, state in {**admission, **tasks}.items()
+    }
+    rows = re.findall(r"^    (\w+(?:, \w+)*)  +([A-Z_, ]+)$", retriers.__doc__ or "", re.MULTILINE)
+    assert {state: row.split(", ") for states, row in rows for state in states.split(", ")} == rendered
+    assert {name for row in rendered.values() for name in row} == set(names.values())
 
 
 def test_no_pause_is_longer_than_half_a_minute(tasks: dict[str, State], admission: dict[str, State]) -> None:
