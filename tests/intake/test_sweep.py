@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from stepdrain.errors import AwsRejected, AwsThrottled
 from stepdrain.intake import sweep
+from stepdrain.intake.claim import Claims
 
 NOW = 1_767_225_600.0
 HOOK = {"HeartbeatTimeout": 1800, "GlobalTimeout": 172_800}
@@ -64,9 +65,19 @@ class Account:
         return True
 
 
-def free(key, owner, seconds):
-    """A claim of an instance that no late event has claimed."""
-    return True
+class Nothing:
+    """Step Functions without an execution."""
+
+    def started_at(self, arn, name):
+        return None
+
+
+def held_by(other=None):
+    """Claims of a sweep that waits for nobody: all its own, or ``other``'s."""
+    return Claims("arn", Nothing(), lambda _key, owner, _seconds: other or owner, until=0)
+
+
+free = held_by()
 
 
 def listed(name, status, started_s_ago=WAITING_S):
@@ -112,18 +123,12 @@ def test_an_instance_with_an_execution_is_left_alone(settings, status, needs_hel
     assert account.started == {}
 
 
-def test_an_instance_that_a_late_event_has_claimed_is_left_to_it(settings):
+def test_an_instance_that_an_event_has_claimed_is_left_to_it(settings):
     """The list is older than StartDrain's look; its execution is on the way."""
-    asked = []
-
-    def taken(key, owner, seconds):
-        asked.append((key, owner))
-        return False
-
     account = Account(a_group("workers", (LOST, "Terminating:Wait")))
-    (left,) = sweep.sweep(settings, account, taken, NOW).left
+    (left,) = sweep.sweep(settings, account, held_by(f"{LOST}-87654321"), NOW).left
     assert (left.instance, left.needs_help, account.started) == (LOST, False, {})
-    assert asked == [(f"drain/{LOST}", f"{LOST}-sweep")]
+    assert left.reason == f"execution {LOST}-87654321 has claimed it"
 
 
 def test_an_execution_that_runs_again_counts_before_a_newer_one_that_failed(settings):
@@ -329,7 +334,8 @@ SWEPT_AT = 1_767_225_900.0  # 2026-01-01T00:05:00Z
     ("time", "swept_at", "covered"),
     [
         ("2026-01-01T00:00:00Z", SWEPT_AT, True),
-        ("2026-01-01T00:05:30Z", SWEPT_AT, True),
+        ("2026-01-01T00:05:09Z", SWEPT_AT, True),
+        ("2026-01-01T00:05:30Z", SWEPT_AT, False),
         ("2026-01-01T02:00:00Z", SWEPT_AT, False),
         ("2026-01-01T00:00:00Z", None, False),
         ("yesterday", SWEPT_AT, False),

@@ -124,7 +124,7 @@ def test_no_token_is_in_the_cache(world):
     """G9: the endpoint and the CA are public, and nothing else is shared."""
     drained(world, next(iter(world.instances)))
     items = {item["cacheKey"]: item["content"] for item in table(world).scan()["Items"]}
-    assert {key.split("/")[0] for key in items} == {"begun", "cluster", "group", "hook"}
+    assert {key.split("/")[0] for key in items} == {"begun", "drain", "cluster", "group", "hook"}
     assert not any("k8s-aws-v1" in content for content in items.values())
 
 

@@ -2,12 +2,14 @@
 
 import json
 from datetime import UTC, datetime
+from unittest import mock
 
 import boto3
 import pytest
 from moto.stepfunctions.parser.api import ExecutionStatus
+from stepdrain.adapters.aws import Aws
 from stepdrain.errors import AwsThrottled
-from stepdrain.intake import sweep
+from stepdrain.intake import claim, lifecycle_events, sweep
 
 from stepdrain_recorded import audit
 from stepdrain_sandbox.aws import execution_list
@@ -296,6 +298,12 @@ def throttled(world):
     return throttle
 
 
+def ignored(world):
+    """Why StartDrain has ignored events; None for each that it has not."""
+    answers = [answer for name, answer in world.aws.delivery.answers if "StartDrain" in name]
+    return [answer["Payload"].get("ignored") for answer in answers]
+
+
 def test_an_event_that_comes_during_a_sweep_starts_no_second_drain(world, instance, lost, throttled):
     """G7: no execution is there yet, since the sweep waits for StartExecution's quota."""
     world.terminate(instance)
@@ -303,12 +311,12 @@ def test_an_event_that_comes_during_a_sweep_starts_no_second_drain(world, instan
     world.pass_time(SWEEP_S + 5)
     world.aws.delivery.send(lost[0])
     world.pass_time(5)
-    assert world.executions() == []
+    assert (world.executions(), ignored(world)) == ([], [])
     world.aws.aws_faults.clear()
     world.pass_time(30)
     assert names(world) == [f"{instance}-sweep"]
-    (answer,) = [answer for name, answer in world.aws.delivery.answers if "StartDrain" in name]
-    assert "The sweep is starting the drain" in answer["Payload"]["ignored"]
+    (reason,) = ignored(world)
+    assert f"The sweep has started this drain: {instance}-sweep." in reason
     world.settle()
 
 
@@ -319,22 +327,104 @@ def test_a_sweep_leaves_the_instance_whose_late_event_is_being_taken(world, inst
     throttled("StartDrainFunction")
     world.aws.delivery.send(lost[0])
     world.pass_time(8)
-    assert sweeps(world)[-1]["left"] == {instance: sweep.CLAIMED}
     world.aws.aws_faults.clear()
     world.pass_time(30)
     (name,) = names(world)
     assert name != f"{instance}-sweep"
+    assert sweeps(world)[-1]["left"] == {instance: f"execution {name} has claimed it"}
     world.settle()
 
 
-def test_a_late_event_that_fails_is_swept_all_the_same(world, instance, lost, throttled):
-    """Its claim ends before the next sweep: nothing waits for a function that died."""
+def test_a_sweep_that_waits_for_an_event_that_fails_starts_the_drain(world, instance, lost, throttled):
+    """StartDrain gives its claim back; what Lambda sends again later is covered by the sweep's drain."""
     world.terminate(instance)
     world.pass_time(SWEEP_S - 5)
     throttled("StartDrainFunction")
     world.aws.delivery.send(lost[0])
-    world.pass_time(5 + 2 * SWEEP_S)
+    world.pass_time(60)
     assert names(world) == [f"{instance}-sweep"]
+    world.aws.aws_faults.clear()
+    world.pass_time(SWEEP_S)
+    assert names(world) == [f"{instance}-sweep"]
+    world.settle()
+
+
+def test_an_event_that_is_sent_again_drains_no_instance_that_serves(world, instance, lost):
+    """From the dead-letter queue, say: its instance has come back from a warm pool meanwhile."""
+    world.terminate(instance)
+    (event,) = lost
+    served = next(other for other in world.instances if other != instance)
+    event["detail"]["EC2InstanceId"] = served
+    world.pass_time(lifecycle_events.STALE_S + 60)
+    before = names(world)
+    world.aws.delivery.send(event)
+    world.pass_time(5)
+    assert names(world) == before
+    assert f"16 minutes old, and instance {served} is InService: no hook holds it." in ignored(world)[-1]
+    world.settle()
+
+
+def test_an_event_that_is_sent_again_drains_an_instance_that_still_waits(world, instance, lost):
+    """Whoever sends a dead letter again means that."""
+    world.aws.schedules.stop()
+    world.terminate(instance)
+    world.pass_time(lifecycle_events.STALE_S + 60)
+    world.aws.delivery.send(lost[0])
+    world.settle()
+    (execution,) = world.executions()
+    assert execution["status"] == "SUCCEEDED"
+
+
+def claim_of_a_function_that_died(world, instance, execution):
+    cache = boto3.client("dynamodb", region_name="eu-west-1")
+    (table,) = (name for name in cache.list_tables()["TableNames"] if "Cache" in name)
+    until = str(int(world.clock.now() + claim.KEPT_S))
+    key = {"cacheKey": {"S": f"drain/{instance}"}}
+    cache.put_item(
+        TableName=table, Item={**key, "content": {"S": json.dumps(execution)}, "expiresAt": {"N": until}}
+    )
+
+
+def test_no_instance_waits_for_an_event_whose_function_died(world, instance, lost):
+    """Its claim is over before the next sweep."""
+    world.terminate(instance)
+    world.pass_time(SWEEP_S - 5)
+    claim_of_a_function_that_died(world, instance, f"{instance}-87654321")
+    world.pass_time(70)
+    assert world.executions() == []
+    world.pass_time(SWEEP_S)
+    assert names(world) == [f"{instance}-sweep"]
+    world.settle()
+
+
+def test_no_event_is_ignored_for_a_sweep_that_died(world, instance, lost):
+    """Lambda asks again, twice; then the claim is over."""
+    world.terminate(instance)
+    world.pass_time(40)
+    claim_of_a_function_that_died(world, instance, f"{instance}-sweep")
+    world.aws.delivery.send(lost[0])
+    world.pass_time(SWEEP_S - 60)
+    (name,) = names(world)
+    assert name != f"{instance}-sweep"
+    assert ignored(world) == [None, None, None]
+    world.settle()
+
+
+def test_a_wait_that_seems_old_when_it_begins_is_drained_once(world, instance):
+    """Behind a load balancer the activity begins minutes before the hook's event, and here the list lags
+    (https://docs.aws.amazon.com/autoscaling/ec2/userguide/lifecycle-hooks-overview.html)."""
+    world.aws.execution_list.lag_s = 10
+    world.pass_time(SWEEP_S - 5)
+    in_progress = Aws.in_progress_since
+
+    def since_the_deregistration(account, group):
+        return {waiting: since - 300 for waiting, since in in_progress(account, group).items()}
+
+    with mock.patch.object(Aws, "in_progress_since", since_the_deregistration):
+        world.terminate(instance)
+        world.pass_time(10)
+    (name,) = names(world)
+    assert sweeps(world)[-1]["left"] == {instance: f"execution {name} has claimed it"}
     world.settle()
 
 

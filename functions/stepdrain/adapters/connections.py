@@ -160,14 +160,15 @@ def keep(key: str, value: Any, seconds: int) -> None:
     _cache(lambda cache: cache.put(key, value, clock.now() + seconds))
 
 
-def claim(key: str, owner: str, seconds: float) -> bool:
-    """Whether ``owner`` has ``key`` for so many seconds from now on; without a cache that answers, all have.
+def claim(key: str, owner: str, seconds: float) -> str:
+    """Who has ``key``: ``owner``, for so many seconds from now on, or another who has claimed it before.
 
-    The owner may ask again. A throttled or unanswered call is not repeated.
+    The owner may ask again. Without a cache that answers it is the owner. A throttled or unanswered call
+    is not repeated.
     """
     with calls.patience(0):
-        claimed = _cache(lambda cache: cache.claim(key, owner, clock.now(), clock.now() + seconds))
-    return claimed is not False
+        holder = _cache(lambda cache: cache.claim(key, owner, clock.now(), clock.now() + seconds))
+    return str(holder or owner)
 
 
 def _cache(use: Callable[[Cache], Any]) -> Any | None:

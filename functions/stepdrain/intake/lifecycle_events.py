@@ -11,7 +11,7 @@ stepdrain.intake.sweep (``covered``); whose drain it is when both come at once, 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,12 +19,15 @@ from stepdrain.intake import envelope
 from stepdrain.intake.envelope import Ignored
 from stepdrain.intake.settings import IntakeSettings
 from stepdrain.rules.policy import with_tags
+from stepdrain.rules.reasons import counted
 
 TERMINATING = "autoscaling:EC2_INSTANCE_TERMINATING"
 # Instances of a managed node group and their groups carry this tag; EKS drains those itself
 # (https://docs.aws.amazon.com/eks/latest/userguide/managed-node-groups.html).
 MANAGED_NODE_GROUP_TAG = "eks:nodegroup-name"
 CLUSTER_TAG_PREFIX = "kubernetes.io/cluster/"
+STALE_S = 900
+"""Lambda gives an event up that is older (MaximumEventAgeInSeconds in template.yaml)."""
 HELD = {
     "Terminating:Wait": ("AutoScalingGroup", "EC2"),
     "ReplacingRootVolume:Wait": ("AutoScalingGroup", "AutoScalingGroup"),
@@ -167,6 +170,31 @@ def start_swept(
 def swept_name(instance: str, number: int = 1) -> str:
     """The name of the execution that the sweep starts for ``instance``, in its ``number``-th swept wait."""
     return f"{instance}-sweep" if number == 1 else f"{instance}-sweep-{number}"
+
+
+def outdated(
+    event: Mapping[str, Any], now: float, state_of: Callable[[str, str], str | None]
+) -> Ignored | None:
+    """Why a valid event that somebody has sent again drains nothing; None if a hook holds its instance.
+
+    ``state_of`` takes a group and an instance, and gives its lifecycle state, None outside the group. It is
+    asked only for an event that is older than STALE_S at ``now`` (epoch seconds): its instance may serve.
+    """
+    sent_at = envelope.sent_at(event)
+    if sent_at is None or now - sent_at <= STALE_S:
+        return None
+    group, instance = event["detail"]["AutoScalingGroupName"], event["detail"]["EC2InstanceId"]
+    state = state_of(group, instance)
+    if state in HELD:
+        return None
+    where = f"is {state}" if state else f"is not in group {group} any more"
+    age = counted(round((now - sent_at) / 60), "minute")
+    return Ignored(f"The event is {age} old, and instance {instance} {where}: no hook holds it.")
+
+
+def names_a_sweep(name: str, instance: str) -> bool:
+    """Whether an execution's name is one that the sweep gives to drains of ``instance``."""
+    return name.startswith(swept_name(instance))
 
 
 OPEN = ("RUNNING", "PENDING_REDRIVE")

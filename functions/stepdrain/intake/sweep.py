@@ -37,8 +37,8 @@ from typing import Any, Protocol
 
 from stepdrain import clock
 from stepdrain.errors import AwsRejected
-from stepdrain.intake import claim, envelope, lifecycle_events, maintenance, ownership, returns
-from stepdrain.intake.claim import Claim
+from stepdrain.intake import envelope, lifecycle_events, maintenance, ownership, returns
+from stepdrain.intake.claim import Claims
 from stepdrain.intake.envelope import Ignored
 from stepdrain.intake.lifecycle_events import HELD, OPEN, Start, drains_of
 from stepdrain.intake.settings import IntakeSettings
@@ -51,12 +51,12 @@ LONGEST_WAIT_S = 172_800
 FEWEST_STARTS = 100
 """Executions one sweep may start in any case: a small part of the 800 that StartExecution allows at once
 (https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html)."""
-SKEW_S = 60
-"""Two services' clocks may disagree by this much about which came first."""
+SKEW_S = 10
+"""Two services' clocks may disagree by this much about which came first. An instance that comes back from a
+warm pool waits again no sooner after its drain began."""
 ON_ITS_WAY_S = 60
 """An event is delivered, and the execution it starts is listed, within this time."""
 ON_ITS_WAY = "it has just begun to wait; its event is on its way"
-CLAIMED = "its event has come late; StartDrain starts its drain"
 MOST_SWEPT_WAITS = 9
 """Waits of one instance in 90 days, for which a name is taken, that may lose their events."""
 STATUS = {
@@ -124,12 +124,12 @@ class Wait:
 
 
 def sweep(
-    settings: IntakeSettings, account: Account, claimed: Claim, now: float, interval_s: int = 300
+    settings: IntakeSettings, account: Account, claims: Claims, now: float, interval_s: int = 300
 ) -> Found:
     """Start what waits without a drain, and give back what serves again after one.
 
     Two requests if nothing does, for 50 groups and 1,000 executions. ``now`` is in epoch seconds,
-    ``interval_s`` is from one sweep to the next; ``claimed`` claims an instance before its start. A group
+    ``interval_s`` is from one sweep to the next; ``claims`` claims an instance before its start. A group
     whose hook cannot be read is left, with a warning. Raises AwsThrottled, AwsUnavailable or AwsDenied: what
     was started until then is started, and the next sweep goes on.
     """
@@ -144,7 +144,7 @@ def sweep(
         waits = _unless_running(held(group), drains, found)
         lost = _lost(group, waits, drains, account, settings, now, found) if waits else []
         if lost:
-            _start_all(group, lost, settings, account, claimed, found, interval_s)
+            _start_all(group, lost, settings, account, claims, found, interval_s)
     if settings.drain_on_maintenance:
         _maintain(drains, settings, account, now, interval_s, found)
     serving = [
@@ -226,7 +226,7 @@ def _start_all(
     lost: Sequence[Wait],
     settings: IntakeSettings,
     account: Account,
-    claimed: Claim,
+    claims: Claims,
     found: Found,
     interval_s: int,
 ) -> None:
@@ -239,11 +239,7 @@ def _start_all(
         return
     most = starts_at_once(len(lost), interval_s, hook["HeartbeatTimeout"])
     for wait in lost[:most]:
-        # The list of executions may be old by now.
-        if claimed(claim.key(wait.instance), lifecycle_events.swept_name(wait.instance, 1), claim.KEPT_S):
-            _start(group, wait, hook, settings, account, found)
-        else:
-            found.left.append(Left(wait.instance, CLAIMED, False))
+        _start(group, wait, hook, settings, account, claims, found)
     for wait in lost[most:]:
         reason = f"one sweep starts {most} of this group; it is left to the next"
         found.left.append(Left(wait.instance, reason, False))
@@ -261,6 +257,7 @@ def _start(
     hook: Mapping[str, Any],
     settings: IntakeSettings,
     account: Account,
+    claims: Claims,
     found: Found,
 ) -> None:
     instance, arn = wait.instance, settings.state_machine_arn
@@ -274,7 +271,11 @@ def _start(
             number,
             HELD[wait.state],
         )
-        if account.start_execution(arn, start.name, start.document):
+        # The list of executions may be old by now.
+        if (holder := claims.holder(instance, start.name)) != start.name:
+            found.left.append(Left(instance, f"execution {holder} has claimed it", False))
+            return
+        if _begun(start, wait, settings, account, claims):
             found.started.append(start.name)
             found.warnings.extend(start.warnings)
             return
@@ -283,6 +284,17 @@ def _start(
         if known is None or wait.since is None or _is_of(wait, known):
             break
     found.left.append(Left(instance, _taken(start, wait, known), wait.since is None))
+
+
+def _begun(start: Start, wait: Wait, settings: IntakeSettings, account: Account, claims: Claims) -> bool:
+    """Whether the execution was started; otherwise the claim is given back."""
+    begun = False
+    try:
+        begun = account.start_execution(settings.state_machine_arn, start.name, start.document)
+    finally:
+        if not begun:
+            claims.give_back(wait.instance, start.name)
+    return begun
 
 
 def _taken(start: Start, wait: Wait, known: Mapping[str, Any] | None) -> str:

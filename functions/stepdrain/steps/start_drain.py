@@ -12,7 +12,6 @@ from stepdrain.adapters import connections, invocation
 from stepdrain.adapters.aws import Aws
 from stepdrain.errors import DrainError
 from stepdrain.intake import (
-    claim,
     envelope,
     interruption_events,
     lifecycle_events,
@@ -22,6 +21,7 @@ from stepdrain.intake import (
     settings,
     sweep,
 )
+from stepdrain.intake.claim import Claims
 from stepdrain.intake.envelope import Ignored
 from stepdrain.intake.lifecycle_events import Start
 from stepdrain.intake.lookups import Lookups
@@ -184,7 +184,11 @@ def _carry_out(
         LOG.warning(warning)
     _share_endpoint(decision.document.get("cluster"))
     arn = os.environ[MACHINES[decision.machine]]
-    started = account.start_execution(arn, decision.name, decision.document)
+    try:
+        started = account.start_execution(arn, decision.name, decision.document)
+    except DrainError:
+        _claims(arn, account).give_back(decision.document["instanceId"], decision.name)
+        raise
     if started and decision.machine == DRAIN_NODE:
         begun.add(decision, event)
     said = "started" if started else "was started before"
@@ -213,18 +217,28 @@ def _decide(event: dict[str, Any], own: settings.IntakeSettings, account: Aws) -
         return found
     if launches:
         return wait_for_node.start(event, found.tags, found.hook, own)
+    if ignored := lifecycle_events.outdated(event, clock.now(), _state_of(account)):
+        return ignored
     start = lifecycle_events.start(event, found.tags, found.hook, own)
     # DescribeExecution grants 250 calls at once and ten a second: a scale-in must not wait for it.
-    if sweep.is_fresh(event, clock.now()):
-        return start
-    return _swept_before(event, own, account) or _claimed(event, start)
+    fresh = sweep.is_fresh(event, clock.now())
+    if not fresh and (ignored := _swept_before(event, own, account)):
+        return ignored
+    claims = _claims(own.state_machine_arn, account)
+    instance = start.document["instanceId"]
+    return claims.unless_swept(instance, start, lambda: _swept_before(event, own, account))
 
 
-def _claimed(event: dict[str, Any], start: Start) -> Ignored | Start:
-    instance = event["detail"]["EC2InstanceId"]
-    if connections.claim(claim.key(instance), start.name, claim.KEPT_S):
-        return start
-    return Ignored(f"The sweep is starting the drain of instance {instance}. The event came late.")
+def _claims(machine: str, account: Aws) -> Claims:
+    return Claims(machine, account, connections.claim, clock.now() + PATIENCE_S)
+
+
+def _state_of(account: Aws) -> Callable[[str, str], str | None]:
+    def ask(group: str, instance: str) -> str | None:
+        members = (member for found in account.groups([group]) for member in found.get("Instances", ()))
+        return next((m["LifecycleState"] for m in members if m["InstanceId"] == instance), None)
+
+    return ask
 
 
 def _tags_of(account: Aws) -> Callable[[str], dict[str, str] | None]:

@@ -8,12 +8,15 @@ from typing import Any
 from stepdrain import clock
 from stepdrain.adapters import connections, instances, invocation
 from stepdrain.intake import settings, sweep
+from stepdrain.intake.claim import Claims
 from stepdrain.reporting import logs
 from stepdrain.verification import rehearsal
 
 LOG = logs.logger()
 PATIENCE_S = 30
 """For which a call is made again that AWS throttles or does not answer; the function has 110 s."""
+WAITED_S = 60
+"""For which the executions of events are waited for that come at the same time."""
 
 
 @invocation.handler
@@ -27,7 +30,9 @@ def handler(_event: dict[str, Any], _context: object) -> dict[str, Any]:
     with connections.patient(PATIENCE_S):
         own = settings.intake(os.environ, connections.parameter)
         account = connections.aws()
-        found = sweep.sweep(own, account, connections.claim, clock.now(), interval_s)
+        until = clock.now() + WAITED_S
+        claims = Claims(own.state_machine_arn, account, connections.claim, until)
+        found = sweep.sweep(own, account, claims, clock.now(), interval_s)
         for group, members in found.members.items():
             if len(members) >= instances.FEWEST:
                 instances.remember(group, members, account, clock.now())

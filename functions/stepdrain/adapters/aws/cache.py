@@ -20,12 +20,13 @@ class Cache:
     def __init__(self, client: Any, table: str) -> None:
         self._client, self._table = client, table
 
-    def get(self, key: str, now: float) -> Any | None:
+    def get(self, key: str, now: float, latest: bool = False) -> Any | None:
         """The value under ``key``; None if there is none, or if it has expired at ``now`` (epoch seconds).
 
-        DynamoDB deletes expired items within days, not at once.
+        DynamoDB deletes expired items within days, not at once. ``latest``: as of now, which costs twice.
         """
-        row = call(self._client, "get_item", TableName=self._table, Key=_key(key)).get("Item")
+        asked = {"TableName": self._table, "Key": _key(key), "ConsistentRead": latest}
+        row = call(self._client, "get_item", **asked).get("Item")
         if row is None or float(row["expiresAt"]["N"]) <= now:
             return None
         return json.loads(row["content"]["S"])
@@ -34,9 +35,9 @@ class Cache:
         """Keep a value that JSON can hold until ``expires_at`` (epoch seconds)."""
         call(self._client, "put_item", TableName=self._table, Item=_item(key, value, expires_at))
 
-    def claim(self, key: str, owner: str, now: float, expires_at: float) -> bool:
+    def claim(self, key: str, owner: str, now: float, expires_at: float) -> str:
         """Put ``owner`` under ``key`` until ``expires_at``, unless another is there that has not expired at
-        ``now`` (both in epoch seconds); returns whether it is the owner's.
+        ``now`` (both in epoch seconds); returns whose it is.
 
         Of two that ask at once, one gets it: the condition and the write are one operation
         (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.ConditionExpressions.html).
@@ -51,7 +52,10 @@ class Cache:
             ConditionExpression="attribute_not_exists(cacheKey) OR content = :owner OR expiresAt <= :now",
             ExpressionAttributeValues={":owner": item["content"], ":now": {"N": str(int(now))}},
         )
-        return written is not None
+        if written is not None:
+            return owner
+        other: str | None = self.get(key, now, latest=True)
+        return other or self.claim(key, owner, now, expires_at)
 
 
 def _item(key: str, value: Any, expires_at: float) -> dict[str, Any]:

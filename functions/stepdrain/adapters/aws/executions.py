@@ -13,6 +13,8 @@ from stepdrain.adapters.aws.calls import Clients, call, call_unless, pages
 PAGE = 1000
 """Executions in an answer, as many as can be
 (https://docs.aws.amazon.com/step-functions/latest/apireference/API_ListExecutions.html)."""
+MOST_READINGS = 5
+"""Of a list that moves: each is of less than the one before."""
 MOVED_S = 10
 """Seconds by which the function's clock and Step Functions' may disagree about what has just ended."""
 
@@ -37,14 +39,15 @@ class Executions(Clients):
         read again, until that is a single page.
         """
         found: dict[str, dict[str, Any]] = {}
-        while True:
+        for _ in range(MOST_READINGS):
             asked_at, read = clock.now(), 0
             for page in self._pages_since(state_machine_arn, since):
                 found |= {execution["name"]: execution for execution in page}
                 read += bool(page)
             if read <= 1:  # A page is of one moment.
-                return sorted(found.values(), key=_sorted_by, reverse=True)
+                break
             since = asked_at - MOVED_S
+        return sorted(found.values(), key=_sorted_by, reverse=True)
 
     def _pages_since(self, state_machine_arn: str, since: float) -> Iterator[list[dict[str, Any]]]:
         client = self._client("stepfunctions")
