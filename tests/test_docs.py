@@ -1,5 +1,6 @@
 """What the documents name exists."""
 
+import json
 import re
 from pathlib import Path
 
@@ -7,6 +8,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
+MACHINES = sorted(ROOT.glob("statemachine/*.asl.json"))
+NAMED = ROOT / "tests" / "steps"
 PROSE = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md"))]
 SHOWN = [
     *PROSE,
@@ -50,6 +54,22 @@ def test_every_path_in_backticks_exists(document):
     """A reader opens the files that the text names, from the root or from functions/stepdrain."""
     named = [name for name in PATH.findall(document.read_text()) if not name.startswith(MADE)]
     assert [name for name in named if not _exists(name)] == []
+
+
+def _names(state):
+    """Handler, decision and test of a state under its own name."""
+    name = re.sub(r"(?<!^)(?=[A-Z])", "_", state).lower()
+    package = ROOT / "functions" / "stepdrain"
+    return package / "steps" / f"{name}.py", package / "states" / f"{name}.py", NAMED / f"test_{name}.py"
+
+
+def test_each_state_has_its_name_in_each_place_or_is_an_exception():
+    """CONTRIBUTING.md promises where to look, and names every state whose files are called otherwise."""
+    states = [name for path in MACHINES for name in json.loads(path.read_text())["States"]]
+    otherwise = {state for state in states if not all(path.exists() for path in _names(state))}
+    rows = re.findall(r"^\| (`[A-Z]\w+`(?:, `[A-Z]\w+`)*) \| .* \| .* \|$", CONTRIBUTING, re.MULTILINE)
+    excepted = set(re.findall(r"`(\w+)`", " ".join(rows)))
+    assert excepted == otherwise | {"StartDrain", "Sweep", "Notify"}
 
 
 @pytest.mark.parametrize("document", SHOWN, ids=lambda path: str(path.relative_to(ROOT)))
