@@ -148,7 +148,7 @@ def letters(world):
     return [json.loads(message["Body"]) for message in found.get("Messages", ())]
 
 
-@pytest.mark.parametrize(("fault", "state", "when"), sampled(DEATHS, 0, 1, 2, every=6))
+@pytest.mark.parametrize(("fault", "state", "when"), sampled(DEATHS, 0, 1, 2, every=7))
 def test_a_function_that_dies_is_called_again(world, state, fault, when):
     """G7 Every step is idempotent by itself, too: a crash after the work repeats the work."""
     died = LambdaFault(f"{state}Function", fault_table.LAMBDA[fault], times=2, after=when == AFTER)
