@@ -154,57 +154,75 @@ def out_of(*arguments, status=0):
     return result.stdout
 
 
-def test_the_longest_history_is_read_to_its_end(monkeypatch, tmp_path):
-    """25,000 events, all that Step Functions keeps, in pages of 1,000: each command ends, and says the end.
+SHORT = {
+    "ListExecutions": {"executions": [FAILED[machine_of("stepdrain")]]},
+    "DescribeExecution": FAILED[machine_of("stepdrain")],
+    "DescribeInstances": {"Reservations": [{"Instances": [{"State": {"Name": "running"}}]}]},
+    "DescribeAutoScalingInstances": {"AutoScalingInstances": [{"LifecycleState": "Terminating:Wait"}]},
+    "RedriveExecution": {},
+}
+"""By operation: what AWS answers about a drain that has failed, besides its history."""
 
-    https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
-    """
+
+@pytest.fixture
+def longest_history(monkeypatch):
+    """The events of a drain that has failed with its history full, and the calls that ask AWS about it."""
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
     events = as_boto(longest().failed("States.Runtime", "The execution history is full.").events)
-    assert len(events) > 24_900
-    execution, asked = FAILED[machine_of("stepdrain")], []
-    redriven = []
+    calls = []
 
     def answer(_client, operation, parameters):
-        if operation == "ListExecutions":
-            return {"executions": [execution]}
-        if operation == "DescribeExecution":
-            return {**execution}
+        calls.append((operation, parameters.get("executionArn")))
         if operation == "DescribeCluster":
             raise NO_CLUSTER
-        if operation == "DescribeInstances":
-            return {"Reservations": [{"Instances": [{"State": {"Name": "running"}}]}]}
-        if operation == "DescribeAutoScalingInstances":
-            return {"AutoScalingInstances": [{"LifecycleState": "Terminating:Wait"}]}
-        if operation == "RedriveExecution":
-            return redriven.append(parameters["executionArn"]) or {}
+        if operation in SHORT:
+            return {**SHORT[operation]}
         if operation != "GetExecutionHistory":
             raise ClientError({"Error": {"Code": "AccessDenied", "Message": operation}}, operation)
         ordered = events[::-1] if parameters.get("reverseOrder") else events
         begin, most = int(parameters.get("nextToken", 0)), parameters.get("maxResults", 100)
-        asked.append(begin)
         rest = {"nextToken": str(begin + most)} if begin + most < len(events) else {}
         return {"events": ordered[begin : begin + most], **rest}
 
     monkeypatch.setattr(BaseClient, "_make_api_call", answer)
+    return events, calls
+
+
+def pages(calls):
+    """How many pages of a history were asked for."""
+    return sum(operation == "GetExecutionHistory" for operation, _ in calls)
+
+
+def test_the_longest_history_is_read_to_its_end(longest_history, tmp_path):
+    """25,000 events, all that Step Functions keeps, in pages of 1,000: each command ends, and says the end.
+
+    https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+    """
+    events, calls = longest_history
+    assert len(events) > 24_900
     where = ("--state-machine", MACHINE)
     assert " Heartbeat " in out_of("list", *where)
-    assert len(asked) == 1
+    assert pages(calls) == 1
     assert "States.Runtime" in out_of("status", "node-1.internal", *where, status=1)
     lines = out_of("history", "node-1.internal", *where).splitlines()
     assert lines[-1].endswith("== Failed: States.Runtime: The execution history is full.")
-    assert len(asked) < 80
+    assert pages(calls) < 80
     out_of("report", "node-1.internal", "--out", str(tmp_path / "r.html"), *where)
     assert "It stopped at Heartbeat: States.Runtime" in (tmp_path / "r.html").read_text()
     assert out_of("watch", "node-1.internal", *where, status=1).splitlines()[-1] == lines[-1]
     out_of("bundle", "node-1.internal", "--out", str(tmp_path / "b.zip"), *where)
     with zipfile.ZipFile(tmp_path / "b.zip") as bundle:
         assert len(json.loads(bundle.read("history.json"))["events"]) == len(events)
-    asked.clear()
-    assert "Redriven: the drain of node-1.internal goes on at Heartbeat" in out_of(
-        "redrive", "node-1.internal", *where
-    )
-    assert (redriven, len(asked)) == ([execution["executionArn"]], 1)
+
+
+def test_the_longest_history_is_redriven_by_its_last_page(longest_history):
+    """It needs the state that failed, which the last event names."""
+    _, calls = longest_history
+    said = out_of("redrive", "node-1.internal", "--state-machine", MACHINE)
+    assert "Redriven: the drain of node-1.internal goes on at Heartbeat" in said
+    assert pages(calls) == 1
+    redriven = [arn for operation, arn in calls if operation == "RedriveExecution"]
+    assert redriven == [FAILED[machine_of("stepdrain")]["executionArn"]]
 
 
 def test_an_execution_of_another_region(account):

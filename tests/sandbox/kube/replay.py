@@ -234,58 +234,74 @@ def decode(data):
         return text
 
 
+class Replay:
+    """One scenario against one server: raw answers and open watches by step, and what placeholders stand for."""
+
+    def __init__(self, server, rules, strict):
+        self.server, self.rules, self.strict = server, rules, strict
+        self.raw, self.watches, self.binder = {}, {}, Binder()
+        self.what = ""
+
+    def close(self):
+        for r in self.watches.values():
+            r.close()
+
+    def step(self, n, step):
+        """Raises Difference, or what urllib3 and an answer of another form raise; ``what`` names the step."""
+        self.what = f"step {n}"
+        if "read_watch" in step:
+            self.read_watch(n, step)
+        else:
+            self.request(n, step)
+
+    def read_watch(self, n, step):
+        self.what += f" read {step['read_watch']}"
+        lines = self.watches.pop(step["read_watch"]).data.split(b"\n")
+        events = [json.loads(x) for x in lines if x.strip()]
+        self.raw[n] = {"events": events}
+        got = [{"type": e["type"], "object": trim(e["object"], self.rules)} for e in events]
+        self.same(step["response"]["events"], got, ".events")
+
+    def request(self, n, step):
+        request, want = resolve(step["request"], self.raw), step["response"]
+        self.what += f" {request['method']} {request['path']}"
+        r = self.server.send(request, stream="open_watch" in step)
+        status, headers = answer(r)
+        if "open_watch" in step:
+            self.watches[step["open_watch"]] = r
+        else:
+            self.raw[n] = decode(r.data)
+        if status != want["status"]:
+            text = self.raw.get(n)
+            text = text.get("message", "") if isinstance(text, dict) else text
+            raise Difference(f"HTTP status: expected {want['status']}, got {status} {str(text or '')[:200]}")
+        if step.get("setup"):  # only the status counts; still learn the placeholders
+            self.binder.compare(want.get("body"), trim(self.raw[n], self.rules))
+            return
+        self.same(want["headers"], headers, ".headers")
+        if "body" in want:
+            skip = () if self.strict else ["." + p for p in step.get("loose", [])]
+            self.same(want["body"], trim(self.raw[n], self.rules, step.get("filter_items")), "", skip)
+
+    def same(self, expected, actual, path, skip=()):
+        problem = self.binder.compare(expected, actual, path, skip)
+        if problem:
+            raise Difference(problem)
+
+
 def run_scenario(scenario, server, rules, run, strict=False, waits=True):
     """None if every step agreed, else the first difference as text."""
-    scenario = fill(scenario, run)
-    raw, watches, binder = {}, {}, Binder()
+    replay = Replay(server, rules, strict)
     server.http.clear()  # a connection broken in one scenario must not hurt the next
     try:
-        for n, step in enumerate(scenario["steps"], 1):
-            what = f"step {n}"
-            try:
-                if waits and step.get("wait_ms"):
-                    time.sleep(step["wait_ms"] / 1000)
-                want = step["response"]
-                if "read_watch" in step:
-                    what += f" read {step['read_watch']}"
-                    lines = watches.pop(step["read_watch"]).data.split(b"\n")
-                    events = [json.loads(x) for x in lines if x.strip()]
-                    raw[n] = {"events": events}
-                    got = [{"type": e["type"], "object": trim(e["object"], rules)} for e in events]
-                    problem = binder.compare(want["events"], got, ".events")
-                    if problem:
-                        raise Difference(problem)
-                    continue
-                request = resolve(step["request"], raw)
-                what += f" {request['method']} {request['path']}"
-                r = server.send(request, stream="open_watch" in step)
-                status, headers = answer(r)
-                if "open_watch" in step:
-                    watches[step["open_watch"]] = r
-                else:
-                    raw[n] = decode(r.data)
-                if status != want["status"]:
-                    text = raw.get(n)
-                    text = text.get("message", "") if isinstance(text, dict) else text
-                    raise Difference(
-                        f"HTTP status: expected {want['status']}, got {status} {str(text or '')[:200]}"
-                    )
-                if step.get("setup"):  # only the status counts; still learn the placeholders
-                    binder.compare(want.get("body"), trim(raw[n], rules))
-                    continue
-                problem = binder.compare(want["headers"], headers, ".headers")
-                if not problem and "body" in want:
-                    skip = () if strict else ["." + p for p in step.get("loose", [])]
-                    problem = binder.compare(
-                        want["body"], trim(raw[n], rules, step.get("filter_items")), "", skip
-                    )
-                if problem:
-                    raise Difference(problem)
-            except Difference as e:
-                return f"{what}: {e}"
-            except (urllib3.exceptions.HTTPError, ValueError, KeyError, TypeError, AttributeError) as e:
-                return f"{what}: {type(e).__name__}: {e}"
-        return None
+        for n, step in enumerate(fill(scenario, run)["steps"], 1):
+            if waits and step.get("wait_ms"):
+                time.sleep(step["wait_ms"] / 1000)
+            replay.step(n, step)
+    except Difference as e:
+        return f"{replay.what}: {e}"
+    except (urllib3.exceptions.HTTPError, ValueError, KeyError, TypeError, AttributeError) as e:
+        return f"{replay.what}: {type(e).__name__}: {e}"
     finally:
-        for r in watches.values():
-            r.close()
+        replay.close()
+    return None
