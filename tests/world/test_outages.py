@@ -52,7 +52,7 @@ def test_throttling_by_aws_is_not_asked_again_in_step():
         assert execution.status == "SUCCEEDED"
         began = execution.started_at
         # The longest pause that jitter can draw before the first repetition.
-        assert min(asked(stage)) - began >= 4
+        assert min(asked(stage)) - began >= 2
 
 
 def unanswered(timeout_s, heartbeat_s):
