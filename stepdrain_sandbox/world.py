@@ -19,8 +19,7 @@ from typing import Any
 
 import boto3
 import yaml
-from moto.ec2.models import ec2_backends
-from moto.eks.models import eks_backends
+from moto import backends
 
 from stepdrain_deployed import MANIFESTS, TEMPLATE
 from stepdrain_sandbox.aws.account import ACCOUNT, REGION, Account, access_key
@@ -128,7 +127,7 @@ class World:
         self._client("eks").create_cluster(
             name=CLUSTER, roleArn=f"arn:aws:iam::{ACCOUNT}:role/eks", resourcesVpcConfig={"subnetIds": []}
         )
-        cluster = eks_backends[ACCOUNT][REGION].clusters[CLUSTER]
+        cluster = backends.get_backend("eks")[ACCOUNT][REGION].clusters[CLUSTER]
         # moto invents these; the emulator answers at its own.
         cluster.endpoint = self.kube.url
         cluster.certificate_authority = {"data": base64_of(self.kube.ca_pem)}
@@ -164,7 +163,7 @@ class World:
         for hook in self.aws.deployment.hooks or [by_hand]:
             auto_scaling.put_lifecycle_hook(**hook)
         # Not by DescribeInstances, whose long answer takes a tenth of a world's start.
-        for instance in ec2_backends[ACCOUNT][REGION].all_instances():
+        for instance in backends.get_backend("ec2")[ACCOUNT][REGION].all_instances():
             self.instances[instance.id] = instance.private_dns_name
 
     def _load(self) -> None:

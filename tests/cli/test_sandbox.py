@@ -29,12 +29,40 @@ def test_the_sandbox_needs_nothing_and_touches_no_account(monkeypatch):
     assert len(result.stdout.splitlines()) == 2
 
 
-def test_the_sandbox_leaves_nothing_in_the_folder_for_temporary_files(tmp_path):
-    """The emulator needs its private key as a file for a moment; it must not outlive the command."""
-    command = [sys.executable, "-m", "stepdrain_cli", "list", "--running", "--sandbox"]
-    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+PROGRAM = """
+import collections, json, sys
+opened = collections.Counter()
+sys.addaudithook(lambda event, given: opened.update([str(given[0])] if event == "open" else []))
+from stepdrain_cli.__main__ import main
+sys.argv = ["stepdrain", "list", "--running", "--sandbox"]
+try:
+    main()
+finally:
+    print(json.dumps(opened), file=sys.stderr)
+"""
+
+
+@pytest.fixture(scope="module")
+def listed(tmp_path_factory):
+    """The temporary folder of `stepdrain list --sandbox` in its own process, and how often it opened what."""
+    folder = tmp_path_factory.mktemp("listed")
+    environment = {**os.environ, "TMPDIR": str(folder), "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", PROGRAM]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
-    assert (done.returncode, list(tmp_path.iterdir())) == (0, []), done.stderr
+    assert done.returncode == 0, done.stderr
+    return folder, json.loads(done.stderr.splitlines()[-1])
+
+
+def test_the_sandbox_leaves_nothing_in_the_folder_for_temporary_files(listed):
+    """The emulator needs its private key as a file for a moment; it must not outlive the command."""
+    assert list(listed[0].iterdir()) == []
+
+
+def test_a_sandbox_parses_each_model_of_botocore_once(listed):
+    """All endpoints and EC2's model were parsed four times: a sixth of the command's CPU time."""
+    parsed = {path: times for path, times in listed[1].items() if "/botocore/data/" in path}
+    assert any(path.endswith("/endpoints.json") for path in parsed)
+    assert {path: times for path, times in parsed.items() if times > 1} == {}
 
 
 def test_a_sandbox_that_is_terminated_leaves_no_files(tmp_path):
