@@ -9,15 +9,14 @@ import os
 import sys
 
 import yaml
-from samtranslator.yaml_helper import yaml_parse
 
-from stepdrain_sandbox.aws.deploy import ROOT
+from stepdrain_sandbox.aws.deploy import ROOT, parsed
 from stepdrain_sandbox.aws.language_extensions import TemplateRefused, expand
 
 
 def main(arguments: list[str]) -> int:
     """Print the template for ``Name=Value`` arguments; returns 1, with a sentence, if that is impossible."""
-    template = yaml_parse((ROOT / "template.yaml").read_text())
+    template = parsed((ROOT / "template.yaml").read_text())
     given = dict(argument.partition("=")[::2] for argument in arguments)
     unknown = sorted(set(given) - set(template["Parameters"]))
     if unknown:

@@ -5,9 +5,10 @@ import re
 
 import boto3
 import pytest
+from samtranslator.yaml_helper import yaml_parse
 
 from stepdrain_sandbox.aws.account import ACCOUNT, REGION
-from stepdrain_sandbox.aws.deploy import ROOT, Stack
+from stepdrain_sandbox.aws.deploy import ROOT, Stack, parsed
 from stepdrain_sandbox.aws.event_invoke_config import EventInvokeConfig
 from stepdrain_sandbox.aws.pre_deployment import DeploymentRefused, Existing
 
@@ -22,10 +23,31 @@ MADE = {
 }
 
 
+SHORT_FORMS = """
+Name: !Ref Cluster
+Where: !If [InVpc, !GetAtt "Group.Arn", !Ref AWS::NoValue]
+Both: !And [!Condition InVpc, !Not [!Equals [!Ref Cluster, ""]]]
+Text: !Sub ["${A}-${B:x}", {A: !ImportValue a, B: !Select [0, !Split [",", !Join [",", [a, b]]]]}]
+Attribute: !GetAtt [Group, Arn.Of.It]
+Other: &other {Version: 2012-10-17, Mode: 0644, Wait: 1:30, On: yes, None: ~, Half: .5}
+Same: {<<: *other, Found: !FindInMap [Map, !Ref Cluster, Key]}
+Long: >-
+  folded – text
+  in two lines
+"""
+
+
 @pytest.fixture
 def deployment(account):
     """The stack for a cluster called demo."""
     return Stack(TEMPLATE, {"ClusterName": "demo", "GroupNames": "workers"}, ACCOUNT, REGION).deploy()
+
+
+def test_a_template_is_read_as_the_translator_reads_it():
+    """libyaml reads it, not PyYAML: short forms, implicit types and anchors must come out the same."""
+    theirs = yaml_parse(SHORT_FORMS)
+    assert theirs["Where"] == {"Fn::If": ["InVpc", {"Fn::GetAtt": ["Group", "Arn"]}, {"Ref": "AWS::NoValue"}]}
+    assert repr(parsed(SHORT_FORMS)) == repr(theirs)
 
 
 def test_every_function_is_a_handler_that_can_be_called(deployment):
