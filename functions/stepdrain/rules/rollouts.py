@@ -29,16 +29,18 @@ ROLLED_BY = "stepdrain/rolled-by"
 
 
 class Way(StrEnum):
-    """What becomes of a pod under a policy of rolling."""
+    """What becomes of a pod under a policy of rolling.
+
+    EVICT      as without such a policy: evicted, or held by its budget
+    ROLL       its workload is restarted now
+    ROLLING    its workload is being rolled already; the pod goes by itself
+    HELD       a roll is asked for and not possible; evicting it would be the outage that was to be avoided
+    """
 
     EVICT = "evict"
-    """As without such a policy: evicted, or held by its budget."""
     ROLL = "roll"
-    """Its workload is restarted now."""
     ROLLING = "rolling"
-    """Its workload is being rolled already; the pod goes by itself."""
     HELD = "held"
-    """A roll is asked for and not possible; evicting it would be the outage that was to be avoided."""
 
 
 @dataclass(frozen=True)
