@@ -168,7 +168,7 @@ def passes(module: str, mutant: Mutant | None = None) -> bool:
 def _preload() -> None:
     """Import the libraries once for all forks, and forget our own modules."""
     sys.path[:0] = [str(ROOT / "functions"), str(ROOT)]
-    # Where Python is told to write no bytecode, each fork would compile the tests for a second.
+    # Where Python writes no bytecode, each fork would compile the tests for a second.
     sys.dont_write_bytecode = False
     for name in ("hypothesis.strategies", "_hypothesis_pytestplugin", "stepdrain_sandbox.world"):
         importlib.import_module(name)

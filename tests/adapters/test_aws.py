@@ -217,7 +217,7 @@ def test_a_groups_instances_are_not_asked_for_where_boto3_can_say_so(known, more
 
 
 def test_a_session_says_nothing_of_its_credentials(caplog, monkeypatch):
-    """botocore's "Found credentials in environment variables." came with each container, and told nothing."""
+    """botocore's "Found credentials in environment variables." came with each container, and said nothing."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setattr(logging.getLogger("botocore.credentials"), "level", logging.INFO)

@@ -53,9 +53,9 @@ def test_events_on_pods_are_stored_once_where_the_pods_are(server):
 
 def test_what_cannot_be_written_is_a_sentence_for_the_log(server):
     """The drain goes on."""
-    (told,) = kube(server, "powerless").create_events(events(server, "c"))
-    assert told.startswith("Event Evicted on shop/c: ")
-    assert 'cannot create resource "events"' in told
+    (said,) = kube(server, "powerless").create_events(events(server, "c"))
+    assert said.startswith("Event Evicted on shop/c: ")
+    assert 'cannot create resource "events"' in said
 
 
 def test_what_the_attempt_has_no_time_for_is_left_out(server):

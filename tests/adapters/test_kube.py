@@ -295,7 +295,7 @@ def test_a_truncated_list_is_no_short_list(server, node):
 
 
 def test_a_server_of_another_authority_is_not_talked_to(server, node):
-    """A TLS failure is told as such; the token must not go to whoever answers."""
+    """A TLS failure is reported as such; the token must not go to whoever answers."""
     other = trustme.CA().cert_pem.bytes().decode()
     stranger = connect(lambda _fresh: Access(server.url, other, "admin"))
     before = len(server.audit_log)

@@ -299,9 +299,9 @@ def test_a_cluster_that_takes_no_access_entries_is_told_with_the_parameter_to_gi
     """Also before anything is deployed, when there is no stack to ask."""
     found = Doctor(_ConfigMap(), "demo", "stepdrain")
     found._asked("the access entries", found._access_entries, None)
-    (told,) = found.result.unasked
-    assert told.startswith("the access entries: cluster demo knows aws-auth alone (CONFIG_MAP).")
-    assert "CreateAccessEntries=false" in told
+    (said,) = found.result.unasked
+    assert said.startswith("the access entries: cluster demo knows aws-auth alone (CONFIG_MAP).")
+    assert "CreateAccessEntries=false" in said
     assert found.result.findings == []
 
 
@@ -314,10 +314,10 @@ def test_a_role_without_an_access_entry_is_told_with_the_command_that_makes_it(r
         out = run().stdout.splitlines()
     finally:
         entries[gone] = entry
-    told = out.index(f"cluster demo: role {gone[1]} has no access entry")
-    assert out[told + 1].startswith("  aws eks create-access-entry --region eu-west-1 --cluster-name demo ")
-    assert f"--principal-arn {gone[1]}" in out[told + 1]
-    assert "stepdrain-evict" in out[told + 1]
+    said = out.index(f"cluster demo: role {gone[1]} has no access entry")
+    assert out[said + 1].startswith("  aws eks create-access-entry --region eu-west-1 --cluster-name demo ")
+    assert f"--principal-arn {gone[1]}" in out[said + 1]
+    assert "stepdrain-evict" in out[said + 1]
 
 
 def test_rbac_that_was_not_applied_is_told(world, tmp_path):
@@ -469,14 +469,14 @@ def test_without_a_stack_of_the_usual_name_the_doctor_looks_at_what_there_is(
 
 
 @pytest.mark.parametrize(
-    ("limit", "waiting", "told"), [(10, "watch", True), (10, "poll", False), (200, "watch", False)]
+    ("limit", "waiting", "said"), [(10, "watch", True), (10, "poll", False), (200, "watch", False)]
 )
-def test_an_account_with_few_executions_is_told_to_poll(world, monkeypatch, limit, waiting, told):
+def test_an_account_with_few_executions_is_asked_to_poll(world, monkeypatch, limit, waiting, said):
     """Each drain that watches holds one of them, and nothing else of the account would find room."""
     monkeypatch.setattr(world.aws, "concurrent_executions", limit)
     found = Doctor(boto3.Session(region_name="eu-west-1"), "demo", "stepdrain")
     monkeypatch.setattr(found, "_parameters", lambda: {"Waiting": waiting})
     found._concurrency()
     assert [finding.command for finding in found.result.findings] == (
-        ["sam deploy --parameter-overrides Waiting=poll"] if told else []
+        ["sam deploy --parameter-overrides Waiting=poll"] if said else []
     )

@@ -321,7 +321,7 @@ def test_watch_draws_no_more_than_the_terminal_takes(stepdrain, monkeypatch, col
 
 
 def test_all_failed_drains_go_on_and_end_well(stepdrain, world):
-    """Their causes are mended in this account."""
+    """Their causes are repaired in this account."""
     status, out, _ = stepdrain("redrive", "--all-failed")
     assert status == 0
     assert f"Redriven: the drain of node-refused goes on at EvictBatch\n{ARN}:i-refused-TOKEN\n" in out

@@ -40,7 +40,7 @@ SIBLING = pod("db-9", node="n2")
 OTHER = node()
 
 
-def told(*pods, budgets=(), nodes=(OTHER,), policy=None, **more):
+def found_hazards(*pods, budgets=(), nodes=(OTHER,), policy=None, **more):
     here = [parse(raw) for raw in pods if raw["spec"]["nodeName"] == "n1"]
     found = hazards(here, budgets, pods, [node("n1"), *nodes], policy or Policy(), **more)
     return [str(hazard) for hazard in found]
@@ -48,12 +48,12 @@ def told(*pods, budgets=(), nodes=(OTHER,), policy=None, **more):
 
 def test_a_pod_with_siblings_room_and_budget_is_no_hazard():
     """The ordinary case says nothing."""
-    assert told(pod(), SIBLING) == []
+    assert found_hazards(pod(), SIBLING) == []
 
 
 def test_a_budget_that_allows_nothing_is_told_once():
     """However many of its pods are on the node."""
-    assert told(pod(), pod("db-1"), budgets=[BUDGET]) == [
+    assert found_hazards(pod(), pod("db-1"), budgets=[BUDGET]) == [
         "disruption budget default/db allows no disruption now: it needs 2 healthy pods and has 2; "
         "each of 2 pods of this node waits for it"
     ]
@@ -62,21 +62,21 @@ def test_a_budget_that_allows_nothing_is_told_once():
 def test_two_budgets_on_a_pod_are_told():
     """The Eviction API refuses it for good."""
     open_budget = replace(BUDGET, allowed=1)
-    assert told(pod(), SIBLING, budgets=[open_budget, replace(open_budget, name="all")]) == [
+    assert found_hazards(pod(), SIBLING, budgets=[open_budget, replace(open_budget, name="all")]) == [
         "default/db-0 is selected by 2 budgets (all, db): the Eviction API refuses that until one is changed"
     ]
 
 
 def test_a_grace_beyond_the_deadline_is_told():
     """The drain would fail while the pod does nothing wrong."""
-    assert told(pod(grace=7200), SIBLING) == [
+    assert found_hazards(pod(grace=7200), SIBLING) == [
         "default/db-0 has a grace of 7200 s, and the drain's deadline is after 3600 s"
     ]
 
 
 def test_a_lone_replica_is_a_hint():
     """Nothing serves while it moves."""
-    assert told(pod()) == [
+    assert found_hazards(pod()) == [
         "hint: default/db-0 is the only pod of ReplicaSet rs: nothing serves until it is replaced"
     ]
 
@@ -96,14 +96,14 @@ def test_a_lone_replica_is_a_hint():
 )
 def test_a_pod_that_no_other_node_would_take_is_a_hint(spec, other, why):
     """An autoscaler may bring another node."""
-    assert told(pod(**spec), SIBLING, nodes=(other,)) == [
+    assert found_hazards(pod(**spec), SIBLING, nodes=(other,)) == [
         f"hint: no other node would take default/db-0: {why}"
     ]
 
 
 def test_a_pod_that_tolerates_the_cordon_is_a_hint():
     """Its replacement may start on the very node that is drained."""
-    assert told(pod(tolerations=[{"operator": "Exists"}]), SIBLING) == [
+    assert found_hazards(pod(tolerations=[{"operator": "Exists"}]), SIBLING) == [
         "hint: default/db-0 tolerates the cordon: its replacement may start on this node, and is left there"
     ]
 
@@ -116,17 +116,17 @@ def test_tolerations_selectors_and_room_are_honoured():
         "containers": [{"resources": {"requests": {"cpu": "500m"}}}],
     }
     good = node("n3", {"disk": "ssd"}, {"cpu": "1"}, taints=[{"key": "gpu", "effect": "NoSchedule"}])
-    assert told(pod(**spec), SIBLING, nodes=(node(), good)) == []
+    assert found_hazards(pod(**spec), SIBLING, nodes=(node(), good)) == []
 
 
 def test_a_budget_is_read_as_the_drain_reads_it():
     """An unready pod that its budget lets go waits for nothing, and one that is leaving has gone past it."""
     unready = pod()
     unready["status"]["conditions"] = []
-    assert told(unready, SIBLING, budgets=[replace(BUDGET, always_allow_unready=True)]) == []
+    assert found_hazards(unready, SIBLING, budgets=[replace(BUDGET, always_allow_unready=True)]) == []
     leaving = pod()
     leaving["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-    assert told(leaving, SIBLING, budgets=[BUDGET, replace(BUDGET, name="all")]) == []
+    assert found_hazards(leaving, SIBLING, budgets=[BUDGET, replace(BUDGET, name="all")]) == []
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_a_budget_is_read_as_the_drain_reads_it():
 )
 def test_what_waiting_does_not_help_is_told_from_what_it_does(changes, why):
     """Whoever reads `has 2 and needs 2` waits; here nothing would come of it."""
-    assert told(pod(), SIBLING, budgets=[replace(BUDGET, **changes)]) == [
+    assert found_hazards(pod(), SIBLING, budgets=[replace(BUDGET, **changes)]) == [
         f"disruption budget default/db {why}; 1 pod of this node waits for it"
     ]
 
@@ -148,7 +148,7 @@ def test_a_finalizer_is_told_but_not_the_job_controllers_own():
     """The pod stays in the API after its containers have ended, and the drain with it."""
     held = pod()
     held["metadata"]["finalizers"] = ["batch.kubernetes.io/job-tracking", "example.io/backup"]
-    assert told(held, SIBLING) == [
+    assert found_hazards(held, SIBLING) == [
         "default/db-0 stays after its end until its finalizers are taken away: example.io/backup"
     ]
 
@@ -162,11 +162,13 @@ def test_a_pod_past_its_grace_is_told(finalizers, why):
     late = pod()
     late["metadata"] |= {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": finalizers}
     ended = f"default/db-0 should have ended at 2026-01-01T00:00:00Z, 90 s ago: {why}; the drain"
-    assert told(late, SIBLING, now=1767225600.0 + 90) == [f"{ended} waits for it (overduePods is wait)"]
+    assert found_hazards(late, SIBLING, now=1767225600.0 + 90) == [
+        f"{ended} waits for it (overduePods is wait)"
+    ]
     gives_up = "gives it up from 2026-01-01T00:10:00Z on (overduePods is give-up)"
     policy = Policy(overdue_pods="give-up")
-    assert told(late, SIBLING, now=1767225600.0 + 90, policy=policy) == [f"{ended} {gives_up}"]
-    assert told(late, SIBLING, now=1767225600.0 - 90) == (
+    assert found_hazards(late, SIBLING, now=1767225600.0 + 90, policy=policy) == [f"{ended} {gives_up}"]
+    assert found_hazards(late, SIBLING, now=1767225600.0 - 90) == (
         ["default/db-0 stays after its end until its finalizers are taken away: example.io/backup"]
         if finalizers
         else []
@@ -175,7 +177,7 @@ def test_a_pod_past_its_grace_is_told(finalizers, why):
 
 def test_a_controller_that_names_the_node_is_a_hint():
     """spec.nodeName knows no cordon: the scheduler is not asked."""
-    assert told(pod(), SIBLING, bound=["db-0"]) == [
+    assert found_hazards(pod(), SIBLING, bound=["db-0"]) == [
         "hint: default/db-0 comes back to this node, past the cordon: ReplicaSet rs names it (spec.nodeName)"
     ]
 
@@ -183,16 +185,16 @@ def test_a_controller_that_names_the_node_is_a_hint():
 @pytest.mark.parametrize(("policy", "fails"), [("Fail", "holds the pods"), ("Ignore", "does not")])
 def test_a_webhook_on_evictions_is_a_hint(policy, fails):
     """It may do nothing, and it may refuse each pod; nobody knows before."""
-    assert told(pod(), SIBLING, webhooks=[("guard.example.com", policy, 10)]) == [
+    assert found_hazards(pod(), SIBLING, webhooks=[("guard.example.com", policy, 10)]) == [
         "hint: webhook guard.example.com is asked about each eviction: it "
         "may refuse it, or delay it by 10 s; "
         f"its own failure {fails}"
     ]
-    assert told(SIBLING, webhooks=[("guard.example.com", policy, 10)]) == []
+    assert found_hazards(SIBLING, webhooks=[("guard.example.com", policy, 10)]) == []
 
 
 @pytest.mark.parametrize("amount", ["plenty", None, ["1"], {}])
 def test_a_quantity_that_cannot_be_read_asks_for_nothing(amount):
     """A hint must not crash on another's object."""
     spec = {"containers": [{"resources": {"requests": {"cpu": amount}}}]}
-    assert told(pod(**spec), SIBLING, nodes=(node(allocatable={"cpu": "4"}),)) == []
+    assert found_hazards(pod(**spec), SIBLING, nodes=(node(allocatable={"cpu": "4"}),)) == []

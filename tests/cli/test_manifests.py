@@ -58,7 +58,7 @@ def test_an_unknown_name_is_one_sentence():
     ],
 )
 def test_the_manifest_that_grants_a_right_is_found(right, name):
-    """A command that applies another one would mend nothing."""
+    """A command that applies another one would repair nothing."""
     assert manifests.granting(right) == name
 
 

@@ -161,7 +161,7 @@ def test_a_topic_without_subscriber_is_found(verify, world, topic):
 
 
 def test_one_of_two_subscribers_that_has_not_confirmed_is_named(verify, world, topic):
-    """Somebody is told; whoever expects to be told as well is not."""
+    """Somebody is notified; whoever expects to be notified as well is not."""
     sns = world._client("sns")
     sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="late@example.com")
     found = wrong(verify)["the topic's subscribers"]

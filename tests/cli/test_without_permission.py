@@ -114,9 +114,9 @@ def test_each_right_that_is_missing_is_named_in_one_sentence(stepdrain, world, m
                 # undo ends with 5: it prints what somebody else has to type.
                 assert status in (0, 1, 3) or typed[0] == "undo", (keys.denied, out, err)
             else:
-                told = err.splitlines()[-1]
-                assert (status, told[:7]) == (NO_ACCESS, "Error: "), (keys.denied, out, err)
-                assert keys.denied in told
+                said = err.splitlines()[-1]
+                assert (status, said[:7]) == (NO_ACCESS, "Error: "), (keys.denied, out, err)
+                assert keys.denied in said
             keys.allowed.add(keys.denied)
     assert keys.allowed
     assert status in (0, 1, 3), err

@@ -72,10 +72,10 @@ def an_event(wait_s=120, state="X", **drain):
 
 
 class Answers:
-    """An Auto Scaling that notes what it is told and answers as it was asked to."""
+    """An Auto Scaling that notes its requests and answers as it was asked to."""
 
     def __init__(self, error=None):
-        self.error, self.told = error, []
+        self.error, self.asked = error, []
 
     def record_heartbeat(self, lifecycle, instance_id):
         self._note("heartbeat", lifecycle["token"], instance_id)
@@ -86,8 +86,8 @@ class Answers:
     def complete_action(self, lifecycle, instance_id, result):
         self._note(result, lifecycle["token"], instance_id)
 
-    def _note(self, *told):
-        self.told.append(told)
+    def _note(self, *asked):
+        self.asked.append(asked)
         if self.error:
             raise self.error
 
@@ -122,7 +122,7 @@ def test_a_heartbeat_is_sent_with_the_actions_own_token():
     """And the drain goes on; the first time with EvictBatch, which has asked for nothing yet."""
     auto_scaling = Answers()
     record = heartbeat(parse(an_event()), auto_scaling, Time(T0 + 100))
-    assert auto_scaling.told == [("heartbeat", "t", "i-1234567890abcdef0")]
+    assert auto_scaling.asked == [("heartbeat", "t", "i-1234567890abcdef0")]
     assert (record.number, record.heartbeat_at, record.next) == (1, T0 + 100, "EvictBatch")
 
 
@@ -149,7 +149,7 @@ def test_the_deadline_stops_the_drain_and_names_what_it_waited_for():
             Time(T0 + 3600),
         )
     assert "2026-01-01T01:00:00Z" in str(caught.value)
-    assert auto_scaling.told
+    assert auto_scaling.asked
 
 
 @pytest.mark.parametrize("on_timeout", ["continue", "abandon"])
@@ -177,7 +177,7 @@ def test_a_heartbeat_that_cannot_be_sent_leads_back_to_the_drain():
     """Evictions go on, and it is due again after half a minute."""
     auto_scaling, time = Answers(AwsThrottled("slow down")), Time(T0 + 900)
     record = heartbeat(parse(an_event()), auto_scaling, time)
-    assert len(auto_scaling.told) == 3
+    assert len(auto_scaling.asked) == 3
     assert time.now() <= T0 + 905
     assert (record.number, record.heartbeat_tried_at, record.next) == (0, time.now(), "EvictBatch")
     document = record.to_document()
@@ -209,7 +209,7 @@ def test_a_drained_instance_is_continued():
         "outcome": "drained",
         "reason": "",
     }
-    assert auto_scaling.told == [("CONTINUE", "t", "i-1234567890abcdef0")]
+    assert auto_scaling.asked == [("CONTINUE", "t", "i-1234567890abcdef0")]
 
 
 def test_an_instance_is_abandoned_only_when_released_by_that_policy():
@@ -238,7 +238,7 @@ def test_a_drain_without_a_lifecycle_action_tells_auto_scaling_nothing():
     auto_scaling = Answers()
     assert complete(parse(event), auto_scaling)["result"] == "NONE"
     assert heartbeat(parse(event), auto_scaling, Time(T0)).number == 1
-    assert auto_scaling.told == []
+    assert auto_scaling.asked == []
 
 
 def test_an_instance_that_never_joined_is_reported_as_such():

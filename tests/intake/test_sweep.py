@@ -164,7 +164,7 @@ def test_without_the_waits_beginning_any_drain_counts(settings):
 
 
 def test_a_drain_that_has_no_lifecycle_action_does_not_count(settings):
-    """A spot notice's drain is done, and nobody has told Auto Scaling that the instance may go."""
+    """A spot notice's drain is done, and nobody has let Auto Scaling go on."""
     name = f"{LOST}-spot-20251231T235500Z"
     account = Account(
         a_group("workers", (LOST, "Terminating:Wait")),
@@ -283,7 +283,7 @@ def test_a_sweep_that_the_list_does_not_show_yet_is_not_repeated(settings):
 
 
 def test_a_name_that_is_taken_needs_help_where_the_waits_beginning_is_unknown(settings):
-    """A person has to start the second drain, and is told."""
+    """A person has to start the second drain, and is notified."""
     account = Account(
         a_group("workers", (LOST, "Terminating:Wait")),
         known=[described(f"{LOST}-sweep", "SUCCEEDED", 90_000)],

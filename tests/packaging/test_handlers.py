@@ -158,8 +158,8 @@ def test_a_handler_that_asks_aws_ends_with_an_error_of_ours_when_nobody_answers(
 def logged(built: Built, kubeconfig: Path, handler: str, event: Any, log: Path) -> tuple[Result, list[Any]]:
     """The result of an invocation, and what stands in its log, as Lambda's client writes it."""
     environment = {**built.environment(), "STEPDRAIN_KUBECONFIG": str(kubeconfig), **LOGGING}
-    with log.open("w") as told:
-        result = invoke(built.command(handler), environment, event, log=told)
+    with log.open("w") as written:
+        result = invoke(built.command(handler), environment, event, log=written)
     return result, [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
 
 

@@ -38,7 +38,7 @@ def play(night: Night, machine: dict[str, Any] = DEFINITION) -> Stage:
         stage.clock.run(LASTS_S)
         for after_s in night.redrive_after_s:
             stage.clock.run(after_s)
-            mend(stage)
+            repair(stage)
             for execution in stage.machine.executions.values():
                 if execution.status in ("FAILED", "TIMED_OUT"):
                     stage.machine.redrive(execution)
@@ -119,7 +119,7 @@ def change_node(stage: Stage, instance: str, what: str) -> None:
         stage.cluster.create(stale)
 
 
-def mend(stage: Stage) -> None:
+def repair(stage: Stage) -> None:
     """Whatever was wrong with cluster, account and functions is right again."""
     stage.transport.faults.clear()
     stage.group.faults.clear()

@@ -1,7 +1,7 @@
 """A night that nobody has planned: hypothesis decides after each step what goes wrong next.
 
 test_bad_nights.py plays plans; here pods land on cordoned nodes, targets drain, and whoever is
-called mends and redrives at any moment (docs/decisions/0013).
+called repairs and redrives at any moment (docs/decisions/0013).
 """
 
 import contextlib
@@ -48,10 +48,10 @@ class Shift(RuleBasedStateMachine):
         )
 
     def teardown(self):
-        """Everything is mended, and nobody comes any more: each drain must end, and nothing is lost."""
+        """Everything is repaired, and nobody comes any more: each drain must end, and nothing is lost."""
         if hasattr(self, "stage"):
             with self.opened:
-                play.mend(self.stage)
+                play.repair(self.stage)
                 self.stage.clock.run(play.LASTS_S)
                 assert self.broken(ended=True) == []
 
@@ -112,8 +112,8 @@ class Shift(RuleBasedStateMachine):
         self.stage.clock.run(seconds)
 
     @rule()
-    def mend_and_redrive(self):
-        play.mend(self.stage)
+    def repair_and_redrive(self):
+        play.repair(self.stage)
         for execution in self.stage.machine.executions.values():
             if execution.status in ("FAILED", "TIMED_OUT"):
                 self.stage.machine.redrive(execution)

@@ -1,4 +1,4 @@
-"""What a person is told, literally."""
+"""What a person reads, literally."""
 
 import json
 import re

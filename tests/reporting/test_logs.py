@@ -54,7 +54,7 @@ def test_outside_of_lambda_no_limit_is_set():
 
 def test_a_lines_time_is_rfc_3339():
     """Lambda's JSON format keeps the level of such lines alone."""
-    record = logging.LogRecord("stepdrain", logging.WARNING, __file__, 1, "told", None, None)
+    record = logging.LogRecord("stepdrain", logging.WARNING, __file__, 1, "recorded", None, None)
     line = json.loads(logs.logger().registered_formatter.format(record))
     assert datetime.datetime.fromisoformat(line["timestamp"]).tzinfo is not None
     assert "T" in line["timestamp"]

@@ -54,7 +54,7 @@ def test_a_pod_that_is_asked_for_again_is_counted_once_a_heartbeat(held):
 
 
 def test_the_age_of_a_redriven_drain_begins_at_the_redrive():
-    """Else the alarm on long drains would ring as soon as somebody has mended one."""
+    """Else the alarm on long drains would ring as soon as somebody has repaired one."""
     step = a_step(redriven="2026-01-01T05:00:00Z")
     assert metrics.of_heartbeat(step, T0 + 5 * 3600 + 60) == {"DrainAge": 60}
 

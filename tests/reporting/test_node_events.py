@@ -1,4 +1,4 @@
-"""The Events on a Node; that they are stored, and once, is told in tests/steps."""
+"""The Events on a Node; that they are stored, and once, is judged in tests/steps."""
 
 import pytest
 from stepdrain.document.progress import Progress
@@ -58,11 +58,11 @@ class Refusing:
 
 
 def test_an_event_that_stands_there_already_is_no_failure():
-    """It was told."""
+    """It was reported."""
     assert record_event(Refusing(KubeConflict("exists")), NODE, "Drained", "m", "e", 0) is None
 
 
 def test_a_refused_event_is_a_sentence_for_the_log():
     """And never an error of the step."""
-    told = record_event(Refusing(KubeForbidden("no")), NODE, "Drained", "m", "e", 0)
-    assert told == "Event Drained could not be written: no"
+    recorded = record_event(Refusing(KubeForbidden("no")), NODE, "Drained", "m", "e", 0)
+    assert recorded == "Event Drained could not be written: no"

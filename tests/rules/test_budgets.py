@@ -1,4 +1,4 @@
-"""What a budget will say, told in advance; the emulator's answers to the same are in tests/sandbox."""
+"""What a budget will say, worked out in advance; the emulator's answers to the same are in tests/sandbox."""
 
 from dataclasses import replace
 

@@ -58,7 +58,7 @@ def test_the_environment_sets_what_it_names():
     ],
 )
 def test_a_wrong_variable_is_named_with_what_it_takes(name, text, sentence):
-    """The sentence goes to the log of a function that does not work; it must suffice to mend it."""
+    """The sentence goes to the log of a function that does not work; it must suffice to repair it."""
     with pytest.raises(InvalidSettings, match=sentence):
         from_environment({name: text})
 

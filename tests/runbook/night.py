@@ -77,7 +77,7 @@ class Night:
         raise AssertionError(f"The drain still runs after {within_s} s.")
 
     def fails_with(self, error, status="FAILED"):
-        """Somebody is told: by a message and by `status`, which name the error and where to read on."""
+        """Somebody is notified: by a message and by `status`, which name the error and where to read on."""
         ended = self.until_it_ends()
         assert (ended["status"], ended.get("error", status)) == (status, error), ended.get("cause")
         mails = [
@@ -85,8 +85,8 @@ class Night:
             for message in self.world.aws.messages()
             if {self.node, self.instance} & set(re.findall(r"[\w.-]+", message["Message"]))
         ]
-        told = [mails[-1], self.type("status", ended["executionArn"])[1]]
-        for text in told:
+        texts = [mails[-1], self.type("status", ended["executionArn"])[1]]
+        for text in texts:
             # What `stepdrain stop` gives as the error of an aborted execution is not kept by moto.
             named = rf"(?:{re.escape(error)}|{status})"
             assert re.search(rf"^Error: +{named}$", text, re.MULTILINE), text
@@ -103,21 +103,23 @@ class Night:
         assert ended["status"] == "SUCCEEDED", ended.get("cause")
         assert f'"outcome":"{outcome}"' in ended["output"].replace('": "', '":"'), ended["output"]
 
-    def play(self, section, *, until=None, mended=None, without=(), blanks: Mapping[str, str] | None = None):
+    def play(
+        self, section, *, until=None, repaired=None, without=(), blanks: Mapping[str, str] | None = None
+    ):
         """Type the section's commands up to and including the first that begins with ``until``.
 
-        ``mended`` is done before the first redrive, start or watch: what no command of the section can do.
+        ``repaired`` is done before the first redrive, start or watch: what no command of the section can do.
         Commands that begin with one of ``without`` are left out: the other way that a section offers.
         """
         for words in commands(section):
             text = " ".join(words)
             if text.startswith(tuple(without)):
                 continue
-            if mended is not None and text.startswith(
+            if repaired is not None and text.startswith(
                 ("stepdrain redrive", "stepdrain start", "stepdrain watch")
             ):
-                mended()
-                mended = None
+                repaired()
+                repaired = None
             # By its id a drain is found without reading all the others, which costs most of a test's time.
             named = {"NODE": self.instance} if words[0] == "stepdrain" else {}
             typed = [self._filled(word, {**(blanks or {}), **named}) for word in words]

@@ -35,11 +35,11 @@ def test_a_drain_that_may_not_watch_polls_until_the_right_is_given(monkeypatch, 
         world.pass_time(60)
         night.waits_for("Polled, since ")
         night.waits_for("disruption budget web-0 needs 1 healthy pod and has 1")
-        night.play("WatchUnavailable", mended=lambda: night.hold(1))
+        night.play("WatchUnavailable", repaired=lambda: night.hold(1))
         night.drained()
-        told = [event for event in world.kube.cluster.list("Event") if event["reason"] == "WatchDenied"]
-        assert [event["involvedObject"]["name"] for event in told] == [night.node]
-        assert "kubernetes/rbac.yaml" in told[0]["message"], told[0]["message"]
+        recorded = [event for event in world.kube.cluster.list("Event") if event["reason"] == "WatchDenied"]
+        assert [event["involvedObject"]["name"] for event in recorded] == [night.node]
+        assert "kubernetes/rbac.yaml" in recorded[0]["message"], recorded[0]["message"]
 
 
 def without_watch():

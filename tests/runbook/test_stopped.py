@@ -41,7 +41,7 @@ REDRIVEN = [error for error in [*OF_THE_CLUSTER, *OF_AWS] if error not in OTHERW
 
 
 def broken(night, error):
-    """Something is wrong from now on; it has a method ``mend``."""
+    """Something is wrong from now on; it has a method ``repair``."""
     if error in OF_THE_CLUSTER:
         state, verb, fault = OF_THE_CLUSTER[error]
         fault.times = FOR_EVER
@@ -68,18 +68,18 @@ def test_what_a_redrive_goes_on_from(night, error):
         night.world.terminate(night.instance)
     night.fails_with(error)
     night.play(
-        error, mended=wrong.mend, until="stepdrain redrive", blanks={"ROLE_ARN": "arn:aws:iam::1:role/r"}
+        error, repaired=wrong.repair, until="stepdrain redrive", blanks={"ROLE_ARN": "arn:aws:iam::1:role/r"}
     )
     night.drained()
 
 
 @plays("KubeRejected")
 def test_a_mistake_of_ours_is_sent_in_and_the_node_given_back(night):
-    """Nobody on call can mend it: a bundle for the maintainers, and the node serves again."""
+    """Nobody on call can repair it: a bundle for the maintainers, and the node serves again."""
     wrong = broken(night, "KubeRejected")
     night.world.terminate(night.instance)
     night.fails_with("KubeRejected")
-    wrong.mend()
+    wrong.repair()
     night.play("KubeRejected")
     node = night.world.kube.cluster.get("Node", night.node)
     assert EXCLUDE_LABEL not in node["metadata"]["labels"]
@@ -114,7 +114,7 @@ def test_a_wrong_cluster_is_started_anew(night):
     wrong = broken(night, "ClusterNotFound")
     night.world.terminate(night.instance)
     night.fails_with("ClusterNotFound")
-    night.play("ClusterNotFound", mended=wrong.mend, without=("sam",))
+    night.play("ClusterNotFound", repaired=wrong.repair, without=("sam",))
     night.drained()
 
 
@@ -176,7 +176,7 @@ def test_a_drain_that_somebody_stopped(night, way):
         night.play("ABORTED", without=("stepdrain redrive",))
         assert not night.world.kube.cluster.get("Node", night.node)["spec"].get("unschedulable")
     else:
-        night.play("ABORTED", until=way, mended=lambda: night.hold(1))
+        night.play("ABORTED", until=way, repaired=lambda: night.hold(1))
         night.drained()
 
 
@@ -231,7 +231,7 @@ def test_a_function_that_fails_before_the_node_is_marked(night):
     repair = terminated_without(night, "LabelFunction")
     night.fails_with("FunctionFailed")
     assert "Label: Runtime.ImportModuleError" in night.execution()["cause"]
-    night.play("FunctionFailed", mended=repair)
+    night.play("FunctionFailed", repaired=repair)
     night.drained()
 
 
@@ -240,7 +240,7 @@ def test_a_function_that_was_never_run(night):
     """The layer was not built."""
     repair = terminated_without(night, "CompleteActionFunction")
     night.fails_with("Runtime.ImportModuleError")
-    night.play("A function failed", mended=repair)
+    night.play("A function failed", repaired=repair)
     night.drained()
 
 

@@ -109,7 +109,7 @@ def test_a_volume_that_nobody_detaches_until_the_driver_runs(night):
 
 @plays("Volumes that stay attached")
 def test_volumes_are_given_up_by_another_policy(night):
-    """The deadline is over, and nobody can mend the driver now."""
+    """The deadline is over, and nobody can repair the driver now."""
     driver(night)
     attached(night, "stuck", NEVER_S)
     night.world.terminate(night.instance)
@@ -210,7 +210,7 @@ def test_an_event_that_was_not_handled(night):
     night.world.terminate(night.instance)
     night.world.pass_time(250)
     assert [letter["detail"]["EC2InstanceId"] for letter in night.world.dead_letters()] == [night.instance]
-    wrong.mend()
+    wrong.repair()
     url = night.world.aws.deployment.queues["DeadLetters"]
     night.play("Dead letters", blanks={"DEAD_LETTERS_URL": url})
     night.drained()
@@ -232,7 +232,7 @@ def test_a_node_that_is_found_late(night):
     client = boto3.client("autoscaling", region_name="eu-west-1")
     client.put_lifecycle_hook(**hook)
     wrong = Trouble(night.world, "FindNode").by_fault(kubernetes_fault("403"), "get|list", "/nodes")
-    night.world.clock.call_at(night.world.clock.now() + 270, wrong.mend)
+    night.world.clock.call_at(night.world.clock.now() + 270, wrong.repair)
     night.world.terminate(night.instance)
     night.drained()
     client.put_lifecycle_hook(**{**hook, "HeartbeatTimeout": 1800})

@@ -142,7 +142,7 @@ def test_one_pod_is_asked_for_after_each_heartbeat_whatever_its_budget_says(step
     ("asked_at", "staying", "named"),
     [
         (None, [POD], ["shop/web-1"]),
-        # Of a later wave: it is told before hours of other evictions.
+        # Of a later wave: it is named before hours of other evictions.
         (
             None,
             [
@@ -160,9 +160,9 @@ def test_pods_that_two_budgets_select_are_told_when_a_drain_begins(asked_at, sta
     """No eviction can ever move them."""
     _, events = moved(Cluster(HELD, SECOND), staying, step=a_step(asked_at=asked_at))
     assert [reason for reason, _ in events] == ["MultipleBudgets"] * bool(named)
-    told = events[0][1] if events else ""
-    assert [pod.key for pod in staying if told.count(f"{pod.key}: more than one") == 1] == named
-    assert not named or "kubectl get poddisruptionbudgets --all-namespaces" in told
+    recorded = events[0][1] if events else ""
+    assert [pod.key for pod in staying if recorded.count(f"{pod.key}: more than one") == 1] == named
+    assert not named or "kubectl get poddisruptionbudgets --all-namespaces" in recorded
 
 
 FORCE = {"onTimeout": "force"}

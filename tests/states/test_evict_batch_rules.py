@@ -205,7 +205,7 @@ def test_a_pod_that_the_policy_keeps_stops_the_drain_before_anything_is_evicted(
 
 
 @pytest.mark.parametrize(
-    ("pods", "budgets", "answer", "told"),
+    ("pods", "budgets", "answer", "said"),
     [
         ([POD], [HELD], ACCEPTED, [(["web-1"], ["shop/web-1"])]),
         ([POD], [], WEBHOOK, [(["web-1"], ["shop/web-1"])]),
@@ -215,7 +215,7 @@ def test_a_pod_that_the_policy_keeps_stops_the_drain_before_anything_is_evicted(
         ([], [], ACCEPTED, []),
     ],
 )
-def test_who_is_held_is_told_where_nothing_can_be_evicted(pods, budgets, answer, told):
+def test_who_is_held_is_named_where_nothing_can_be_evicted(pods, budgets, answer, said):
     """The pods that are to go, and those of them that are held."""
     heard = []
     evict_batch(
@@ -225,7 +225,7 @@ def test_who_is_held_is_told_where_nothing_can_be_evicted(pods, budgets, answer,
         print,
         lambda staying, held: heard.append(([pod.name for pod in staying], [reason.name for reason in held])),
     )
-    assert heard == told
+    assert heard == said
 
 
 def test_an_error_that_a_person_must_mend_is_raised():

@@ -60,7 +60,7 @@ class Cluster:
             if event["userAgent"].startswith("stepdrain/")
         ]
 
-    def told(self, node):
+    def recorded(self, node):
         """Reasons of the node's Events."""
         return [e["reason"] for e in self.list("Event") if e["involvedObject"]["name"] == node]
 

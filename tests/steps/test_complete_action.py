@@ -61,7 +61,7 @@ def test_an_ec2_that_does_not_answer_stops_no_drain_that_is_over(world, step, he
 
 
 def test_an_instance_that_never_joined_says_why(world, step, held):
-    """Nothing found is told as such, and not as a drain that took no time."""
+    """Nothing found is reported as such, and not as a drain that took no time."""
     _, document = held
     cause = json.dumps({"errorMessage": "No node of the cluster has the providerID of i-1."})
     caught = {"Error": "NodeNotRegistered", "Cause": cause}

@@ -23,18 +23,18 @@ def test_cordoning_twice_tells_it_once(cluster, node, payload):
     """A retry is no second drain."""
     cordon.handler(payload(), None)
     assert cordon.handler(payload(), None)["cordoned"] is True
-    assert cluster.told(node) == ["DrainStarted"]
+    assert cluster.recorded(node) == ["DrainStarted"]
 
 
 def test_tags_that_were_not_read_are_told_in_an_event_of_their_own(cluster, node, payload):
     """Their owner looks at the node, not into a function's log."""
     sentence = "Tag stepdrain:on-timeout: it cannot be 'explode'. Using fail."
     cordon.handler(payload(warnings=[sentence, sentence]), None)
-    assert set(cluster.told(node)) == {"DrainStarted", "TagIgnored"}
-    (told,) = [
+    assert set(cluster.recorded(node)) == {"DrainStarted", "TagIgnored"}
+    (recorded,) = [
         event for event in cluster.list("Event") if event["reason"] == "TagIgnored" and node in str(event)
     ]
-    assert (told["type"], told["message"]) == ("Warning", f"{sentence} {sentence}")
+    assert (recorded["type"], recorded["message"]) == ("Warning", f"{sentence} {sentence}")
 
 
 def test_an_event_that_cannot_be_written_does_not_stop_the_drain(cluster, node, payload, caplog):

@@ -110,7 +110,7 @@ def test_a_budget_that_blocks_everything_is_recorded_on_the_node_once(cluster, n
     assert record["blockers"][0].startswith(f"{node}/web: ")
     cluster.pass_time(2)
     evict_batch.handler(payload(progress=record), None)
-    assert cluster.told(node) == ["PodsBlocked"]
+    assert cluster.recorded(node) == ["PodsBlocked"]
 
 
 def test_a_blocked_pod_says_so_itself_once_a_heartbeat(cluster, node, payload):
@@ -233,7 +233,7 @@ def test_progress_is_no_error_although_some_are_blocked(cluster, node, payload):
 
 
 def test_two_budgets_on_a_pod_are_told_at_once(cluster, node, payload):
-    """Waiting does not help: somebody has to mend that while the other pods still go, whatever their wave."""
+    """Waiting does not help: somebody has to act while the other pods still go, whatever their wave."""
     cluster.pod(node, "free")
     for name in ("web", "dns"):
         priority = {"spec": {"priorityClassName": "system-cluster-critical"}} if name == "dns" else {}
@@ -243,7 +243,7 @@ def test_two_budgets_on_a_pod_are_told_at_once(cluster, node, payload):
     cluster.pass_time(1)
     first = evict_batch.handler(payload(), None)
     assert first["evicted"] == 1
-    assert cluster.told(node) == ["MultipleBudgets"]
+    assert cluster.recorded(node) == ["MultipleBudgets"]
     (message,) = [
         event["message"] for event in cluster.list("Event") if event["involvedObject"]["name"] == node
     ]
@@ -254,7 +254,7 @@ def test_two_budgets_on_a_pod_are_told_at_once(cluster, node, payload):
         f"{node}/web: more than one disruption budget selects it (web-a and web-b): "
         "the Eviction API refuses that"
     ]
-    assert cluster.told(node) == ["MultipleBudgets"]
+    assert cluster.recorded(node) == ["MultipleBudgets"]
 
 
 def test_a_probe_that_two_budgets_refuse_names_them(cluster, node, payload):

@@ -62,7 +62,7 @@ def test_a_webhook_that_refuses_the_label_is_named_on_the_node(cluster, node, pa
     finally:
         admission.remove()
     cordon.handler(payload(settle={"seconds": 0, "denied": "no labels today"}), None)
-    assert "LabelDenied" in cluster.told(node)
+    assert "LabelDenied" in cluster.recorded(node)
     assert label.handler(payload(), None)["labelled"] is True
 
 

@@ -157,7 +157,7 @@ def succeeded(outcome: str, reason: str = "") -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("level", "event", "told"),
+    ("level", "event", "notified"),
     [
         ("failures", succeeded("released", "2 pods were left."), False),
         ("losses", succeeded("drained"), False),
@@ -166,13 +166,13 @@ def succeeded(outcome: str, reason: str = "") -> dict[str, Any]:
     ],
 )
 def test_what_is_told_of_drains_that_succeed_is_chosen(
-    mailbox: str, monkeypatch: pytest.MonkeyPatch, level: str, event: dict[str, Any], told: bool
+    mailbox: str, monkeypatch: pytest.MonkeyPatch, level: str, event: dict[str, Any], notified: bool
 ) -> None:
     """NotifyAbout: a drain of a hundred a day is no news, one that lost pods may be."""
     monkeypatch.setenv("STEPDRAIN_NOTIFY_ABOUT", level)
     answer = notify.handler(event, None)
-    assert ("subject" in answer) == told
-    if told:
+    assert ("subject" in answer) == notified
+    if notified:
         assert received(mailbox)["Subject"].startswith("Stepdrain: drain of n1 is over (")
 
 

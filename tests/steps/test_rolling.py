@@ -79,7 +79,7 @@ def test_a_workload_that_no_budget_lets_go_is_rolled(cluster, node, payload, pla
     assert pods_on(cluster, node) == []
     assert patches(cluster) == [("deployments", 200)]
     assert ("create", "pods/eviction", 201) not in cluster.asked()
-    assert "WorkloadsRolled" in cluster.told(node)
+    assert "WorkloadsRolled" in cluster.recorded(node)
 
 
 def test_the_restart_is_kubectls_with_the_time_of_the_cordon(cluster, node, payload, place):

@@ -51,7 +51,7 @@ def test_a_node_that_is_gone_has_nothing_to_undo(cluster, node, payload):
 def test_tags_that_were_not_read_are_told_on_the_new_node(cluster, node, payload):
     """An arriving instance has no Cordon that would tell it."""
     uncordon.handler(payload(warnings=["Tag stepdrain:admit-timeout: no number. Using 900."]), None)
-    assert cluster.told(node) == ["TagIgnored"]
+    assert cluster.recorded(node) == ["TagIgnored"]
 
 
 def test_a_missing_permission_stops_the_admission(powerless, node, payload):

@@ -34,7 +34,7 @@ def test_an_empty_node_completes_the_drain_and_says_so(cluster, node, payload):
     """With one list, a last look at the cordon, and the Event that ends the sentence."""
     record = wait_for_pods.handler(payload(policy={"waitForVolumes": False}), None)
     assert (record["next"], record["leaving"]) == ("CompleteAction", 0)
-    assert cluster.told(node) == ["Drained"]
+    assert cluster.recorded(node) == ["Drained"]
     assert cluster.asked() == [("list", "pods", 200), ("get", "nodes", 200), ("create", "events", 201)]
 
 
@@ -54,7 +54,7 @@ def test_pods_within_their_grace_are_named(cluster, node, payload):
     with pytest.raises(PodsRemaining, match=f"1 evicted pod is still on the node: {node}/web: has until 2"):
         waited(cluster, {**payload(progress=record), "waitSeconds": 120})
     assert cluster.clock.now() - began == FIRST_WATCH_S
-    assert "Drained" not in cluster.told(node)
+    assert "Drained" not in cluster.recorded(node)
 
 
 def test_each_attempt_watches_for_as_long_as_its_payload_says(cluster, node, payload):
@@ -96,7 +96,7 @@ def test_asking_twice_changes_nothing(cluster, node, payload):
     """It only looks; the sentence ends once."""
     event = payload(policy={"waitForVolumes": False})
     assert wait_for_pods.handler(event, None) == wait_for_pods.handler(event, None)
-    assert cluster.told(node) == ["Drained"]
+    assert cluster.recorded(node) == ["Drained"]
 
 
 def test_half_a_list_is_not_an_empty_node(cluster, node, payload):
@@ -127,12 +127,12 @@ def test_a_pod_that_does_not_end_on_a_ready_node_is_named_each_round(cluster, no
     cluster.pass_time(560)
     with pytest.raises(NotYet, match=r"overdue since 2.*finalizers example.com/wait"):
         waited(cluster, payload(attempt=20, progress=record))
-    assert "PodsOverdue" not in cluster.told(node)
+    assert "PodsOverdue" not in cluster.recorded(node)
     cluster.pass_time(25)
     for attempt in (21, 0, 22):
         with pytest.raises(NotYet, match=f"{node}/web: should have ended by 2.*finalizers"):
             waited(cluster, payload(attempt=attempt, progress=record))
-    assert cluster.told(node).count("PodsOverdue") == 1
+    assert cluster.recorded(node).count("PodsOverdue") == 1
     cluster.pass_time(600)
     asked = len(cluster.asked())
     with pytest.raises(NotYet):
@@ -140,7 +140,7 @@ def test_a_pod_that_does_not_end_on_a_ready_node_is_named_each_round(cluster, no
     assert ("create", "events", 409) not in cluster.asked()[asked:]
     with pytest.raises(NotYet):
         waited(cluster, payload(progress={**record, "number": 1}))
-    assert cluster.told(node).count("PodsOverdue") == 2
+    assert cluster.recorded(node).count("PodsOverdue") == 2
 
 
 def test_the_event_about_such_a_pod_is_not_held_back_by_a_watch(cluster, node, payload):

@@ -130,7 +130,7 @@ def test_daemonsets_leave_only_when_the_volumes_are_detached():
 
 
 def test_volumes_that_stay_attached_stop_the_drain_at_its_deadline_by_name():
-    """G4, G5: the instance is held, somebody is told which volume, and a redrive goes on."""
+    """G4, G5: the instance is held, somebody is notified of the volume, and a redrive goes on."""
     with World(workload=stateful(FOREVER), parameters={"DrainTimeout": "300"}) as world:
         seen = at_the_end(world)
         instance, node = first(world)

@@ -39,15 +39,16 @@ def test_the_rule_takes_the_groups_of_the_parameters(parameters: dict[str, str],
 
 
 @pytest.mark.parametrize(
-    ("behind", "told"), [("", True), (":live", True), (":7", True), ("-other", False), ("-other:live", False)]
+    ("behind", "matches"),
+    [("", True), (":live", True), (":7", True), ("-other", False), ("-other:live", False)],
 )
-def test_a_failed_drain_is_told_of_whatever_alias_or_version_started_it(behind: str, told: bool) -> None:
+def test_a_failed_drain_is_reported_whatever_alias_or_version_started_it(behind: str, matches: bool) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/concepts-state-machine-alias.html"""
     rule = Stack().of_type("AWS::Events::Rule")["StatusRule"]["EventPattern"]
     wanted = rule["detail"]["stateMachineArn"]
     matching = EventPattern.load(json.dumps({"detail": {"stateMachineArn": wanted}}))
     arn = next(one for one in wanted if isinstance(one, str))
-    assert matching.matches_event({"detail": {"stateMachineArn": arn + behind}}) is told
+    assert matching.matches_event({"detail": {"stateMachineArn": arn + behind}}) is matches
 
 
 def test_each_other_reason_has_its_rule_and_its_switch() -> None:

@@ -168,12 +168,12 @@ def test_the_manual_says_which_groups_a_role_is_in() -> None:
     """Who maps the roles by hand has only the manual."""
     manual = (ROOT / "docs" / "operations.md").read_text()
     rows = re.findall(r"^\| ([A-Z][\w, ]+) \| (`stepdrain-.+) \|$", manual, re.MULTILINE)
-    told = {
+    labelled = {
         name: set(re.findall(r"`stepdrain-([\w-]+)`", said))
         for names, said in rows
         for name in names.split(", ")
     }
-    assert told == groups()
+    assert labelled == groups()
 
 
 def test_the_lease_table_exists_only_where_drains_are_limited(stack: Stack) -> None:

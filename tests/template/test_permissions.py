@@ -172,7 +172,7 @@ def test_a_role_grants_exactly_what_the_table_says(role: str) -> None:
 def test_the_security_page_lists_what_each_role_may_do() -> None:
     """A reviewer reads that page, and no test."""
     page = (ROOT / "docs" / "security.md").read_text()
-    told = {
+    explained = {
         (f"{name}Role", action)
         for names, actions in re.findall(
             r"^\| ([A-Z][\w, ]+) \| ((?:`\w+:\w+`(?:, )?)+) \|", page, re.MULTILINE
@@ -181,7 +181,7 @@ def test_the_security_page_lists_what_each_role_may_do() -> None:
         for action in re.findall(r"`([^`]+)`", actions)
     }
     full = Stack(MaxConcurrentDrains="1", GroupNames="a,b,c,d,e,f")
-    assert {action for action in told if action[0] in GRANTS} == {
+    assert {action for action in explained if action[0] in GRANTS} == {
         (role, action) for role in GRANTS for action, _ in grants(full, role)
     }
 

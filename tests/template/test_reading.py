@@ -90,7 +90,7 @@ def test_every_error_has_a_section_in_the_manual(error: str) -> None:
 
 
 def test_every_taggable_resource_carries_the_cluster_as_a_tag() -> None:
-    """So that costs and permissions can be told by installation."""
+    """So that costs and permissions can be seen by installation."""
     for name, resource in expanded(GroupNames="blue")["Resources"].items():
         if resource["Type"] not in WITHOUT_TAGS:
             assert "stepdrain:cluster" in json.dumps(resource["Properties"]["Tags"]), name

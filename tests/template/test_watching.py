@@ -93,12 +93,12 @@ def test_the_dashboard_shows_every_alarm(stack: Stack) -> None:
 
 def test_the_readme_shows_what_is_on_the_dashboard(stack: Stack) -> None:
     """A stranger looks there before anything is deployed."""
-    told = dict(
+    titles = dict(
         re.findall(r"^\| ([A-Z][\w ]+) \| (.+) \|$", (ROOT / "docs" / "guide.md").read_text(), re.MULTILINE)
     )
     for widget in (w["properties"] for w in dashboard(stack) if "title" in w["properties"]):
         labels = [metric[-1]["label"] for metric in widget.get("metrics", ())]
-        assert ", ".join(labels) in told[widget["title"]]
+        assert ", ".join(labels) in titles[widget["title"]]
 
 
 def test_no_widget_lies_over_another(stack: Stack) -> None:

@@ -1,4 +1,4 @@
-"""One version everywhere: in the code, in the template's output and in what the repository is told."""
+"""One version everywhere: in the code, in the template's output and in what the repository says."""
 
 from stepdrain import VERSION
 

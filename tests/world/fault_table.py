@@ -4,7 +4,7 @@ Rows are faults, columns the places that they hit. A cell says how the drain end
 
     ·            it goes on, and the instance is let go in the end
     SomeError    the execution fails in this state with this error, the instance is held, and once
-                 the fault is mended a redrive goes on to the end
+                 the fault is repaired a redrive goes on to the end
     letter:…     nothing was started, and the event lies in the dead-letter queue with this error
     –            this fault cannot happen there
 """

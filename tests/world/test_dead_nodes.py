@@ -56,10 +56,10 @@ def test_the_event_on_the_node_names_them(world, dying):
     world.terminate(instance)
     world.pass_time(1)
     world.settle()
-    told = {event["reason"]: event for event in world.kube.cluster.list("Event")}
-    assert "Drained" not in told
-    assert told["DrainedButStuck"]["type"] == "Warning"
-    assert "kube-system/coredns" in told["DrainedButStuck"]["message"]
+    recorded = {event["reason"]: event for event in world.kube.cluster.list("Event")}
+    assert "Drained" not in recorded
+    assert recorded["DrainedButStuck"]["type"] == "Warning"
+    assert "kube-system/coredns" in recorded["DrainedButStuck"]["message"]
 
 
 def test_nothing_is_deleted_by_force(world, dying):
@@ -143,9 +143,9 @@ def test_a_pod_that_does_not_end_on_a_ready_node_is_given_up_where_the_policy_sa
         assert named[0].endswith(why)
         assert f"1 pod was given up, although the node is Ready: {named[0]}." in result["completed"]["reason"]
         assert result["completed"]["outcome"] == "drained"
-        told = {event["reason"]: event["message"] for event in world.kube.cluster.list("Event")}
-        assert named[0] in told["DrainedButStuck"]
-        assert "Drained" not in told
+        recorded = {event["reason"]: event["message"] for event in world.kube.cluster.list("Event")}
+        assert named[0] in recorded["DrainedButStuck"]
+        assert "Drained" not in recorded
         # The next wave has up to 225 s of grace.
         assert 600 < world.clock.now() - began < 600 + 300 + 225
         assert judgement.broken(world) == []

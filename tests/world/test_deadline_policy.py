@@ -88,8 +88,8 @@ def test_force_deletes_in_time_for_each_pods_grace_and_names_it(at_deadline):
     said = {text.split(": ")[1] for text in result["progress"]["forcedPods"]}
     assert said == {"deleted past its budgets, with 30 s of grace"}
     assert "3 pods were deleted for the deadline: default/held-" in result["completed"]["reason"]
-    told = [event for event in world.kube.cluster.list("Event") if event["reason"] == "PodsForced"]
-    assert all(pod.split(":")[0] in told[0]["message"] for pod in result["progress"]["forcedPods"])
+    recorded = [event for event in world.kube.cluster.list("Event") if event["reason"] == "PodsForced"]
+    assert all(pod.split(":")[0] in recorded[0]["message"] for pod in result["progress"]["forcedPods"])
     assert len(deletions(world)) == 3
     for event, _ in deletions(world):
         body = event["requestObject"]
@@ -127,18 +127,18 @@ def test_force_ends_at_its_deadline_for_a_pod_that_does_not_end(on_timeout):
         world.terminate(instance)
         world.settle()
         (execution,) = world.executions()
-        told = {event["reason"]: event["message"] for event in world.kube.cluster.list("Event")}
+        recorded = {event["reason"]: event["message"] for event in world.kube.cluster.list("Event")}
         took = execution["stopDate"].timestamp() - execution["startDate"].timestamp()
         assert 660 <= took <= 665
         if on_timeout == "force-or-fail":
             assert (execution["status"], execution["error"]) == ("FAILED", "DrainTimedOut")
             assert world.lifecycle_state(instance) == "Terminating:Wait"
-            assert "DrainReleased" not in told
+            assert "DrainReleased" not in recorded
             said = [execution["cause"]]
         else:
             assert output(world)["completed"]["outcome"] == "released"
             assert world.lifecycle_state(instance) == ""
-            said = [output(world)["completed"]["reason"], told["DrainReleased"]]
+            said = [output(world)["completed"]["reason"], recorded["DrainReleased"]]
         for text in said:
             assert f"default/{pod}: overdue since " in text
             assert "example.com/wait" in text
@@ -189,8 +189,8 @@ def test_a_bad_tag_is_reported_and_the_installations_value_used(at_deadline, cap
     """A typing error of a group's owner must not stop the drain; who owns the node reads of it there."""
     world, _ = at_deadline("continue", tags={"stepdrain:on-timeout": "explode"})
     assert output(world)["completed"]["outcome"] == "released"
-    (told,) = [event for event in world.kube.cluster.list("Event") if event["reason"] == "TagIgnored"]
-    for said in (caplog.text, told["message"]):
+    (recorded,) = [event for event in world.kube.cluster.list("Event") if event["reason"] == "TagIgnored"]
+    for said in (caplog.text, recorded["message"]):
         assert "Tag stepdrain:on-timeout" in said
         assert "Using continue." in said
 

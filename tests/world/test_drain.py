@@ -160,9 +160,9 @@ def test_an_instance_that_never_joined_completes_after_a_bounded_wait(world):
     # Only a rehearsal finds something.
     assert output["completed"] == {"result": "CONTINUE", "outcome": "never joined", "findings": []}
     assert reason.startswith("No node of the cluster has the providerID of i-")
-    (told,) = [event for event in world.kube.cluster.list("Event") if event["reason"] == "NeverJoined"]
-    assert told["involvedObject"]["name"] == node
-    assert "let go without a drain" in told["message"]
+    (recorded,) = [event for event in world.kube.cluster.list("Event") if event["reason"] == "NeverJoined"]
+    assert recorded["involvedObject"]["name"] == node
+    assert "let go without a drain" in recorded["message"]
     assert world.clock.now() - began < 400
 
 
@@ -199,8 +199,8 @@ def test_a_blocking_budget_is_waited_for_and_named(world):
     world.settle()
     assert world.executions()[0]["status"] == "SUCCEEDED"
     assert guarantees.deletions_made(audit.changes(world.kube.audit_log), "fail") == []
-    told = {event["reason"] for event in world.kube.cluster.list("Event")}
-    assert told == {"DrainStarted", "PodsBlocked", "EvictionBlocked", "Drained"}
+    recorded = {event["reason"] for event in world.kube.cluster.list("Event")}
+    assert recorded == {"DrainStarted", "PodsBlocked", "EvictionBlocked", "Drained"}
 
 
 def test_a_node_that_is_deleted_while_it_is_drained_is_not_told_as_drained(world):

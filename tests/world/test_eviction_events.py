@@ -20,12 +20,14 @@ def drained(parameters):
             event["objectRef"] for event in asked if event["objectRef"].get("subresource") == "eviction"
         ]
         written = [event for event in asked if event["objectRef"]["resource"] == "events"]
-        told = [
+        recorded = [
             event for event in world.kube.cluster.list("Event") if event["involvedObject"]["kind"] == "Pod"
         ]
-        assert all(event["message"].endswith(f" empties node {node}") for event in told)
+        assert all(event["message"].endswith(f" empties node {node}") for event in recorded)
     evicted = sorted(f"{eviction['namespace']}/{eviction['name']}" for eviction in evictions)
-    about = sorted(f"{event['metadata']['namespace']}/{event['involvedObject']['name']}" for event in told)
+    about = sorted(
+        f"{event['metadata']['namespace']}/{event['involvedObject']['name']}" for event in recorded
+    )
     return evicted, about, len(written)
 
 

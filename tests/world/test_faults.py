@@ -1,7 +1,7 @@
 """A bad night, case by case: each fault in each place ends as fault_table.py says, with all guarantees kept.
 
 G5 A failed drain stops at the state that failed, with an error that names the pod, the budget
-and the reason. Whatever fails here is mended and redriven, and the instance is let go in the end.
+and the reason. Whatever fails here is repaired and redriven, and the instance is let go in the end.
 """
 
 import itertools
@@ -60,7 +60,7 @@ def test_a_fault_of_the_cluster_ends_as_the_table_says(world, monkeypatch, fault
     assert hit.hits > 0
     if end != "·":
         trouble.assert_stopped(world, instance, fault_table.PLACES[place][0], end)
-        hit.mend()
+        hit.repair()
         world.redrive(world.executions()[0]["executionArn"])
         world.settle()
     trouble.assert_over(world, instance)
@@ -100,7 +100,7 @@ def assert_drained(world, hit, function, fault, end):
     world.settle()
     if end != "·":
         trouble.assert_stopped(world, instance, function, end)
-        hit.mend()
+        hit.repair()
         world.redrive(world.executions()[0]["executionArn"])
         world.settle()
     if (function, fault) == ("CompleteAction", "no active action"):
@@ -120,14 +120,14 @@ def assert_kept(world, hit, end):
     (letter,) = letters(world)
     assert letter["responsePayload"]["errorType"] == end.removeprefix("letter:")
     assert broken(world) == []
-    hit.mend()
+    hit.repair()
     world.aws.delivery.send(letter["requestPayload"])
     world.settle()
     trouble.assert_over(world, instance)
 
 
 def assert_told(world, end):
-    """A drain that failed: somebody is told, or the event about it is kept."""
+    """A drain that failed: somebody is notified, or the event about it is kept."""
     instance = max(world.instances, key=lambda instance: len(world.pods_on(world.instances[instance])))
     world.kube.cluster.create(lone_pod("lone", world.instances[instance]))
     world.terminate(instance)

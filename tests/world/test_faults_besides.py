@@ -40,7 +40,7 @@ def test_a_fault_of_aws_ends_as_the_table_says(kind, function, operation, fault,
         world.settle(machine=machine)
         if end != "·" and not end.startswith("letter:"):
             assert_stopped(world, machine, instance, function, end)
-            hit.mend()
+            hit.repair()
             world.redrive(world.executions(machine)[0]["executionArn"])
             world.settle(machine=machine)
         assert hit.hits > 0
@@ -91,7 +91,7 @@ def assert_kept(world, hit, end):
     world.pass_time(DELIVERED_AFTER_S)
     (letter,) = letters(world)
     assert letter["responsePayload"]["errorType"] == end.removeprefix("letter:")
-    hit.mend()
+    hit.repair()
     world.aws.delivery.send(letter["requestPayload"])
     world.pass_time(1)
 

@@ -116,7 +116,7 @@ def test_the_deadline_takes_effect(on_timeout, status, deleted):
     assert played.execution.error == ("DrainTimedOut" if status == "FAILED" else "")
 
 
-def mended(stage):
+def repaired(stage):
     """The budget gives way, and somebody redrives."""
     allow(stage)
     (execution,) = stage.machine.executions.values()
@@ -126,7 +126,7 @@ def mended(stage):
 
 def test_a_redrive_after_its_deadline_goes_on():
     """In the same document, with the same names."""
-    played = Played(web(0), 1800, [(1200, mended)], drain_timeout="900")
+    played = Played(web(0), 1800, [(1200, repaired)], drain_timeout="900")
     assert (played.execution.status, played.execution.redrives) == ("SUCCEEDED", 1)
 
 

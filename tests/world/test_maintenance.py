@@ -106,7 +106,7 @@ def test_a_node_is_given_back_after_maintenance_of_days():
 
 
 def test_maintenance_that_is_called_off_stops_its_drain_and_gives_the_node_back(world, instance):
-    """A budget holds the drain still; nobody is told, for nothing is to be done."""
+    """A budget holds the drain still; nobody is notified, for nothing is to be done."""
     world.kube.cluster.change("PodDisruptionBudget", "nginx", "default", {"spec": {"maxUnavailable": 0}})
     event = world.aws.scheduled_events.schedule(instance, "instance-reboot", world.clock.now() + 1500)
     world.pass_time(400)

@@ -85,7 +85,7 @@ def test_the_error_of_a_long_outage_is_named_once():
 
 @pytest.mark.parametrize("skew_s", [-90, -1, 90])
 def test_refused_evictions_are_asked_again_after_a_pause_whatever_the_functions_clock_says(skew_s):
-    """G8 Whether a heartbeat has come since is not told from Step Functions' clock and the functions'."""
+    """G8 Whether a heartbeat has come since is not read from Step Functions' clock and the functions'."""
     stage = Stage(2, {"STEPDRAIN_ON_TIMEOUT": "fail", "STEPDRAIN_DRAIN_TIMEOUT": "600"})
     with stage.set(HELD[:1]):
         instance_id = next(id_ for id_, node in stage.instances.items() if stage.pods_on(node))

@@ -88,7 +88,7 @@ def blocked(world, _node):
 
 
 def refused(world, node):
-    """The policy forbids an eviction: the drain fails, and somebody is told."""
+    """The policy forbids an eviction: the drain fails, and somebody is notified."""
     world.kube.cluster.create(lone_pod("lone", node))
     world.pass_time(5)
 

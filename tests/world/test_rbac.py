@@ -85,7 +85,7 @@ def balanced(world, _instance, _node):
 
 
 def refused(world, _instance, node):
-    """The policy forbids an eviction: the drain fails, and somebody is told."""
+    """The policy forbids an eviction: the drain fails, and somebody is notified."""
     world.kube.cluster.create(lone_pod("lone", node))
     world.pass_time(5)
 
@@ -167,7 +167,7 @@ class Outcome:
     """What came of a scenario; everything but ``used`` has to be the same each time."""
 
     ended: tuple[tuple[str, str | None], ...]
-    told: frozenset[str]
+    recorded: frozenset[str]
     """Reasons of the Events."""
     forbidden: int
     nodes: tuple[tuple[bool, frozenset[str], frozenset[str]], ...]
@@ -256,7 +256,7 @@ def test_the_manifests_are_enough(scenario):
     assert found.forbidden == 0
     expected = ("FAILED", "DrainRefused") if scenario in FAIL else ("SUCCEEDED", None)
     assert set(found.ended) == {expected}
-    assert ("DrainFailed" if scenario in FAIL else "Drained") in found.told
+    assert ("DrainFailed" if scenario in FAIL else "Drained") in found.recorded
 
 
 @pytest.mark.parametrize(

@@ -223,7 +223,7 @@ def test_an_instance_that_stops_by_itself_is_drained_and_one_that_was_drained_is
     for instance in (drained, alone):
         world.aws.delivery.send(notice(world, "state-change", **{"instance-id": instance}))
     world.settle()
-    said = {drain: told for answer in answers(world) for drain, told in answer.get("drains", {}).items()}
+    said = {drain: given for answer in answers(world) for drain, given in answer.get("drains", {}).items()}
     assert "was drained by execution" in said[drained]["ignored"]
     assert said[alone]["started"]
 

@@ -44,13 +44,13 @@ def stopped(world, state):
 
 
 class Dying:
-    """A function that ends like this until it is mended; ``after`` its work or instead of it."""
+    """A function that ends like this until it is repaired; ``after`` its work or instead of it."""
 
     def __init__(self, world, state, error, *, after=False):
         self.fault = LambdaFault(f"{state}Function", error, times=10_000, after=after)
         world.aws.lambda_faults.append(self.fault)
 
-    def mend(self):
+    def repair(self):
         self.fault.times = 0
 
 
@@ -88,7 +88,7 @@ def test_a_redrive_goes_on_at_the_state_that_failed(state, cause):
         crashed_after_all = (state, cause) == ("CompleteAction", "crash after its work")
         assert world.lifecycle_state(instance) == ("" if crashed_after_all else "Terminating:Wait")
         before = world.history(failed["executionArn"])
-        harm.mend()
+        harm.repair()
         world.pass_time(60)
         world.redrive(failed["executionArn"])
         world.settle()

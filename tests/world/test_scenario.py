@@ -85,7 +85,7 @@ def test_the_demo_can_show_a_budget_that_blocks_for_a_while():
 
 
 def test_the_demo_can_show_a_failing_drain_its_message_and_its_redrive():
-    """G5: it stops, somebody is told, and a redrive goes on."""
+    """G5: it stops, somebody is notified, and a redrive goes on."""
     outcome, said = played(failing=True)
     assert "FAILED (DrainRefused)" in said
     assert "forgotten-debug-pod" in said

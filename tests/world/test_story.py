@@ -22,7 +22,7 @@ def begin(world):
     return node
 
 
-def told(world, reason):
+def recorded(world, reason):
     """Messages of the Events of a reason, oldest first."""
     return [e["message"] for e in world.kube.cluster.list("Event") if e["reason"] == reason]
 
@@ -56,7 +56,7 @@ def test_a_failed_drain_is_told_on_its_node_with_state_and_reason():
     """`kubectl describe node` is where somebody looks first who sees a cordoned node."""
     with World(workload=cluster_workload, parameters=FAILING) as world:
         begin(world)
-        (message,) = told(world, "DrainFailed")
+        (message,) = recorded(world, "DrainFailed")
         assert "ended as FAILED at EvictBatch: DrainRefused: The policy forbids evicting 1" in message
         assert f"default/{LONE}" in message
         (mail,) = world.aws.messages()
@@ -70,7 +70,7 @@ def test_a_drain_that_fails_again_after_its_redrive_is_told_again():
         world.redrive(world.executions()[0]["executionArn"])
         world.settle()
         world.pass_time(5)
-        assert len(told(world, "DrainFailed")) == 2
+        assert len(recorded(world, "DrainFailed")) == 2
         assert len(world.aws.messages()) == 2
 
 
@@ -81,7 +81,7 @@ def test_the_message_is_sent_though_the_node_cannot_be_written_to(resource):
     with World(workload=cluster_workload, parameters=parameters, rbac=without(resource)) as world:
         begin(world)
         assert len(world.aws.messages()) == 1
-        assert bool(told(world, "DrainFailed")) == (resource != "events")
+        assert bool(recorded(world, "DrainFailed")) == (resource != "events")
 
 
 def test_the_message_is_sent_though_the_cluster_cannot_be_reached():

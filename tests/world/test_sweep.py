@@ -84,9 +84,9 @@ def test_an_event_that_comes_late_starts_no_second_drain(world, instance, lost):
     world.aws.delivery.send(lost[0])
     world.pass_time(5)
     assert names(world) == [f"{instance}-sweep"]
-    told = [a["Payload"].get("ignored", "") for n, a in world.aws.delivery.answers if "StartDrain" in n]
-    assert all("The sweep has started this drain" in reason for reason in told)
-    assert len(told) == 2
+    reasons = [a["Payload"].get("ignored", "") for n, a in world.aws.delivery.answers if "StartDrain" in n]
+    assert all("The sweep has started this drain" in reason for reason in reasons)
+    assert len(reasons) == 2
 
 
 def test_event_and_sweep_at_once_have_one_drains_effects(world, instance):

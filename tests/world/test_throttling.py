@@ -59,20 +59,20 @@ def test_somebody_is_told_of_a_failed_drain_when_the_throttling_is_over(operatio
         throttled(world, operation, seconds)
         world.settle()
         world.pass_time(RETRIED_S)
-        told = [message["Message"] for message in world.aws.messages()]
+        mails = [message["Message"] for message in world.aws.messages()]
         if operation == "Publish" and seconds == 600:
-            assert (told, [letter["detail"]["name"] for letter in world.dead_letters()]) == (
+            assert (mails, [letter["detail"]["name"] for letter in world.dead_letters()]) == (
                 [],
                 [name_of(world)],
             )
             world.pass_time(seconds)
             world.aws.delivery.send(world.dead_letters()[0])
             world.pass_time(5)
-            told = [message["Message"] for message in world.aws.messages()]
-        assert len(told) == 1
-        assert "DrainRefused" in told[0]
+            mails = [message["Message"] for message in world.aws.messages()]
+        assert len(mails) == 1
+        assert "DrainRefused" in mails[0]
         # Of a history that cannot be read for long, the message leaves the state out.
-        assert ("EvictBatch" in told[0]) == (operation == "Publish" or seconds == 10)
+        assert ("EvictBatch" in mails[0]) == (operation == "Publish" or seconds == 10)
 
 
 def name_of(world):

@@ -104,7 +104,7 @@ def test_each_way_through_label_and_cordon_has_ten_minutes_of_its_own():
 
 @pytest.mark.parametrize(("state", "hook_s"), table(ASKING, HOOKS_S))
 def test_a_function_that_is_throttled_for_an_hour_fails_the_drain_while_the_instance_stands(state, hook_s):
-    """Longer than the hook holds an instance: nobody would have been told in time."""
+    """Longer than the hook holds an instance: nobody would have been notified in time."""
     execution, ended = Night([state], THROTTLED, hook_s, 3600).play()
     assert (execution.status, execution.error, ended) == ("FAILED", "FunctionFailed", [])
     assert f"{state}: {THROTTLED}" in execution.cause

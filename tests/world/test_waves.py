@@ -60,9 +60,9 @@ def test_pods_leave_in_waves_and_a_bad_annotation_is_told_on_the_node():
         for sooner, later in pairwise(order):
             left = max(seen.index(("gone", name)) for name in sooner)
             assert left < min(seen.index(("leaves", name)) for name in later)
-        (told,) = [e for e in world.kube.cluster.list("Event") if e["reason"] == "AnnotationIgnored"]
-        assert told["type"] == "Warning"
-        assert told["message"] == (
+        (recorded,) = [e for e in world.kube.cluster.list("Event") if e["reason"] == "AnnotationIgnored"]
+        assert recorded["type"] == "Warning"
+        assert recorded["message"] == (
             "default/typo: annotation stepdrain/wave='soon' is not a number from 0 to 9; wave 1 is used"
         )
 

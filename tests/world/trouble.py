@@ -80,7 +80,7 @@ def nothing() -> Iterator[None]:
 
 
 class Trouble:
-    """What goes wrong in one function, from the moment it is made until ``mend``."""
+    """What goes wrong in one function, from the moment it is made until ``repair``."""
 
     def __init__(self, world: World, function: str) -> None:
         self.world, self.function, self.over = world, f"{function}Function", False
@@ -96,7 +96,7 @@ class Trouble:
         with self.within():
             yield
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         self.over = True
 
     def by_fault(self, fault: Fault, verb: str, path: str) -> Trouble:

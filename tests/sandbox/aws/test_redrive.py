@@ -12,7 +12,7 @@ DAY_S = 86_400
 
 @pytest.fixture
 def broken(machine):
-    """A machine of two tasks whose second fails until ``mended``; its functions' events, by name."""
+    """A machine of two tasks whose second fails until ``repaired``; its functions' events, by name."""
     seen = {"first": [], "second": []}
 
     def first(event):
@@ -21,7 +21,7 @@ def broken(machine):
 
     def second(event):
         seen["second"].append(event)
-        if not seen.get("mended"):
+        if not seen.get("repaired"):
             raise LookupError("nobody put it there")
         return {"from": "second"}
 
@@ -54,7 +54,7 @@ def refusal(machine, arn):
 def test_it_goes_on_at_the_state_that_failed(machine, broken):
     """With that state's own input; what succeeded before is not done again."""
     arn = failed(machine)
-    broken["mended"] = True
+    broken["repaired"] = True
     shown = redrive(machine, arn)
     assert (shown["status"], shown["executionArn"]) == ("SUCCEEDED", arn)
     assert (len(broken["first"]), len(broken["second"])) == (1, 2)
@@ -66,7 +66,7 @@ def test_the_history_is_kept_and_goes_on(machine, broken):
     """One story, with the redrive in its middle."""
     arn = failed(machine)
     before = machine.client.get_execution_history(executionArn=arn)["events"]
-    broken["mended"] = True
+    broken["repaired"] = True
     redrive(machine, arn)
     after = machine.client.get_execution_history(executionArn=arn)["events"]
     assert after[: len(before)] == before
@@ -127,13 +127,13 @@ def test_an_execution_that_timed_out_has_its_whole_time_again(machine, broken):
     arn = machine.start(broken_task, TimeoutSeconds=100)
     assert machine.finish(arn)["status"] == "TIMED_OUT"
     machine.pass_time(1000)
-    broken["mended"] = True
+    broken["repaired"] = True
     assert redrive(machine, arn)["status"] == "SUCCEEDED"
 
 
 def test_what_succeeded_or_runs_is_refused(machine, broken):
     """In AWS's words."""
-    broken["mended"] = True
+    broken["repaired"] = True
     machine.functions["slow"] = lambda _event: machine.clock.sleep(100)
     arn = machine.start(task("slow"))
     assert refusal(machine, arn)["Code"] == "ExecutionNotRedrivable"

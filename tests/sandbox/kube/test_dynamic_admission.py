@@ -133,7 +133,7 @@ def test_webhooks_stand_before_deletions_and_patches_too(admission, api, kube, r
 
 
 def test_a_dry_run_meets_the_same_webhooks(admission, api):
-    """They are told that it is one."""
+    """They learn that it is one."""
     seen = []
     admission.add_webhook(
         lambda request: seen.append(request["dryRun"]) or Verdict(allowed=False, message=WHY)

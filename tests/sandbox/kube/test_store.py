@@ -63,7 +63,7 @@ def test_lists_are_what_a_search_through_all_pods_finds(clock, steps):
 
 @given(STEPS)
 def test_who_listens_to_a_node_hears_what_concerns_it_and_no_more(clock, steps):
-    """A pod that comes to the node or goes from it concerns it; each change is told once."""
+    """A pod that comes to the node or goes from it concerns it; each change is reported once."""
     store = Store(clock)
     everything, on_node = [], []
     store.subscribe(everything.append)
@@ -79,18 +79,18 @@ def node_of(change):
 
 def test_who_listens_to_a_kind_hears_of_no_other(clock):
     """And of nothing any more, once it has stopped."""
-    store, told = Store(clock), []
-    stop = store.subscribe(told.append, NODE)
+    store, changes = Store(clock), []
+    stop = store.subscribe(changes.append, NODE)
     store.create(POD, pod("a", "x", "n1"))
     store.create(NODE, {"metadata": {"name": "n1"}})
-    assert [change.resource for change in told] == [NODE]
+    assert [change.resource for change in changes] == [NODE]
     stop()
     store.create(NODE, {"metadata": {"name": "n2"}})
-    assert len(told) == 1
+    assert len(changes) == 1
 
 
 def test_nothing_is_created_over_what_is_there(clock):
-    """The first would be lost, and nobody told: a watch would see two ADDED of one name."""
+    """The first would be lost, and nobody notified: a watch would see two ADDED of one name."""
     store = Store(clock)
     kept = store.create(POD, pod("a", "x", "n1"))
     with pytest.raises(ValueError, match="pods a/x is there already"):

@@ -29,7 +29,7 @@ def in_the_world(deaths, held_s):
         world.settle()
         (execution,) = world.executions()
         history = world.history(execution["executionArn"])
-        return told(history), sorted(json.loads(execution.get("output", "{}")))
+        return happened(history), sorted(json.loads(execution.get("output", "{}")))
 
 
 def in_rehearsal(deaths, held_s):
@@ -42,10 +42,10 @@ def in_rehearsal(deaths, held_s):
         stage.clock.run(7200)
         (execution,) = stage.machine.executions.values()
         document = sorted(execution.document) if execution.status == "SUCCEEDED" else []
-        return told(execution.log.events), document
+        return happened(execution.log.events), document
 
 
-def told(history):
+def happened(history):
     """Each event's type, with its state or error."""
     return [(event["type"], *_named(event)) for event in history]
 
