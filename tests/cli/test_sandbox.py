@@ -67,7 +67,7 @@ def test_a_sandbox_parses_each_model_of_botocore_once(listed):
 
 def test_a_sandbox_that_is_terminated_leaves_no_files(tmp_path):
     """As where its terminal is closed: the cluster's private key and a kubeconfig stayed behind."""
-    command = [sys.executable, "-m", "stepdrain_cli", "sandbox", "sh", "-c", "echo ready; exec sleep 60"]
+    command = [sys.executable, "-m", "stepdrain_cli", "sandbox", "sh", "-c", "echo ready; exec sleep 30"]
     environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, env=environment, **pipes) as sandbox:
