@@ -5,7 +5,7 @@ import re
 import boto3
 import botocore.session
 
-OF_THE_CLI = {"region", "profile", "output", "query", "latest"}
+OF_THE_CLI = {"region", "profile", "output", "query", "latest", "cli-binary-format"}
 
 
 def kebab(name):
