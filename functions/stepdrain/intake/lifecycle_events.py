@@ -4,8 +4,9 @@ Three answers are possible. An event that is not what its sender documents raise
 InvalidEvent, so that it ends in the dead-letter queue where somebody sees it. One that
 is fine but not ours is Ignored, with the reason that is logged. All else is a Start.
 
-Lateness is not judged here. Whether a sweep has started the drain before its event came is decided in
-stepdrain.intake.sweep (``covered``); whose drain it is when both come at once, in stepdrain.intake.claim.
+Of lateness, only that of events which somebody sends again is judged here (``outdated``). Whether a sweep has
+started the drain before its event came is decided in stepdrain.intake.sweep (``covered``); whose drain it is
+when both come at once, in stepdrain.intake.claim.
 """
 
 from __future__ import annotations

@@ -136,7 +136,7 @@ def sweep(
     groups = [g for g in account.groups(settings.group_names) if ours(g, settings)]
     found = Found(left=[left for group in groups for left in retained(group)])
     for group in groups:
-        found.members[group["AutoScalingGroupName"]] = [instance for instance, _ in _states(group)]
+        found.members[group["AutoScalingGroupName"]] = [instance for instance, _ in lifecycle_states(group)]
         found.target_groups[group["AutoScalingGroupName"]] = list(group.get("TargetGroupARNs", ()))
     since = now - LONGEST_WAIT_S
     drains = account.executions(settings.state_machine_arn, since) if groups else []
@@ -148,7 +148,10 @@ def sweep(
     if settings.drain_on_maintenance:
         _maintain(drains, settings, account, now, interval_s, found)
     serving = [
-        instance for group in groups for instance, state in _states(group) if state == returns.IN_SERVICE
+        instance
+        for group in groups
+        for instance, state in lifecycle_states(group)
+        if state == returns.IN_SERVICE
     ]
     for start in returns.returned(serving, drains, account, settings, since):
         if account.start_execution(settings.admit_state_machine_arn, start.name, start.document):
@@ -275,7 +278,7 @@ def _start(
         if (holder := claims.holder(instance, start.name)) != start.name:
             found.left.append(Left(instance, f"execution {holder} has claimed it", False))
             return
-        if _begun(start, wait, settings, account, claims):
+        if _started_as_claimed(start, settings, account, claims):
             found.started.append(start.name)
             found.warnings.extend(start.warnings)
             return
@@ -286,15 +289,15 @@ def _start(
     found.left.append(Left(instance, _taken(start, wait, known), wait.since is None))
 
 
-def _begun(start: Start, wait: Wait, settings: IntakeSettings, account: Account, claims: Claims) -> bool:
+def _started_as_claimed(start: Start, settings: IntakeSettings, account: Account, claims: Claims) -> bool:
     """Whether the execution was started; otherwise the claim is given back."""
-    begun = False
+    started = False
     try:
-        begun = account.start_execution(settings.state_machine_arn, start.name, start.document)
+        started = _started(start, settings, account)
     finally:
-        if not begun:
-            claims.give_back(wait.instance, start.name)
-    return begun
+        if not started:
+            claims.give_back(start.document["instanceId"], start.name)
+    return started
 
 
 def _taken(start: Start, wait: Wait, known: Mapping[str, Any] | None) -> str:
@@ -316,16 +319,17 @@ def tags_of(group: Mapping[str, Any]) -> dict[str, str]:
 
 def held(group: Mapping[str, Any]) -> dict[str, str]:
     """Lifecycle states, by id, of the group's instances that a terminating hook holds, ours or another's."""
-    return {instance: state for instance, state in _states(group) if state in HELD}
+    return {instance: state for instance, state in lifecycle_states(group) if state in HELD}
 
 
 def retained(group: Mapping[str, Any]) -> list[Left]:
     """The group's instances that an abandoned action left running; no action waits for anybody there."""
     reason = "it is retained: look at it, then terminate it"
-    return [Left(instance, reason, True) for instance, state in _states(group) if state == RETAINED]
+    return [Left(instance, reason, True) for instance, state in lifecycle_states(group) if state == RETAINED]
 
 
-def _states(group: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def lifecycle_states(group: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Ids and lifecycle states of the group's instances, as DescribeAutoScalingGroups shows them."""
     for instance in group.get("Instances", ()):
         yield instance["InstanceId"], instance["LifecycleState"]
 

@@ -235,8 +235,8 @@ def _claims(machine: str, account: Aws) -> Claims:
 
 def _state_of(account: Aws) -> Callable[[str, str], str | None]:
     def ask(group: str, instance: str) -> str | None:
-        members = (member for found in account.groups([group]) for member in found.get("Instances", ()))
-        return next((m["LifecycleState"] for m in members if m["InstanceId"] == instance), None)
+        members = (member for found in account.groups([group]) for member in sweep.lifecycle_states(found))
+        return dict(members).get(instance)
 
     return ask
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from stepdrain.adapters.aws.calls import call, call_unless
-
-CONDITION_FAILED = "ConditionalCheckFailedException"
+from stepdrain.adapters.aws.calls import call
+from stepdrain.adapters.aws.conditional_put import put_unless_held
 
 
 class Cache:
@@ -38,21 +37,8 @@ class Cache:
     def claim(self, key: str, owner: str, now: float, expires_at: float) -> str:
         """Put ``owner`` under ``key`` until ``expires_at``, unless another is there that has not expired at
         ``now`` (both in epoch seconds); returns whose it is.
-
-        Of two that ask at once, one gets it: the condition and the write are one operation
-        (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.ConditionExpressions.html).
         """
-        item = _item(key, owner, expires_at)
-        written = call_unless(
-            self._client,
-            "put_item",
-            CONDITION_FAILED,
-            TableName=self._table,
-            Item=item,
-            ConditionExpression="attribute_not_exists(cacheKey) OR content = :owner OR expiresAt <= :now",
-            ExpressionAttributeValues={":owner": item["content"], ":now": {"N": str(int(now))}},
-        )
-        if written is not None:
+        if put_unless_held(self._client, self._table, _item(key, owner, expires_at), "content", now):
             return owner
         other: str | None = self.get(key, now, latest=True)
         return other or self.claim(key, owner, now, expires_at)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from stepdrain.adapters.aws.calls import call_unless, pages
+from stepdrain.adapters.aws.conditional_put import CONDITION_FAILED, put_unless_held
 from stepdrain.states.concurrency_limit import Entry
-
-CONDITION_FAILED = "ConditionalCheckFailedException"
 
 
 class Leases:
@@ -37,16 +36,7 @@ class Leases:
     def put(self, entry: Entry, now: float) -> bool:
         """Write a row that is free, expired at ``now`` or the holder's own; False if another holds it."""
         row = {**_key(entry), "holder": {"S": entry.holder}, "expiresAt": {"N": str(int(entry.expires_at))}}
-        written = call_unless(
-            self._client,
-            "put_item",
-            CONDITION_FAILED,
-            TableName=self._table,
-            Item=row,
-            ConditionExpression="attribute_not_exists(holder) OR holder = :h OR expiresAt <= :n",
-            ExpressionAttributeValues={":h": {"S": entry.holder}, ":n": {"N": str(int(now))}},
-        )
-        return written is not None
+        return put_unless_held(self._client, self._table, row, "holder", now)
 
     def drop(self, entry: Entry) -> None:
         """Delete a row, unless another drain holds it by now."""

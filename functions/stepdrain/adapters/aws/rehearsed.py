@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from stepdrain.adapters.aws.calls import Clients, call, call_unless
+from stepdrain.adapters.aws.conditional_put import CONDITION_FAILED
 from stepdrain.adapters.aws.executions import execution_arn
-from stepdrain.adapters.aws.leases import CONDITION_FAILED
 
 NOBODY = "i-00000000000000000"
 """An instance id of the right form that EC2 gives nobody."""
